@@ -1,0 +1,1 @@
+"""This room is what people and programs see over HTTP."""
