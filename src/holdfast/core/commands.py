@@ -1,0 +1,108 @@
+"""This exists so that what a person may do to a job is decided in one pure place, the same for page, REST, CLI and program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+
+
+class Action(StrEnum):
+    """What a person can ask of one job, or of all jobs that match a search."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    RETRY = "retry"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a decision needs to know of a job. Times are microseconds since the epoch."""
+
+    state: State
+    requested: Request | None
+    run_at: int | None
+    waits_for_parents: bool
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The job changes its state at once."""
+
+    verb: Verb
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The job is being processed: the request is stored (None = withdrawn) and answered at its next checkpoint."""
+
+    request: Request | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """The job and all that belongs to it are deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The state does not allow the action; `why` says so to a person."""
+
+    why: str
+
+
+Decision = Move | Ask | Remove | Refuse
+
+ALLOWED: dict[Action, frozenset[State]] = {
+    Action.PAUSE: TRANSITIONS[Verb.PAUSE].sources | {State.PROCESSING},
+    Action.RESUME: frozenset({State.PAUSED}),
+    Action.CANCEL: TRANSITIONS[Verb.CANCEL].sources | {State.PROCESSING},
+    Action.RETRY: TRANSITIONS[Verb.RETRY].sources,
+    Action.DELETE: FINAL,
+}
+"""States that allow each action (resume also takes back a pause that was only asked, see `decide`)."""
+
+
+def decide(action: Action, facts: Facts) -> Decision:
+    """What `action` means for a job in this state. Pure; the store applies the answer in one guarded statement."""
+    state = facts.state
+    if action is Action.RESUME and state is State.PROCESSING and facts.requested is Request.PAUSE:
+        return Ask(None)
+    if state not in ALLOWED[action]:
+        return Refuse(_why_not(action, facts))
+    match action:
+        case Action.PAUSE:
+            if state is not State.PROCESSING:
+                return Move(Verb.PAUSE)
+            if facts.requested is Request.CANCEL:
+                return Refuse("A cancel has been asked for; it cannot be turned into a pause.")
+            return Ask(Request.PAUSE)
+        case Action.RESUME:
+            if facts.waits_for_parents:
+                return Move(Verb.RESUME_WAITING)
+            early = facts.run_at is not None and facts.run_at > facts.now
+            return Move(Verb.RESUME_LATER if early else Verb.RESUME)
+        case Action.CANCEL:
+            return Ask(Request.CANCEL) if state is State.PROCESSING else Move(Verb.CANCEL)
+        case Action.RETRY:
+            return Move(Verb.RETRY)
+        case Action.DELETE:
+            return Remove()
+
+
+def _why_not(action: Action, facts: Facts) -> str:
+    fitting = ", ".join(state for state in State if state in ALLOWED[action])
+    return f"The job is {facts.state}; only {fitting} jobs can be {_PARTICIPLE[action]}."
+
+
+_PARTICIPLE = {
+    Action.PAUSE: "paused",
+    Action.RESUME: "resumed",
+    Action.CANCEL: "cancelled",
+    Action.RETRY: "retried",
+    Action.DELETE: "deleted",
+}

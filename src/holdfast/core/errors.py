@@ -1,0 +1,125 @@
+"""This exists so that every mistake a user can meet has one class, one stable code, and a sentence that names the cure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with an input: where (`loc`, as a path of keys) and why (`msg`)."""
+
+    loc: tuple[str | int, ...]
+    msg: str
+
+
+class HoldfastError(Exception):
+    """The root of all errors that Holdfast raises on purpose. `code` is stable; `status` is its HTTP meaning."""
+
+    code = "error"
+    status = 500
+    title = "Something went wrong"
+
+    @property
+    def detail(self) -> str:
+        """What happened and what to do, in words for a person."""
+        return str(self) or self.title
+
+
+class InvalidInput(HoldfastError):
+    """What was handed in cannot be used. `problems` names each place and reason."""
+
+    code = "invalid"
+    status = 422
+    title = "The input is not valid"
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+class InvalidArguments(InvalidInput):
+    """The arguments do not fit the signature of the job type."""
+
+    code = "invalid_arguments"
+    title = "The arguments do not fit the job type"
+
+
+class InvalidQuery(InvalidInput):
+    """The search text cannot be read."""
+
+    code = "invalid_query"
+    title = "The search cannot be read"
+
+
+class TooLarge(InvalidInput):
+    """A value is larger than may be stored."""
+
+    code = "too_large"
+    status = 413
+    title = "Too large to store"
+
+
+class UnknownJobType(InvalidInput):
+    """No program that uses this store has registered the job type."""
+
+    code = "unknown_job_type"
+    title = "The job type is not known"
+
+
+class NotFound(HoldfastError):
+    """The job, queue, type or worker does not exist (or has been removed by its retention)."""
+
+    code = "not_found"
+    status = 404
+    title = "Not found"
+
+
+class Conflict(HoldfastError):
+    """The state of the job does not allow the action; nothing was changed."""
+
+    code = "conflict"
+    status = 409
+    title = "The state does not allow this"
+
+
+class StorageUnavailable(HoldfastError):
+    """The store cannot be reached or refuses to write. Nothing was acknowledged; the call is safe to repeat."""
+
+    code = "storage_unavailable"
+    status = 503
+    title = "The storage does not answer"
+
+
+class StorageRefused(HoldfastError):
+    """The store must not be used as it is: a network file system, a database that is too old, a schema from the future."""
+
+    code = "storage_refused"
+    title = "The storage cannot be used"
+
+
+class ConfigurationError(HoldfastError):
+    """The settings are not usable; every problem is listed at once."""
+
+    code = "configuration"
+    title = "The settings are not usable"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, p.loc))}: {p.msg}" for p in problems))
+        self.problems = tuple(problems)
+
+
+class WaitTimeout(HoldfastError, TimeoutError):
+    """A job did not end within the time that the caller was ready to wait; the job itself goes on."""
+
+    code = "wait_timeout"
+    status = 504
+    title = "The job has not ended yet"
+
+
+class LeaseLost(HoldfastError):
+    """This attempt no longer holds the job: its worker was taken for dead and another attempt may run. Stop the work."""
+
+    code = "lease_lost"
+    title = "The job belongs to another attempt now"

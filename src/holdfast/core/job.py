@@ -1,0 +1,122 @@
+"""This exists so that a job, on its way in and on its way to a worker, is one plain value that every floor understands.
+
+Times are integers: microseconds since the epoch, UTC. Arguments, results and saved states are JSON texts, kept as they came.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from holdfast.core.states import State
+
+PRIORITY_RANGE = range(-1000, 1001)
+"""Priorities a job may have; higher runs first, 0 is the default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long an ended job is kept, in seconds per state; None = until someone removes it."""
+
+    succeeded: float | None = 86_400.0
+    failed: float | None = None
+    cancelled: float | None = 86_400.0
+
+    def until(self, state: State, now: int) -> int | None:
+        """When a job that ended in `state` at `now` may be removed, or None."""
+        seconds = {State.SUCCEEDED: self.succeeded, State.FAILED: self.failed, State.CANCELLED: self.cancelled}[state]
+        return None if seconds is None else now + int(seconds * 1_000_000)
+
+
+@dataclass(slots=True)
+class NewJob:
+    """A job that is about to be stored. The id is made by the caller before the first try, so a repeat is harmless."""
+
+    id: str
+    type: str
+    args: str
+    queue: str = "default"
+    priority: int = 0
+    run_at: int | None = None
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
+    unique_key: str | None = None
+    idempotency_key: str | None = None
+    max_attempts: int = 11
+    timeout: float | None = None
+    retention: Retention | None = None
+    actor: str | None = None
+    origin: str | None = None
+    delay: float | None = None
+    """Seconds from the moment of storing; resolved to `run_at` by the store's clock."""
+
+
+class Inserted(NamedTuple):
+    """What became of a NewJob: its id, or that of the job which already held its key, and whether it is new."""
+
+    id: str
+    created: bool
+
+
+class Claimed(NamedTuple):
+    """A job handed to a worker. Whoever writes about it must show `token`."""
+
+    seq: int
+    id: str
+    type: str
+    queue: str
+    priority: int
+    token: int
+    attempt: int
+    max_attempts: int
+    args: str
+    owner: str | None
+    tags: str | None
+    timeout: float | None
+    crashes: int
+    retention: str | None
+    created_at: int
+    saved: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """How many jobs a worker process wants now, and of what kind.
+
+    `queues`: names, empty = every queue. `types`: the names it can run. `worker`: its incarnation id.
+    """
+
+    worker: str
+    limit: int
+    types: frozenset[str]
+    queues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A worker process as it registers itself. `id` is random for each start; the host name is only a label."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    queues: tuple[str, ...]
+    types: tuple[str, ...]
+    slots: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRow:
+    """A job type as it is published for programs that do not contain its code. `schema` is JSON Schema text."""
+
+    name: str
+    queue: str
+    schema: str
+    doc: str
+    signature: str
+    executor: str
+    max_attempts: int
+    timeout: float | None = None
+    priority: int = 0
+    tags: tuple[str, ...] = field(default=())

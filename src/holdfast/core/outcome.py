@@ -1,0 +1,126 @@
+"""This exists so that what became of an attempt is a value, and the rule that turns it into the next state is pure.
+
+The winner table, which every store follows because it is decided here:
+
+* a cancel that was accepted before the attempt ended wins over everything: the job becomes *cancelled* (its result is kept);
+* a pause that was accepted before the attempt ended wins over another attempt or a release, not over an end: a job that
+  succeeded or finally failed has nothing left to pause;
+* otherwise the outcome stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from holdfast.core.states import TRANSITIONS, Request, State, Verb
+
+
+class Retry(Exception):
+    """Raise it in a job to end the attempt as failed and try again after `delay` seconds (policy's delay if None)."""
+
+    def __init__(self, message: str = "retry asked", *, delay: float | None = None) -> None:
+        super().__init__(message)
+        self.delay = delay
+
+
+class Snooze(Exception):
+    """Raise it in a job to go on later, after `delay` seconds, from its saved state; burns no attempt."""
+
+    def __init__(self, delay: float) -> None:
+        super().__init__(f"snoozed for {delay:g} s")
+        self.delay = delay
+
+
+class Cancel(Exception):
+    """Raise it in a job to end it as cancelled, with a reason."""
+
+    def __init__(self, reason: str = "cancelled by the job") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Fail(Exception):
+    """Raise it in a job to end it as failed at once, without another attempt."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Interrupted(BaseException):
+    """Raised inside a job at a checkpoint when it is to pause, to be cancelled or to be handed back.
+
+    It is a BaseException, so that a broad `except Exception` in user code does not swallow it. Let it pass.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """A failure as text; exceptions are never rebuilt from what is stored."""
+
+    type: str
+    message: str
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a job's console. `at` is microseconds since the epoch; `level` a lower-case word."""
+
+    at: int
+    level: str
+    message: str
+    fields: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a running attempt has to say, guarded by its token. None = nothing new of that kind.
+
+    `progress` and `saved` are JSON texts; `saved` is the whole saved state and replaces the one before.
+    """
+
+    seq: int
+    token: int
+    progress: str | None = None
+    saved: str | None = None
+    logs: tuple[LogLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of one attempt as it shall be written: guarded by `token`, moved by `verb`.
+
+    `run_at` (microseconds) only for scheduled; `result` is JSON text; `keep` is the time in microseconds after which the
+    ended job may be removed (None = kept).
+    """
+
+    seq: int
+    token: int
+    verb: Verb
+    reason: str | None = None
+    actor: str | None = None
+    run_at: int | None = None
+    result: str | None = None
+    error: ErrorInfo | None = None
+    keep: int | None = None
+    report: Report | None = None
+
+    @property
+    def target(self) -> State:
+        return TRANSITIONS[self.verb].target
+
+
+def answer_request(
+    settlement: Settlement, requested: Request, reason: str | None, actor: str | None, keep_cancelled: int | None
+) -> Settlement:
+    """The settlement that is written when `requested` had been accepted before it (see the winner table above)."""
+    if requested is Request.CANCEL:
+        return replace(
+            settlement, verb=Verb.STOP, reason=reason or "cancelled", actor=actor, run_at=None, keep=keep_cancelled
+        )
+    if settlement.target in (State.SCHEDULED, State.ENQUEUED):
+        return replace(settlement, verb=Verb.SUSPEND, reason=reason or "paused", actor=actor)
+    if settlement.verb is Verb.SUSPEND:
+        return replace(settlement, reason=reason or "paused", actor=actor)
+    return settlement

@@ -1,0 +1,48 @@
+"""This exists so that "when is a failed job tried again" is a pure rule with its default in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+Backoff = Callable[[int, float], float]
+"""`(attempt, chance) -> seconds`: attempt counts from 1, chance is drawn from [0, 1) by the caller."""
+
+DEFAULT_RETRIES = 10
+"""Retries after the first attempt, as in Hangfire's AutomaticRetry."""
+
+
+def hangfire(attempt: int, chance: float) -> float:
+    """Grows as (n-1)^4 + 15 s with a jitter of up to 29 s times n: 15 s, 16 s, 31 s, 96 s … 1.8 h (Hangfire's formula)."""
+    return float((attempt - 1) ** 4 + 15 + int(chance * 30) * attempt)
+
+
+def exponential(base: float = 2.0, *, cap: float = 3600.0) -> Backoff:
+    """Full jitter around `base`^n seconds, never above `cap` seconds: spreads a wave of failures evenly."""
+
+    def backoff(attempt: int, chance: float) -> float:
+        ceiling = min(cap, base ** min(attempt, 64))
+        return ceiling / 2 + chance * ceiling / 2
+
+    return backoff
+
+
+def fixed(delays: Sequence[float]) -> Backoff:
+    """The given delays in seconds, one after the other; the last one repeats."""
+    if not delays or any(delay < 0 for delay in delays):
+        raise ValueError("backoff needs at least one delay, and none below zero")
+    steps = tuple(float(delay) for delay in delays)
+
+    def backoff(attempt: int, chance: float) -> float:
+        del chance
+        return steps[min(attempt, len(steps)) - 1]
+
+    return backoff
+
+
+def as_backoff(value: Backoff | float | Sequence[float] | None) -> Backoff:
+    """What `@app.job(backoff=…)` takes: nothing (Hangfire's), a number of seconds, a list of them, or a function."""
+    if value is None:
+        return hangfire
+    if callable(value):
+        return value
+    return fixed([value] if isinstance(value, (int, float)) else value)

@@ -1,0 +1,175 @@
+"""This exists so that the operations of many callers share one commit: the price of durability is paid once for all of them.
+
+Whoever wants something stored puts an operation into the line and asks for the writing turn. The one who gets the turn takes
+everything that waits, runs it in one transaction, commits, and hands out the answers; the others find theirs ready when the
+turn comes to them. Synchronous callers take the turn themselves (no change of thread), asynchronous ones leave it to the
+gateway's own thread. A caller has its answer only after the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from holdfast.core.errors import StorageUnavailable
+from holdfast.storage.protocol import BULK_VERBS, Store
+
+MOST_AT_ONCE = 512
+"""Operations in one transaction: enough to share a commit, few enough that nobody waits long for it."""
+
+PATIENCE = 15.0
+"""Seconds a caller waits for its turn before it gives up; its operation is then taken out of the line, not run later."""
+
+
+class Operation(Future[Any]):
+    """One call of a writing verb on its way to the store."""
+
+    def __init__(self, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        super().__init__()
+        self.verb = verb
+        self.args = args
+        self.kwargs = kwargs
+
+
+class Gateway:
+    """The only way to the writing verbs of a store. Usable from any thread and any event loop; survives a fork."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._reset()
+
+    def _reset(self) -> None:
+        self._waiting: deque[Operation] = deque()
+        self._turn = threading.Lock()
+        self._signal = threading.Semaphore(0)
+        self._thread: threading.Thread | None = None
+        self._process = os.getpid()
+        self._closed = False
+
+    def call(self, verb: str, *args: Any, **kwargs: Any) -> Any:
+        """Run a verb and wait for its commit; answers what the verb answers, raises what it raises."""
+        operation = self._put(verb, args, kwargs)
+        deadline = time.monotonic() + PATIENCE
+        while not operation.done():
+            if self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                try:
+                    if not operation.done():
+                        self._run_waiting()
+                finally:
+                    self._turn.release()
+            elif self._withdraw(operation):
+                raise StorageUnavailable(f"The database did not take the call within {PATIENCE:g} s. Nothing was stored.")
+        return operation.result()
+
+    def submit(self, verb: str, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run a verb on the gateway's thread; the future is done after the commit."""
+        operation = self._put(verb, args, kwargs)
+        if self._thread is None:
+            self._start_thread()
+        self._signal.release()
+        return operation
+
+    async def acall(self, verb: str, *args: Any, **kwargs: Any) -> Any:
+        """`call` for an event loop: the loop goes on while the commit is under way."""
+        return await asyncio.wrap_future(self.submit(verb, *args, **kwargs))
+
+    def close(self) -> None:
+        """Run what waits, then stop the thread. Idempotent."""
+        self._closed = True
+        if self._thread is not None and self._process == os.getpid():
+            self._signal.release()
+            self._thread.join()
+            self._thread = None
+
+    def _put(self, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Operation:
+        if self._process != os.getpid():
+            self._reset()
+        if self._closed:
+            raise StorageUnavailable("This program has closed its store; nothing can be stored any more.")
+        operation = Operation(verb, args, kwargs)
+        self._waiting.append(operation)
+        return operation
+
+    def _withdraw(self, operation: Operation) -> bool:
+        try:
+            self._waiting.remove(operation)
+        except ValueError:
+            return False  # somebody has taken it: its answer is near
+        return True
+
+    def _start_thread(self) -> None:
+        self._thread = threading.Thread(target=self._serve, name="holdfast-gateway", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            self._signal.acquire()
+            with self._turn:
+                while self._waiting:
+                    self._run_waiting()
+            if self._closed:
+                return
+
+    # -- with the turn ----------------------------------------------------------------------------------------------------
+
+    def _run_waiting(self) -> None:
+        taken: list[Operation] = []
+        while self._waiting and len(taken) < MOST_AT_ONCE:
+            taken.append(self._waiting.popleft())
+        if not taken:
+            return
+        try:
+            answers = self._run_together(taken)
+        except StorageUnavailable as error:
+            for operation in taken:
+                operation.set_exception(error)
+        except Exception as error:
+            if len(taken) == 1:
+                taken[0].set_exception(error)
+            else:  # one of them is bad: each alone, so that the others do not suffer for it
+                for operation in taken:
+                    self._run_alone(operation)
+        else:
+            for operation, answer in zip(taken, answers, strict=True):
+                operation.set_result(answer)
+
+    def _run_alone(self, operation: Operation) -> None:
+        try:
+            answer = self._run_together([operation])[0]
+        except Exception as error:
+            operation.set_exception(error)
+        else:
+            operation.set_result(answer)
+
+    def _run_together(self, operations: Sequence[Operation]) -> list[Any]:
+        with self._store.transaction():
+            answers: list[Any] = []
+            index = 0
+            while index < len(operations):
+                end = index + 1
+                verb = operations[index].verb
+                if verb in BULK_VERBS:
+                    while end < len(operations) and operations[end].verb == verb:
+                        end += 1
+                answers += self._run_joined(operations[index:end])
+                index = end
+        return answers
+
+    def _run_joined(self, operations: Sequence[Operation]) -> list[Any]:
+        method = getattr(self._store, operations[0].verb)
+        if len(operations) == 1:
+            return [method(*operations[0].args, **operations[0].kwargs)]
+        answers = method([item for operation in operations for item in operation.args[0]])
+        parts: list[Any] = []
+        start = 0
+        for operation in operations:
+            end = start + len(operation.args[0])
+            parts.append(answers[start:end])
+            start = end
+        return parts

@@ -1,0 +1,245 @@
+"""This exists so that nobody above the storage asks which database it is: about 25 job verbs with written guarantees.
+
+Rules for every backend (the kit in `holdfast.testing.conformance` checks them):
+
+* Write verbs run on the one writing connection, inside the transaction that the gateway has opened; they commit nothing.
+  A verb that raises must leave its transaction fit to be rolled back.
+* Every change of a job is one guarded statement; a guard that does not match is the normal answer LOST or a Conflict.
+* Each change of state or request leaves a history row and an event in the same transaction.
+* Read verbs may be called from any thread at any time, see only committed facts, and never block a writer.
+* Times are microseconds since the epoch by the store's clock (`now()`).
+* A database that cannot be reached or cannot write raises StorageUnavailable; nothing of that transaction is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Final, Protocol
+
+from holdfast.core.commands import Action
+from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob, TypeRow, WorkerRow
+from holdfast.core.outcome import Report, Settlement
+from holdfast.core.query import Query
+from holdfast.core.records import (
+    Asked,
+    BucketRecord,
+    Count,
+    EventRecord,
+    HistoryRecord,
+    JobRecord,
+    LogRecord,
+    Page,
+    QueueRecord,
+    SavedRecord,
+    Swept,
+    TypeRecord,
+    WorkerRecord,
+)
+
+LOST: Final = "lost"
+"""The guard did not match: the job belongs to another attempt, has ended, or is gone. Nothing was written."""
+
+BULK_VERBS: Final = frozenset({"insert", "settle", "report"})
+"""Verbs that take one sequence and answer in its order, so that the gateway may join the calls of many callers."""
+
+
+class Writer(Protocol):
+    """Verbs that change something; called by the gateway only, between `begin` and its commit."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """BEGIN … COMMIT around the body, ROLLBACK when it raises. Durable, at the configured level, when it returns."""
+        ...
+
+    def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
+        """Store new jobs. A repeated id or idempotency key, or a unique key held by a live job of the same type,
+        stores nothing and answers with the job that is there (`created` False)."""
+        ...
+
+    def claim(self, request: ClaimRequest) -> list[Claimed]:
+        """Move up to `limit` enqueued jobs of the asked queues and types to *processing* under the worker, token + 1 each.
+
+        Order: priority (high first), then age. Jobs of paused queues stay. Answers [] when the worker is not
+        registered, or is taken for dead."""
+        ...
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[str]:
+        """End attempts; answers the new state of each, or LOST. A request that was accepted before is honoured first
+        (`holdfast.core.outcome.answer_request`). Repeating a settlement with the same token answers LOST."""
+        ...
+
+    def report(self, reports: Sequence[Report]) -> list[str]:
+        """Write progress, console lines and saved state of running attempts; answers for each what is requested of the job
+        ("pause", "cancel" or ""), or LOST."""
+        ...
+
+    def command(self, job_id: str, action: Action, *, actor: str | None, reason: str | None) -> JobRecord | None:
+        """Do what a person asks (`holdfast.core.commands.decide`); answers the job as it is now, None when it was removed.
+
+        Raises NotFound or Conflict; then nothing was changed."""
+        ...
+
+    def promote(self, limit: int) -> tuple[int, int | None]:
+        """Enqueue up to `limit` scheduled jobs whose time has come; answers how many, and when the next one is due."""
+        ...
+
+    def sweep(self, dead: Sequence[str] = ()) -> list[Swept]:
+        """Give back the jobs of workers that are dead: those named in `dead` (their process is known to have ended) and
+        those whose lease has run out or whose row is gone. A requested cancel or pause is honoured; the third crash
+        quarantines; everything else is enqueued again, with its saved state."""
+        ...
+
+    def expire(self, limit: int) -> int:
+        """Remove up to `limit` ended jobs whose retention is over, with all that belongs to them, and old events."""
+        ...
+
+    def register_worker(self, worker: WorkerRow, *, lease: float) -> None:
+        """Store a worker process with a lease of so many seconds."""
+        ...
+
+    def beat(self, workers: Sequence[tuple[str, int]], *, lease: float) -> set[str]:
+        """Renew the leases of (worker id, jobs busy); answers the ids that still stand. A missing one must stop."""
+        ...
+
+    def drain_worker(self, worker: str) -> None:
+        """Mark a worker as draining: it claims nothing more."""
+        ...
+
+    def retire_worker(self, worker: str) -> None:
+        """Remove the row of a worker that has ended in order."""
+        ...
+
+    def publish_types(self, types: Sequence[TypeRow]) -> None:
+        """Make job types known to programs that do not contain their code."""
+        ...
+
+    def pause_queue(self, name: str, *, actor: str | None, reason: str | None) -> None:
+        """Stop claims from a queue. Jobs may still be added. Idempotent."""
+        ...
+
+    def resume_queue(self, name: str, *, actor: str | None) -> None:
+        """Allow claims from a queue again. Idempotent."""
+        ...
+
+    def roll_up(self) -> int:
+        """Add the events since the last call to the minute buckets; answers how many events were counted."""
+        ...
+
+
+class Reader(Protocol):
+    """Verbs that only look. Any thread."""
+
+    def now(self) -> int:
+        """The store's clock."""
+        ...
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """One job."""
+        ...
+
+    def jobs(self, ids: Sequence[str], query: Query | None = None) -> list[JobRecord]:
+        """Those of the given jobs that exist (and match `query`), at most 1,000, in no order. One statement."""
+        ...
+
+    def history(self, job_id: str) -> list[HistoryRecord]:
+        """All committed changes of a job, oldest first."""
+        ...
+
+    def saved(self, job_id: str) -> SavedRecord | None:
+        """The last saved state of a job."""
+        ...
+
+    def logs(self, job_id: str, *, after: int, limit: int) -> list[LogRecord]:
+        """Console lines with n > `after`, oldest first. A negative `after` -k: the last k lines."""
+        ...
+
+    def search(self, query: Query, *, sort: str, limit: int, cursor: str | None) -> Page:
+        """Jobs that match, in the order of `sort` (a key of SORTS, "-" before it = descending), by key after `cursor`.
+
+        Raises InvalidInput for an unknown sort or a cursor that is not from this search."""
+        ...
+
+    def count(self, query: Query, *, cap: int) -> Count:
+        """How many jobs match, counted up to `cap`."""
+        ...
+
+    def count_by_state(self, query: Query, *, cap: int) -> dict[str, Count]:
+        """The same for each state, and for "retrying" (scheduled with reason retry), without the query's own state term."""
+        ...
+
+    def states(self) -> dict[str, int]:
+        """Number of jobs in each state, all states named."""
+        ...
+
+    def queues(self) -> list[QueueRecord]:
+        """Every queue that a job, a type or a pause names."""
+        ...
+
+    def workers(self) -> list[WorkerRecord]:
+        """Every worker process, the lost ones of the last 24 h too."""
+        ...
+
+    def types(self) -> list[TypeRecord]:
+        """Every published job type."""
+        ...
+
+    def asked(self, workers: Sequence[str]) -> list[Asked]:
+        """Requests (pause, cancel) on the jobs which these workers are processing."""
+        ...
+
+    def overdue(self, workers: Sequence[str], *, grace: float) -> list[tuple[str, str]]:
+        """(worker, job id) of jobs under these workers that should have ended `grace` seconds ago, by their time limit or by
+        a cancel: their process does not react."""
+        ...
+
+    def next_due(self) -> int | None:
+        """When the next scheduled job is due."""
+        ...
+
+    def last_event(self) -> int:
+        """The sequence number of the newest committed event, 0 for none."""
+        ...
+
+    def events(self, *, after: int, limit: int) -> list[EventRecord]:
+        """Committed events with seq > `after`, in commit order. A reader that resumes from the last seq it has seen misses
+        none, unless they have been removed (`oldest_event`)."""
+        ...
+
+    def oldest_event(self) -> int:
+        """The sequence number of the oldest event that is still there."""
+        ...
+
+    def changed(self, *, after: int, ids: Sequence[str]) -> set[str]:
+        """Which of `ids` have an event after `after`. One statement, whatever the number of events."""
+        ...
+
+    def tally(self, *, after: int) -> dict[tuple[str | None, str | None], int]:
+        """Number of state events after `after` by (previous state, state). One statement."""
+        ...
+
+    def buckets(self, *, since: int, step: int) -> list[BucketRecord]:
+        """What started and ended per `step` seconds since `since`, oldest first, empty buckets left out."""
+        ...
+
+
+class Store(Writer, Reader, Protocol):
+    """A database that keeps the facts of Holdfast."""
+
+    scheme: str
+    """What the URL begins with, for example "sqlite"."""
+
+    def open(self) -> None:
+        """Connect, bring the schema up to date, refuse what cannot be used (StorageRefused). Idempotent."""
+        ...
+
+    def close(self) -> None:
+        """Close every connection. Idempotent."""
+        ...
+
+    def ping(self) -> None:
+        """Raise StorageUnavailable when the database does not answer."""
+        ...
+
+    def facts(self) -> dict[str, str | int]:
+        """What `holdfast doctor` tells of it: version, durability, place, size."""
+        ...

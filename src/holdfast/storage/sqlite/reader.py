@@ -1,0 +1,205 @@
+"""This exists so that looking at the embedded database never waits for a writer: one reading connection for each thread."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import apsw
+
+from holdfast.core.query import Query
+from holdfast.core.records import (
+    Asked,
+    BucketRecord,
+    Count,
+    EventRecord,
+    HistoryRecord,
+    JobRecord,
+    LogRecord,
+    Page,
+    QueueRecord,
+    SavedRecord,
+    TypeRecord,
+    WorkerRecord,
+)
+from holdfast.core.states import State
+from holdfast.storage.sqlite import search
+from holdfast.storage.sqlite.boot import boot_clock, boot_id
+from holdfast.storage.sqlite.connection import unavailable
+from holdfast.storage.sqlite.statements import JOB_COLUMNS, NEXT_DUE
+
+EVENT_KINDS = ("state", "request", "progress", "log", "removed", "queue", "worker")
+MAX_IDS = 1_000
+
+
+class SqliteReader:
+    """The reading verbs of `holdfast.storage.protocol`. Safe to use from any thread."""
+
+    def __init__(self, connect: Callable[[], apsw.Connection], clock: Callable[[], int]) -> None:
+        self._connect = connect
+        self._local = threading.local()
+        self._all: list[apsw.Connection] = []
+        self._lock = threading.Lock()
+        self.now = clock
+
+    @contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """This thread's connection; errors of the library come out in our words."""
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        try:
+            if connection is None:
+                connection = self._connect()
+                connection.execute("PRAGMA query_only=ON")
+                self._local.connection = connection
+                with self._lock:
+                    self._all.append(connection)
+            yield connection
+        except apsw.Error as error:
+            raise unavailable(error) from error
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            for connection in self._all:
+                connection.close(True)
+            self._all.clear()
+        self._local = threading.local()
+
+    def _rows(self, sql: str, *parameters: apsw.SQLiteValue) -> list[tuple[apsw.SQLiteValue, ...]]:
+        with self.reading() as db:
+            return db.execute(sql, parameters).fetchall()
+
+    # -- one job ----------------------------------------------------------------------------------------------------------
+
+    def job(self, job_id: str) -> JobRecord | None:
+        rows = self._rows(f"SELECT {JOB_COLUMNS} FROM jobs WHERE id = ?", job_id)
+        return JobRecord._make(rows[0]) if rows else None
+
+    def jobs(self, ids: Sequence[str], query: Query | None = None) -> list[JobRecord]:
+        where, parameters = search.condition(query)
+        sql = f"SELECT {JOB_COLUMNS} FROM jobs WHERE id IN (SELECT value FROM json_each(?)) AND {where}"
+        return [JobRecord._make(row) for row in self._rows(sql, json.dumps(list(ids)[:MAX_IDS]), *parameters)]
+
+    def history(self, job_id: str) -> list[HistoryRecord]:
+        sql = """SELECT seq, at, kind, state, reason, actor, attempt, worker FROM events
+                 WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND kind < 2 ORDER BY seq"""
+        return [HistoryRecord(s, at, EVENT_KINDS[k], state or "", *rest) for s, at, k, state, *rest in self._rows(sql, job_id)]
+
+    def saved(self, job_id: str) -> SavedRecord | None:
+        rows = self._rows("SELECT saved, at, count FROM saved WHERE job = (SELECT seq FROM jobs WHERE id = ?)", job_id)
+        return SavedRecord._make(rows[0]) if rows else None
+
+    def logs(self, job_id: str, *, after: int, limit: int) -> list[LogRecord]:
+        columns = "n, at, level, message, fields, attempt"
+        of_job = "job = (SELECT seq FROM jobs WHERE id = ?)"
+        if after < 0:
+            rows = self._rows(f"SELECT {columns} FROM logs WHERE {of_job} ORDER BY n DESC LIMIT ?", job_id, min(-after, limit))
+            rows.reverse()
+        else:
+            sql = f"SELECT {columns} FROM logs WHERE {of_job} AND n > ? ORDER BY n LIMIT ?"
+            rows = self._rows(sql, job_id, after, limit)
+        return [LogRecord._make(row) for row in rows]
+
+    # -- many jobs --------------------------------------------------------------------------------------------------------
+
+    def search(self, query: Query, *, sort: str, limit: int, cursor: str | None) -> Page:
+        with self.reading() as db:
+            return search.page(db, query, sort=sort, limit=limit, cursor=cursor)
+
+    def count(self, query: Query, *, cap: int) -> Count:
+        with self.reading() as db:
+            return search.count(db, query, cap=cap)
+
+    def count_by_state(self, query: Query, *, cap: int) -> dict[str, Count]:
+        with self.reading() as db:
+            return search.count_by_state(db, query, cap=cap)
+
+    def states(self) -> dict[str, int]:
+        counted = dict(self._rows("SELECT state, count(*) FROM jobs GROUP BY state"))
+        return {state.value: counted.get(state.value, 0) for state in State}
+
+    def queues(self) -> list[QueueRecord]:
+        sql = """
+        WITH RECURSIVE used (name) AS (
+            SELECT name FROM (SELECT queue AS name FROM jobs ORDER BY queue LIMIT 1)
+            UNION ALL SELECT (SELECT queue FROM jobs WHERE queue > used.name ORDER BY queue LIMIT 1) FROM used
+            WHERE used.name IS NOT NULL
+        ), named (name) AS (
+            SELECT name FROM used WHERE name IS NOT NULL UNION SELECT name FROM queues UNION SELECT queue FROM types
+        )
+        SELECT named.name,
+               (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'enqueued'),
+               (SELECT count(*) FROM jobs WHERE queue = named.name AND seq IN (SELECT seq FROM jobs WHERE state = 'processing')),
+               (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'scheduled'),
+               (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'paused'),
+               (SELECT changed_at FROM jobs WHERE seq = (SELECT min(seq) FROM jobs WHERE queue = named.name AND state = 'enqueued')),
+               queues.paused_at, queues.paused_by, queues.paused_reason
+        FROM named LEFT JOIN queues ON queues.name = named.name ORDER BY named.name
+        """
+        return [QueueRecord._make(row) for row in self._rows(sql)]
+
+    def buckets(self, *, since: int, step: int) -> list[BucketRecord]:
+        sql = """SELECT at / ?2 * ?2 * 1000000, sum(succeeded), sum(failed), sum(cancelled), sum(started) FROM buckets
+                 WHERE at >= ?1 / 1000000 GROUP BY 1 ORDER BY 1"""
+        return [BucketRecord._make(row) for row in self._rows(sql, since, step)]
+
+    # -- workers and types ------------------------------------------------------------------------------------------------
+
+    def workers(self) -> list[WorkerRecord]:
+        sql = """
+        SELECT id, name, host, pid, version, CASE WHEN boot <> ?1 OR deadline < ?2 THEN 'lost' ELSE state END, queues, types, slots,
+               busy, started_at, heartbeat_at, lost_at
+        FROM workers ORDER BY started_at, id
+        """
+        return [WorkerRecord._make(row) for row in self._rows(sql, boot_id(), boot_clock())]
+
+    def types(self) -> list[TypeRecord]:
+        sql = """SELECT name, queue, schema, doc, signature, executor, max_attempts, timeout, priority, updated_at
+                 FROM types ORDER BY name"""
+        return [TypeRecord._make(row) for row in self._rows(sql)]
+
+    def asked(self, workers: Sequence[str]) -> list[Asked]:
+        sql = """SELECT seq, token, requested, requested_at FROM jobs
+                 WHERE requested IS NOT NULL AND worker IN (SELECT value FROM json_each(?)) AND state = 'processing'"""
+        return [Asked._make(row) for row in self._rows(sql, json.dumps(list(workers)))]
+
+    def overdue(self, workers: Sequence[str], *, grace: float) -> list[tuple[str, str]]:
+        sql = """
+        SELECT worker, id FROM jobs WHERE state = 'processing' AND worker IN (SELECT value FROM json_each(?1))
+        AND (requested = 'cancel' AND requested_at < ?2 OR started_at + timeout * 1000000 < ?2)
+        """
+        limit = self.now() - int(grace * 1_000_000)
+        return [(str(worker), str(job)) for worker, job in self._rows(sql, json.dumps(list(workers)), limit)]
+
+    # -- the clock and the feed -------------------------------------------------------------------------------------------
+
+    def next_due(self) -> int | None:
+        return self._rows(NEXT_DUE)[0][0]
+
+    def last_event(self) -> int:
+        return self._rows("SELECT coalesce(max(seq), 0) FROM events")[0][0]
+
+    def oldest_event(self) -> int:
+        return self._rows("SELECT coalesce(min(seq), 0) FROM events WHERE kind >= 2")[0][0]
+
+    def events(self, *, after: int, limit: int) -> list[EventRecord]:
+        sql = """
+        SELECT events.seq, at, kind, coalesce(jobs.id, CASE WHEN kind = 4 THEN events.reason END), events.state, previous
+        FROM events LEFT JOIN jobs ON jobs.seq = events.job WHERE events.seq > ? ORDER BY events.seq LIMIT ?
+        """
+        rows = self._rows(sql, after, limit)
+        return [EventRecord(seq, at, EVENT_KINDS[kind], *rest) for seq, at, kind, *rest in rows]
+
+    def changed(self, *, after: int, ids: Sequence[str]) -> set[str]:
+        sql = """
+        SELECT id FROM jobs WHERE id IN (SELECT value FROM json_each(?2))
+        AND seq IN (SELECT job FROM events WHERE events.seq > ?1 AND job IS NOT NULL)
+        UNION ALL SELECT reason FROM events WHERE seq > ?1 AND kind = 4 AND reason IN (SELECT value FROM json_each(?2))
+        """
+        return {str(job) for (job,) in self._rows(sql, after, json.dumps(list(ids)[:MAX_IDS]))}
+
+    def tally(self, *, after: int) -> dict[tuple[str | None, str | None], int]:
+        sql = """SELECT previous, state, count(*) FROM events WHERE seq > ? AND kind IN (0, 4) GROUP BY previous, state"""
+        return {(previous, state): count for previous, state, count in self._rows(sql, after)}

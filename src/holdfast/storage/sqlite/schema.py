@@ -1,0 +1,190 @@
+"""This exists so that the shape of the embedded database, and every step to it, stands in one ordered, forward-only list."""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[tuple[str, str], ...] = (
+    (
+        "0001_first",
+        """
+CREATE TABLE jobs (
+    seq               INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again, so that a zombie cannot meet a new job
+    id                TEXT NOT NULL UNIQUE,
+    type              TEXT NOT NULL,
+    queue             TEXT NOT NULL,
+    state             TEXT NOT NULL,
+    reason            TEXT,
+    actor             TEXT,
+    requested         TEXT,
+    requested_at      INTEGER,
+    requested_by      TEXT,
+    requested_reason  TEXT,
+    priority          INTEGER NOT NULL,
+    args              TEXT NOT NULL,
+    owner             TEXT,
+    tags              TEXT,
+    progress          TEXT,
+    result            TEXT,
+    error_type        TEXT,
+    error_message     TEXT,
+    error_traceback   TEXT,
+    attempt           INTEGER NOT NULL DEFAULT 0,
+    continues         INTEGER NOT NULL DEFAULT 0,         -- 1: the next claim goes on with the same attempt
+    max_attempts      INTEGER NOT NULL,
+    crashes           INTEGER NOT NULL DEFAULT 0,
+    token             INTEGER NOT NULL DEFAULT 0,
+    worker            TEXT,
+    timeout           REAL,
+    unique_key        TEXT,
+    idempotency_key   TEXT,
+    retention         TEXT,
+    origin            TEXT,
+    log_lines         INTEGER NOT NULL DEFAULT 0,
+    created_at        INTEGER NOT NULL,
+    changed_at        INTEGER NOT NULL,
+    run_at            INTEGER,
+    started_at        INTEGER,
+    finished_at       INTEGER,
+    expires_at        INTEGER,
+    saved_at          INTEGER
+) STRICT;
+-- Claims: one run of entries for each (queue, type), in the order in which they are taken.
+CREATE INDEX jobs_ready ON jobs (queue, type, priority DESC, seq) WHERE state = 'enqueued';
+CREATE INDEX jobs_due ON jobs (run_at) WHERE state = 'scheduled';
+CREATE INDEX jobs_asked ON jobs (worker) WHERE requested IS NOT NULL;
+CREATE INDEX jobs_expiry ON jobs (expires_at) WHERE expires_at IS NOT NULL;
+CREATE UNIQUE INDEX jobs_unique ON jobs (type, unique_key)
+    WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'awaiting', 'enqueued', 'processing', 'paused');
+CREATE UNIQUE INDEX jobs_idempotent ON jobs (idempotency_key) WHERE idempotency_key IS NOT NULL;
+-- Lists: each filter of the search language that is called indexed, in the order of creation.
+CREATE INDEX jobs_state ON jobs (state, seq);
+CREATE INDEX jobs_type ON jobs (type, seq);
+CREATE INDEX jobs_queue ON jobs (queue, seq);
+CREATE INDEX jobs_owner ON jobs (owner, seq) WHERE owner IS NOT NULL;
+-- The states that are rare, so that they are found at once within a type or a queue; the hot path never touches these.
+CREATE INDEX jobs_rare_type ON jobs (type, state, seq)
+    WHERE state IN ('scheduled', 'awaiting', 'paused', 'failed', 'cancelled');
+CREATE INDEX jobs_rare_queue ON jobs (queue, state, seq)
+    WHERE state IN ('scheduled', 'awaiting', 'paused', 'failed', 'cancelled');
+
+CREATE TABLE job_tags (
+    tag  TEXT NOT NULL,
+    job  INTEGER NOT NULL,
+    PRIMARY KEY (tag, job)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX job_tags_job ON job_tags (job);
+
+CREATE TABLE saved (
+    job    INTEGER PRIMARY KEY,
+    saved  TEXT NOT NULL,
+    at     INTEGER NOT NULL,
+    count  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE logs (
+    n        INTEGER PRIMARY KEY,
+    job      INTEGER NOT NULL,
+    at       INTEGER NOT NULL,
+    level    TEXT NOT NULL,
+    message  TEXT NOT NULL,
+    fields   TEXT,
+    attempt  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX logs_job ON logs (job, n);
+
+-- History and feed in one: rows of kind 0 and 1 live as long as their job, the others for minutes.
+-- One writer at a time makes the order of seq the order of commits, so a reader may resume from any seq.
+CREATE TABLE events (
+    seq       INTEGER PRIMARY KEY,
+    at        INTEGER NOT NULL,
+    kind      INTEGER NOT NULL,  -- 0 state, 1 request, 2 progress, 3 log, 4 removed, 5 queue, 6 worker
+    job       INTEGER,
+    state     TEXT,
+    previous  TEXT,
+    reason    TEXT,
+    actor     TEXT,
+    attempt   INTEGER,
+    worker    TEXT
+) STRICT;
+CREATE INDEX events_job ON events (job) WHERE kind < 2;
+CREATE INDEX events_passing ON events (at) WHERE kind >= 2;
+
+-- Recorded by the database itself, so that no statement can change a state without its history.
+CREATE TRIGGER job_stored AFTER INSERT ON jobs BEGIN
+    INSERT INTO events (at, kind, job, state, reason, actor, attempt)
+    VALUES (NEW.created_at, 0, NEW.seq, NEW.state, NEW.reason, NEW.actor, 0);
+END;
+CREATE TRIGGER job_moved AFTER UPDATE OF state ON jobs BEGIN
+    INSERT INTO events (at, kind, job, state, previous, reason, actor, attempt, worker)
+    VALUES (NEW.changed_at, 0, NEW.seq, NEW.state, OLD.state, NEW.reason, NEW.actor, NEW.attempt, NEW.worker);
+END;
+CREATE TRIGGER job_asked AFTER UPDATE OF requested_at ON jobs WHEN NEW.state = 'processing' BEGIN
+    INSERT INTO events (at, kind, job, state, previous, reason, actor, attempt, worker)
+    VALUES (NEW.requested_at, 1, NEW.seq, NEW.requested, NEW.state, NEW.requested_reason, NEW.requested_by, NEW.attempt,
+            NEW.worker);
+END;
+CREATE TRIGGER job_progressed AFTER UPDATE OF progress ON jobs WHEN NEW.state = OLD.state BEGIN
+    INSERT INTO events (at, kind, job, state) VALUES (NEW.changed_at, 2, NEW.seq, NEW.state);
+END;
+CREATE TRIGGER job_removed AFTER DELETE ON jobs BEGIN
+    DELETE FROM events WHERE job = OLD.seq AND kind < 2;
+    DELETE FROM saved WHERE job = OLD.seq;
+    DELETE FROM logs WHERE job = OLD.seq;
+    DELETE FROM job_tags WHERE job = OLD.seq;
+    INSERT INTO events (at, kind, job, previous, reason) VALUES (unixepoch('subsec') * 1000000, 4, OLD.seq, OLD.state, OLD.id);
+END;
+
+CREATE TABLE workers (
+    id            TEXT PRIMARY KEY,
+    name          TEXT NOT NULL,
+    host          TEXT NOT NULL,
+    pid           INTEGER NOT NULL,
+    version       TEXT NOT NULL,
+    state         TEXT NOT NULL,
+    queues        TEXT NOT NULL,
+    types         TEXT NOT NULL,
+    slots         INTEGER NOT NULL,
+    busy          INTEGER NOT NULL DEFAULT 0,
+    started_at    INTEGER NOT NULL,
+    heartbeat_at  INTEGER NOT NULL,
+    lost_at       INTEGER,
+    boot          TEXT NOT NULL,     -- all processes share one host: a lease is a time on its boot clock,
+    deadline      INTEGER NOT NULL   -- which no change of the wall clock moves and every reboot ends
+) STRICT;
+
+CREATE TABLE queues (
+    name           TEXT PRIMARY KEY,
+    paused_at      INTEGER,
+    paused_by      TEXT,
+    paused_reason  TEXT
+) STRICT;
+
+CREATE TABLE types (
+    name          TEXT PRIMARY KEY,
+    queue         TEXT NOT NULL,
+    schema        TEXT NOT NULL,
+    doc           TEXT NOT NULL,
+    signature     TEXT NOT NULL,
+    executor      TEXT NOT NULL,
+    max_attempts  INTEGER NOT NULL,
+    timeout       REAL,
+    priority      INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE buckets (
+    at         INTEGER PRIMARY KEY,  -- start of ten seconds, in seconds since the epoch
+    started    INTEGER NOT NULL DEFAULT 0,
+    succeeded  INTEGER NOT NULL DEFAULT 0,
+    failed     INTEGER NOT NULL DEFAULT 0,
+    cancelled  INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE meta (
+    name   TEXT PRIMARY KEY,
+    value  TEXT NOT NULL
+) STRICT;
+INSERT INTO meta (name, value) VALUES ('rolled_up', '0');
+""",
+    ),
+)
+"""(name, script), applied in order, each in one transaction; `PRAGMA user_version` counts those that are applied."""

@@ -1,0 +1,114 @@
+"""This exists so that the embedded store is one object: a file, its one writing connection, and its readers."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+
+from holdfast.core.errors import StorageRefused
+from holdfast.core.job import Retention
+from holdfast.storage.sqlite.connection import check_library, check_place, connect, unavailable
+from holdfast.storage.sqlite.reader import SqliteReader
+from holdfast.storage.sqlite.schema import MIGRATIONS
+from holdfast.storage.sqlite.writer import SqliteWriter
+
+
+def wall_clock() -> int:
+    """Microseconds since the epoch. All processes share the host, so its clock is the database's clock."""
+    return time.time_ns() // 1000
+
+
+class SqliteStore(SqliteWriter, SqliteReader):
+    """`sqlite:///path`: the whole of Holdfast in one file, for any number of processes on one host."""
+
+    scheme = "sqlite"
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durability: str = "full",
+        retention: Retention | None = None,
+        clock: Callable[[], int] = wall_clock,
+    ) -> None:
+        self.path = path
+        self.durability = durability
+        SqliteReader.__init__(self, self._open_connection, clock)
+        self._retention_default = retention or Retention()
+        self._clock = clock
+        self._opened_in: int | None = None
+
+    def open(self) -> None:
+        if self._opened_in is not None:
+            self._check_process()
+            return
+        check_library()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        check_place(self.path)
+        writing = self._open_connection()
+        try:
+            writing.execute("PRAGMA journal_mode=WAL")
+            migrate(writing)
+        except apsw.Error as error:
+            writing.close(True)
+            raise unavailable(error) from error
+        SqliteWriter.__init__(self, writing, self._retention_default, self._clock)
+        self._opened_in = os.getpid()
+
+    def close(self) -> None:
+        if self._opened_in == os.getpid():
+            SqliteReader.close(self)
+            self._db.close(True)
+        self._opened_in = None
+
+    def ping(self) -> None:
+        self.last_event()
+
+    def facts(self) -> dict[str, str | int]:
+        size = sum(part.stat().st_size for part in self.path.parent.glob(self.path.name + "*"))
+        journal = self._rows("PRAGMA journal_mode")[0][0]
+        version = self._rows("PRAGMA user_version")[0][0]
+        return {
+            "database": f"SQLite {apsw.sqlite_lib_version()}",
+            "place": str(self.path),
+            "journal": str(journal),
+            "durability": self.durability,
+            "schema": f"{version} of {len(MIGRATIONS)}",
+            "bytes": size,
+        }
+
+    def _open_connection(self) -> apsw.Connection:
+        return connect(self.path, self.durability)
+
+    def _check_process(self) -> None:
+        if self._opened_in != os.getpid():
+            raise StorageRefused(
+                "This store was opened before a fork; a SQLite connection must not cross it. Open one in each process."
+            )
+
+
+def migrate(connection: apsw.Connection) -> None:
+    """Apply the migrations that are missing, each in one transaction. Several processes may start at once."""
+    while True:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            applied = next(connection.execute("PRAGMA user_version"))[0]
+            if applied > len(MIGRATIONS):
+                raise StorageRefused(
+                    f"The database has schema {applied}, this program knows {len(MIGRATIONS)}: it was written by a newer "
+                    "Holdfast. Upgrade this program."
+                )
+            if applied < len(MIGRATIONS):
+                connection.execute(MIGRATIONS[applied][1])
+                connection.execute(f"PRAGMA user_version={applied + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        if applied >= len(MIGRATIONS):
+            return

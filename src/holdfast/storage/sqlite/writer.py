@@ -1,0 +1,290 @@
+"""This exists so that every change of the embedded database goes through one connection, in guarded statements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import apsw
+
+from holdfast.core.commands import Action, Ask, Facts, Move, Refuse, Remove, decide
+from holdfast.core.errors import Conflict, NotFound
+from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob, Retention, TypeRow, WorkerRow
+from holdfast.core.limits import MAX_LOG_LINES
+from holdfast.core.outcome import Report, Settlement, answer_request
+from holdfast.core.records import JobRecord, Swept
+from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+from holdfast.storage.protocol import LOST
+from holdfast.storage.retention import format_retention, parse_retention
+from holdfast.storage.sqlite import statements as sql
+from holdfast.storage.sqlite.boot import boot_clock, boot_id
+from holdfast.storage.sqlite.connection import TRANSIENT, unavailable
+
+LOST_WORKERS_STAY: Final = 86_400_000_000
+EVENTS_STAY: Final = 600_000_000
+BUCKETS_STAY: Final = 8 * 86_400
+CRASHES_TO_QUARANTINE: Final = 3
+
+
+class SqliteWriter:
+    """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
+
+    def __init__(self, connection: apsw.Connection, retention: Retention, clock: Callable[[], int]) -> None:
+        self._db = connection
+        self._retention = retention
+        self._now = clock
+        self._boot = boot_id()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except TRANSIENT as error:
+            raise unavailable(error) from error
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except TRANSIENT as error:
+            self._roll_back()
+            raise unavailable(error) from error
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:  # a full disk may have rolled it back already
+            self._db.execute("ROLLBACK")
+
+    # -- the way of a job -------------------------------------------------------------------------------------------------
+
+    def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
+        now = self._now()
+        plain = [job for job in jobs if job.unique_key is None and job.idempotency_key is None and not job.tags]
+        if len(plain) == len(jobs) > 1:
+            self._db.executemany(sql.INSERT, [_row(job, now) for job in jobs])
+            return [Inserted(job.id, True) for job in jobs]
+        return [self._insert_one(job, now) for job in jobs]
+
+    def _insert_one(self, job: NewJob, now: int) -> Inserted:
+        if next(self._db.execute(sql.INSERT_UNLESS_THERE, _row(job, now)), None) is None:
+            keys = (job.id, job.idempotency_key, job.type, job.unique_key)
+            return Inserted(next(self._db.execute(sql.FIND_SAME, keys))[0], False)
+        for tag in dict.fromkeys(job.tags):
+            self._db.execute(sql.INSERT_TAG, (tag, job.id))
+        return Inserted(job.id, True)
+
+    def claim(self, request: ClaimRequest) -> list[Claimed]:
+        may = self._db.execute(sql.MAY_CLAIM, (request.worker, self._boot, boot_clock()))
+        if next(may, None) is None:
+            return []
+        lanes = self._lanes(request)
+        if not lanes:
+            return []
+        now = self._now()
+        parameters: list[str | int] = [request.worker, now, now]
+        for queue, type_ in lanes:
+            parameters += (queue, type_, request.limit)
+        parameters.append(request.limit)
+        return [Claimed._make(row) for row in self._db.execute(sql.claim(len(lanes)), parameters)]
+
+    def _lanes(self, request: ClaimRequest) -> list[tuple[str, str]]:
+        paused = {name for (name,) in self._db.execute(sql.PAUSED_QUEUES)}
+        return [
+            (queue, type_)
+            for queue, type_ in self._db.execute(sql.READY_LANES)
+            if type_ in request.types and queue not in paused and (not request.queues or queue in request.queues)
+        ]
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[str]:
+        now = self._now()
+        swift = [s for s in settlements if s.verb is Verb.SUCCEED and s.report is None]
+        done: set[int] = set()
+        if swift:
+            rows = json.dumps([(s.seq, s.token, s.result, s.keep) for s in swift], ensure_ascii=False)
+            done = {seq for (seq,) in self._db.execute(sql.SUCCEED, (rows, now))}
+            if len(done) == len(settlements):
+                return [State.SUCCEEDED] * len(settlements)
+        return [
+            State.SUCCEEDED if s.seq in done and s.verb is Verb.SUCCEED and s.report is None else self._settle_one(s, now)
+            for s in settlements
+        ]
+
+    def _settle_one(self, settlement: Settlement, now: int) -> str:
+        held = next(self._db.execute(sql.HELD, (settlement.seq, settlement.token)), None)
+        if held is None:
+            return LOST
+        requested, reason, actor, retention = held
+        if settlement.report is not None:
+            self._report_one(settlement.report, now)
+        if requested is not None:
+            keep = self._keep(State.CANCELLED, retention, now)
+            settlement = answer_request(settlement, Request(requested), reason, actor, keep)
+        s, error = settlement, settlement.error
+        ended = now if s.target in FINAL else None
+        row = (
+            *(s.seq, s.token, s.target, s.reason, s.actor, s.run_at, s.result),
+            *((None, None, None) if error is None else (error.type, error.message, error.traceback)),
+            *(ended, now, s.keep, int(not TRANSITIONS[s.verb].burns), requested),
+        )
+        next(self._db.execute(sql.SETTLE, row))
+        return s.target
+
+    def report(self, reports: Sequence[Report]) -> list[str]:
+        now = self._now()
+        return [self._report_one(report, now) for report in reports]
+
+    def _report_one(self, report: Report, now: int) -> str:
+        saved_at = None if report.saved is None else now
+        key = (report.seq, report.token)
+        if report.progress is None:
+            rows = self._db.execute(sql.REPORT_PLAIN, (*key, saved_at, len(report.logs)))
+        else:
+            rows = self._db.execute(sql.REPORT, (*key, report.progress, saved_at, len(report.logs), now))
+        answer = next(rows, None)
+        if answer is None:
+            return LOST
+        requested, lines, attempt = answer
+        if report.saved is not None:
+            self._db.execute(sql.SAVE, (report.seq, report.saved, now))
+        room = max(0, MAX_LOG_LINES - (lines - len(report.logs)))
+        if report.logs and room:
+            self._db.executemany(
+                sql.LOG, [(report.seq, x.at, x.level, x.message, x.fields, attempt) for x in report.logs[:room]]
+            )
+            self._db.execute(sql.LOG_EVENT, (now, report.seq))
+        return requested
+
+    # -- what people ask --------------------------------------------------------------------------------------------------
+
+    def command(self, job_id: str, action: Action, *, actor: str | None, reason: str | None) -> JobRecord | None:
+        now = self._now()
+        row = next(self._db.execute(sql.FACTS, (job_id,)), None)
+        if row is None:
+            raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
+        seq, state, requested, run_at, retention = row
+        facts = Facts(State(state), Request(requested) if requested else None, run_at, False, now)
+        match decide(action, facts):
+            case Refuse(why):
+                raise Conflict(why)
+            case Remove():
+                next(self._db.execute(sql.REMOVE, (seq, state)))
+                return None
+            case Ask(request) if request == requested:
+                pass  # asked before: the first request and its author stand
+            case Ask(request):
+                next(self._db.execute(sql.ASK, (seq, request, now, actor, reason, requested)))
+            case Move(verb):
+                target = TRANSITIONS[verb].target
+                ended = now if target in FINAL else None
+                expires = self._keep(target, retention, now) if target in FINAL else None
+                try:
+                    next(self._db.execute(sql.move(verb), (seq, reason, actor, now, ended, expires, int(verb is Verb.RETRY))))
+                except apsw.ConstraintError as error:
+                    raise Conflict("Another live job of this type holds the same unique key.") from error
+        return JobRecord._make(next(self._db.execute(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE seq = ?", (seq,))))
+
+    def pause_queue(self, name: str, *, actor: str | None, reason: str | None) -> None:
+        now = self._now()
+        self._db.execute(sql.PAUSE_QUEUE, (name, now, actor, reason))
+        self._db.execute(sql.QUEUE_EVENT, (now, "paused", actor, name))
+
+    def resume_queue(self, name: str, *, actor: str | None) -> None:
+        self._db.execute(sql.RESUME_QUEUE, (name,))
+        self._db.execute(sql.QUEUE_EVENT, (self._now(), "open", actor, name))
+
+    # -- what happens by the clock ----------------------------------------------------------------------------------------
+
+    def promote(self, limit: int) -> tuple[int, int | None]:
+        promoted = len(self._db.execute(sql.PROMOTE, (self._now(), limit)).fetchall())
+        return promoted, next(self._db.execute(sql.NEXT_DUE))[0]
+
+    def sweep(self, dead: Sequence[str] = ()) -> list[Swept]:
+        now, lease_now, named = self._now(), boot_clock(), json.dumps(list(dead))
+        for (worker,) in self._db.execute(sql.LOSE_WORKERS, (named, self._boot, lease_now, now)).fetchall():
+            self._db.execute(sql.WORKER_EVENT, (now, worker, "lost"))
+        self._db.execute(sql.FORGET_WORKERS, (now - LOST_WORKERS_STAY,))
+        orphans = self._db.execute(sql.ORPHANS, (named, self._boot, lease_now)).fetchall()
+        return [self._recover(row, now) for row in orphans]
+
+    def _recover(self, row: tuple[apsw.SQLiteValue, ...], now: int) -> Swept:
+        seq, job_id, type_, worker, token, requested, reason, actor, crashes, retention = row
+        verb, why, error = Verb.RESCUE, "rescued", None
+        if requested == Request.CANCEL:
+            verb, why = Verb.STOP, reason or "cancelled"
+        elif crashes + 1 >= CRASHES_TO_QUARANTINE:
+            verb, why = Verb.QUARANTINE, "quarantined"
+            error = ("WorkerCrashed", f"The worker process died {crashes + 1} times while it ran this job.")
+        elif requested == Request.PAUSE:
+            verb, why = Verb.SUSPEND, reason or "paused"
+        way = TRANSITIONS[verb]
+        ended = now if way.target in FINAL else None
+        expires = self._keep(way.target, retention, now) if ended else None
+        by = actor if requested else None
+        self._db.execute(
+            sql.RECOVER,
+            (seq, token, way.target, why, by, now, ended, expires, 1, int(not way.burns), *(error or (None, None))),
+        )
+        return Swept(job_id, type_, worker, way.target, crashes + 1)
+
+    def expire(self, limit: int) -> int:
+        now = self._now()
+        removed = len(self._db.execute(sql.EXPIRE, (now, limit)).fetchall())
+        self._db.execute(sql.EXPIRE_EVENTS, (now - EVENTS_STAY, 10 * limit))
+        self._db.execute(sql.EXPIRE_BUCKETS, (now // 1_000_000 - BUCKETS_STAY,))
+        return removed
+
+    def roll_up(self) -> int:
+        since = next(self._db.execute(sql.ROLLED_UP))[0]
+        newest = next(self._db.execute("SELECT coalesce(max(seq), 0) FROM events"))[0]
+        if newest > since:
+            self._db.execute(sql.ROLL_UP, (since, newest))
+            self._db.execute(sql.MARK_ROLLED_UP, (str(newest),))
+        return max(0, newest - since)
+
+    # -- workers and types ------------------------------------------------------------------------------------------------
+
+    def register_worker(self, worker: WorkerRow, *, lease: float) -> None:
+        now, deadline = self._now(), boot_clock() + int(lease * 1_000_000)
+        names = (json.dumps(list(worker.queues)), json.dumps(list(worker.types)))
+        label = (worker.id, worker.name, worker.host, worker.pid, worker.version)
+        self._db.execute(sql.REGISTER, (*label, *names, worker.slots, now, self._boot, deadline))
+        self._db.execute(sql.WORKER_EVENT, (now, worker.id, "started"))
+
+    def beat(self, workers: Sequence[tuple[str, int]], *, lease: float) -> set[str]:
+        now, deadline = self._now(), boot_clock() + int(lease * 1_000_000)
+        rows = [(worker, now, deadline, busy) for worker, busy in workers]
+        return {str(worker) for (worker,) in self._db.executemany(sql.BEAT, rows)}
+
+    def drain_worker(self, worker: str) -> None:
+        if self._db.execute(sql.DRAIN, (worker,)).fetchall():
+            self._db.execute(sql.WORKER_EVENT, (self._now(), worker, "draining"))
+
+    def retire_worker(self, worker: str) -> None:
+        self._db.execute(sql.RETIRE, (worker,))
+        self._db.execute(sql.WORKER_EVENT, (self._now(), worker, "stopped"))
+
+    def publish_types(self, types: Sequence[TypeRow]) -> None:
+        now = self._now()
+        self._db.executemany(
+            sql.PUBLISH,
+            [
+                (t.name, t.queue, t.schema, t.doc, t.signature, t.executor, t.max_attempts, t.timeout, t.priority, now)
+                for t in types
+            ],
+        )
+
+    def _keep(self, state: State, retention: str | None, now: int) -> int | None:
+        return (parse_retention(retention) or self._retention).until(state, now)
+
+
+def _row(job: NewJob, now: int) -> tuple[apsw.SQLiteValue, ...]:
+    run_at = job.run_at if job.delay is None else now + int(job.delay * 1_000_000)
+    state = State.SCHEDULED if run_at is not None and run_at > now else State.ENQUEUED
+    tags = json.dumps(list(dict.fromkeys(job.tags)), ensure_ascii=False) if job.tags else None
+    retention = format_retention(job.retention)
+    return (
+        *(job.id, job.type, job.queue, state, job.actor, job.priority, job.args, job.owner, tags, job.max_attempts, job.timeout),
+        *(job.unique_key, job.idempotency_key, retention, job.origin, now, run_at if state is State.SCHEDULED else None),
+    )
