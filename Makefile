@@ -1,0 +1,70 @@
+# Everything is done in .venv, which is made from the hashed lock files in requirements/. Nothing but make, sh and a
+# Python 3.11 or later with venv is needed on the machine.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# pytest arguments, for example: make test ARGS="-k pause -x"
+ARGS ?=
+
+# A stamp names what was installed: the lock, the package's own metadata and the place of the clone (an environment is not
+# movable). While it stands, nothing is installed, so a second start costs no pip run.
+key = $(shell (pwd; cat requirements/$(1).txt pyproject.toml scripts/setup-env) | cksum | tr ' ' -)
+RUN_STAMP := $(VENV)/.holdfast-run-$(call key,run)
+DEV_STAMP := $(VENV)/.holdfast-dev-$(call key,dev)
+
+$(DEV_STAMP):
+	@scripts/setup-env $(VENV) requirements/dev.txt $(PYTHON)
+	@rm -f $(VENV)/.holdfast-dev-* && touch $@
+
+# The development lock holds everything the running one does, at the same versions; so where its stamp stands, this is done.
+$(RUN_STAMP):
+	@test -e $(DEV_STAMP) || scripts/setup-env $(VENV) requirements/run.txt $(PYTHON)
+	@rm -f $(VENV)/.holdfast-run-* && touch $@
+
+.PHONY: help
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: up
+up: $(RUN_STAMP)  ## Start Holdfast on SQLite with the sample jobs; runs until Ctrl-C
+	@exec $(VENV)/bin/holdfast up --app examples.app:app
+
+.PHONY: test
+test: $(DEV_STAMP)  ## Run the whole suite; what could not be run is named at the end (ARGS="-k pause" selects)
+	@HOLDFAST_CHROMIUM="$$(scripts/find-chromium)" $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+.PHONY: check
+check: $(DEV_STAMP)  ## Lint, formatting, types, and the guards of the architecture
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m pyright
+	@$(PY) -m pytest tests/guards -q
+
+.PHONY: bench
+bench: $(DEV_STAMP)  ## Run the benchmarks, the yardsticks beside us; writes benchmarks/results/
+	@exec $(PY) -m benchmarks $(ARGS)
+
+.PHONY: smoke
+smoke:  ## One job from enqueue to succeeded on every other supported Python that is found
+	@scripts/smoke
+
+.PHONY: lowest
+lowest: $(DEV_STAMP)  ## Run the suite with the oldest dependencies that pyproject.toml allows (needs uv)
+	@scripts/lowest $(ARGS)
+
+.PHONY: lock
+lock: $(DEV_STAMP)  ## Resolve the lock files anew (needs uv)
+	@scripts/lock
+
+.PHONY: wheel
+wheel: $(DEV_STAMP)  ## Build the wheel and the source archive into dist/
+	@$(PY) -m hatchling build
+
+.PHONY: clean
+clean:  ## Remove environments, caches and built files; data in .holdfast stays
+	rm -rf .venv .venv-3.* dist build test-results .pytest_cache .ruff_cache .hypothesis
+	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
