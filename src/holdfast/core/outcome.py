@@ -11,6 +11,7 @@ The winner table, which every store follows because it is decided here:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from holdfast.core.states import TRANSITIONS, Request, State, Verb
 
@@ -61,6 +62,32 @@ class ErrorInfo:
     type: str
     message: str
     traceback: str | None = None
+
+
+class End(StrEnum):
+    """How an attempt ended, before the retry policy and requests are applied."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # the policy decides about another attempt
+    FAILED_FOR_GOOD = "failed_for_good"
+    RETRY = "retry"
+    SNOOZE = "snooze"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"  # it stopped at a checkpoint because a flag was set
+    TIMED_OUT = "timed_out"
+    CRASHED = "crashed"  # the child process that ran it died
+    LOST = "lost"  # the job belongs to another attempt; nothing may be written
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of an attempt as a value that also travels over a pipe: texts and numbers only."""
+
+    end: End
+    result: str | None = None
+    error: ErrorInfo | None = None
+    delay: float | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

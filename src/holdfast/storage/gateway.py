@@ -13,12 +13,14 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 from holdfast.core.errors import StorageUnavailable
-from holdfast.storage.protocol import BULK_VERBS, Store
+from holdfast.core.outcome import Settlement
+from holdfast.core.states import State
+from holdfast.storage.protocol import BULK_VERBS, WAKES, Store, Topic
 
 MOST_AT_ONCE = 512
 """Operations in one transaction: enough to share a commit, few enough that nobody waits long for it."""
@@ -40,8 +42,9 @@ class Operation(Future[Any]):
 class Gateway:
     """The only way to the writing verbs of a store. Usable from any thread and any event loop; survives a fork."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, notify: Callable[[frozenset[Topic]], None]) -> None:
         self._store = store
+        self._notify = notify
         self._reset()
 
     def _reset(self) -> None:
@@ -136,16 +139,23 @@ class Gateway:
                 for operation in taken:
                     self._run_alone(operation)
         else:
-            for operation, answer in zip(taken, answers, strict=True):
-                operation.set_result(answer)
+            self._hand_out(taken, answers)
 
     def _run_alone(self, operation: Operation) -> None:
         try:
-            answer = self._run_together([operation])[0]
+            answers = self._run_together([operation])
         except Exception as error:
             operation.set_exception(error)
         else:
+            self._hand_out([operation], answers)
+
+    def _hand_out(self, operations: Sequence[Operation], answers: Sequence[Any]) -> None:
+        topics: set[Topic] = set()
+        for operation, answer in zip(operations, answers, strict=True):
             operation.set_result(answer)
+            topics |= _topics(operation, answer)
+        if topics:
+            self._notify(frozenset(topics))
 
     def _run_together(self, operations: Sequence[Operation]) -> list[Any]:
         with self._store.transaction():
@@ -173,3 +183,18 @@ class Gateway:
             parts.append(answers[start:end])
             start = end
         return parts
+
+
+def _topics(operation: Operation, answer: Any) -> frozenset[Topic]:
+    if operation.verb == "promote":
+        answer = answer[0]
+    if answer in ([], 0):
+        return frozenset()
+    topics = WAKES.get(operation.verb, frozenset())
+    if operation.verb == "settle" and any(_waits_again(settlement) for settlement in operation.args[0]):
+        return topics | {Topic.WORK}
+    return topics
+
+
+def _waits_again(settlement: Settlement) -> bool:
+    return settlement.target in (State.ENQUEUED, State.SCHEDULED)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from enum import StrEnum
 from typing import Final, Protocol
 
 from holdfast.core.commands import Action
@@ -42,6 +43,33 @@ LOST: Final = "lost"
 
 BULK_VERBS: Final = frozenset({"insert", "settle", "report"})
 """Verbs that take one sequence and answer in its order, so that the gateway may join the calls of many callers."""
+
+
+
+
+class Topic(StrEnum):
+    """What a process may want to be woken for, once a commit has made it true."""
+
+    WORK = "work"  # a job may be claimable, or be due earlier than known
+    CONTROL = "control"  # a running job is asked for something
+    EVENTS = "events"  # anything has changed
+
+
+WAKES: Final[dict[str, frozenset[Topic]]] = {
+    "insert": frozenset({Topic.WORK, Topic.EVENTS}),
+    "settle": frozenset({Topic.EVENTS}),
+    "claim": frozenset({Topic.EVENTS}),
+    "report": frozenset({Topic.EVENTS}),
+    "command": frozenset({Topic.WORK, Topic.CONTROL, Topic.EVENTS}),
+    "promote": frozenset({Topic.WORK, Topic.EVENTS}),
+    "sweep": frozenset({Topic.WORK, Topic.EVENTS}),
+    "resume_queue": frozenset({Topic.WORK, Topic.EVENTS}),
+    "pause_queue": frozenset({Topic.EVENTS}),
+    "register_worker": frozenset({Topic.WORK, Topic.EVENTS}),
+    "retire_worker": frozenset({Topic.EVENTS}),
+    "drain_worker": frozenset({Topic.CONTROL, Topic.EVENTS}),
+}
+"""Whom the commit of a verb concerns. A verb that changed nothing (its answer is empty) wakes nobody."""
 
 
 class Writer(Protocol):

@@ -1,0 +1,100 @@
+"""This exists so that jobs can be enqueued by name: types whose code is here, and types that a worker has published."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema
+import jsonschema.validators
+
+from holdfast.client.registry import Registry
+from holdfast.client.task import JobType
+from holdfast.core.errors import InvalidArguments, Problem, UnknownJobType
+from holdfast.core.job import Retention
+from holdfast.core.limits import MAX_ARGS, dump_json
+from holdfast.core.records import TypeRecord
+from holdfast.storage.protocol import Reader
+
+FRESH_FOR = 5.0
+"""Seconds for which published types are remembered. An unknown name is looked up again at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What enqueueing needs to know of a job type."""
+
+    name: str
+    queue: str
+    priority: int
+    max_attempts: int
+    timeout: float | None
+    retention: Retention | None
+    tags: tuple[str, ...]
+    dump: Callable[[Mapping[str, Any]], str]
+
+
+class Catalogue:
+    """All job types that this store knows."""
+
+    def __init__(self, registry: Registry, reader: Reader, *, default_retries: int) -> None:
+        self.registry = registry
+        self._reader = reader
+        self._default_retries = default_retries
+        self._kinds: dict[str, Kind] = {}
+        self._published: dict[str, TypeRecord] = {}
+        self._looked = float("-inf")
+
+    def find(self, name: str) -> Kind:
+        """The type of this name. Raises UnknownJobType with the nearest known name."""
+        kind = self._kinds.get(name)
+        if kind is not None:
+            return kind
+        local = self.registry.get(name)
+        if local is not None:
+            kind = self._kinds[name] = _local(local)
+            return kind
+        record = self.published().get(name) or self.published(fresh=True).get(name)
+        if record is None:
+            raise UnknownJobType(self._unknown(name), [Problem(("type",), "unknown job type")])
+        return _remote(record)
+
+    def published(self, *, fresh: bool = False) -> dict[str, TypeRecord]:
+        """What workers have published, at most FRESH_FOR seconds old."""
+        now = time.monotonic()
+        if fresh or now - self._looked > FRESH_FOR:
+            self._published = {record.name: record for record in self._reader.types()}
+            self._looked = now
+        return self._published
+
+    def _unknown(self, name: str) -> str:
+        known = {*self._published, *(t.name for t in self.registry)}
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"No job type {name[:60]!r} is known{hint} Types become known when a worker that contains their code starts."
+
+
+def _local(job_type: JobType) -> Kind:
+    o = job_type.options
+    return Kind(job_type.name, o.queue, o.priority, o.retries + 1, o.timeout, o.retention, o.tags, job_type.dump)
+
+
+def _remote(record: TypeRecord) -> Kind:
+    schema = json.loads(record.schema)
+    validator = jsonschema.validators.validator_for(schema)(schema)
+
+    def dump(arguments: Mapping[str, Any]) -> str:
+        text = dump_json(dict(arguments), what="args", limit=MAX_ARGS)
+        found = [Problem(("args", *error.absolute_path), error.message) for error in validator.iter_errors(dict(arguments))]
+        if found:
+            words = "; ".join(f"{'.'.join(map(str, p.loc))}: {p.msg}" for p in found[:5])
+            raise InvalidArguments(f"{record.name}: {words}", found)
+        return text
+
+    return Kind(
+        record.name, record.queue, record.priority, record.max_attempts, record.timeout, None, (), dump
+    )

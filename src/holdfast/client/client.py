@@ -1,0 +1,172 @@
+"""This exists so that there is one desk: whatever a program, a page, REST or the command line wants of jobs is asked here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+from holdfast.client.catalogue import Catalogue
+from holdfast.client.handle import JobHandle
+from holdfast.client.options import CheckedOptions, read_options
+from holdfast.client.registry import Registry
+from holdfast.client.views import HistoryView, JobView, LogPage, LogView, SavedView, job_view
+from holdfast.core.commands import Action
+from holdfast.core.errors import NotFound
+from holdfast.core.job import Inserted, NewJob
+from holdfast.core.limits import MAX_REASON, check_name
+from holdfast.core.settings import Settings
+from holdfast.runtime.clock import from_us, new_id
+from holdfast.runtime.signals import Listener, Signals
+from holdfast.storage.gateway import Gateway
+from holdfast.storage.protocol import Reader, Topic
+
+
+class Client:
+    """Enqueue jobs and act on them. Thread-safe. What it answers is committed."""
+
+    def __init__(self, settings: Settings, reader: Reader, gateway: Gateway, signals: Signals, registry: Registry) -> None:
+        self._settings = settings
+        self.reader = reader
+        self._gateway = gateway
+        self._signals = signals
+        self.catalogue = Catalogue(registry, reader, default_retries=settings.retries)
+
+    # -- enqueue ----------------------------------------------------------------------------------------------------------
+
+    def enqueue(self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> JobHandle:
+        """Validate, store durably, answer at once. Raises InvalidArguments, UnknownJobType, InvalidInput, StorageUnavailable."""
+        job = self.new_job(type_, args, read_options(options or {}))
+        return self._handle(self._gateway.call("insert", [job])[0])
+
+    async def enqueue_async(
+        self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any] | None = None
+    ) -> JobHandle:
+        """`enqueue` for an event loop, which goes on while the commit is under way."""
+        job = self.new_job(type_, args, read_options(options or {}))
+        return self._handle((await self._gateway.acall("insert", [job]))[0])
+
+    def enqueue_many(
+        self, type_: str, args: Iterable[Mapping[str, Any]], options: Mapping[str, Any] | None = None
+    ) -> list[JobHandle]:
+        """All of them in one transaction, or none."""
+        checked = read_options(options or {})
+        return self.insert([self.new_job(type_, each, checked) for each in args])
+
+    def insert(self, jobs: Sequence[NewJob]) -> list[JobHandle]:
+        """Store jobs made by `new_job` in one transaction."""
+        inserted = cast(list[Inserted], self._gateway.call("insert", list(jobs)) if jobs else [])
+        return [self._handle(one) for one in inserted]
+
+    def new_job(
+        self,
+        type_: str,
+        args: Mapping[str, Any],
+        options: CheckedOptions,
+        *,
+        actor: str | None = None,
+        origin: str | None = None,
+    ) -> NewJob:
+        """A job that is ready to be stored: arguments validated, defaults of its type filled in, its id made."""
+        kind = self.catalogue.find(type_)
+        o = options
+        return NewJob(
+            id=new_id(),
+            type=type_,
+            args=kind.dump(args),
+            queue=o.queue or kind.queue,
+            priority=kind.priority if o.priority is None else o.priority,
+            run_at=o.run_at,
+            delay=o.delay,
+            owner=o.owner,
+            tags=kind.tags if o.tags is None else o.tags,
+            unique_key=o.unique,
+            idempotency_key=o.idempotency_key,
+            max_attempts=kind.max_attempts if o.retries is None else o.retries + 1,
+            timeout=kind.timeout if o.timeout is None else o.timeout,
+            retention=o.keep or kind.retention,
+            actor=actor,
+            origin=origin,
+        )
+
+    def _handle(self, inserted: Inserted) -> JobHandle:
+        return JobHandle(self, inserted.id, created=inserted.created)
+
+    # -- one job ----------------------------------------------------------------------------------------------------------
+
+    def handle(self, job_id: str) -> JobHandle:
+        """A handle of a job that is there. Raises NotFound."""
+        return JobHandle(self, job_id, created=False, view=self.job(job_id))
+
+    def job(self, job_id: str) -> JobView:
+        """One job. Raises NotFound."""
+        record = self.reader.job(job_id)
+        if record is None:
+            raise NotFound(f"There is no job {job_id[:60]}; it never was, or its retention is over.")
+        return job_view(record)
+
+    def act(self, job_id: str, action: Action, *, reason: str | None = None, actor: str | None = None) -> JobView:
+        """Pause, resume, cancel or retry; answers the job as it is now. Raises NotFound, Conflict."""
+        if reason:
+            check_name(reason, loc=("reason",), limit=MAX_REASON)
+        record = self._gateway.call("command", job_id, action, actor=actor, reason=reason or None)
+        return job_view(record)
+
+    def delete(self, job_id: str, *, actor: str | None = None) -> None:
+        """Remove an ended job and all that belongs to it. Raises NotFound, Conflict."""
+        self._gateway.call("command", job_id, Action.DELETE, actor=actor, reason=None)
+
+    def history(self, job_id: str) -> list[HistoryView]:
+        """Every transition and request of a job, oldest first. Raises NotFound."""
+        self.job(job_id)
+        return [
+            HistoryView(**{**record._asdict(), "at": from_us(record.at)}) for record in self.reader.history(job_id)
+        ]
+
+    def logs(self, job_id: str, *, after: int = 0, limit: int = 500) -> LogPage:
+        """Console lines after `after`; a negative `after` -k: the last k. Raises NotFound."""
+        self.job(job_id)
+        records = self.reader.logs(job_id, after=after, limit=limit)
+        items = [
+            LogView(n=r.n, at=from_us(r.at), level=r.level, message=r.message, attempt=r.attempt, fields=json.loads(r.fields) if r.fields else None)
+            for r in records
+        ]
+        return LogPage(items=items, next_after=items[-1].n if items else max(after, 0))
+
+    def saved_state(self, job_id: str) -> SavedView | None:
+        """The last saved state, or None when nothing was saved. Raises NotFound."""
+        self.job(job_id)
+        record = self.reader.saved(job_id)
+        if record is None:
+            return None
+        value = json.loads(record.saved)
+        return SavedView(
+            state=value.get("state"),
+            positions=value.get("positions", {}),
+            steps=value.get("steps", {}),
+            at=from_us(record.at),
+            count=record.count,
+            bytes=len(record.saved.encode()),
+        )
+
+    # -- signals ----------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def listen(self, topics: Iterable[Topic]) -> Iterator[Listener]:
+        """Hear when something changes (a hint; look again from time to time all the same)."""
+        listener = self._signals.listen(topics)
+        try:
+            yield listener
+        finally:
+            listener.close()
+
+    def pause_queue(self, name: str, *, reason: str | None = None, actor: str | None = None) -> None:
+        """Let no worker claim from a queue. Running jobs go on. Idempotent."""
+        check_name(name, loc=("queue",))
+        self._gateway.call("pause_queue", name, actor=actor, reason=reason)
+
+    def resume_queue(self, name: str, *, actor: str | None = None) -> None:
+        """Open a paused queue. Idempotent."""
+        check_name(name, loc=("queue",))
+        self._gateway.call("resume_queue", name, actor=actor)

@@ -1,0 +1,110 @@
+"""This exists so that a program can hold on to one job: ask how it stands, wait for it, act on it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from holdfast.client.views import JobView
+from holdfast.core.commands import Action
+from holdfast.core.errors import WaitTimeout
+from holdfast.core.states import FINAL
+from holdfast.storage.protocol import Topic
+
+if TYPE_CHECKING:
+    from holdfast.client.client import Client
+
+LOOK_AGAIN = 0.5
+"""Longest time in seconds between two looks while waiting; a signal comes sooner."""
+
+
+class JobHandle:
+    """One job, by its id. `state`, `result` and `view` are as of the last `refresh()`, `wait()` or action; the methods ask the store."""
+
+    def __init__(self, client: Client, job_id: str, *, created: bool = True, view: JobView | None = None) -> None:
+        self._client = client
+        self._view = view
+        self.id = job_id
+        self.created = created
+        """False when the enqueue met a job that was there already (same idempotency or unique key)."""
+
+    def __repr__(self) -> str:
+        return f"JobHandle({self.id!r}, state={self._view.state if self._view else '?'!r})"
+
+    @property
+    def view(self) -> JobView:
+        """Everything that is known of the job; asks the store the first time."""
+        return self._view or self.refresh().view
+
+    @property
+    def state(self) -> str:
+        return self.view.state
+
+    @property
+    def result(self) -> Any:
+        """What the job returned; None until it has succeeded."""
+        return self.view.result
+
+    def refresh(self) -> JobHandle:
+        """Ask the store how the job stands. Raises NotFound when its retention is over."""
+        self._view = self._client.job(self.id)
+        return self
+
+    def wait(self, timeout: float | None = None) -> JobHandle:
+        """Wait until the job has succeeded, failed or been cancelled. Raises WaitTimeout after `timeout` seconds; the job goes on."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._client.listen((Topic.EVENTS,)) as listener:
+            while self.refresh().state not in FINAL:
+                listener.wait(self._patience(deadline))
+        return self
+
+    def pause(self, reason: str | None = None) -> JobHandle:
+        """Stand still: at once while it waits, at its next checkpoint while it runs. Raises Conflict when it has ended."""
+        return self._act(Action.PAUSE, reason)
+
+    def resume(self, reason: str | None = None) -> JobHandle:
+        """Go on from the saved state, on any worker."""
+        return self._act(Action.RESUME, reason)
+
+    def cancel(self, reason: str | None = None) -> JobHandle:
+        """Stop for good: at once while it waits; while it runs it is asked first and forced after the grace time."""
+        return self._act(Action.CANCEL, reason)
+
+    def retry(self, reason: str | None = None) -> JobHandle:
+        """Try a failed or cancelled job again now, from its saved state."""
+        return self._act(Action.RETRY, reason)
+
+    async def refresh_async(self) -> JobHandle:
+        return await asyncio.to_thread(self.refresh)
+
+    async def wait_async(self, timeout: float | None = None) -> JobHandle:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._client.listen((Topic.EVENTS,)) as listener:
+            while (await self.refresh_async()).state not in FINAL:
+                await listener.wait_async(self._patience(deadline))
+        return self
+
+    async def pause_async(self, reason: str | None = None) -> JobHandle:
+        return await asyncio.to_thread(self.pause, reason)
+
+    async def resume_async(self, reason: str | None = None) -> JobHandle:
+        return await asyncio.to_thread(self.resume, reason)
+
+    async def cancel_async(self, reason: str | None = None) -> JobHandle:
+        return await asyncio.to_thread(self.cancel, reason)
+
+    async def retry_async(self, reason: str | None = None) -> JobHandle:
+        return await asyncio.to_thread(self.retry, reason)
+
+    def _act(self, action: Action, reason: str | None) -> JobHandle:
+        self._view = self._client.act(self.id, action, reason=reason)
+        return self
+
+    def _patience(self, deadline: float | None) -> float:
+        if deadline is None:
+            return LOOK_AGAIN
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise WaitTimeout(f"Job {self.id} is {self.state}; it has not ended in time and goes on.")
+        return min(LOOK_AGAIN, left)

@@ -1,0 +1,247 @@
+"""This exists so that questions about many things at once (lists, counts, queues, workers, types, rates) have one place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+
+from holdfast.client.client import Client
+from holdfast.client.views import (
+    BucketView,
+    BulkView,
+    CountView,
+    JobPage,
+    JobView,
+    QueueView,
+    StatsView,
+    Throughput,
+    TypeView,
+    WorkerView,
+    job_view,
+)
+from holdfast.core.commands import ALLOWED, Action
+from holdfast.core.errors import Conflict, InvalidInput, InvalidQuery, NotFound, Problem
+from holdfast.core.query import Query, QueryError, parse
+from holdfast.core.records import QueueRecord, TypeRecord, WorkerRecord
+from holdfast.core.states import State
+from holdfast.runtime.clock import from_us, now_us
+from holdfast.storage.protocol import Reader
+
+CAP = 10_000
+"""Counts of a filter stop here; more is shown as "10,000+"."""
+
+MAX_PAGE = 200
+MINUTE = 60_000_000
+BULK_AT_ONCE = 200
+
+
+class Overview:
+    """Looks at many jobs, queues, workers and types; and acts on all jobs that match a search."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._reader: Reader = client.reader
+
+    # -- jobs -------------------------------------------------------------------------------------------------------------
+
+    def query(self, text: str, *, zone: tzinfo = UTC, me: str | None = None) -> Query:
+        """The search text as a query. Raises InvalidQuery with the place and the nearest field."""
+        try:
+            return parse(text, now=datetime.now(UTC), zone=zone, me=me)
+        except QueryError as error:
+            hint = f" Did you mean {error.suggestion}?" if error.suggestion else ""
+            raise InvalidQuery(f"{error.message}{hint}", [Problem(("q", error.start, error.end), error.message)]) from None
+
+    def search(self, query: Query, *, sort: str = "-created", limit: int = 50, cursor: str | None = None) -> JobPage:
+        """A page of the jobs that match. Raises InvalidInput for a sort, limit or cursor that cannot be."""
+        if not 1 <= limit <= MAX_PAGE:
+            raise InvalidInput(f"limit must lie between 1 and {MAX_PAGE}", [Problem(("limit",), f"1 to {MAX_PAGE}")])
+        page = self._reader.search(query, sort=sort, limit=limit, cursor=cursor)
+        return JobPage(
+            items=[job_view(record) for record in page.items],
+            next_cursor=page.next_cursor,
+            previous_cursor=page.previous_cursor,
+            searched=page.searched,
+        )
+
+    def jobs(self, ids: Sequence[str], query: Query | None = None) -> list[JobView]:
+        """Those of the given jobs that exist (and match)."""
+        return [job_view(record) for record in self._reader.jobs(ids, query)]
+
+    def count(self, query: Query) -> CountView:
+        """How many jobs match, up to CAP."""
+        found = self._reader.count(query, cap=CAP)
+        return CountView(count=found.count, capped=found.capped)
+
+    def count_by_state(self, query: Query) -> dict[str, CountView]:
+        """The same for each state and for "retrying", whatever state the query itself asks for."""
+        counts = self._reader.count_by_state(query, cap=CAP)
+        return {state: CountView(count=c.count, capped=c.capped) for state, c in counts.items()}
+
+    def act_on_all(
+        self, action: Action, query: Query, *, dry_run: bool = False, reason: str | None = None, actor: str | None = None
+    ) -> BulkView:
+        """Do `action` to every job that matches and allows it, in pages; a job that changes meanwhile is counted as refused.
+
+        `dry_run`: only count. Counts are exact for what is done, capped for what is only matched.
+        """
+        counts = self._reader.count_by_state(query, cap=10 * CAP)
+        of_query = {s: c.count for s, c in counts.items() if s in State and c.count and self._asks_for(query, s)}
+        fits = sum(count for state, count in of_query.items() if State(state) in ALLOWED[action])
+        done = refused = 0
+        if not dry_run:
+            done, refused = self._act_in_pages(action, query, reason, actor)
+        return BulkView(
+            action=action, q=query.text, dry_run=dry_run, matched=sum(of_query.values()), fits=fits, by_state=of_query, done=done, refused=refused
+        )
+
+    def _asks_for(self, query: Query, state: str) -> bool:
+        narrowed = self.query(f"({query.text}) state:{state}" if query.text else f"state:{state}")
+        return self._reader.count(narrowed, cap=1).count > 0
+
+    def _act_in_pages(self, action: Action, query: Query, reason: str | None, actor: str | None) -> tuple[int, int]:
+        done = refused = 0
+        cursor: str | None = None
+        while True:
+            page = self._reader.search(query, sort="created", limit=BULK_AT_ONCE, cursor=cursor)
+            for record in page.items:
+                if State(record.state) not in ALLOWED[action]:
+                    continue
+                try:
+                    if action is Action.DELETE:
+                        self._client.delete(record.id, actor=actor)
+                    else:
+                        self._client.act(record.id, action, reason=reason, actor=actor)
+                    done += 1
+                except (Conflict, NotFound):
+                    refused += 1
+            cursor = page.next_cursor
+            if cursor is None:
+                return done, refused
+
+    # -- the rest of the house --------------------------------------------------------------------------------------------
+
+    def types(self) -> list[TypeView]:
+        """Every job type that the store or this program knows."""
+        known = dict(self._client.catalogue.published(fresh=True))
+        now = now_us()
+        for local in self._client.catalogue.registry:
+            r = local.row()
+            known[r.name] = TypeRecord(
+                r.name, r.queue, r.schema, r.doc, r.signature, r.executor, r.max_attempts, r.timeout, r.priority, now
+            )
+        alive = [w for w in self._reader.workers() if w.state != "lost"]
+        return [_type_view(record, alive) for _, record in sorted(known.items())]
+
+    def type(self, name: str) -> TypeView:
+        """One job type. Raises NotFound."""
+        for view in self.types():
+            if view.name == name:
+                return view
+        raise NotFound(f"No job type {name[:60]!r} is known. Types become known when a worker that contains their code starts.")
+
+    def queues(self) -> list[QueueView]:
+        """Every queue that a job, a type or a pause names."""
+        alive = [w for w in self._reader.workers() if w.state != "lost"]
+        now = self._reader.now()
+        return [_queue_view(record, alive, now) for record in self._reader.queues()]
+
+    def workers(self) -> list[WorkerView]:
+        """Every worker process; the lost ones of the last 24 hours too."""
+        return [_worker_view(record) for record in self._reader.workers()]
+
+    def stats(self) -> StatsView:
+        """Counts by state and queue, rates, the longest wait."""
+        seq, now = self._reader.last_event(), self._reader.now()
+        queues = {queue.name: queue for queue in self.queues()}
+        workers = self._reader.workers()
+        alive = [w for w in workers if w.state != "lost"]
+        waits = [queue.oldest_wait for queue in queues.values() if queue.oldest_wait is not None]
+        return StatsView(
+            states=self._reader.states(),
+            queues=queues,
+            throughput=self._rates(now),
+            oldest_wait=max(waits, default=None),
+            workers=len(alive),
+            workers_lost=len(workers) - len(alive),
+            slots=sum(w.slots for w in alive),
+            at=from_us(now),
+            seq=seq,
+        )
+
+    def _rates(self, now: int) -> Throughput:
+        minute = self._reader.buckets(since=now - MINUTE, step=10)
+        succeeded, failed = sum(b.succeeded for b in minute), sum(b.failed for b in minute)
+        cancelled = sum(b.cancelled for b in minute)
+        # the newest bucket is still filling: the rate is taken over the one before it
+        whole = [b for b in minute if b.at <= now - 10_000_000]
+        last = whole[-1] if whole else None
+        per_second = (last.succeeded + last.failed + last.cancelled) / 10 if last else 0.0
+        return Throughput(
+            per_minute=succeeded + failed + cancelled, per_second=per_second, succeeded=succeeded, failed=failed, cancelled=cancelled
+        )
+
+    def buckets(self, *, seconds: int, step: int) -> list[BucketView]:
+        """What started and ended in each `step` seconds of the last `seconds`; empty intervals included."""
+        now = self._reader.now() // 1_000_000
+        since = (now - seconds) // step * step
+        found = {b.at // 1_000_000: b for b in self._reader.buckets(since=since * 1_000_000, step=step)}
+        views: list[BucketView] = []
+        for at in range(since, now + 1, step):
+            b = found.get(at)
+            counts = (b.started, b.succeeded, b.failed, b.cancelled) if b else (0, 0, 0, 0)
+            views.append(
+                BucketView(at=from_us(at * 1_000_000), started=counts[0], succeeded=counts[1], failed=counts[2], cancelled=counts[3])
+            )
+        return views
+
+
+def _type_view(record: TypeRecord, alive: Sequence[WorkerRecord]) -> TypeView:
+    return TypeView(
+        name=record.name,
+        queue=record.queue,
+        args_schema=json.loads(record.schema),
+        doc=record.doc,
+        signature=record.signature,
+        executor=record.executor,
+        max_attempts=record.max_attempts,
+        timeout=record.timeout,
+        priority=record.priority,
+        workers=sum(record.name in json.loads(worker.types) for worker in alive),
+    )
+
+
+def _queue_view(record: QueueRecord, alive: Sequence[WorkerRecord], now: int) -> QueueView:
+    serving = sum(not (queues := json.loads(worker.queues)) or record.name in queues for worker in alive)
+    return QueueView(
+        name=record.name,
+        state="open" if record.paused_at is None else "paused",
+        enqueued=record.enqueued,
+        processing=record.processing,
+        scheduled=record.scheduled,
+        paused=record.paused_jobs,
+        oldest_wait=None if record.oldest is None else max(0.0, (now - record.oldest) / 1_000_000),
+        workers=serving,
+        paused_at=None if record.paused_at is None else from_us(record.paused_at),
+        paused_by=record.paused_by,
+        paused_reason=record.paused_reason,
+    )
+
+
+def _worker_view(record: WorkerRecord) -> WorkerView:
+    return WorkerView(
+        id=record.id,
+        name=record.name,
+        host=record.host,
+        pid=record.pid,
+        version=record.version,
+        state=record.state,
+        queues=json.loads(record.queues),
+        types=json.loads(record.types),
+        slots=record.slots,
+        busy=record.busy,
+        started_at=from_us(record.started_at),
+        heartbeat_at=from_us(record.heartbeat_at),
+        lost_at=None if record.lost_at is None else from_us(record.lost_at),
+    )

@@ -1,0 +1,137 @@
+"""This exists so that a Python function becomes a job type: its signature validates the arguments, its options are the defaults."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic_core import PydanticSerializationError, to_json
+
+from holdfast.context import JobContext
+from holdfast.core.errors import InvalidArguments, Problem
+from holdfast.core.job import Retention, TypeRow
+from holdfast.core.limits import MAX_ARGS, MAX_RESULT, check_json, check_size
+from holdfast.core.retry import Backoff
+
+EXECUTORS = ("loop", "thread", "process")
+
+_SUSPICIOUS = ("NaN", "Infinity", "\\u0000")
+_DEEP = 32
+
+
+@dataclass(frozen=True, slots=True)
+class TypeOptions:
+    """What `@app.job(…)` says of a type: the defaults of its jobs."""
+
+    queue: str
+    priority: int
+    retries: int
+    backoff: Backoff
+    timeout: float | None
+    executor: str
+    retention: Retention | None
+    tags: tuple[str, ...]
+
+
+class JobType:
+    """A registered function: what its arguments are, how it is run, and what its jobs start from."""
+
+    def __init__(self, name: str, function: Callable[..., Any], options: TypeOptions) -> None:
+        self.name = name
+        self.function = function
+        self.options = options
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.context_parameter, parameters = _parameters(name, function)
+        self.model: type[BaseModel] = create_model(
+            name, __config__=ConfigDict(extra="forbid", ser_json_inf_nan="constants", validate_default=False), **parameters
+        )
+        self._validator = self.model.__pydantic_validator__
+        self._serializer = self.model.__pydantic_serializer__
+        self._names = tuple(self.model.model_fields)
+        self.doc = inspect.getdoc(function) or ""
+        self.signature = f"{name}({', '.join(_shown(function, self.context_parameter))})"
+
+    def dump(self, arguments: Mapping[str, Any]) -> str:
+        """Validated arguments as JSON text. Raises InvalidArguments with each place and reason."""
+        try:
+            return strict_json(self._serializer.to_json(self._validator.validate_python(dict(arguments))), what="args")
+        except ValidationError as error:
+            raise InvalidArguments(f"{self.name}: {_summary(error)}", problems(error)) from None
+        except PydanticSerializationError as error:
+            raise InvalidArguments(f"{self.name}: {error}", [Problem(("args",), str(error))]) from None
+
+    def load(self, text: str) -> dict[str, Any]:
+        """The keyword arguments of a stored job, validated again. Raises InvalidArguments."""
+        try:
+            value = self._validator.validate_json(text)
+        except ValidationError as error:
+            raise InvalidArguments(f"{self.name}: {_summary(error)}", problems(error)) from None
+        fields = value.__dict__
+        return {name: fields[name] for name in self._names}
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of the arguments."""
+        return self.model.model_json_schema()
+
+    def row(self) -> TypeRow:
+        """What is published of the type."""
+        o = self.options
+        schema = json.dumps(self.schema())
+        return TypeRow(
+            self.name, o.queue, schema, self.doc, self.signature, o.executor, o.retries + 1, o.timeout, o.priority
+        )
+
+
+def dump_result(value: Any) -> str:
+    """What a job returned, as JSON text. Raises InvalidInput or TooLarge; the job then fails, it does not hang."""
+    if value is None:
+        return "null"
+    try:
+        return strict_json(to_json(value, inf_nan_mode="constants"), what="result", limit=MAX_RESULT)
+    except PydanticSerializationError as error:
+        raise InvalidArguments(f"the result cannot be kept as JSON: {error}", [Problem(("result",), str(error))]) from None
+
+
+def strict_json(data: bytes, *, what: str, limit: int = MAX_ARGS) -> str:
+    """The text of serialized JSON, refused when it is too large, too deep, or not strict."""
+    text = data.decode()
+    check_size(text, what=what, limit=limit)
+    if text.count("[") + text.count("{") > _DEEP or any(mark in text for mark in _SUSPICIOUS):
+        check_json(json.loads(text), what=what)
+    return text
+
+
+def problems(error: ValidationError) -> list[Problem]:
+    """The problems of a pydantic error, in our words, without the rejected values (they may be secret)."""
+    return [Problem(("args", *item["loc"]), item["msg"]) for item in error.errors(include_url=False, include_input=False)]
+
+
+def _summary(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, p.loc))}: {p.msg}" for p in problems(error)[:5])
+
+
+def _parameters(name: str, function: Callable[..., Any]) -> tuple[str | None, dict[str, Any]]:
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise TypeError(f"job {name!r}: the annotation {error.name!r} cannot be resolved; import it at module level") from error
+    context, fields = None, dict[str, Any]()
+    for parameter in inspect.signature(function).parameters.values():
+        hint = hints.get(parameter.name, Any)
+        if hint is JobContext:
+            context = parameter.name
+        elif parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            raise TypeError(f"job {name!r}: {parameter} is not possible; name each argument, so that it can be validated")
+        else:
+            default = ... if parameter.default is parameter.empty else parameter.default
+            fields[parameter.name] = (hint, default)
+    return context, fields
+
+
+def _shown(function: Callable[..., Any], context: str | None) -> list[str]:
+    return [str(p) for p in inspect.signature(function).parameters.values() if p.name != context]

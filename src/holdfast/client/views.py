@@ -1,0 +1,291 @@
+"""This exists so that a page, a REST answer and the command line show the same thing: one view-model, made here."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from holdfast.core import records
+from holdfast.runtime.clock import from_us
+
+
+class View(BaseModel):
+    """A value made for looking at. Times are UTC; REST writes them as RFC 3339."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Bar(View):
+    """One named progress bar. `total` None = unknown. `held` = done at the last durable checkpoint."""
+
+    name: str
+    done: float
+    total: float | None = None
+    message: str | None = None
+    held: float | None = None
+
+
+class Progress(View):
+    """The main bar of a job, and the named ones beside it."""
+
+    done: float
+    total: float | None = None
+    message: str | None = None
+    held: float | None = None
+    bars: list[Bar] = Field(default_factory=list[Bar])
+
+
+class ErrorView(View):
+    """The last failure of a job, as text."""
+
+    type: str
+    message: str
+    traceback: str | None = None
+
+
+class JobView(View):
+    """A job as everyone sees it (see docs/reference for each field)."""
+
+    id: str
+    type: str
+    queue: str
+    state: str
+    reason: str | None = None
+    actor: str | None = None
+    requested: str | None = None
+    requested_at: datetime | None = None
+    requested_by: str | None = None
+    requested_reason: str | None = None
+    priority: int = 0
+    args: Any = None
+    owner: str | None = None
+    tags: list[str] = Field(default_factory=list[str])
+    progress: Progress | None = None
+    has_saved_state: bool = False
+    saved_at: datetime | None = None
+    result: Any = None
+    error: ErrorView | None = None
+    attempt: int = 0
+    max_attempts: int = 1
+    crashes: int = 0
+    timeout: float | None = None
+    unique_key: str | None = None
+    created_at: datetime
+    changed_at: datetime
+    run_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    expires_at: datetime | None = None
+    worker: str | None = None
+    origin: str | None = None
+    schedule_id: str | None = None
+    parent_ids: list[str] = Field(default_factory=list[str])
+    batch_id: str | None = None
+
+
+class JobPage(View):
+    """A page of jobs. Cursors are opaque; hand them back with the same query and sort. `searched`: an unindexed term was
+    tried on so many of the newest jobs only (None = on all)."""
+
+    items: list[JobView]
+    next_cursor: str | None = None
+    previous_cursor: str | None = None
+    searched: int | None = None
+
+
+class CountView(View):
+    """`capped`: at least so many; counting stopped there."""
+
+    count: int
+    capped: bool = False
+
+
+class HistoryView(View):
+    """One transition or request. `kind`: "state", or "request" (then `state` is "pause", "cancel" or "" for withdrawn)."""
+
+    seq: int
+    at: datetime
+    kind: str
+    state: str
+    reason: str | None = None
+    actor: str | None = None
+    attempt: int = 0
+    worker: str | None = None
+
+
+class LogView(View):
+    """One console line. `n` grows; hand the last one back as `after` for what follows."""
+
+    n: int
+    at: datetime
+    level: str
+    message: str
+    fields: dict[str, Any] | None = None
+    attempt: int = 0
+
+
+class LogPage(View):
+    """Console lines, oldest first. `next_after` = what to pass as `after` for the following ones."""
+
+    items: list[LogView]
+    next_after: int
+
+
+class SavedView(View):
+    """The last saved state: what the job's own `checkpoint` kept (`state`), positions of `track`, results of `step`."""
+
+    state: Any = None
+    positions: dict[str, Any] = Field(default_factory=dict[str, Any])
+    steps: dict[str, Any] = Field(default_factory=dict[str, Any])
+    at: datetime
+    count: int
+    bytes: int
+
+
+class QueueView(View):
+    """A queue. `oldest_wait` in seconds. `workers` = living worker processes that serve it."""
+
+    name: str
+    state: str = "open"
+    enqueued: int = 0
+    processing: int = 0
+    scheduled: int = 0
+    paused: int = 0
+    oldest_wait: float | None = None
+    workers: int = 0
+    paused_at: datetime | None = None
+    paused_by: str | None = None
+    paused_reason: str | None = None
+
+
+class WorkerView(View):
+    """A worker process; `pid` is that of the process which runs the jobs. `state`: live, draining, lost."""
+
+    id: str
+    name: str
+    host: str
+    pid: int
+    version: str
+    state: str
+    queues: list[str]
+    types: list[str]
+    slots: int
+    busy: int
+    started_at: datetime
+    heartbeat_at: datetime
+    lost_at: datetime | None = None
+
+
+class TypeView(View):
+    """A job type. `args_schema` is JSON Schema of its arguments. `workers` = living worker processes that can run it."""
+
+    name: str
+    queue: str
+    args_schema: dict[str, Any]
+    doc: str
+    signature: str
+    executor: str
+    max_attempts: int
+    timeout: float | None = None
+    priority: int = 0
+    workers: int = 0
+
+
+class Throughput(View):
+    """What started and ended per minute, over the last minute, and per second, over the last ten."""
+
+    per_minute: float
+    per_second: float
+    succeeded: int
+    failed: int
+    cancelled: int
+
+
+class StatsView(View):
+    """The state of the whole system. `oldest_wait` in seconds."""
+
+    states: dict[str, int]
+    queues: dict[str, QueueView]
+    throughput: Throughput
+    oldest_wait: float | None
+    workers: int
+    workers_lost: int
+    slots: int
+    at: datetime
+    seq: int
+
+
+class BucketView(View):
+    """What started and ended in one interval that begins at `at`."""
+
+    at: datetime
+    started: int
+    succeeded: int
+    failed: int
+    cancelled: int
+
+
+class BulkView(View):
+    """What an action on all jobs that match a search did, or (dry run) would do. `by_state` counts the matches by state,
+    `fits` those of them that the action is allowed for, `done` what was changed, `refused` what had changed in between."""
+
+    action: str
+    q: str
+    dry_run: bool
+    matched: int
+    fits: int
+    by_state: dict[str, int]
+    done: int = 0
+    refused: int = 0
+
+
+def job_view(record: records.JobRecord) -> JobView:
+    """The view of a stored job."""
+    r = record
+    error = None
+    if r.error_type is not None:
+        error = ErrorView(type=r.error_type, message=r.error_message or "", traceback=r.error_traceback)
+    return JobView.model_construct(
+        id=r.id,
+        type=r.type,
+        queue=r.queue,
+        state=r.state,
+        reason=r.reason,
+        actor=r.actor,
+        requested=r.requested,
+        requested_at=_time(r.requested_at),
+        requested_by=r.requested_by,
+        requested_reason=r.requested_reason,
+        priority=r.priority,
+        args=json.loads(r.args),
+        owner=r.owner,
+        tags=json.loads(r.tags) if r.tags else [],
+        progress=Progress.model_validate_json(r.progress) if r.progress else None,
+        has_saved_state=r.saved_at is not None,
+        saved_at=_time(r.saved_at),
+        result=json.loads(r.result) if r.result is not None else None,
+        error=error,
+        attempt=r.attempt,
+        max_attempts=r.max_attempts,
+        crashes=r.crashes,
+        timeout=r.timeout,
+        unique_key=r.unique_key,
+        created_at=from_us(r.created_at),
+        changed_at=from_us(r.changed_at),
+        run_at=_time(r.run_at),
+        started_at=_time(r.started_at),
+        finished_at=_time(r.finished_at),
+        expires_at=_time(r.expires_at),
+        worker=r.worker,
+        origin=r.origin,
+        schedule_id=None,
+        parent_ids=[],
+        batch_id=None,
+    )
+
+
+def _time(value: int | None) -> datetime | None:
+    return None if value is None else from_us(value)

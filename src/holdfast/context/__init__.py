@@ -1,0 +1,5 @@
+"""What a running job may say and hear. Standard library and `core` only, so that it also runs inside a plug-in's environment."""
+
+from holdfast.context.context import JobContext
+
+__all__ = ["JobContext"]

@@ -1,0 +1,1 @@
+"""How long-lived parts are configured, wake each other, start and stop."""

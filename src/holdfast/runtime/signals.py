@@ -1,0 +1,165 @@
+"""This exists so that processes can wake each other. A signal is a hint: it may be lost, doubled or late, and nothing breaks,
+because everyone who waits for one also looks by itself from time to time."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import select
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from holdfast.storage.protocol import Topic
+
+
+class Listener(Protocol):
+    """Waits for signals on some topics."""
+
+    def wait(self, timeout: float) -> bool:
+        """Block until a signal comes (True) or `timeout` seconds have passed (False). Signals that came since the last wait
+        count."""
+        ...
+
+    async def wait_async(self, timeout: float) -> bool:
+        """The same for an event loop."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds. Idempotent."""
+        ...
+
+
+class Signals(Protocol):
+    """How the processes on one store wake each other."""
+
+    def notify(self, topics: Iterable[Topic]) -> None:
+        """Wake everyone who listens to any of the topics. Never raises, never blocks."""
+        ...
+
+    def listen(self, topics: Iterable[Topic]) -> Listener:
+        """A listener that hears everything notified from now on."""
+        ...
+
+
+class FileSignals:
+    """Signals for processes on one host: a write to a small file, seen through the kernel's file notification.
+
+    Where there is no inotify (not Linux), listeners look at the files' times every `COARSE` seconds instead.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[Topic, int] = {}
+
+    def notify(self, topics: Iterable[Topic]) -> None:
+        for topic in topics:
+            try:
+                os.pwrite(self._file(topic), b".", 0)
+            except OSError:
+                self._files.pop(topic, None)  # a full or vanished disk: a hint may be lost, and the next one opens anew
+
+    def listen(self, topics: Iterable[Topic]) -> Listener:
+        paths = [self._path(topic) for topic in topics]
+        for path in paths:
+            path.touch(exist_ok=True)
+        return InotifyListener(paths) if sys.platform == "linux" else PollingListener(paths)
+
+    def _file(self, topic: Topic) -> int:
+        if topic not in self._files:
+            self._files[topic] = os.open(self._path(topic), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return self._files[topic]
+
+    def _path(self, topic: Topic) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / topic
+
+
+IN_MODIFY = 0x2
+IN_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC  # inotify(7): IN_NONBLOCK and IN_CLOEXEC have the values of these
+
+
+class InotifyListener:
+    """Hears writes to some files at once, without looking (Linux, inotify(7))."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._fd = libc.inotify_init1(IN_FLAGS)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "inotify_init1 failed; see fs.inotify.max_user_instances")
+        for path in paths:
+            if libc.inotify_add_watch(self._fd, os.fsencode(path), IN_MODIFY) < 0:
+                number = ctypes.get_errno()
+                self.close()
+                raise OSError(number, f"cannot watch {path}; see fs.inotify.max_user_watches")
+
+    def wait(self, timeout: float) -> bool:
+        ready, _, _ = select.select([self._fd], [], [], max(0.0, timeout))
+        return bool(ready) and self._drain()
+
+    async def wait_async(self, timeout: float) -> bool:
+        loop = asyncio.get_running_loop()
+        heard = loop.create_future()
+        loop.add_reader(self._fd, _settle, heard)
+        try:
+            async with asyncio.timeout(max(0.0, timeout)):
+                await heard
+        except TimeoutError:
+            return False
+        finally:
+            if self._fd >= 0:
+                loop.remove_reader(self._fd)
+        return self._drain()
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _drain(self) -> bool:
+        heard = False
+        try:
+            while os.read(self._fd, 65_536):
+                heard = True
+        except BlockingIOError:
+            pass
+        return heard
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+COARSE = 0.02
+
+
+class PollingListener:
+    """Looks at the files' times; for systems without inotify."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._paths = list(paths)
+        self._seen = self._look()
+
+    def wait(self, timeout: float) -> bool:
+        return asyncio.run(self.wait_async(timeout))
+
+    async def wait_async(self, timeout: float) -> bool:
+        deadline = asyncio.get_running_loop().time() + timeout
+        while True:
+            now = self._look()
+            if now != self._seen:
+                self._seen = now
+                return True
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                return False
+            await asyncio.sleep(min(COARSE, left))
+
+    def close(self) -> None:
+        self._paths = []
+
+    def _look(self) -> list[int]:
+        return [path.stat().st_mtime_ns for path in self._paths]

@@ -1,0 +1,1 @@
+"""How work is executed: claim, run, settle, and stay alive while doing so."""

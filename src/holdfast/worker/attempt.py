@@ -1,0 +1,53 @@
+"""This exists so that whatever a job function does (return, raise, be interrupted) becomes one value, in every executor."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from typing import Any
+
+from holdfast.client.task import dump_result
+from holdfast.core.errors import InvalidArguments, InvalidInput, LeaseLost
+from holdfast.core.limits import MAX_TRACEBACK, clean_text
+from holdfast.core.outcome import Cancel, End, Ended, ErrorInfo, Fail, Interrupted, Retry, Snooze
+
+MAX_MESSAGE = 4_000
+
+
+def success(value: Any) -> Ended:
+    """The end of a function that returned `value`; a value that cannot be kept is a failure that says so."""
+    try:
+        return Ended(End.SUCCEEDED, result=dump_result(value))
+    except InvalidInput as error:
+        return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason="result refused")
+
+
+def ending(error: BaseException) -> Ended:
+    """The end of a function that raised `error`."""
+    match error:
+        case Interrupted():
+            return Ended(End.INTERRUPTED)
+        case LeaseLost():
+            return Ended(End.LOST)
+        case Snooze():
+            return Ended(End.SNOOZE, delay=error.delay)
+        case Retry():
+            return Ended(End.RETRY, error=error_info(error), delay=error.delay)
+        case Cancel():
+            return Ended(End.CANCELLED, reason=error.reason)
+        case Fail():
+            return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason=error.reason)
+        case InvalidArguments():
+            return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason="arguments refused")
+        case asyncio.CancelledError():
+            return Ended(End.INTERRUPTED)
+        case _:
+            return Ended(End.FAILED, error=error_info(error))
+
+
+def error_info(error: BaseException) -> ErrorInfo:
+    """An exception as text: class, message, traceback without our own frames and without local values."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    lines = traceback.format_exception(kind, error, error.__traceback__)
+    return ErrorInfo(name, clean_text(str(error), MAX_MESSAGE), clean_text("".join(lines), MAX_TRACEBACK))

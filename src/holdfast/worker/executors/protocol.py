@@ -1,0 +1,38 @@
+"""This exists so that the runner need not know where a job runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from holdfast.client.task import JobType
+from holdfast.context.port import Port
+from holdfast.core.job import Claimed
+from holdfast.core.outcome import Ended
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One attempt on its way through a worker: the claimed job, its type, and its line to the worker."""
+
+    job: Claimed
+    type: JobType
+    port: Port
+
+
+class Executor(Protocol):
+    """Runs attempts. All methods are called on the worker's event loop."""
+
+    async def run(self, run: Run) -> Ended:
+        """Run the job's function to its end. Never raises what the job raises: the end is the answer.
+
+        Flags in `run.port.flags` are set by the worker while it runs; the function sees them at its checkpoints."""
+        ...
+
+    def force(self, run: Run, *, because: str) -> None:
+        """The grace time is over: make `run` end now, whatever its function does. `because`: "cancel", "timeout" or "stop"."""
+        ...
+
+    async def close(self) -> None:
+        """Give back threads and processes. Called after every run has ended or been forced."""
+        ...
