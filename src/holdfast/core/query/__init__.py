@@ -1,0 +1,77 @@
+"""This exists so that one search language serves pages, REST, command line, saved views and live filters.
+
+    query  := or ; or := and ("OR" and)* ; and := unary (["AND"] unary)* ; unary := ["NOT"|"-"] atom
+    atom   := "(" or ")" | term | word
+    term   := field ":" ["="|">"|">="|"<"|"<="|"~"] value ("," value)* | field ":" value ".." value
+    value  := bare | "quoted" with \\" and \\\\ | glob* | * (present) | null
+
+`syntax` reads the text, `resolve` gives it meaning as `nodes`, `canonical` writes it back; `fields` is the
+table of what can be asked. Nothing here asks a clock, a zone or a user: they are handed in.
+"""
+
+from __future__ import annotations
+
+from holdfast.core.query.canonical import term
+from holdfast.core.query.errors import QueryError
+from holdfast.core.query.fields import FIELDS, STATES, Field, Kind
+from holdfast.core.query.nodes import (
+    FINGERPRINT,
+    And,
+    ArgOp,
+    ArgPath,
+    Compare,
+    Duration,
+    Glob,
+    JobState,
+    Leaf,
+    Node,
+    Not,
+    Number,
+    Or,
+    Pattern,
+    Phrase,
+    Present,
+    Scalar,
+    StateIs,
+    Text,
+    Time,
+    Word,
+)
+from holdfast.core.query.query import Chip, Query, parse
+from holdfast.core.query.syntax import MAX_CHARS, MAX_DEPTH, MAX_TERMS
+
+__all__ = [
+    "FIELDS",
+    "FINGERPRINT",
+    "MAX_CHARS",
+    "MAX_DEPTH",
+    "MAX_TERMS",
+    "STATES",
+    "And",
+    "ArgOp",
+    "ArgPath",
+    "Chip",
+    "Compare",
+    "Duration",
+    "Field",
+    "Glob",
+    "JobState",
+    "Kind",
+    "Leaf",
+    "Node",
+    "Not",
+    "Number",
+    "Or",
+    "Pattern",
+    "Phrase",
+    "Present",
+    "Query",
+    "QueryError",
+    "Scalar",
+    "StateIs",
+    "Text",
+    "Time",
+    "Word",
+    "parse",
+    "term",
+]

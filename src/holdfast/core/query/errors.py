@@ -1,0 +1,20 @@
+"""This exists so that a search that cannot be read says where, so that the box can mark the very letters."""
+
+from __future__ import annotations
+
+from holdfast.core.errors import InvalidQuery, Problem
+
+
+class QueryError(InvalidQuery, ValueError):
+    """The text is no search. Nothing else is ever raised for a text, whatever it holds.
+
+    `start` and `end` are the span of the mistake in the text (0 ≤ start ≤ end ≤ length). `suggestion`, where
+    there is one, is what to write in place of that span.
+    """
+
+    def __init__(self, message: str, start: int, end: int, suggestion: str | None = None) -> None:
+        super().__init__(message, [Problem(("q", start, end), message)])
+        self.message = message
+        self.start = start
+        self.end = end
+        self.suggestion = suggestion
