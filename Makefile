@@ -29,6 +29,9 @@ $(RUN_STAMP):
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
+.PHONY: dev
+dev: $(DEV_STAMP)  ## Set up everything for development, run nothing
+
 .PHONY: up
 up: $(RUN_STAMP)  ## Start Holdfast on SQLite with the sample jobs; runs until Ctrl-C
 	@exec $(VENV)/bin/holdfast up --app examples.app:app
