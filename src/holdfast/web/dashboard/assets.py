@@ -1,0 +1,89 @@
+"""This exists so that style sheets, scripts and icons come from inside the package, under a name that changes with their content."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+_MEDIA = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+    "LICENSE": "text/plain; charset=utf-8",
+    "NOTICE": "text/plain; charset=utf-8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One static file, ready to be sent."""
+
+    body: bytes
+    packed: bytes
+    media: str
+
+
+def _walk(folder: Traversable, prefix: str = "") -> list[tuple[str, Traversable]]:
+    found: list[tuple[str, Traversable]] = []
+    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+        name = f"{prefix}{entry.name}"
+        if entry.is_dir():
+            found += _walk(entry, f"{name}/")
+        elif name.rpartition(".")[2] in _MEDIA:
+            found.append((name, entry))
+    return found
+
+
+@cache
+def _sources() -> dict[str, Traversable]:
+    return dict(_walk(files("holdfast.web.dashboard").joinpath("static")))
+
+
+@cache
+def asset_build() -> str:
+    """Twelve hexadecimal digits that change when any static file or template changes; also the `build` of the live stream."""
+    digest = hashlib.sha256()
+    for name, source in _sources().items():
+        digest.update(name.encode() + b"\0" + source.read_bytes())
+    for name, source in _walk_templates():
+        digest.update(name.encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _walk_templates() -> list[tuple[str, Traversable]]:
+    folder = files("holdfast.web.dashboard").joinpath("templates")
+    return sorted(((entry.name, entry) for entry in folder.iterdir()), key=lambda item: item[0])
+
+
+@cache
+def _asset(name: str) -> Asset | None:
+    source = _sources().get(name)
+    if source is None:
+        return None
+    body = source.read_bytes()
+    return Asset(body, gzip.compress(body, 9, mtime=0), _MEDIA[name.rpartition(".")[2]])
+
+
+def asset_response(request: Request, path: str) -> Response:
+    """The answer for `/static/{path}`. `path` starts with the build for links of our pages, which may be kept for ever;
+    with another build (an old page after an update) or none, the current file is sent and must be asked for again."""
+    head, _, rest = path.partition("/")
+    fresh = head == asset_build()
+    asset = _asset(rest) if fresh or _sources().get(path) is None else _asset(path)
+    if asset is None:
+        return Response("Not found", 404, media_type="text/plain")
+    headers = {
+        "Cache-Control": "public, max-age=31536000, immutable" if fresh else "no-cache",
+        "Vary": "Accept-Encoding",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(asset.packed, media_type=asset.media, headers=headers | {"Content-Encoding": "gzip"})
+    return Response(asset.body, media_type=asset.media, headers=headers)

@@ -1,0 +1,61 @@
+"""This exists so that HTML which is put together in Python stands in one reviewed file; every value is escaped by `Markup.format`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from markupsafe import Markup
+
+FOLD_TEXT = 2_000
+
+_INDENT = "  "
+
+
+def json_html(value: Any) -> Markup:
+    """A JSON value with its parts coloured; strings above 2 kB are folded."""
+    return Markup("").join(_lines(value, 0))
+
+
+def _lines(value: Any, depth: int) -> list[Markup]:
+    pad, end = _INDENT * (depth + 1), _INDENT * depth
+    if isinstance(value, dict):
+        if not value:
+            return [Markup("{}")]
+        out = [Markup("{\n")]
+        for at, (key, item) in enumerate(cast(dict[str, Any], value).items()):
+            comma = "," if at < len(cast(dict[str, Any], value)) - 1 else ""
+            out.append(Markup('{}<span class="k">{}</span>: ').format(pad, _text(str(key))))
+            out += [*_lines(item, depth + 1), Markup("{}\n").format(comma)]
+        return [*out, Markup("{}}}").format(end)]
+    if isinstance(value, list):
+        if not value:
+            return [Markup("[]")]
+        items = cast(list[Any], value)
+        if all(not isinstance(item, dict | list | str) for item in items) and len(items) <= 20:
+            parts = [Markup("").join(_lines(item, depth)) for item in items]
+            return [Markup("[{}]").format(Markup(", ").join(parts))]
+        out = [Markup("[\n")]
+        for at, item in enumerate(items):
+            comma = "," if at < len(items) - 1 else ""
+            out += [Markup(pad), *_lines(item, depth + 1), Markup("{}\n").format(comma)]
+        return [*out, Markup("{}]").format(end)]
+    return [_scalar(value)]
+
+
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _scalar(value: Any) -> Markup:
+    if isinstance(value, str):
+        if len(value) > FOLD_TEXT:
+            head = Markup('<span class="s">{}</span>').format(_text(value[:200])[:-1] + "…")
+            return Markup('<details class="fold-text"><summary>{} <span class="m">{} characters</span></summary>{}</details>').format(
+                head, f"{len(value):,}", Markup('<span class="s">{}</span>').format(_text(value))
+            )
+        return Markup('<span class="s">{}</span>').format(_text(value))
+    if value is None or isinstance(value, bool):
+        return Markup('<span class="d">{}</span>').format({None: "null", True: "true", False: "false"}[value])
+    return Markup('<span class="d">{}</span>').format(json.dumps(value, default=str))
+

@@ -1,0 +1,213 @@
+"""This exists so that templates hold no arithmetic: a job as it is shown, worked out once for page and live fragment alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from holdfast.client import views
+from holdfast.client.views import JobView
+from holdfast.core.commands import ALLOWED, Action
+from holdfast.core.query import term
+from holdfast.core.states import FINAL, Request, State
+from holdfast.web.dashboard.format import duration, exact, middle, ticking
+from holdfast.web.dashboard.looks import Look, look_of
+from holdfast.web.dashboard.markup import json_html
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A progress bar. `held_percent`: where the held mark stands, None = nothing is held. `max`, `value`: for `<progress>`."""
+
+    done: float
+    total: float | None
+    held: float | None
+    message: str | None = None
+    name: str | None = None
+
+    @property
+    def max(self) -> float:
+        return self.total if self.total and self.total > 0 else 1
+
+    @property
+    def value(self) -> float:
+        return min(max(self.done, 0), self.max)
+
+    @property
+    def share(self) -> float:
+        return self.value / self.max if self.total else 0.0
+
+    @property
+    def percent_text(self) -> str:
+        return "" if self.total is None else f"{int(100 * self.share)} %"
+
+    @property
+    def held_percent(self) -> float | None:
+        if self.held is None or not self.total:
+            return None
+        return round(100 * min(max(self.held, 0) / self.max, 1), 2)
+
+    @property
+    def done_text(self) -> str:
+        return amount(self.done)
+
+    @property
+    def total_text(self) -> str:
+        return amount(self.total if self.total is not None else self.done)
+
+    @property
+    def held_text(self) -> str:
+        return amount(self.held or 0)
+
+    @property
+    def pin_text(self) -> str:
+        """The line beside a named bar: 41,412 / 90,000 · 46 %."""
+        if self.total is None:
+            return f"{self.done_text} done, total unknown"
+        return f"{self.done_text} / {self.total_text} · {self.percent_text}"
+
+
+def amount(value: float) -> str:
+    """An amount of work: whole numbers in full, others with two decimals."""
+    return exact(value) if float(value).is_integer() else f"{value:,.2f}"
+
+
+def args_line(args: Any, limit: int = 120) -> str:
+    """Arguments as they would be written in a call, in one line: path="a.csv", dry_run=true."""
+    if not isinstance(args, dict):
+        return middle(json.dumps(args, ensure_ascii=False), limit) if args else ""
+    parts: list[str] = []
+    for key, value in args.items():  # pyright: ignore[reportUnknownVariableType]
+        parts.append(f"{key}={middle(json.dumps(value, ensure_ascii=False, default=str), 200)}")
+        if sum(map(len, parts)) > 2 * limit:
+            break
+    return middle(", ".join(parts), limit)
+
+
+def fitting(job: JobView) -> tuple[Action, ...]:
+    """The actions that this job's state allows now."""
+
+    def fits(action: Action) -> bool:
+        if action is Action.RESUME and job.state == State.PROCESSING:
+            return job.requested == Request.PAUSE
+        if job.state not in ALLOWED[action]:
+            return False
+        if action is Action.PAUSE:
+            return job.requested is None
+        return action is not Action.CANCEL or job.requested != Request.CANCEL
+
+    return tuple(action for action in Action if fits(action))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A job with what its macros need beside its own fields; every field of the view itself is reached through `job`."""
+
+    job: JobView
+    look: Look
+    bar: Bar | None
+    bars: tuple[Bar, ...]
+    fits: tuple[Action, ...]
+    short_args: str
+    worker_name: str = ""
+    why_waits: str = ""
+    words: str = ""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.job, name)
+
+    @property
+    def label(self) -> str:
+        """What tells this job from others in a sentence: its arguments, else its id."""
+        return f"{self.job.type} {self.short_args or self.job.id[-12:]}"
+
+    @property
+    def waits_since(self) -> datetime:
+        """Since when it could have run."""
+        return max(self.job.created_at, self.job.run_at or self.job.created_at)
+
+    @property
+    def parents(self) -> int:
+        return len(self.job.parent_ids)
+
+    @property
+    def queue_search(self) -> str:
+        """The search that finds the jobs of its queue."""
+        return term("queue", self.job.queue)
+
+    @property
+    def result_html(self) -> Markup:
+        return json_html(self.job.result)
+
+    @property
+    def ended(self) -> bool:
+        return self.job.state in FINAL
+
+
+def _bar(bar: views.Bar | views.Progress) -> Bar:
+    return Bar(bar.done, bar.total, bar.held, bar.message, bar.name if isinstance(bar, views.Bar) else None)
+
+
+def shown(job: JobView, *, worker_name: str = "", why_waits: str = "") -> Shown:
+    """A job ready for the templates."""
+    main = _bar(job.progress) if job.progress is not None else None
+    bars = tuple(_bar(bar) for bar in job.progress.bars) if job.progress is not None else ()
+    look = look_of(job)
+    name = worker_name or (job.worker or "")[-12:]
+    return Shown(job, look, main, bars, fitting(job), args_line(job.args), name, why_waits, status_words(job, look))
+
+
+def shown_all(jobs: Iterable[JobView]) -> list[Shown]:
+    """A list of jobs ready for the templates."""
+    return [shown(job) for job in jobs]
+
+
+def status_words(view: JobView, look: Look) -> str:
+    """The sentence beside the state in the head of a job: what it waits for, who asked what, and when."""
+    now = datetime.now(UTC)
+    match look.key:
+        case "pausing":
+            return f"{_asked(view, now)} · stops at the next checkpoint{_last_held(view, now)}"
+        case "cancelling":
+            return f"{_asked(view, now)} · stops at the next checkpoint, by force after the grace time"
+        case "paused":
+            place = f"at {amount(view.progress.held)}, " if view.progress and view.progress.held is not None else ""
+            return f"{place}by {view.actor or 'a person'}{_why(view)}; goes on when someone resumes it"
+        case "retrying":
+            return f"attempt {view.attempt} of {view.max_attempts} failed; tried again by itself"
+        case "scheduled":
+            return "waits for its time"
+        case "awaiting":
+            return "waits for its parents"
+        case "enqueued":
+            return f"in queue {middle(view.queue, 60)}{_why(view)}"
+        case "failed":
+            return _why(view).removeprefix(": ") or "kept until someone acts"
+        case "cancelled":
+            return f"by {view.actor or 'a rule'}{_why(view)}"
+        case "succeeded":
+            if view.started_at and view.finished_at:
+                return f"in {duration((view.finished_at - view.started_at).total_seconds())}"
+            return ""
+        case _:
+            return f"attempt {view.attempt} of {view.max_attempts}"
+
+
+def _asked(view: JobView, now: datetime) -> str:
+    when = f"asked {ticking((now - view.requested_at).total_seconds())} ago" if view.requested_at else "asked"
+    return f"{when} by {view.requested_by}" if view.requested_by else when
+
+
+def _last_held(view: JobView, now: datetime) -> str:
+    if view.saved_at is None:
+        return ""
+    return f", the last one was {ticking((now - view.saved_at).total_seconds())} ago"
+
+
+def _why(view: JobView) -> str:
+    return f": {view.reason}" if view.reason else ""

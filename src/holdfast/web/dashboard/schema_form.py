@@ -1,0 +1,256 @@
+"""This exists so that the arguments of any job type can be filled in by hand: a JSON Schema becomes a tree of form fields.
+
+Only drawing is decided here. What the fields mean is checked by the same model as everywhere else, when the job is queued.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+from holdfast.core.errors import Problem
+
+Schema = dict[str, Any]
+Path = tuple[str | int, ...]
+Kind = Literal[
+    "text", "long", "number", "integer", "check", "three", "radio", "select", "when", "day", "time", "email", "url",
+    "secret", "object", "array", "union", "json", "const",
+]  # fmt: skip
+
+MISSING: Any = object()
+DEEPEST = 4
+_FORMATS: dict[str, Kind] = {
+    "date-time": "when", "date": "day", "time": "time", "email": "email", "uri": "url", "password": "secret",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Field:
+    """One field of the form, or a group of fields. `name` is its name in the form data, `id` its id in the page."""
+
+    path: Path
+    kind: Kind
+    label: str
+    required: bool
+    value: Any = MISSING
+    hint: str = ""
+    nullable: bool = False
+    options: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    children: list[Field] = field(default_factory=list["Field"])
+    least: Any = None
+    most: Any = None
+    step: Any = None
+    deprecated: bool = False
+    fixed: bool = False
+    errors: list[str] = field(default_factory=list[str])
+
+    @property
+    def name(self) -> str:
+        return name_of(self.path)
+
+    @property
+    def id(self) -> str:
+        return "f-" + "-".join("".join(c if c.isalnum() or c == "_" else f".{ord(c):x}" for c in str(p)) for p in self.path)
+
+    @property
+    def key(self) -> str:
+        return str(self.path[-1]) if self.path else "arguments"
+
+    @property
+    def text(self) -> str:
+        """The value as it stands in an input."""
+        if self.value is MISSING or self.value is None:
+            return ""
+        if self.kind == "json":
+            return self.value if isinstance(self.value, Typed) else dumps(self.value)
+        if isinstance(self.value, bool):
+            return "true" if self.value else "false"
+        if self.kind in ("radio", "select") and not isinstance(self.value, Typed):
+            return dumps(self.value)
+        return self.value if isinstance(self.value, str) else dumps(self.value)
+
+    @property
+    def checked(self) -> bool:
+        return self.value is True or self.value == "true"
+
+
+class Typed(str):
+    """Text as a person typed it, which could not be read as what was wanted. Kept so that nothing typed is lost."""
+
+
+def dumps(value: Any) -> str:
+    """A value as readable JSON."""
+    return json.dumps(value, ensure_ascii=False, indent=2 if isinstance(value, dict | list) and value else None)
+
+
+def name_of(path: Path) -> str:
+    """The form name of a place: `a/columns/0/from`, with `/` and `~` in keys escaped as in JSON Pointer."""
+    return "/".join(["a", *(str(part).replace("~", "~0").replace("/", "~1") for part in path)])
+
+
+def resolve(schema: Schema, root: Schema) -> Schema:
+    """A schema with its `$ref` followed and a single `allOf` taken in."""
+    seen = 0
+    while "$ref" in schema or len(schema.get("allOf", ())) == 1:
+        seen += 1
+        if seen > 20:
+            return {}
+        inner: Any = schema["allOf"][0] if "$ref" not in schema else None
+        if inner is None:
+            inner = root
+            for part in str(schema["$ref"]).removeprefix("#").strip("/").split("/"):
+                inner = inner.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(inner, dict) else {}
+        rest = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
+        schema = {**cast(Schema, inner), **rest}
+    return schema
+
+
+def variants(schema: Schema, root: Schema) -> tuple[list[Schema], bool]:
+    """The ways a value may be given (without null), and whether null is one of them."""
+    many = schema.get("anyOf") or schema.get("oneOf")
+    if isinstance(schema.get("type"), list):
+        many = [{**schema, "type": one} for one in schema["type"]]
+    if not many:
+        return [schema], False
+    options = [resolve(cast(Schema, one), root) for one in cast(list[Any], many)]
+    real = [one for one in options if one.get("type") != "null"]
+    if len(real) == 1:
+        outer = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf", "type")}
+        real = [{**real[0], **outer}]
+    return real, len(real) < len(options)
+
+
+def choices(schema: Schema) -> list[Any] | None:
+    """The values of an enum or of a union of constants, or None."""
+    if "enum" in schema:
+        return list(schema["enum"])
+    many = schema.get("anyOf") or schema.get("oneOf")
+    if many and all("const" in one for one in many):
+        return [one["const"] for one in many]
+    return None
+
+
+def kind_of(schema: Schema, depth: int) -> Kind:
+    """How a schema without null is drawn."""
+    if "const" in schema:
+        return "const"
+    if (enum := choices(schema)) is not None:
+        return "radio" if len(enum) <= 5 else "select"
+    if len(schema.get("anyOf") or schema.get("oneOf") or ()) > 1:
+        return "union" if depth < DEEPEST else "json"
+    match schema.get("type"):
+        case "string":
+            if schema.get("format") in _FORMATS:
+                return _FORMATS[schema["format"]]
+            return "long" if schema.get("maxLength", 0) > 200 else "text"
+        case "integer":
+            return "integer"
+        case "number":
+            return "number"
+        case "boolean":
+            return "check"
+        case "object" if schema.get("properties") and depth < DEEPEST:
+            return "object"
+        case "array" if "items" in schema and depth < DEEPEST and "prefixItems" not in schema:
+            return "array"
+        case _:
+            return "json"
+
+
+def build(schema: Schema, values: Any = MISSING, problems: Sequence[Problem] = ()) -> Field:
+    """The form of a whole schema, filled with `values` (else with its defaults), with each problem beside its field."""
+    tree = _build(schema, schema, (), True, values, 0)
+    for problem in problems:
+        _blame(tree, tuple(problem.loc), problem.msg)
+    return tree
+
+
+def _blame(node: Field, loc: Path, message: str) -> None:
+    here = node
+    for part in loc:
+        inner = next((child for child in here.children if child.path and str(child.path[-1]) == str(part)), None)
+        if inner is None:
+            continue
+        here = inner
+    here.errors.append(message)
+
+
+def _build(schema: Schema, root: Schema, path: Path, required: bool, value: Any, depth: int) -> Field:
+    schema = resolve(schema, root)
+    title, doc = schema.get("title"), str(schema.get("description", ""))
+    default = schema.get("default", MISSING)
+    if value is MISSING:
+        value = default
+    if choices(schema) is None:
+        ways, nullable = variants(schema, root)
+        schema = resolve(ways[0], root) if len(ways) == 1 else {**schema, "anyOf": ways}
+    else:
+        nullable = None in (choices(schema) or ())
+    kind = kind_of(schema, depth)
+    if kind == "check" and nullable:
+        kind = "three"
+    examples = schema.get("examples") or ()
+    hint = doc + (f"{', for' if doc else 'For'} example {_plain(examples[0])}" if examples else "")
+    node = Field(
+        path, kind, str(title or (path[-1] if path else "")), required, value, hint, nullable,
+        least=schema.get("minimum", schema.get("exclusiveMinimum")),
+        most=schema.get("maximum", schema.get("exclusiveMaximum")),
+        step=schema.get("multipleOf"), deprecated=bool(schema.get("deprecated")), fixed=bool(schema.get("readOnly")),
+    )  # fmt: skip
+    _fill(node, schema, root, depth)
+    return node
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _fill(node: Field, schema: Schema, root: Schema, depth: int) -> None:
+    given: Any = node.value
+    if node.kind in ("radio", "select"):
+        node.options = [(dumps(one), _plain(one)) for one in choices(schema) or () if one is not None]
+    elif node.kind == "const":
+        node.value = schema["const"]
+    elif node.kind == "object":
+        inner = cast(dict[str, Any], given) if isinstance(given, dict) else {}
+        needed = set(schema.get("required", ()))
+        for key, one in schema["properties"].items():
+            node.children.append(_build(one, root, (*node.path, key), key in needed, inner.get(key, MISSING), depth + 1))
+    elif node.kind == "array":
+        items = cast(list[Any], given) if isinstance(given, list) else []
+        for at, item in enumerate(items[:200]):
+            node.children.append(_build(schema["items"], root, (*node.path, at), True, item, depth + 1))
+    elif node.kind == "union":
+        ways = [resolve(one, root) for one in schema["anyOf"]]
+        node.options = [(str(at), way_name(way)) for at, way in enumerate(ways)]
+        chosen = given.index if isinstance(given, Picked) else fitting_way(ways, given)
+        inner = given.value if isinstance(given, Picked) else given
+        node.value = chosen
+        child = _build(ways[chosen], root, node.path, True, inner, depth + 1)
+        child.label = ""
+        node.children.append(child)
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A value of a union together with the way that was chosen for it."""
+
+    index: int
+    value: Any
+
+
+def way_name(way: Schema) -> str:
+    """What one way of a union is called in its select."""
+    return str(way.get("title") or {"string": "text", "integer": "whole number"}.get(way.get("type", ""), way.get("type", "JSON")))
+
+
+def fitting_way(ways: Sequence[Schema], value: Any) -> int:
+    """The first way whose JSON type is that of the value, else the first."""
+    names = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+    wanted = names.get(type(value), "")
+    for at, way in enumerate(ways):
+        if way.get("type") == wanted or (wanted == "integer" and way.get("type") == "number"):
+            return at
+    return 0
