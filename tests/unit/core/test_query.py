@@ -157,6 +157,8 @@ def test_the_examples_of_the_specification_mean_what_it_says(text: str) -> None:
         ("args.a:007", ArgPath(("a",), "=", "007"), "args.a:007"),
         ("args.a:>=-1.5e3", ArgPath(("a",), ">=", -1500.0), "args.a:>=-1.5e3"),
         ("args.a:>2026-01-01", ArgPath(("a",), ">", "2026-01-01"), "args.a:>2026-01-01"),
+        ("args.a:-9223372036854775808", ArgPath(("a",), "=", -(2**63)), "args.a:-9223372036854775808"),
+        ("args.a:9223372036854775807", ArgPath(("a",), "=", 2**63 - 1), "args.a:9223372036854775807"),
         ("args.a:1..5", ArgPath(("a",), "..", 1, 5), "args.a:1..5"),
         ('args.a:"1..5"', ArgPath(("a",), "=", "1..5"), 'args.a:"1..5"'),
         ("args.a:../x", ArgPath(("a",), "=", "../x"), "args.a:../x"),

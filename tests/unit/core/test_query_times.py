@@ -58,6 +58,7 @@ def test_each_form_means_one_half_open_range(text: str, low: datetime | None, hi
 
 def test_the_clock_that_is_handed_in_may_be_in_any_zone() -> None:
     low, _ = bounds(">2h", now=NOW.astimezone(timezone(timedelta(hours=9))))
+    assert low is not None
     assert low == NOW - timedelta(hours=2)
     assert low.tzinfo is UTC
     with pytest.raises(ValueError, match="aware"):
