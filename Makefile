@@ -31,6 +31,7 @@ help:  ## Show this list
 
 .PHONY: dev
 dev: $(DEV_STAMP)  ## Set up everything for development, run nothing
+	@:
 
 .PHONY: up
 up: $(RUN_STAMP)  ## Start Holdfast on SQLite with the sample jobs; runs until Ctrl-C
@@ -38,7 +39,7 @@ up: $(RUN_STAMP)  ## Start Holdfast on SQLite with the sample jobs; runs until C
 
 .PHONY: test
 test: $(DEV_STAMP)  ## Run the whole suite; what could not be run is named at the end (ARGS="-k pause" selects)
-	@HOLDFAST_CHROMIUM="$$(scripts/find-chromium)" $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	@HOLDFAST_TEST_CHROMIUM="$$(scripts/find-chromium)" $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: check
 check: $(DEV_STAMP)  ## Lint, formatting, types, and the guards of the architecture

@@ -1,7 +1,7 @@
-"""Rules for the whole suite: nothing is skipped silently, and nothing of the caller's settings reaches a test.
+"""Rules for the whole suite: nothing is skipped silently, and no setting of the caller's reaches a test.
 
-With ``HOLDFAST_REQUIRE_ALL=1`` every skip is a failure (continuous integration asks for that). Without it, the skips are
-listed with their reasons at the very end of the run.
+With `HOLDFAST_REQUIRE_ALL=1` every skip is a failure (continuous integration asks for that). Without it, the skips
+are listed with their reasons at the end of the run.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import pytest
 from hypothesis import settings
 
 REQUIRE_ALL = os.environ.get("HOLDFAST_REQUIRE_ALL") == "1"
-# What `make test` itself says to the suite; every other HOLDFAST_* belongs to whoever runs it, and is taken away.
-OF_THE_SUITE = ("HOLDFAST_REQUIRE_ALL", "HOLDFAST_CHROMIUM", "HOLDFAST_TEST_")
+# What `make test` itself says to the suite; every other HOLDFAST_* is the caller's, and is taken away.
+OF_THE_SUITE = ("HOLDFAST_REQUIRE_ALL", "HOLDFAST_TEST_")
 MARKED_BY_FOLDER = ("system", "browser")
 NOT_RUN = pytest.StashKey[dict[str, str]]()
 
