@@ -1,0 +1,20 @@
+"""Where a Chromium is, standard library only; exists so that a scenario can be named as skipped without
+starting one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def find() -> str | None:
+    """Path of the Chromium to use: HOLDFAST_CHROMIUM, or the first one on PATH."""
+    named = os.environ.get("HOLDFAST_CHROMIUM")
+    return named or next((found for name in _NAMES if (found := shutil.which(name))), None)
+
+
+def missing() -> str | None:
+    """Why browsers cannot be measured, or None when one is found."""
+    return None if find() else f"no Chromium on PATH ({', '.join(_NAMES)})"

@@ -1,0 +1,155 @@
+"""Runs the rounds of a scenario; exists so that every figure is made in the same way: fresh process, warm-up,
+interleaved."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from benchmarks.child import DIRECTORY, Measurement, Setup
+from benchmarks.envs import EnvironmentUnavailable
+from benchmarks.processes import PROJECT
+from benchmarks.scenario import WORK, Contestant, Scenario
+
+_ERROR_LINES = 12
+
+
+class MeasurementFailed(Exception):
+    """A contestant ended with an error or took too long. The text holds the last lines it wrote."""
+
+
+@dataclass
+class Results:
+    """What was measured: one list entry per round and contestant, in order. `skipped` tells who did not run
+    and why."""
+
+    size: int
+    runs: int
+    rounds: dict[str, list[Measurement]] = field(default_factory=dict[str, list[Measurement]])
+    skipped: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def run(scenario: Scenario, *, quick: bool, runs: int | None = None, tell: Callable[[str], None]) -> Results:
+    """Measure all contestants that can run here. A contestant that fails is reported as skipped and not tried
+    again.
+
+    `quick` uses the small size and a single round: it proves that the benchmark works, its figures mean
+    little.
+    """
+    size = scenario.quick_size if quick else scenario.size
+    results = Results(size=size, runs=1 if quick else runs or scenario.runs)
+    present = [contestant for contestant in scenario.contestants if _can_run(contestant, results.skipped)]
+
+    def measure(contestant: Contestant, size: int, prepared: Path, about: str) -> Measurement | None:
+        if contestant.name in results.skipped:
+            return None
+        tell(f"{scenario.name}: {about}, {contestant.name}")
+        try:
+            return _measure(contestant, size, prepared, scenario.seconds)
+        except MeasurementFailed as error:
+            results.skipped[contestant.name] = f"failed:\n{error}"
+            return None
+
+    if not quick:
+        with _prepared(scenario, scenario.quick_size, tell) as prepared:
+            for contestant in present:
+                measure(contestant, scenario.quick_size, prepared, "warm-up")
+    with _prepared(scenario, size, tell) as prepared:
+        for number in range(results.runs):
+            for contestant in present:
+                measured = measure(contestant, size, prepared, f"round {number + 1} of {results.runs}")
+                if measured is not None:
+                    results.rounds.setdefault(contestant.name, []).append(measured)
+    return results
+
+
+@contextmanager
+def _prepared(scenario: Scenario, size: int, tell: Callable[[str], None]) -> Generator[Path]:
+    with _directory() as prepared:
+        if scenario.prepare is not None:
+            tell(f"{scenario.name}: preparing {size:,}")
+            _run_child(sys.executable, scenario.prepare, Setup(prepared, size, prepared), scenario.seconds)
+        yield prepared
+
+
+def _can_run(contestant: Contestant, skipped: dict[str, str]) -> bool:
+    reason = contestant.missing()
+    if reason is None and contestant.environment is not None:
+        try:
+            contestant.environment.ensure()
+        except EnvironmentUnavailable as error:
+            reason = str(error)
+    if reason is not None:
+        skipped[contestant.name] = reason
+    return reason is None
+
+
+def _measure(contestant: Contestant, size: int, prepared: Path, seconds: float) -> Measurement:
+    python = str(contestant.environment.python) if contestant.environment else sys.executable
+    with _directory() as directory:
+        setup = Setup(directory, size, prepared, contestant.argument)
+        return _run_child(python, contestant.target, setup, seconds)
+
+
+@contextmanager
+def _directory() -> Generator[Path]:
+    WORK.mkdir(exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix="run-", dir=WORK))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(
+            directory, ignore_errors=True
+        )  # a log that a dying process still writes is left for the next clean
+
+
+def _run_child(python: str, target: str, setup: Setup, seconds: float) -> Measurement:
+    command = [
+        *(python, "-m", "benchmarks.child", target),
+        *(f"--directory={setup.directory}", f"--size={setup.size}"),
+        *(f"--prepared={setup.prepared}", f"--argument={setup.argument}"),
+    ]
+    child = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env=_environment(setup.directory),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, errors = child.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        child.send_signal(
+            signal.SIGINT
+        )  # an exception in the child, so that it stops the workers it has started
+        _, errors = child.communicate()
+        raise MeasurementFailed(
+            f"took longer than {seconds:.0f} s\n{_last_lines(errors, setup.directory)}"
+        ) from error
+    if child.returncode != 0:
+        raise MeasurementFailed(_last_lines(errors, setup.directory))
+    return cast(Measurement, json.loads(output.splitlines()[-1]))
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    """The caller's environment without settings of ours, which would change what is measured."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
+    return {**kept, DIRECTORY: str(directory), "HOLDFAST_DATA_DIR": str(directory)}
+
+
+def _last_lines(errors: str, directory: Path) -> str:
+    logs = "".join(path.read_text(errors="replace") for path in sorted(directory.glob("*.log")))
+    lines = [*logs.splitlines()[-_ERROR_LINES:], *errors.splitlines()[-_ERROR_LINES:]]
+    return "\n".join(lines) or "it wrote nothing"

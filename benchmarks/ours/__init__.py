@@ -1,0 +1,1 @@
+"""Holdfast as a contestant: the public API, the command line and REST, in the default durability."""

@@ -1,0 +1,83 @@
+"""What a scenario is made of, as data; exists so that harness and report know nothing of any single
+scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from benchmarks.envs import Environment
+
+WORK = Path(__file__).resolve().parent / ".work"
+"""Where the stores of a run live: beside the project, so on the same kind of disk as a real store (never a
+tmpfs)."""
+
+
+def _always_available() -> str | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One thing that is measured: a function ("module:function" taking a Setup) run by one interpreter.
+
+    `about` names the configuration. `missing` returns why it cannot run here, or None; a missing one is
+    reported as skipped.
+    """
+
+    name: str
+    about: str
+    target: str
+    environment: Environment | None = None
+    argument: str = ""
+    missing: Callable[[], str | None] = _always_available
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One column; `label` names it with its unit. `digits` are those after the point in tables; files keep
+    all. `better` decides how goals are read."""
+
+    name: str
+    label: str
+    better: Literal["more", "less"]
+    digits: int = 0
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure we want: of one contestant, absolute, or as a ratio to another one in the same round.
+
+    `must` and `aim` are compared with the median and printed; nothing fails because of them.
+    """
+
+    metric: str
+    of: str
+    against: str | None = None
+    must: float | None = None
+    aim: float | None = None
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A named question with its contestants, measured in rounds (A B C, A B C, …) after one short unrecorded
+    round.
+
+    `size` is handed to each contestant (its meaning is told by `size_means`); `quick_size` replaces it with
+    --quick and in the unrecorded round. `seconds` is the limit of one measurement. `prepare` is a function
+    that fills a directory which all rounds look at: for a store that takes longer to fill than to measure.
+    """
+
+    name: str
+    question: str
+    size_means: str
+    size: int
+    quick_size: int
+    contestants: tuple[Contestant, ...]
+    metrics: tuple[Metric, ...]
+    goals: tuple[Goal, ...]
+    seconds: float = 300
+    runs: int = 3
+    prepare: str | None = None
