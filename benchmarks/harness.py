@@ -152,4 +152,7 @@ def _environment(directory: Path) -> dict[str, str]:
 def _last_lines(errors: str, directory: Path) -> str:
     logs = "".join(path.read_text(errors="replace") for path in sorted(directory.glob("*.log")))
     lines = [*logs.splitlines()[-_ERROR_LINES:], *errors.splitlines()[-_ERROR_LINES:]]
-    return "\n".join(lines) or "it wrote nothing"
+    words = (
+        "\n".join(lines).replace(f"{sys.prefix}/", "").replace(f"{PROJECT}/", "")
+    )  # no place of this machine
+    return words or "it wrote nothing"

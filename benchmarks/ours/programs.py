@@ -59,7 +59,7 @@ def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) ->
         if process.poll() is not None:
             raise ChildProcessError(f"the server ended with {process.returncode} before it was ready")
         try:
-            if client.get("/api/v1/health/ready").status_code == httpx.codes.OK:
+            if client.get("/api/v1/health/ready").is_success:
                 return
         except httpx.TransportError:
             pass  # not listening yet; asked again until the deadline
