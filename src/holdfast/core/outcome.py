@@ -132,6 +132,8 @@ class Settlement:
     error: ErrorInfo | None = None
     keep: int | None = None
     report: Report | None = None
+    crashed: bool = False
+    """The process that ran it died: counted towards the quarantine."""
 
     @property
     def target(self) -> State:

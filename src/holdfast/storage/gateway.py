@@ -78,6 +78,14 @@ class Gateway:
         self._signal.release()
         return operation
 
+    def submit_together(self, *calls: tuple[str, tuple[Any, ...]]) -> list[Future[Any]]:
+        """Several verbs that go into the line side by side, so that one transaction serves them, in this order."""
+        operations: list[Future[Any]] = [self._put(verb, args, {}) for verb, args in calls]
+        if self._thread is None:
+            self._start_thread()
+        self._signal.release()
+        return operations
+
     async def acall(self, verb: str, *args: Any, **kwargs: Any) -> Any:
         """`call` for an event loop: the loop goes on while the commit is under way."""
         return await asyncio.wrap_future(self.submit(verb, *args, **kwargs))
@@ -124,7 +132,9 @@ class Gateway:
     def _run_waiting(self) -> None:
         taken: list[Operation] = []
         while self._waiting and len(taken) < MOST_AT_ONCE:
-            taken.append(self._waiting.popleft())
+            operation = self._waiting.popleft()
+            if operation.set_running_or_notify_cancel():  # its caller has not given up
+                taken.append(operation)
         if not taken:
             return
         try:
@@ -138,6 +148,10 @@ class Gateway:
             else:  # one of them is bad: each alone, so that the others do not suffer for it
                 for operation in taken:
                     self._run_alone(operation)
+        except BaseException:  # Ctrl-C in the thread that had the turn: the others must not wait for ever
+            for operation in taken:
+                operation.set_exception(StorageUnavailable("The call was interrupted. Nothing was stored; repeat it."))
+            raise
         else:
             self._hand_out(taken, answers)
 

@@ -125,8 +125,8 @@ class Writer(Protocol):
         """Store a worker process with a lease of so many seconds."""
         ...
 
-    def beat(self, workers: Sequence[tuple[str, int]], *, lease: float) -> set[str]:
-        """Renew the leases of (worker id, jobs busy); answers the ids that still stand. A missing one must stop."""
+    def beat(self, workers: Sequence[str], *, lease: float) -> set[str]:
+        """Renew the leases of these workers; answers the ids that still stand. A missing one must stop."""
         ...
 
     def drain_worker(self, worker: str) -> None:

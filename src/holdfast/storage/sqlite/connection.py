@@ -23,6 +23,9 @@ BUSY_SECONDS = 10.0
 SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL"}
 
 
+FORKED = "This store was opened before a fork; a SQLite connection must not cross it. Open one in each process."
+
+
 def check_library() -> None:
     """Raise StorageRefused when the bundled SQLite is older than LEAST_SQLITE."""
     version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))

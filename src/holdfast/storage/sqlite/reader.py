@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from weakref import WeakSet
 
 import apsw
 
+from holdfast.core.errors import StorageRefused
 from holdfast.core.query import Query
 from holdfast.core.records import (
     Asked,
@@ -26,8 +29,8 @@ from holdfast.core.records import (
 )
 from holdfast.core.states import State
 from holdfast.storage.sqlite import search
-from holdfast.storage.sqlite.boot import boot_clock, boot_id
-from holdfast.storage.sqlite.connection import unavailable
+from holdfast.storage.sqlite.boot import boot_id
+from holdfast.storage.sqlite.connection import FORKED, unavailable
 from holdfast.storage.sqlite.statements import JOB_COLUMNS, NEXT_DUE
 
 EVENT_KINDS = ("state", "request", "progress", "log", "removed", "queue", "worker")
@@ -37,16 +40,21 @@ MAX_IDS = 1_000
 class SqliteReader:
     """The reading verbs of `holdfast.storage.protocol`. Safe to use from any thread."""
 
-    def __init__(self, connect: Callable[[], apsw.Connection], clock: Callable[[], int]) -> None:
+    def __init__(
+        self, connect: Callable[[], apsw.Connection], clock: Callable[[], int], lease_clock: Callable[[], int]
+    ) -> None:
         self._connect = connect
         self._local = threading.local()
-        self._all: list[apsw.Connection] = []
+        self._all: WeakSet[apsw.Connection] = WeakSet()  # a thread that ends takes its connection with it
+        self._opened_in: int | None = None
         self._lock = threading.Lock()
         self.now = clock
+        self._lease_now = lease_clock
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
         """This thread's connection; errors of the library come out in our words."""
+        self._check_process()
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         try:
             if connection is None:
@@ -54,7 +62,7 @@ class SqliteReader:
                 connection.execute("PRAGMA query_only=ON")
                 self._local.connection = connection
                 with self._lock:
-                    self._all.append(connection)
+                    self._all.add(connection)
             yield connection
         except apsw.Error as error:
             raise unavailable(error) from error
@@ -62,10 +70,14 @@ class SqliteReader:
     def close(self) -> None:
         """Close the connections of all threads."""
         with self._lock:
-            for connection in self._all:
+            for connection in list(self._all):
                 connection.close(True)
             self._all.clear()
         self._local = threading.local()
+
+    def _check_process(self) -> None:
+        if self._opened_in not in (None, os.getpid()):
+            raise StorageRefused(FORKED)
 
     def _rows(self, sql: str, *parameters: apsw.SQLiteValue) -> list[tuple[apsw.SQLiteValue, ...]]:
         with self.reading() as db:
@@ -150,10 +162,11 @@ class SqliteReader:
     def workers(self) -> list[WorkerRecord]:
         sql = """
         SELECT id, name, host, pid, version, CASE WHEN boot <> ?1 OR deadline < ?2 THEN 'lost' ELSE state END, queues, types, slots,
-               busy, started_at, heartbeat_at, lost_at
+               (SELECT count(*) FROM jobs WHERE state = 'processing' AND jobs.worker = workers.id),
+               started_at, heartbeat_at, lost_at
         FROM workers ORDER BY started_at, id
         """
-        return [WorkerRecord._make(row) for row in self._rows(sql, boot_id(), boot_clock())]
+        return [WorkerRecord._make(row) for row in self._rows(sql, boot_id(), self._lease_now())]
 
     def types(self) -> list[TypeRecord]:
         sql = """SELECT name, queue, schema, doc, signature, executor, max_attempts, timeout, priority, updated_at

@@ -126,11 +126,13 @@ CREATE TRIGGER job_progressed AFTER UPDATE OF progress ON jobs WHEN NEW.state = 
     INSERT INTO events (at, kind, job, state) VALUES (NEW.changed_at, 2, NEW.seq, NEW.state);
 END;
 CREATE TRIGGER job_removed AFTER DELETE ON jobs BEGIN
+    -- first of all: were the newest events those of this job, their seq would be given to others when they are gone
+    INSERT INTO events (at, kind, job, previous, reason)
+    VALUES (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000, 4, OLD.seq, OLD.state, OLD.id);
     DELETE FROM events WHERE job = OLD.seq AND kind < 2;
     DELETE FROM saved WHERE job = OLD.seq;
     DELETE FROM logs WHERE job = OLD.seq;
     DELETE FROM job_tags WHERE job = OLD.seq;
-    INSERT INTO events (at, kind, job, previous, reason) VALUES (unixepoch('subsec') * 1000000, 4, OLD.seq, OLD.state, OLD.id);
 END;
 
 CREATE TABLE workers (
@@ -143,7 +145,6 @@ CREATE TABLE workers (
     queues        TEXT NOT NULL,
     types         TEXT NOT NULL,
     slots         INTEGER NOT NULL,
-    busy          INTEGER NOT NULL DEFAULT 0,
     started_at    INTEGER NOT NULL,
     heartbeat_at  INTEGER NOT NULL,
     lost_at       INTEGER,

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import apsw
 
-from holdfast.core.errors import StorageRefused
+from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.job import Retention
+from holdfast.storage.sqlite.boot import boot_clock
 from holdfast.storage.sqlite.connection import check_library, check_place, connect, unavailable
 from holdfast.storage.sqlite.reader import SqliteReader
 from holdfast.storage.sqlite.schema import MIGRATIONS
@@ -34,20 +35,24 @@ class SqliteStore(SqliteWriter, SqliteReader):
         durability: str = "full",
         retention: Retention | None = None,
         clock: Callable[[], int] = wall_clock,
+        lease_clock: Callable[[], int] = boot_clock,
     ) -> None:
         self.path = path
         self.durability = durability
-        SqliteReader.__init__(self, self._open_connection, clock)
+        SqliteReader.__init__(self, self._open_connection, clock, lease_clock)
         self._retention_default = retention or Retention()
         self._clock = clock
-        self._opened_in: int | None = None
+        self._lease_clock = lease_clock
 
     def open(self) -> None:
         if self._opened_in is not None:
             self._check_process()
             return
         check_library()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageUnavailable(f"The folder {self.path.parent} cannot be made: {error.strerror}.") from error
         check_place(self.path)
         writing = self._open_connection()
         try:
@@ -56,7 +61,10 @@ class SqliteStore(SqliteWriter, SqliteReader):
         except apsw.Error as error:
             writing.close(True)
             raise unavailable(error) from error
-        SqliteWriter.__init__(self, writing, self._retention_default, self._clock)
+        except StorageRefused:
+            writing.close(True)
+            raise
+        SqliteWriter.__init__(self, writing, self._retention_default, self._clock, self._lease_clock)
         self._opened_in = os.getpid()
 
     def close(self) -> None:
@@ -69,7 +77,7 @@ class SqliteStore(SqliteWriter, SqliteReader):
         self.last_event()
 
     def facts(self) -> dict[str, str | int]:
-        size = sum(part.stat().st_size for part in self.path.parent.glob(self.path.name + "*"))
+        size = sum(part.stat().st_size for part in self.path.parent.glob(self.path.name + "*") if part.is_file())
         journal = self._rows("PRAGMA journal_mode")[0][0]
         version = self._rows("PRAGMA user_version")[0][0]
         return {
@@ -83,12 +91,6 @@ class SqliteStore(SqliteWriter, SqliteReader):
 
     def _open_connection(self) -> apsw.Connection:
         return connect(self.path, self.durability)
-
-    def _check_process(self) -> None:
-        if self._opened_in != os.getpid():
-            raise StorageRefused(
-                "This store was opened before a fork; a SQLite connection must not cross it. Open one in each process."
-            )
 
 
 def migrate(connection: apsw.Connection) -> None:

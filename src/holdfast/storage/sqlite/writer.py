@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 import apsw
 
 from holdfast.core.commands import Action, Ask, Facts, Move, Refuse, Remove, decide
-from holdfast.core.errors import Conflict, NotFound
+from holdfast.core.errors import Conflict, NotFound, StorageRefused
 from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob, Retention, TypeRow, WorkerRow
 from holdfast.core.limits import MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
@@ -19,26 +20,33 @@ from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
 from holdfast.storage.protocol import LOST
 from holdfast.storage.retention import format_retention, parse_retention
 from holdfast.storage.sqlite import statements as sql
-from holdfast.storage.sqlite.boot import boot_clock, boot_id
-from holdfast.storage.sqlite.connection import TRANSIENT, unavailable
+from holdfast.storage.sqlite.boot import boot_id
+from holdfast.storage.sqlite.connection import FORKED, TRANSIENT, unavailable
 
 LOST_WORKERS_STAY: Final = 86_400_000_000
 EVENTS_STAY: Final = 600_000_000
 BUCKETS_STAY: Final = 8 * 86_400
 CRASHES_TO_QUARANTINE: Final = 3
+MOST_LANES: Final = 400  # SQLite joins up to 500 selects in one statement
 
 
 class SqliteWriter:
     """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
 
-    def __init__(self, connection: apsw.Connection, retention: Retention, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, connection: apsw.Connection, retention: Retention, clock: Callable[[], int], lease_clock: Callable[[], int]
+    ) -> None:
         self._db = connection
         self._retention = retention
         self._now = clock
+        self._lease_now = lease_clock
         self._boot = boot_id()
+        self._process = os.getpid()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
+        if self._process != os.getpid():
+            raise StorageRefused(FORKED)
         try:
             self._db.execute("BEGIN IMMEDIATE")
         except TRANSIENT as error:
@@ -63,7 +71,11 @@ class SqliteWriter:
         now = self._now()
         plain = [job for job in jobs if job.unique_key is None and job.idempotency_key is None and not job.tags]
         if len(plain) == len(jobs) > 1:
-            self._db.executemany(sql.INSERT, [_row(job, now) for job in jobs])
+            try:
+                with self._db:  # a savepoint: when one id is there already, all go the careful way
+                    self._db.executemany(sql.INSERT, [_row(job, now) for job in jobs])
+            except apsw.ConstraintError:
+                return [self._insert_one(job, now) for job in jobs]
             return [Inserted(job.id, True) for job in jobs]
         return [self._insert_one(job, now) for job in jobs]
 
@@ -76,18 +88,30 @@ class SqliteWriter:
         return Inserted(job.id, True)
 
     def claim(self, request: ClaimRequest) -> list[Claimed]:
-        may = self._db.execute(sql.MAY_CLAIM, (request.worker, self._boot, boot_clock()))
+        may = self._db.execute(sql.MAY_CLAIM, (request.worker, self._boot, self._lease_now()))
         if next(may, None) is None:
             return []
         lanes = self._lanes(request)
         if not lanes:
             return []
+        if len(lanes) > MOST_LANES:
+            lanes = self._best_lanes(lanes, request.limit)
         now = self._now()
         parameters: list[str | int] = [request.worker, now, now]
         for queue, type_ in lanes:
             parameters += (queue, type_, request.limit)
         parameters.append(request.limit)
-        return [Claimed._make(row) for row in self._db.execute(sql.claim(len(lanes)), parameters)]
+        claimed = [Claimed._make(row) for row in self._db.execute(sql.claim(len(lanes)), parameters)]
+        claimed.sort(key=lambda job: (-job.priority, job.seq))  # RETURNING promises no order
+        return claimed
+
+    def _best_lanes(self, lanes: list[tuple[str, str]], limit: int) -> list[tuple[str, str]]:
+        """The lanes whose first jobs come first; no more than `limit` lanes can give a job to this claim."""
+        heads: list[tuple[int, int, str, str]] = []
+        for queue, type_ in lanes:
+            seq, priority = next(self._db.execute(sql.LANE_HEAD, (queue, type_, 1)))
+            heads.append((-priority, seq, queue, type_))
+        return [(queue, type_) for _, _, queue, type_ in sorted(heads)[: min(limit, MOST_LANES)]]
 
     def _lanes(self, request: ClaimRequest) -> list[tuple[str, str]]:
         paused = {name for (name,) in self._db.execute(sql.PAUSED_QUEUES)}
@@ -100,16 +124,20 @@ class SqliteWriter:
     def settle(self, settlements: Sequence[Settlement]) -> list[str]:
         now = self._now()
         swift = [s for s in settlements if s.verb is Verb.SUCCEED and s.report is None]
-        done: set[int] = set()
+        done: set[tuple[int, int]] = set()
         if swift:
             rows = json.dumps([(s.seq, s.token, s.result, s.keep) for s in swift], ensure_ascii=False)
-            done = {seq for (seq,) in self._db.execute(sql.SUCCEED, (rows, now))}
+            done = {(seq, token) for seq, token in self._db.execute(sql.SUCCEED, (rows, now))}
             if len(done) == len(settlements):
                 return [State.SUCCEEDED] * len(settlements)
-        return [
-            State.SUCCEEDED if s.seq in done and s.verb is Verb.SUCCEED and s.report is None else self._settle_one(s, now)
-            for s in settlements
-        ]
+        answers: list[str] = []
+        for s in settlements:
+            if s.verb is Verb.SUCCEED and s.report is None and (s.seq, s.token) in done:
+                done.remove((s.seq, s.token))  # a second settlement of the same attempt is a repeat: LOST
+                answers.append(State.SUCCEEDED)
+            else:
+                answers.append(self._settle_one(s, now))
+        return answers
 
     def _settle_one(self, settlement: Settlement, now: int) -> str:
         held = next(self._db.execute(sql.HELD, (settlement.seq, settlement.token)), None)
@@ -118,6 +146,7 @@ class SqliteWriter:
         requested, reason, actor, retention = held
         if settlement.report is not None:
             self._report_one(settlement.report, now)
+        burns = TRANSITIONS[settlement.verb].burns  # an attempt that has failed counts, whatever is done with the job now
         if requested is not None:
             keep = self._keep(State.CANCELLED, retention, now)
             settlement = answer_request(settlement, Request(requested), reason, actor, keep)
@@ -126,7 +155,7 @@ class SqliteWriter:
         row = (
             *(s.seq, s.token, s.target, s.reason, s.actor, s.run_at, s.result),
             *((None, None, None) if error is None else (error.type, error.message, error.traceback)),
-            *(ended, now, s.keep, int(not TRANSITIONS[s.verb].burns), requested),
+            *(ended, now, s.keep if ended else None, int(not burns), requested, int(s.crashed)),
         )
         next(self._db.execute(sql.SETTLE, row))
         return s.target
@@ -201,7 +230,7 @@ class SqliteWriter:
         return promoted, next(self._db.execute(sql.NEXT_DUE))[0]
 
     def sweep(self, dead: Sequence[str] = ()) -> list[Swept]:
-        now, lease_now, named = self._now(), boot_clock(), json.dumps(list(dead))
+        now, lease_now, named = self._now(), self._lease_now(), json.dumps(list(dead))
         for (worker,) in self._db.execute(sql.LOSE_WORKERS, (named, self._boot, lease_now, now)).fetchall():
             self._db.execute(sql.WORKER_EVENT, (now, worker, "lost"))
         self._db.execute(sql.FORGET_WORKERS, (now - LOST_WORKERS_STAY,))
@@ -246,16 +275,15 @@ class SqliteWriter:
     # -- workers and types ------------------------------------------------------------------------------------------------
 
     def register_worker(self, worker: WorkerRow, *, lease: float) -> None:
-        now, deadline = self._now(), boot_clock() + int(lease * 1_000_000)
+        now, deadline = self._now(), self._lease_now() + int(lease * 1_000_000)
         names = (json.dumps(list(worker.queues)), json.dumps(list(worker.types)))
         label = (worker.id, worker.name, worker.host, worker.pid, worker.version)
         self._db.execute(sql.REGISTER, (*label, *names, worker.slots, now, self._boot, deadline))
         self._db.execute(sql.WORKER_EVENT, (now, worker.id, "started"))
 
-    def beat(self, workers: Sequence[tuple[str, int]], *, lease: float) -> set[str]:
-        now, deadline = self._now(), boot_clock() + int(lease * 1_000_000)
-        rows = [(worker, now, deadline, busy) for worker, busy in workers]
-        return {str(worker) for (worker,) in self._db.executemany(sql.BEAT, rows)}
+    def beat(self, workers: Sequence[str], *, lease: float) -> set[str]:
+        now, deadline = self._now(), self._lease_now() + int(lease * 1_000_000)
+        return {str(w) for (w,) in self._db.execute(sql.BEAT, (json.dumps(list(workers)), now, deadline))}
 
     def drain_worker(self, worker: str) -> None:
         if self._db.execute(sql.DRAIN, (worker,)).fetchall():

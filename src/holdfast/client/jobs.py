@@ -1,0 +1,102 @@
+"""This exists so that a decorated function is still a function, and also something to enqueue, with its types kept."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from holdfast.client.client import Client
+from holdfast.client.handle import JobHandle
+from holdfast.client.options import Duration
+from holdfast.client.task import JobType
+from holdfast.core.errors import InvalidArguments, Problem
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Enqueuer(Generic[P]):
+    """Enqueues jobs of one type with some options."""
+
+    def __init__(self, kind: JobType, client: Callable[[], Client], options: Mapping[str, Any]) -> None:
+        self._kind = kind
+        self._client = client
+        self._options = options
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
+        """Validate the arguments, store the job durably, answer at once with its handle."""
+        return self._client().enqueue(self._kind.name, _named(self._kind, args, kwargs), self._options)
+
+    async def enqueue_async(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
+        """`enqueue` for an event loop."""
+        return await self._client().enqueue_async(self._kind.name, _named(self._kind, args, kwargs), self._options)
+
+    def enqueue_many(self, args: Iterable[Mapping[str, Any]]) -> list[JobHandle]:
+        """One job for each mapping of arguments, in one transaction: all or none."""
+        return self._client().enqueue_many(self._kind.name, args, self._options)
+
+
+class Job(Enqueuer[P], Generic[P, R]):
+    """A job function. Called, it runs here and now; `enqueue` has a worker run it."""
+
+    def __init__(self, kind: JobType, client: Callable[[], Client], function: Callable[..., R]) -> None:
+        super().__init__(kind, client, {})
+        self._function = function
+        update_wrapper(self, function)
+
+    @property
+    def name(self) -> str:
+        """The name of the job type."""
+        return self._kind.name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> R:
+        return self._function(*args, **kwargs)
+
+    def options(
+        self,
+        *,
+        delay: Duration | None = None,
+        run_at: datetime | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        owner: str | None = None,
+        tags: Iterable[str] | None = None,
+        unique: str | None = None,
+        retries: int | None = None,
+        timeout: Duration | None = None,
+        idempotency_key: str | None = None,
+        keep: Duration | None = None,
+    ) -> Enqueuer[P]:
+        """The same type with other options for the jobs that are enqueued through the answer (see JobOptions)."""
+        given: dict[str, Any] = {
+            "delay": delay,
+            "run_at": run_at,
+            "queue": queue,
+            "priority": priority,
+            "owner": owner,
+            "tags": None if tags is None else tags if isinstance(tags, str) else list(tags),
+            "unique": unique,
+            "retries": retries,
+            "timeout": timeout,
+            "idempotency_key": idempotency_key,
+            "keep": keep,
+        }
+        return Enqueuer(self._kind, self._client, {name: value for name, value in given.items() if value is not None})
+
+
+def _named(kind: JobType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    if not args:
+        return kwargs
+    names = [p for p in inspect.signature(kind.function).parameters if p != kind.context_parameter]
+    if len(args) > len(names):
+        message = f"{kind.name} takes {len(names)} arguments, {len(args)} were given"
+        raise InvalidArguments(message, [Problem(("args",), message)])
+    positional = dict(zip(names, args, strict=False))
+    twice = sorted(positional.keys() & kwargs.keys())
+    if twice:
+        message = f"{kind.name}: {', '.join(twice)} given twice"
+        raise InvalidArguments(message, [Problem(("args", twice[0]), "given twice")])
+    return positional | kwargs

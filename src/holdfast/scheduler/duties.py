@@ -1,0 +1,92 @@
+"""This exists so that what happens by the clock is a list of small duties. Each is a guarded write of the store, so that two
+schedulers by accident are waste, not damage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from holdfast.runtime.service import Duty
+from holdfast.storage.gateway import Gateway
+from holdfast.storage.protocol import Reader, Topic
+
+AT_ONCE = 500
+LONGEST_SLEEP = 1.0
+
+log = structlog.get_logger("holdfast.scheduler")
+
+
+class Promote:
+    """Scheduled → enqueued, when the time has come. Sleeps exactly until the next job is due."""
+
+    name = "promote"
+    topics: Sequence[Topic] = (Topic.WORK,)
+
+    def __init__(self, gateway: Gateway, reader: Reader) -> None:
+        self._gateway = gateway
+        self._reader = reader
+
+    async def run_once(self) -> float:
+        due = await asyncio.to_thread(self._reader.next_due)
+        now = self._reader.now()
+        if due is not None and due <= now:
+            _, due = await self._gateway.acall("promote", AT_ONCE)
+        return LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, (due - self._reader.now()) / 1_000_000))
+
+
+class Rescue:
+    """Jobs of workers whose lease has run out go back to their queue."""
+
+    name = "rescue"
+    topics: Sequence[Topic] = ()
+
+    def __init__(self, gateway: Gateway, lease: float) -> None:
+        self._gateway = gateway
+        self._every = lease / 6
+
+    async def run_once(self) -> float:
+        for swept in await self._gateway.acall("sweep"):
+            log.warning("rescued from a dead worker", job=swept.id, type=swept.type, worker=swept.worker, now=swept.state)
+        return self._every
+
+
+class Expire:
+    """Ended jobs whose retention is over are removed, in small batches so that no writer waits."""
+
+    name = "expire"
+    topics: Sequence[Topic] = ()
+    every = 15.0
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def run_once(self) -> float:
+        removed = await self._gateway.acall("expire", AT_ONCE)
+        return 0.05 if removed == AT_ONCE else self.every
+
+
+class RollUp:
+    """Events are summed into the buckets that the throughput chart is drawn from."""
+
+    name = "roll up"
+    topics: Sequence[Topic] = ()
+    every = 2.0
+
+    def __init__(self, gateway: Gateway, reader: Reader) -> None:
+        self._gateway = gateway
+        self._reader = reader
+        self._seen = -1
+
+    async def run_once(self) -> float:
+        newest = await asyncio.to_thread(self._reader.last_event)
+        if newest != self._seen:
+            await self._gateway.acall("roll_up")
+            self._seen = newest
+        return self.every
+
+
+def all_duties(gateway: Gateway, reader: Reader, *, lease: float) -> list[Duty]:
+    """Everything that must happen by the clock, whoever runs it."""
+    return [Promote(gateway, reader), Rescue(gateway, lease), Expire(gateway), RollUp(gateway, reader)]

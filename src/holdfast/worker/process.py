@@ -1,0 +1,210 @@
+"""This exists so that a worker process is one program: it claims and runs jobs until its supervisor says stop, or is gone.
+
+Started by `holdfast.worker.supervisor` with its orders as one line of JSON on standard input, which then stays open: the end
+of input means that the supervisor died. Stopping has three steps: claim nothing more; let running jobs end or reach a
+checkpoint for the grace time; interrupt and hand back what is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from holdfast.client.task import JobType
+from holdfast.core.errors import StorageUnavailable
+from holdfast.core.job import Retention, WorkerRow
+from holdfast.core.settings import Settings
+from holdfast.runtime.signals import Signals
+from holdfast.storage.gateway import Gateway
+from holdfast.storage.protocol import Reader, Topic
+from holdfast.worker.executors.loop import LoopExecutor
+from holdfast.worker.executors.process import ProcessExecutor
+from holdfast.worker.executors.protocol import Executor
+from holdfast.worker.executors.thread import ThreadExecutor
+from holdfast.worker.fetcher import Fetcher
+from holdfast.worker.port import Courier
+from holdfast.worker.runner import Runner
+from holdfast.worker.verdict import Judge
+
+WAKE_GAP = 0.002
+"""Seconds between two reactions to signals: a storm of them costs at most 500 looks a second."""
+
+GONE = 3
+"""Exit code of a process whose row is gone: others took it for dead, it must not go on."""
+
+log = structlog.get_logger("holdfast.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What the supervisor tells a worker process."""
+
+    worker: str
+    name: str
+    app: str
+    settings: dict[str, Any]
+
+
+class WorkerProcess:
+    """All parts of one worker process, joined."""
+
+    def __init__(
+        self,
+        worker: WorkerRow,
+        app: str,
+        settings: Settings,
+        types: dict[str, JobType],
+        reader: Reader,
+        gateway: Gateway,
+        signals: Signals,
+    ) -> None:
+        self._worker = worker
+        self._app = app
+        self._settings = settings
+        self._types = types
+        self._reader = reader
+        self._gateway = gateway
+        self._signals = signals
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self.exit_code = 0
+
+    async def run(self) -> int:
+        """Until asked to stop; answers the exit code."""
+        s, loop = self._settings, asyncio.get_running_loop()
+        courier = Courier(self._gateway, loop)
+        executors: dict[str, Executor] = {
+            "loop": LoopExecutor(),
+            "thread": ThreadExecutor(s.threads),
+            "process": ProcessExecutor(s.children, self._app),
+        }
+        judge = Judge(
+            Retention(s.keep_succeeded, s.keep_failed, s.keep_cancelled), self._reader.now, random.random
+        )
+        self._runner = Runner(
+            self._types, executors, courier, judge, lambda settlement: fetcher.settle(settlement), cancel_grace=s.cancel_grace
+        )
+        fetcher = self._fetcher = Fetcher(
+            self._gateway, self._worker.id, frozenset(self._types), s.queues, s.concurrency, self._runner.start
+        )
+        await self._register()
+        tasks = [
+            asyncio.create_task(fetcher.run(), name="fetcher"),
+            asyncio.create_task(self._hear_work(), name="work"),
+            asyncio.create_task(self._hear_control(), name="control"),
+        ]
+        for task in tasks:
+            task.add_done_callback(self._part_ended)
+        await self._stopping.wait()
+        await self._wind_down()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for executor in executors.values():
+            await executor.close()
+        if not self.exit_code:
+            await self._gateway.acall("retire_worker", self._worker.id)
+        return self.exit_code
+
+    def stop(self) -> None:
+        """First call: stop in order. Second call: do not wait for the grace time."""
+        if self._stopping.is_set():
+            self._hurry.set()
+        self._stopping.set()
+
+    def fail(self, exit_code: int) -> None:
+        """Stop at once, with this exit code."""
+        self.exit_code = exit_code
+        self._hurry.set()
+        self._stopping.set()
+
+    async def _register(self) -> None:
+        await self._gateway.acall("publish_types", [kind.row() for kind in self._types.values()])
+        await self._gateway.acall("register_worker", self._worker, lease=self._settings.lease)
+
+    def _part_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a part of the worker failed, it stops and is started anew", part=task.get_name(), exc_info=error)
+            self.fail(1)
+
+    async def _hear_work(self) -> None:
+        listener = self._signals.listen((Topic.WORK,))
+        try:
+            while True:
+                await listener.wait_async(self._settings.poll_interval)
+                self._fetcher.look()
+                await asyncio.sleep(WAKE_GAP)
+        finally:
+            listener.close()
+
+    async def _hear_control(self) -> None:
+        listener = self._signals.listen((Topic.CONTROL,))
+        try:
+            while True:
+                await listener.wait_async(self._settings.poll_interval)
+                if self._runner.active:
+                    await self._look_for_requests()
+                await asyncio.sleep(WAKE_GAP)
+        finally:
+            listener.close()
+
+    async def _look_for_requests(self) -> None:
+        try:
+            self._runner.hear(await asyncio.to_thread(self._reader.asked, [self._worker.id]))
+        except StorageUnavailable as error:
+            log.warning("requests cannot be read, the store does not answer", error=str(error))
+
+    async def _wind_down(self) -> None:
+        self._fetcher.stop_claiming()
+        self._runner.ask_all_to_stop()
+        try:
+            async with asyncio.timeout(self._settings.stop_grace):
+                while not self._fetcher.idle and not self._hurry.is_set():
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            pass
+        if not self._fetcher.idle:
+            self._runner.force_all()
+            try:
+                async with asyncio.timeout(5.0):
+                    while not self._fetcher.idle:
+                        await asyncio.sleep(0.01)
+            except TimeoutError:
+                log.error("jobs did not let go; they are given back when the process has ended", jobs=len(self._runner.active))
+                self.exit_code = self.exit_code or 1
+
+
+def watch_orders(process: WorkerProcess, loop: asyncio.AbstractEventLoop) -> None:
+    """React to the supervisor: SIGTERM = stop; end of standard input = it is gone, stop at once."""
+    loop.add_signal_handler(signal.SIGTERM, process.stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
+
+    def on_input() -> None:
+        if not os.read(sys.stdin.fileno(), 1024):
+            loop.remove_reader(sys.stdin.fileno())
+            log.warning("the supervisor is gone, the worker stops")
+            process.fail(1)
+
+    loop.add_reader(sys.stdin.fileno(), on_input)
+
+
+def describe(orders: Orders, settings: Settings, types: dict[str, JobType], version: str) -> WorkerRow:
+    """The row under which this process registers itself."""
+    return WorkerRow(
+        id=orders.worker,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        version=version,
+        queues=settings.queues,
+        types=tuple(sorted(types)),
+        slots=settings.concurrency,
+        name=orders.name,
+    )

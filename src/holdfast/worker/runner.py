@@ -1,0 +1,131 @@
+"""This exists so that one attempt reads as a pipeline: claimed → run in its executor → ended → settlement → handed over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from holdfast.client.task import JobType
+from holdfast.context.port import Attempt
+from holdfast.core.job import Claimed
+from holdfast.core.outcome import End, Ended, ErrorInfo, Settlement
+from holdfast.core.records import Asked
+from holdfast.worker.executors.protocol import Executor, Run
+from holdfast.worker.port import Courier, LocalPort
+from holdfast.worker.verdict import Judge
+
+log = structlog.get_logger("holdfast.worker")
+
+
+class Active:
+    """One running attempt: what the worker needs to ask it to stop, and to force it."""
+
+    __slots__ = ("executor", "port", "run", "timed_out", "timers")
+
+    def __init__(self, run: Run, port: LocalPort, executor: Executor) -> None:
+        self.run = run
+        self.port = port
+        self.executor = executor
+        self.timed_out = False
+        self.timers: list[asyncio.TimerHandle] = []
+
+
+class Runner:
+    """Runs the claimed jobs of one worker process and answers what people ask of them."""
+
+    def __init__(
+        self,
+        types: Mapping[str, JobType],
+        executors: Mapping[str, Executor],
+        courier: Courier,
+        judge: Judge,
+        hand_over: Callable[[Settlement | None], None],
+        *,
+        cancel_grace: float,
+    ) -> None:
+        self._types = types
+        self._executors = executors
+        self._courier = courier
+        self._judge = judge
+        self._hand_over = hand_over
+        self._grace = cancel_grace
+        self._loop = asyncio.get_running_loop()
+        self.active: dict[int, Active] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, job: Claimed) -> None:
+        """Begin an attempt. Its settlement is handed over when it has ended."""
+        kind = self._types[job.type]
+        tags = tuple(json.loads(job.tags)) if job.tags else ()
+        attempt = Attempt(
+            job.id, job.type, job.attempt, job.max_attempts, job.token, job.args, job.owner, tags, job.saved
+        )
+        port = LocalPort(attempt, job.seq, self._courier)
+        # a job that was on board when a process died runs alone in a child: if it was the one, nobody else suffers again
+        executor = self._executors["process" if job.crashes else kind.options.executor]
+        active = self.active[job.seq] = Active(Run(job, kind, port), port, executor)
+        if job.timeout is not None:
+            active.timers.append(self._loop.call_later(job.timeout, self._time_is_over, active))
+        task = self._loop.create_task(self._attempt(active))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _attempt(self, active: Active) -> None:
+        job = active.run.job
+        try:
+            ended = await active.executor.run(active.run)
+        except Exception as error:  # an executor must not raise; if it does, the job fails with it and is not left running
+            log.exception("executor failed", job=job.id, type=job.type)
+            ended = Ended(End.FAILED, error=ErrorInfo(type(error).__name__, str(error)))
+        for timer in active.timers:
+            timer.cancel()
+        if active.timed_out and ended.end in (End.INTERRUPTED, End.FAILED):
+            ended = Ended(End.TIMED_OUT, error=ErrorInfo("TimeoutError", f"The job took longer than {job.timeout:g} s."))
+        report = active.port.close()
+        del self.active[job.seq]
+        backoff = active.run.type.options.backoff
+        self._hand_over(self._judge.settle(job, backoff, ended, active.port.flags, report))
+
+    # -- what is asked of running jobs ------------------------------------------------------------------------------------
+
+    def hear(self, asked: list[Asked]) -> None:
+        """Pass on what people ask of these jobs, and that a pause was taken back."""
+        wanted = {(a.seq, a.token): a.requested for a in asked}
+        for active in self.active.values():
+            request = wanted.get((active.run.job.seq, active.run.job.token))
+            flags = active.port.flags
+            pause, cancel = request == "pause", request == "cancel"
+            if (pause, cancel) != (flags.pause, flags.cancel):
+                active.port.raise_flag(pause=pause, cancel=cancel)
+                if cancel:
+                    active.timers.append(self._loop.call_later(self._grace, self._force, active, "cancel"))
+
+    def ask_all_to_stop(self) -> None:
+        """The worker shuts down: every job may end, or be handed back at its next checkpoint."""
+        for active in self.active.values():
+            active.port.raise_flag(stop=True)
+
+    def force_all(self) -> None:
+        """The worker's own grace is over: interrupt what still runs, and say which."""
+        for active in list(self.active.values()):
+            active.port.raise_flag(stop=True)
+            log.warning("interrupted at shutdown", job=active.run.job.id, type=active.run.job.type)
+            active.executor.force(active.run, because="stop")
+
+    def abandon(self, job_seq: int) -> None:
+        """The job belongs to another attempt: let it notice at its next checkpoint, and force it after the grace."""
+        active = self.active.get(job_seq)
+        if active is not None:
+            active.port.raise_flag(lost=True)
+            active.timers.append(self._loop.call_later(self._grace, self._force, active, "stop"))
+
+    def _time_is_over(self, active: Active) -> None:
+        active.timed_out = True
+        self._force(active, "timeout")
+
+    def _force(self, active: Active, because: str) -> None:
+        if active.run.job.seq in self.active:
+            active.executor.force(active.run, because=because)

@@ -1,0 +1,176 @@
+"""This exists so that somebody small stays alive: it starts the worker processes, beats for them, gives their jobs back at once
+when one dies, replaces it, and stops them in order. It runs no user code, so nothing a job does can stop a heartbeat.
+
+A process that is stopped (SIGSTOP, a debugger) gets no heartbeats: after its lease its jobs run elsewhere, and its late
+writes are refused by their fence tokens. A process that no longer reacts, although one of its jobs should have ended, is
+killed; its other jobs go back to their queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import structlog
+
+from holdfast.core.errors import StorageUnavailable
+from holdfast.core.settings import Settings
+from holdfast.runtime.clock import new_id
+from holdfast.storage.gateway import Gateway
+from holdfast.storage.protocol import Reader
+from holdfast.worker.process import Orders
+
+UNRESPONSIVE_AFTER = 5.0
+"""Seconds after the end of its own grace in which a worker process must have acted on a cancel or a time limit."""
+
+FAST_DEATH = 5.0
+LONGEST_PAUSE = 10.0
+
+log = structlog.get_logger("holdfast.worker")
+
+
+class Child:
+    """One worker process as its supervisor sees it."""
+
+    def __init__(self, worker: str, process: asyncio.subprocess.Process) -> None:
+        self.worker = worker
+        self.process = process
+        self.stopped = False
+
+    def look_whether_stopped(self) -> bool:
+        """Whether the process stands still (SIGSTOP); asked of the kernel without taking its exit status away."""
+        news = os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+        if news is not None:
+            self.stopped = news.si_code in (os.CLD_STOPPED, os.CLD_TRAPPED)
+        return self.stopped
+
+
+class Supervisor:
+    """Keeps `count` worker processes running. `run` returns after `stop`."""
+
+    def __init__(
+        self,
+        app: str,
+        settings: Settings,
+        gateway: Gateway,
+        reader: Reader,
+        *,
+        count: int,
+        name: str,
+        command: Sequence[str],
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._gateway = gateway
+        self._reader = reader
+        self._count = count
+        self._name = name
+        self._command = tuple(command)
+        self._children: dict[str, Child] = {}
+        self._stopping = asyncio.Event()
+        self._stops = 0
+
+    async def run(self) -> None:
+        """Until `stop`, and then until every worker process has ended."""
+        beats = asyncio.create_task(self._beat())
+        watch = asyncio.create_task(self._watch())
+        try:
+            await asyncio.gather(*(self._keep(index) for index in range(self._count)))
+        finally:
+            beats.cancel()
+            watch.cancel()
+            await asyncio.gather(beats, watch, return_exceptions=True)
+
+    def stop(self) -> None:
+        """First call: worker processes stop in order. Second call: they do not wait for their jobs."""
+        self._stops += 1
+        self._stopping.set()
+        for child in self._children.values():
+            if child.process.returncode is None:
+                child.process.terminate()
+
+    async def _keep(self, index: int) -> None:
+        pause = 0.0
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            child = await self._start(index)
+            code = await child.process.wait()
+            del self._children[child.worker]
+            await self._bury(child, code)
+            if self._stopping.is_set():
+                return
+            quick = time.monotonic() - started < FAST_DEATH
+            pause = min(LONGEST_PAUSE, max(0.5, pause * 2)) if quick else 0.0
+            log.warning("a worker process ended, it is replaced", worker=child.worker, exit=code, after=round(pause, 1))
+            await self._sleep(pause)
+
+    async def _start(self, index: int) -> Child:
+        worker = new_id()
+        orders = Orders(worker, f"{self._name}-{index + 1}", self._app, self._settings.model_dump())
+        process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=asyncio.subprocess.PIPE
+        )
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(asdict(orders)).encode() + b"\n")
+        child = self._children[worker] = Child(worker, process)
+        if self._stopping.is_set():
+            process.terminate()
+        return child
+
+    async def _bury(self, child: Child, code: int) -> None:
+        """Its process has ended for certain, so its jobs are given back now, not when the lease runs out."""
+        if code == 0:
+            return
+        try:
+            for swept in await self._gateway.acall("sweep", [child.worker]):
+                log.warning("given back by a dead worker", job=swept.id, type=swept.type, exit=code, now=swept.state)
+        except StorageUnavailable as error:
+            log.warning("jobs of a dead worker wait for the lease, the store does not answer", error=str(error))
+
+    async def _beat(self) -> None:
+        while True:
+            alive = [worker for worker, child in self._children.items() if not child.look_whether_stopped()]
+            if alive:
+                try:
+                    standing = await self._gateway.acall("beat", alive, lease=self._settings.lease)
+                except StorageUnavailable as error:
+                    log.warning("heartbeats fail, the store does not answer", error=str(error))
+                else:
+                    await self._end_the_lost(set(alive) - standing)
+            await asyncio.sleep(self._settings.heartbeat_interval)
+
+    async def _end_the_lost(self, missing: set[str]) -> None:
+        known = {record.id: record.state for record in await asyncio.to_thread(self._reader.workers)}
+        for worker in missing:
+            child = self._children.get(worker)
+            if child is not None and known.get(worker) == "lost":
+                log.error("a worker was taken for dead by others, it is ended and replaced", worker=worker)
+                child.process.kill()
+
+    async def _watch(self) -> None:
+        """Kill processes that do not react although one of their jobs should have ended."""
+        grace = self._settings.cancel_grace + UNRESPONSIVE_AFTER
+        while True:
+            await asyncio.sleep(1.0)
+            if not self._children:
+                continue
+            try:
+                overdue = await asyncio.to_thread(self._reader.overdue, list(self._children), grace=grace)
+            except StorageUnavailable:
+                continue  # the heartbeat says so already
+            for worker, job in overdue:
+                child = self._children.get(worker)
+                if child is not None and not child.stopped:
+                    log.error("a worker does not react, it is killed and replaced", worker=worker, job=job)
+                    child.process.kill()
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,96 @@
+"""This exists so that the end of an attempt becomes the settlement that is written: retry policy, flags and retention applied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from holdfast.context.port import Flags
+from holdfast.core.job import Claimed, Retention
+from holdfast.core.outcome import End, Ended, ErrorInfo, Report, Settlement
+from holdfast.core.retry import Backoff
+from holdfast.core.states import TRANSITIONS, Verb
+from holdfast.storage.retention import parse_retention
+
+CRASHES_TO_QUARANTINE = 3
+
+
+class Judge:
+    """Turns ends into settlements. Clock and chance are handed in."""
+
+    def __init__(self, retention: Retention, clock: Callable[[], int], chance: Callable[[], float]) -> None:
+        self._retention = retention
+        self._clock = clock
+        self._chance = chance
+
+    def settle(
+        self, job: Claimed, backoff: Backoff, ended: Ended, flags: Flags, report: Report | None
+    ) -> Settlement | None:
+        """The settlement to write, or None when the job is lost and nothing may be written."""
+        match ended.end:
+            case End.LOST:
+                return None
+            case End.SUCCEEDED:
+                return self._final(job, Verb.SUCCEED, None, ended, report)
+            case End.FAILED | End.TIMED_OUT | End.RETRY if job.attempt < job.max_attempts:
+                delay = backoff(job.attempt, self._chance()) if ended.delay is None else ended.delay
+                run_at = self._clock() + int(max(0.0, delay) * 1_000_000)
+                return self._move(job, Verb.RETRY_LATER, "retry", ended, report, run_at=run_at)
+            case End.FAILED | End.RETRY:
+                return self._final(job, Verb.FAIL, "no attempt left", ended, report)
+            case End.TIMED_OUT:
+                return self._final(job, Verb.FAIL, "timed out", ended, report)
+            case End.FAILED_FOR_GOOD:
+                return self._final(job, Verb.FAIL, ended.reason, ended, report)
+            case End.SNOOZE:
+                run_at = self._clock() + int(max(0.0, ended.delay or 0.0) * 1_000_000)
+                return self._move(job, Verb.SNOOZE, "snoozed", ended, report, run_at=run_at)
+            case End.CANCELLED:
+                return self._final(job, Verb.STOP, ended.reason, ended, report)
+            case End.CRASHED:
+                return self._crashed(job, ended, report)
+            case End.INTERRUPTED:
+                return self._interrupted(job, backoff, ended, flags, report)
+
+    def _interrupted(
+        self, job: Claimed, backoff: Backoff, ended: Ended, flags: Flags, report: Report | None
+    ) -> Settlement | None:
+        if flags.lost:
+            return None
+        if flags.cancel:
+            return self._final(job, Verb.STOP, "cancelled", ended, report)
+        if flags.pause:
+            return self._move(job, Verb.SUSPEND, "paused", ended, report)
+        if flags.stop:
+            return self._move(job, Verb.RELEASE, "worker stopped", ended, report)
+        # nobody asked: the function itself raised CancelledError or Interrupted, which is its own failure
+        error = ended.error or ErrorInfo("CancelledError", "The job was interrupted from inside; nobody had asked for it.")
+        return self.settle(job, backoff, Ended(End.FAILED, error=error), flags, report)
+
+    def _crashed(self, job: Claimed, ended: Ended, report: Report | None) -> Settlement:
+        error = ErrorInfo("WorkerCrashed", f"The process that ran this job died: {ended.reason}.")
+        crashed = Ended(End.CRASHED, error=error)
+        if job.crashes + 1 >= CRASHES_TO_QUARANTINE:
+            return self._final(job, Verb.QUARANTINE, "quarantined", crashed, report, crashed=True)
+        return self._move(job, Verb.RESCUE, "rescued", crashed, report, crashed=True)
+
+    def _final(
+        self, job: Claimed, verb: Verb, reason: str | None, ended: Ended, report: Report | None, *, crashed: bool = False
+    ) -> Settlement:
+        retention = parse_retention(job.retention) or self._retention
+        keep = retention.until(TRANSITIONS[verb].target, self._clock())
+        return Settlement(
+            job.seq, job.token, verb, reason, None, None, ended.result, ended.error, keep, report, crashed
+        )
+
+    def _move(
+        self,
+        job: Claimed,
+        verb: Verb,
+        reason: str,
+        ended: Ended,
+        report: Report | None,
+        *,
+        run_at: int | None = None,
+        crashed: bool = False,
+    ) -> Settlement:
+        return Settlement(job.seq, job.token, verb, reason, None, run_at, None, ended.error, None, report, crashed)
