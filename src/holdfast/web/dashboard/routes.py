@@ -1,0 +1,43 @@
+"""This exists so that the dashboard is one router: it joins the routes of its pages, its static files and its error pages."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from holdfast.client.client import Client
+from holdfast.client.overview import Overview
+from holdfast.core.settings import Settings
+from holdfast.web.dashboard.assets import asset_response
+from holdfast.web.dashboard.desk import Desk, Site
+from holdfast.web.dashboard.error_pages import error_page
+from holdfast.web.dashboard.fragments import Fragments
+from holdfast.web.dashboard.routes_actions import add_action_routes
+from holdfast.web.dashboard.routes_fleet import add_fleet_routes
+from holdfast.web.dashboard.routes_jobs import add_job_routes
+from holdfast.web.dashboard.routes_types import add_type_routes
+
+__all__ = ["Desk", "Fragments", "dashboard_router", "error_page", "make_desk"]
+
+
+def make_desk(client: Client, overview: Overview, settings: Settings, *, version: str, storage: str) -> Desk:
+    """What pages, fragments and error pages share; made once per web app."""
+    return Desk(client, overview, settings, Site(settings.environment, settings.environment_color, version, storage))
+
+
+def dashboard_router(desk: Desk) -> APIRouter:
+    """All pages and static files, to be included at the root of the web app, after the routes of the API.
+
+    Errors of `holdfast.core.errors` are left to the app; it shows them to browsers with `error_page`.
+    """
+    router = APIRouter(include_in_schema=False, default_response_class=Response)
+
+    @router.get("/static/{path:path}")
+    def static(request: Request, path: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return asset_response(request, path)
+
+    add_action_routes(router, desk)
+    add_job_routes(router, desk)
+    add_type_routes(router, desk)
+    add_fleet_routes(router, desk)
+    return router

@@ -1,0 +1,188 @@
+// This exists so that forms act without leaving the page: the outcome is told by the server, never guessed.
+// Without it every form and link here works as a page of its own.
+
+import { patch } from "./patch.js";
+import { toast } from "./toast.js";
+
+const dialog = () => /** @type {HTMLDialogElement} */ (document.getElementById("dialog"));
+const menu = () => /** @type {HTMLElement} */ (document.getElementById("menu"));
+
+/** @param {string} url @returns {Promise<Element | null>} what a page of ours asks */
+async function question(url) {
+  const answer = await reach(url, { headers: { "HX-Request": "true" } });
+  if (!answer) return null;
+  if (!answer.ok) {
+    told(await answer.json());
+    return null;
+  }
+  return asked(await answer.text());
+}
+
+/** @param {string} html */
+const asked = (html) => new DOMParser().parseFromString(html, "text/html").getElementById("ask");
+
+/** @param {Element} question */
+function open(question) {
+  const box = dialog();
+  box.replaceChildren(...question.childNodes);
+  if (!box.open) box.showModal();
+  /** @type {HTMLElement | null} */ (box.querySelector("input:not([type=hidden]), footer .btn"))?.focus();
+}
+
+/** @param {string} url @param {RequestInit} init @returns {Promise<Response | null>} null when the server cannot be reached */
+async function reach(url, init) {
+  try {
+    return await fetch(url, { ...init, credentials: "same-origin", cache: "no-store" });
+  } catch {
+    toast("Not sent: the server cannot be reached. Nothing was changed.", "unplug");
+    return null;
+  }
+}
+
+/** @param {{toast: string, icon?: string, html?: Record<string, string>, undo?: {action: string, word: string}}} outcome */
+function told(outcome) {
+  for (const [id, html] of Object.entries(outcome.html || {})) {
+    const el = document.getElementById(id);
+    if (el) patch(el, html);
+  }
+  toast(outcome.toast, outcome.icon, outcome.undo);
+}
+
+/** @param {HTMLFormElement} form @param {HTMLElement | null} submitter */
+async function send(form, submitter) {
+  const data = new FormData(form, submitter);
+  const pressed = /** @type {HTMLButtonElement | null} */ (submitter);
+  if (form.dataset.busy) return;
+  form.dataset.busy = "yes";
+  const answer = await reach(pressed?.getAttribute("formaction") || form.action, {
+    method: "POST",
+    headers: { "HX-Request": "true" },
+    body: new URLSearchParams(/** @type {any} */ (data)),
+  });
+  delete form.dataset.busy;
+  if (!answer) return;
+  if ((answer.headers.get("Content-Type") || "").includes("json")) {
+    const outcome = await answer.json();
+    if (dialog().open && answer.status < 500) dialog().close();
+    told(outcome);
+    document.dispatchEvent(new CustomEvent("holdfast:done", { detail: { form, outcome, ok: answer.ok } }));
+    const gone = answer.ok && /\/delete$/.test(form.action) && document.getElementById("job");
+    if (gone) location.href = outcome.to;
+    return;
+  }
+  const next = asked(await answer.text());
+  if (next) open(next);
+  else location.reload();
+}
+
+/** @param {HTMLElement} near */
+function place(near) {
+  const box = near.getBoundingClientRect();
+  const own = menu();
+  own.showPopover();
+  const size = own.getBoundingClientRect();
+  const left = Math.max(8, Math.min(box.right - size.width, innerWidth - size.width - 8));
+  const top = box.bottom + size.height + 8 > innerHeight ? Math.max(8, box.top - size.height - 4) : box.bottom + 4;
+  own.style.setProperty("left", `${left}px`);
+  own.style.setProperty("top", `${top}px`);
+}
+
+/** Asks what a link with `data-ask` asks, in the dialog. @param {string} url */
+export async function ask(url) {
+  const found = await question(url);
+  if (found) open(found);
+}
+
+/** @param {string} action @param {Record<string, string>} [fields] */
+export function post(action, fields = {}) {
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = action;
+  for (const [name, value] of Object.entries(fields)) {
+    const input = document.createElement("input");
+    input.type = "hidden";
+    input.name = name;
+    input.value = value;
+    form.append(input);
+  }
+  send(form, null);
+}
+
+export function startForms() {
+  document.addEventListener("click", async (event) => {
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const disabled = target.closest("[aria-disabled=true]");
+    if (disabled) return event.preventDefault();
+    const close = target.closest("[data-close]");
+    if (close && dialog().open) {
+      event.preventDefault();
+      return dialog().close();
+    }
+    const asks = /** @type {HTMLAnchorElement | null} */ (target.closest("a[data-ask]"));
+    if (asks) {
+      event.preventDefault();
+      if (menu().matches(":popover-open")) menu().hidePopover();
+      return ask(asks.href);
+    }
+    const opens = /** @type {HTMLAnchorElement | null} */ (target.closest("a[data-menu]"));
+    if (opens) {
+      event.preventDefault();
+      const found = await question(opens.href);
+      if (!found) return;
+      menu().replaceChildren(...found.childNodes);
+      place(opens);
+      /** @type {HTMLElement | null} */ (menu().querySelector("a, button:not([aria-disabled])"))?.focus();
+      return;
+    }
+    const copies = /** @type {HTMLElement | null} */ (target.closest("[data-copy]"));
+    if (copies) copy(document.querySelector(copies.dataset.copy || "")?.textContent || "");
+  });
+
+  document.addEventListener("submit", (event) => {
+    const form = /** @type {HTMLFormElement} */ (event.target);
+    if (form.method !== "post" || form.id === "new" || /\/looks$/.test(form.action)) return;
+    event.preventDefault();
+    if (menu().matches(":popover-open") && menu().contains(form)) menu().hidePopover();
+    send(form, /** @type {SubmitEvent} */ (event).submitter);
+  });
+
+  // a click beside the dialog leaves it, as Esc does
+  dialog().addEventListener("click", (event) => event.target === dialog() && dialog().close());
+  for (const button of document.querySelectorAll("[data-copy]")) /** @type {HTMLElement} */ (button).hidden = false;
+  newJob();
+}
+
+/** The form of a new job: parts that change the form are redrawn in place; the first problem gets the focus. */
+function newJob() {
+  const form = /** @type {HTMLFormElement | null} */ (document.getElementById("new"));
+  if (!form) return;
+  document.getElementById("problems")?.focus();
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) event.preventDefault();
+    const name = /** @type {HTMLButtonElement | null} */ (event.submitter)?.name;
+    if (!name) form.dataset.sent = "yes";
+  });
+  addEventListener("pageshow", () => delete form.dataset.sent);
+  form.addEventListener("change", (event) => {
+    const select = /** @type {HTMLElement} */ (event.target);
+    if (select.matches("select[data-repaint]")) /** @type {HTMLElement | null} */ (select.parentElement?.querySelector("[data-repaint-button]"))?.click();
+  });
+}
+
+/** @param {string} text */
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // plain http: there is no clipboard for scripts, but the old command still copies a selection
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "vh";
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  toast("Copied.");
+}

@@ -1,0 +1,341 @@
+// This exists so that the jobs table can be worked with while it lives: select, move by keys, and never lose one's place.
+
+import { load, patch } from "./patch.js";
+import { asks, resubscribe, takes } from "./live.js";
+import { say } from "./toast.js";
+
+const one = (/** @type {string} */ id) => document.getElementById(id);
+const rows = () => /** @type {HTMLTableRowElement[]} */ ([...document.querySelectorAll("#rows > tr[data-id]")]);
+/** @param {Element} row */
+const tick = (row) => /** @type {HTMLInputElement | null} */ (row.querySelector("input[type=checkbox]"));
+
+/** Ids that are selected; kept while the page changes, and over sorting and paging. @type {Set<string>} */
+const selected = new Set(JSON.parse(sessionStorage.getItem("holdfast-selected") || "[]"));
+let every = false;
+let cursor = "";
+let anchor = "";
+/** When the pointer was last over the table. */
+let pointed = 0;
+let over = false;
+
+function keep() {
+  sessionStorage.setItem("holdfast-selected", JSON.stringify([...selected].slice(0, 1000)));
+}
+
+function bar() {
+  const sel = one("sel");
+  if (!sel) return;
+  sel.classList.add("scripted");
+  sel.classList.toggle("shown", selected.size > 0 || every);
+  const count = every ? one("sel-all")?.textContent?.replace("Select all ", "") || "All" : String(selected.size);
+  const text = `${count} selected`;
+  const b = one("sel-count");
+  if (b && b.textContent !== text) b.textContent = text;
+  const fits = new Map();
+  for (const row of rows()) if (selected.has(row.dataset.id || "")) for (const action of (row.dataset.fits || "").split(" ")) fits.set(action, (fits.get(action) || 0) + 1);
+  const away = [...selected].filter((id) => !one(`row-${id}`)).length;
+  for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (sel.querySelectorAll("[data-action]"))) {
+    const n = fits.get(button.dataset.action) || 0;
+    const note = /** @type {HTMLElement} */ (button.querySelector(".n"));
+    const words = every ? "" : away ? `${n}+` : String(n);
+    if (note.textContent !== words) note.textContent = words;
+    const none = !every && !away && !n;
+    button.setAttribute("aria-disabled", String(none));
+    button.title = none ? "No selected job allows it" : "";
+  }
+  const all = /** @type {HTMLInputElement | null} */ (one("check-all"));
+  const here = rows().filter((row) => selected.has(row.dataset.id || "")).length;
+  if (all) {
+    all.checked = here > 0 && here === rows().length;
+    all.indeterminate = here > 0 && here < rows().length;
+  }
+  const more = /** @type {HTMLElement | null} */ (one("sel-all"));
+  if (more) more.hidden = every || !document.querySelector(".pages a");
+  const clear = /** @type {HTMLElement | null} */ (one("sel-clear"));
+  if (clear) clear.hidden = false;
+}
+
+/** @param {string} id @param {boolean} on */
+function select(id, on) {
+  if (on) selected.add(id);
+  else selected.delete(id);
+  every = false;
+  const row = one(`row-${id}`);
+  const box = row && tick(row);
+  if (box && box.checked !== on) box.checked = on;
+}
+
+/** @param {string} id @param {boolean} on */
+function range(id, on) {
+  const ids = rows().map((row) => row.dataset.id || "");
+  const [a, b] = [ids.indexOf(anchor), ids.indexOf(id)].sort((x, y) => x - y);
+  if (a < 0) return select(id, on);
+  for (const each of ids.slice(a, b + 1)) select(each, on);
+}
+
+function clear() {
+  for (const id of [...selected]) select(id, false);
+  done();
+}
+
+function done() {
+  keep();
+  bar();
+}
+
+/** @param {number} step */
+function move(step) {
+  const all = rows();
+  if (!all.length) return;
+  const at = all.findIndex((row) => row.dataset.id === cursor);
+  const next = all[Math.max(0, Math.min(all.length - 1, at < 0 ? 0 : at + step))];
+  all[at]?.classList.remove("cursor");
+  cursor = next.dataset.id || "";
+  next.classList.add("cursor");
+  next.scrollIntoView({ block: "nearest" });
+  /** @type {HTMLElement | null} */ (next.querySelector("a"))?.focus({ preventScroll: true });
+}
+
+/** The job that keys act on: that of the page, the peek, or the row under the cursor. */
+export function currentJob() {
+  const job = one("job")?.dataset.job || one("peek")?.dataset.peek || cursor;
+  const row = job && one(`row-${job}`);
+  const held = document.activeElement?.closest("tr[data-id]");
+  return held instanceof HTMLElement && !one("job") ? held.dataset.id || job : row || one("job") || one("peek") ? job : "";
+}
+
+/** @param {string} id */
+export function look(id) {
+  const url = new URL(location.href);
+  if (id) url.searchParams.set("peek", id);
+  else url.searchParams.delete("peek");
+  history.pushState(null, "", url);
+  showPeek();
+}
+
+async function showPeek() {
+  const list = one("list");
+  const id = new URL(location.href).searchParams.get("peek");
+  for (const row of rows()) {
+    if (row.dataset.id === id) row.setAttribute("aria-current", "true");
+    else row.removeAttribute("aria-current");
+  }
+  if (!id) {
+    one("peek")?.remove();
+    list?.classList.remove("with-peek");
+    return resubscribe();
+  }
+  const answer = await fetch(location.href, { headers: { "HX-Request": "true" } });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const found = page.getElementById("peek");
+  if (!found || !list) return;
+  const old = one("peek");
+  if (old) old.replaceWith(found);
+  else list.append(found);
+  list.classList.add("with-peek");
+  resubscribe();
+}
+
+/** Shows what is new, from the top. */
+export async function showNew() {
+  const pill = one("pill");
+  if (pill) pill.hidden = true;
+  const url = new URL(location.href);
+  url.searchParams.delete("cursor");
+  history.replaceState(null, "", url);
+  await load(url.href, ["#tabs", "#list"]);
+  scrollTo({ top: 0 });
+  restore();
+  resubscribe();
+}
+
+function restore() {
+  for (const row of rows()) {
+    const box = tick(row);
+    if (box) box.checked = selected.has(row.dataset.id || "");
+  }
+  bar();
+}
+
+/** Whether rows may come in by themselves: nobody reads, selects, points or types here. */
+function idle() {
+  const table = one("table");
+  if (!table || table.dataset.first !== "yes" || table.dataset.sort !== "-created") return false;
+  if (scrollY > 60 || selected.size || over || Date.now() - pointed < 1500) return false;
+  if (document.querySelector("dialog[open], :popover-open, #peek")) return false;
+  const focus = document.activeElement;
+  return !(focus && focus !== document.body && one("list")?.contains(focus)) && getSelection()?.isCollapsed !== false;
+}
+
+let fresh = 0;
+let entering = false;
+/** When `fresh` was counted last, for the pace of new rows. @type {[number, number]} */
+let paceFrom = [Date.now(), 0];
+let flashFrom = [Date.now(), 0];
+
+/** @param {{html?: Record<string,string>, gone?: string[], left?: string[], new?: number}} message */
+function take(message) {
+  const html = Object.entries(message.html || {});
+  const now = Date.now();
+  if (now - flashFrom[0] > 1000) flashFrom = [now, 0];
+  flashFrom[1] += html.length;
+  const quiet = flashFrom[1] > 50 || matchMedia("(prefers-reduced-motion: reduce)").matches;
+  let failed = 0;
+  for (const [id, text] of html) {
+    const row = one(`row-${id}`);
+    if (!row) continue;
+    const before = quiet ? [] : [...row.children].map((cell) => cell.querySelector("time") ? "" : cell.textContent);
+    const was = row.dataset.look;
+    const kept = row.classList.contains("cursor");
+    const current = row.getAttribute("aria-current");
+    if (!patch(row, text)) continue;
+    if (kept) row.classList.add("cursor");
+    if (current) row.setAttribute("aria-current", current);
+    if (message.left?.includes(id)) row.classList.add("left");
+    if (row.dataset.look === "failed" && was !== "failed") failed++;
+    if (quiet) continue;
+    [...row.children].forEach((cell, at) => {
+      if (at && before[at] !== undefined && before[at] !== "" && !cell.querySelector("time") && cell.textContent !== before[at]) flash(cell);
+    });
+  }
+  for (const id of message.gone || []) {
+    const row = one(`row-${id}`);
+    if (!row) continue;
+    row.classList.add("left");
+    select(id, false);
+    const box = tick(row);
+    if (box) box.disabled = true;
+  }
+  if (failed) say(`${failed} ${failed === 1 ? "job" : "jobs"} failed`);
+  if (html.length || message.gone?.length) bar();
+  if (message.new !== undefined) arrived(message.new);
+}
+
+/** @param {Element} cell */
+function flash(cell) {
+  cell.classList.remove("changed");
+  cell.addEventListener("animationend", () => cell.classList.remove("changed"), { once: true });
+  cell.classList.add("changed");
+}
+
+/** @param {number} count jobs that came since this page was drawn */
+async function arrived(count) {
+  const now = Date.now();
+  if (now - paceFrom[0] > 2000) paceFrom = [now, count];
+  const pace = ((count - paceFrom[1]) / Math.max(500, now - paceFrom[0])) * 1000;
+  fresh = count;
+  if (count && idle() && pace < 10 && !entering) {
+    entering = true;
+    try {
+      await load(location.href, ["#tabs", "#list"]);
+      fresh = 0;
+      restore();
+      resubscribe();
+    } finally {
+      setTimeout(() => (entering = false), 1000);
+    }
+    return;
+  }
+  const pill = one("pill");
+  if (!pill || entering) return;
+  pill.hidden = !count;
+  const words = /** @type {HTMLElement} */ (pill.firstElementChild);
+  const text = `${count.toLocaleString("en")} new`;
+  if (words.textContent !== text) words.textContent = text;
+}
+
+export function startTable() {
+  asks((query) => {
+    const table = one("table");
+    if (!table) {
+      if (one("filter")) query.set("q", one("bulk") ? "" : new URL(location.href).searchParams.get("q") || "");
+      return;
+    }
+    query.set("ids", rows().map((row) => row.dataset.id).join(","));
+    query.set("q", table.dataset.q || "");
+    const state = new URL(location.href).searchParams.get("state");
+    if (state) query.set("state", state);
+  });
+  takes("rows", take);
+  if (!one("list")) return;
+  // ids of another search are not meant any more
+  const place = new URL(location.href);
+  place.searchParams.delete("cursor");
+  place.searchParams.delete("peek");
+  place.searchParams.delete("sort");
+  if (sessionStorage.getItem("holdfast-selected-on") !== place.href) selected.clear();
+  sessionStorage.setItem("holdfast-selected-on", place.href);
+  restore();
+  keep();
+
+  const list = /** @type {HTMLElement} */ (one("list"));
+  list.addEventListener("pointerenter", () => (over = true));
+  list.addEventListener("pointerleave", () => (over = false));
+  list.addEventListener("pointermove", () => (pointed = Date.now()));
+  list.addEventListener("click", (event) => {
+    const target = /** @type {HTMLElement} */ (event.target);
+    const row = /** @type {HTMLElement | null} */ (target.closest("tr[data-id]"));
+    const id = row?.dataset.id || "";
+    if (target.id === "check-all") {
+      for (const each of rows()) select(each.dataset.id || "", /** @type {HTMLInputElement} */ (target).checked);
+      return done();
+    }
+    if (target.id === "sel-clear" || target.closest("#sel-clear")) return clear();
+    if (target.id === "sel-all") {
+      every = true;
+      return bar();
+    }
+    if (target.closest("#pill")) {
+      event.preventDefault();
+      return showNew();
+    }
+    if (target.closest("#peek-close")) {
+      event.preventDefault();
+      return look("");
+    }
+    if (row && target.matches("input[type=checkbox]")) {
+      const on = /** @type {HTMLInputElement} */ (target).checked;
+      if (event.shiftKey && anchor) range(id, on);
+      else select(id, on);
+      anchor = id;
+      return done();
+    }
+    const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.button;
+    if (row && plain && !target.closest("a, button, input") && getSelection()?.isCollapsed !== false && innerWidth > 720) look(id);
+  });
+  list.addEventListener("formdata", () => {}, true);
+  document.addEventListener("formdata", (event) => {
+    const form = /** @type {HTMLFormElement} */ (event.target);
+    if (form.id !== "bulk") return;
+    const data = /** @type {FormDataEvent} */ (event).formData;
+    data.delete("id");
+    if (every) data.set("all", "1");
+    else for (const id of selected) data.append("id", id);
+  });
+  document.addEventListener("holdfast:done", (event) => {
+    const detail = /** @type {CustomEvent} */ (event).detail;
+    if (detail.ok && (detail.form.id === "bulk" || detail.form.querySelector("[name=sure]"))) clear();
+  });
+  addEventListener("popstate", showPeek);
+}
+
+/** What the keys do on a list. @param {string} key @param {KeyboardEvent} event @returns {boolean} */
+export function tableKey(key, event) {
+  if (!one("rows")) return false;
+  if (key === "j" || key === "k") move(key === "j" ? 1 : -1);
+  else if (key === "x" || key === "X") {
+    const id = currentJob();
+    if (!id) return false;
+    if (event.shiftKey && anchor) range(id, true);
+    else select(id, !selected.has(id));
+    anchor = id;
+    done();
+  } else if (key === "." && !one("pill")?.hidden) showNew();
+  else if (key === "Enter" && document.activeElement?.matches("#rows a[href]") && innerWidth > 720) {
+    event.preventDefault();
+    look(currentJob());
+  } else if (key === "Escape" && one("peek")) look("");
+  else if (key === "Escape" && selected.size) clear();
+  else return false;
+  return true;
+}

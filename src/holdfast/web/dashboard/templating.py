@@ -1,0 +1,40 @@
+"""This exists so that every page and fragment is drawn by one Jinja environment: escaped always, strict about names, no logic of its own."""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from types import ModuleType
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from holdfast.web.dashboard import format as formats
+from holdfast.web.dashboard.view import View
+
+
+@cache
+def environment() -> Environment:
+    """The one environment."""
+    env = Environment(
+        loader=PackageLoader("holdfast.web.dashboard", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=False,
+        auto_reload=False,
+        cache_size=-1,
+    )
+    for name in ("number", "exact", "duration", "ticking", "ago", "clock", "clock_ms", "stamp", "iso", "middle", "words"):
+        env.filters[name] = getattr(formats, name)
+    return env
+
+
+def page(template: str, context: dict[str, Any]) -> str:
+    """A whole page."""
+    return environment().get_template(template).render(context)
+
+
+@lru_cache(maxsize=256)
+def macros(template: str, view: View) -> Any:
+    """The macros of a template for a view; calling one gives its HTML."""
+    module: ModuleType = environment().get_template(template).make_module({"v": view})  # pyright: ignore[reportAssignmentType]
+    return module
