@@ -12,24 +12,27 @@ import pytest
 from tests.guards.tree import PACKAGE, modules, name_of, parsed, shown
 
 FLOOR = {
-    "core": 0,
-    "storage": 1,
-    "context": 1,
-    "runtime": 2,
-    "client": 3,
-    "worker": 4,
-    "scheduler": 4,
-    "app": 5,
-    "public": 6,
-    "web": 7,
-    "integrations": 7,
-    "cli": 8,
+    "version": 0,
+    "core": 1,
+    "storage": 2,
+    "context": 2,
+    "runtime": 3,
+    "client": 4,
+    "worker": 5,
+    "scheduler": 5,
+    "app": 6,
+    "hosting": 7,
+    "public": 7,
+    "web": 8,
+    "integrations": 8,
+    "cli": 9,
 }
 
-BELOW_APP = {"core", "storage", "context", "runtime", "client", "worker", "scheduler"}
+BELOW_APP = {"version", "core", "storage", "context", "runtime", "client", "worker", "scheduler"}
 
 # A name with a dot allows that module of a room and no other. `public` is `holdfast/__init__.py`: what users import.
 MAY_IMPORT: dict[str, set[str]] = {
+    "version": set(),
     "core": set(),
     "storage": {"core"},
     "context": {"core"},
@@ -40,10 +43,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "worker": {"core", "context", "storage.protocol", "storage.gateway", "runtime", "client"},
     "scheduler": {"core", "context", "storage.protocol", "storage.gateway", "runtime", "client"},
     "app": BELOW_APP,
+    # How an app becomes running processes: the other half of the composition root.
+    "hosting": BELOW_APP | {"app"},
     "public": BELOW_APP | {"app"},
-    "web": {"core", "runtime", "client"},
+    "web": {"version", "core", "runtime", "client"},
     "integrations": {"public"},
-    "cli": BELOW_APP | {"app", "public", "web"},
+    "cli": BELOW_APP | {"app", "hosting", "public", "web"},
 }
 
 # `core` says what a job means: what reaches outside the process, or answers differently the next time, is not for it.

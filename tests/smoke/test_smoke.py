@@ -1,0 +1,61 @@
+"""The shortest proof that Holdfast works on this Python: a job goes from enqueue to succeeded in a real worker process."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from holdfast import Holdfast
+
+APP = """
+from holdfast import Holdfast, JobContext
+
+app = Holdfast(data_dir={data!r}, workers=1)
+
+@app.job()
+async def add(ctx: JobContext, a: int, b: int = 2) -> int:
+    total = 0
+    for number in ctx.track([a, b], total=2):
+        total += number
+    return total
+
+@app.job()
+def shout(word: str) -> str:
+    return word.upper()
+
+@app.job(executor="process")
+def square(number: int) -> int:
+    return number * number
+"""
+
+
+def test_a_job_is_enqueued_run_and_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = tmp_path / "smoke_app.py"
+    module.write_text(APP.format(data=str(tmp_path / "data")))
+    monkeypatch.syspath_prepend(tmp_path)
+    app: Holdfast = importlib.import_module("smoke_app").app
+    handles = [
+        app.enqueue("add", {"a": 40}),
+        app.enqueue("shout", {"word": "held"}),
+        app.enqueue("square", {"number": 9}),
+    ]
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "holdfast", "worker", "--app", "smoke_app:app"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    try:
+        assert [handle.wait(60).result for handle in handles] == [42, "HELD", 81]
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+    finally:
+        worker.kill()
+        worker.wait()
+        app.close()
+    assert {handle.refresh().state for handle in handles} == {"succeeded"}
