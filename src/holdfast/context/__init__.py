@@ -1,4 +1,4 @@
-"""What a running job may say and hear. Standard library and `core` only, so that it also runs inside a plug-in's environment."""
+"""What a running job may say and hear. Standard library and `core` only: it also runs in a plug-in's environment."""
 
 from holdfast.context.context import JobContext
 

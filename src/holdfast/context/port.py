@@ -1,5 +1,5 @@
-"""This exists so that a job talks to its worker through one narrow opening, the same in the loop, in a thread, and over a pipe
-from a child process: reports go up, flags come down."""
+"""This exists so that a job talks to its worker through one narrow opening, the same in the loop, in a thread, and over a
+pipe from a child process: reports go up, flags come down."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ class Port(Protocol):
     flags: Flags
 
     def progress(self, text: str) -> None:
-        """Hand up the newest progress (JSON text); sent within half a second, the newest wins. Never blocks."""
+        """Hand up the newest progress (JSON text); sent within half a second, the newest wins. Never blocks.
+
+        It is never stored before a saved state that was handed up ahead of it: the progress tells what that state holds."""
         ...
 
     def log(self, at: int, level: str, message: str, fields: str | None) -> None:
