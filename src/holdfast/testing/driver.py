@@ -1,0 +1,141 @@
+"""This exists so that a test speaks to a store in whole transactions, and has a job in any state in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from itertools import count
+from typing import Any, ParamSpec, TypeVar
+
+from holdfast.core.commands import Action
+from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
+from holdfast.core.outcome import Report, Settlement
+from holdfast.core.records import HistoryRecord, JobRecord, Swept
+from holdfast.core.states import State, Verb
+from holdfast.storage.protocol import Store
+from holdfast.testing.clock import FakeClock
+from holdfast.testing.factories import TYPE, new_job, worker_row
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LEASE = 30.0
+"""Seconds that the driver's workers stand without a beat."""
+
+REACHABLE = tuple(state for state in State if state is not State.AWAITING)
+"""States that the verbs of a store lead to; nothing makes a job wait for others yet."""
+
+
+class StoreDriver:
+    """Drives the verbs of a store, each call in its own transaction. `worker` is a registered worker process."""
+
+    worker = "worker-1"
+
+    def __init__(self, store: Store, clock: FakeClock) -> None:
+        self.store = store
+        self.clock = clock
+        self._numbers = count(1)
+        self.register(self.worker)
+
+    def do(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """One writing verb in a transaction of its own."""
+        with self.store.transaction():
+            return verb(*args, **kwargs)
+
+    def insert(self, *jobs: NewJob) -> list[Inserted]:
+        return self.do(self.store.insert, jobs)
+
+    def add(self, **fields: Any) -> JobRecord:
+        """A stored job, made by `new_job`."""
+        return self.read(self.insert(new_job(**fields))[0].id)
+
+    def claim(
+        self, *, worker: str | None = None, limit: int = 1, types: Collection[str] = (TYPE,), queues: Sequence[str] = ()
+    ) -> list[Claimed]:
+        request = ClaimRequest(worker or self.worker, limit, frozenset(types), tuple(queues))
+        return self.do(self.store.claim, request)
+
+    def start(self, *, worker: str | None = None, **fields: Any) -> Claimed:
+        """A new job that is being processed, in a queue of its own unless one is given."""
+        queue = fields.setdefault("queue", f"queue-{next(self._numbers)}")
+        job = self.add(**fields)
+        [claimed] = self.claim(worker=worker, types=[job.type], queues=[queue])
+        assert claimed.id == job.id
+        return claimed
+
+    def again(self, job_id: str, *, worker: str | None = None) -> Claimed:
+        """Claim a job that is enqueued, alone in its queue."""
+        job = self.read(job_id)
+        [claimed] = self.claim(worker=worker, types=[job.type], queues=[job.queue])
+        assert claimed.id == job_id
+        return claimed
+
+    def settle(self, *settlements: Settlement) -> list[str]:
+        return self.do(self.store.settle, settlements)
+
+    def end(self, claimed: Claimed, verb: Verb, **fields: Any) -> str:
+        """Settle one attempt by `verb`; answers what the store answers."""
+        if verb in (Verb.RETRY_LATER, Verb.SNOOZE):
+            fields.setdefault("run_at", self.clock() + 60_000_000)
+        return self.settle(Settlement(claimed.seq, claimed.token, verb, **fields))[0]
+
+    def report(self, claimed: Claimed, **fields: Any) -> str:
+        """One report about an attempt; answers what the store answers."""
+        return self.do(self.store.report, [Report(claimed.seq, claimed.token, **fields)])[0]
+
+    def command(self, job_id: str, action: Action, *, actor: str | None = None, reason: str | None = None) -> JobRecord | None:
+        return self.do(self.store.command, job_id, action, actor=actor, reason=reason)
+
+    def register(self, worker: str, *, lease: float = LEASE, **fields: Any) -> str:
+        self.do(self.store.register_worker, worker_row(worker, **fields), lease=lease)
+        return worker
+
+    def beat(self, *workers: str, lease: float = LEASE) -> set[str]:
+        return self.do(self.store.beat, workers, lease=lease)
+
+    def sweep(self, *dead: str) -> list[Swept]:
+        return self.do(self.store.sweep, dead)
+
+    def promote(self, limit: int = 1000) -> tuple[int, int | None]:
+        return self.do(self.store.promote, limit)
+
+    def expire(self, limit: int = 1000) -> int:
+        return self.do(self.store.expire, limit)
+
+    def read(self, job_id: str) -> JobRecord:
+        """A job that must be there."""
+        job = self.store.job(job_id)
+        assert job is not None, f"no job {job_id}"
+        return job
+
+    def path(self, job_id: str) -> list[str]:
+        """The states of a job, oldest first, as its history tells them."""
+        return [row.state for row in self.store.history(job_id) if row.kind == "state"]
+
+    def requests(self, job_id: str) -> list[HistoryRecord]:
+        """What was asked of a job while it ran, oldest first."""
+        return [row for row in self.store.history(job_id) if row.kind == "request"]
+
+    def job_in(self, state: State, **fields: Any) -> JobRecord:
+        """A job in `state` (one of REACHABLE), on the way that jobs take to it."""
+        match state:
+            case State.SCHEDULED:
+                job_id = self.add(**{"delay": 3600.0, **fields}).id
+            case State.ENQUEUED:
+                job_id = self.add(**fields).id
+            case State.PAUSED:
+                job_id = self.add(**fields).id
+                self.command(job_id, Action.PAUSE)
+            case State.CANCELLED:
+                job_id = self.add(**fields).id
+                self.command(job_id, Action.CANCEL)
+            case State.PROCESSING:
+                job_id = self.start(**fields).id
+            case State.SUCCEEDED | State.FAILED:
+                claimed = self.start(**fields)
+                self.end(claimed, Verb.SUCCEED if state is State.SUCCEEDED else Verb.FAIL)
+                job_id = claimed.id
+            case State.AWAITING:
+                raise ValueError("no verb leads to awaiting yet")
+        job = self.read(job_id)
+        assert job.state == state
+        return job

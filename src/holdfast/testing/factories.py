@@ -1,0 +1,35 @@
+"""This exists so that a test names only what it is about; everything else of a row has a plain value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdfast.core.job import NewJob, TypeRow, WorkerRow
+from holdfast.runtime.clock import new_id
+
+TYPE = "noop"
+"""The job type of everything that is made here without another one."""
+
+
+def new_job(**fields: Any) -> NewJob:
+    """A job to be stored, with a new id unless one is given."""
+    return NewJob(**{"id": new_id(), "type": TYPE, "args": "{}", **fields})
+
+
+def worker_row(worker: str, **fields: Any) -> WorkerRow:
+    """A worker process as it registers itself, under the incarnation id `worker`."""
+    plain: dict[str, Any] = {"host": "here", "pid": 4711, "version": "1", "queues": (), "types": (TYPE,), "slots": 10}
+    return WorkerRow(**{"id": worker, **plain, **fields})
+
+
+def type_row(name: str = TYPE, **fields: Any) -> TypeRow:
+    """A published job type without arguments."""
+    plain: dict[str, Any] = {
+        "queue": "default",
+        "schema": '{"type":"object"}',
+        "doc": "",
+        "signature": "()",
+        "executor": "loop",
+        "max_attempts": 11,
+    }
+    return TypeRow(**{"name": name, **plain, **fields})
