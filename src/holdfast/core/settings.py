@@ -51,7 +51,7 @@ class Settings(BaseModel):
         "", description="Colour of the line across the top of every page."
     )
     workers: int = Field(1, ge=-1, le=256, description="Worker processes; -1 = one per core.")
-    concurrency: int = Field(50, ge=1, le=10_000, description="Jobs at once per worker process.")
+    concurrency: int = Field(100, ge=1, le=10_000, description="Jobs at once per worker process.")
     threads: int = Field(20, ge=1, le=1_000, description="Of these, plain `def` jobs at once per worker process.")
     children: int = Field(2, ge=1, le=256, description="Child processes per worker process for executor='process'.")
     queues: Names = Field((), description="Queues that the worker serves; empty = all.")

@@ -215,6 +215,10 @@ class Reader(Protocol):
         """Requests (pause, cancel) on the jobs which these workers are processing."""
         ...
 
+    def held(self, worker: str) -> list[tuple[int, int]]:
+        """(seq, token) of every job that is processing under a worker."""
+        ...
+
     def overdue(self, workers: Sequence[str], *, grace: float) -> list[tuple[str, str]]:
         """(worker, job id) of jobs under these workers that should have ended `grace` seconds ago, by their time limit or by
         a cancel: their process does not react."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import structlog
 
@@ -21,6 +22,17 @@ MOST_AT_ONCE = 500
 log = structlog.get_logger("holdfast.worker")
 
 
+@dataclass(slots=True)
+class Pool:
+    """The places of one executor: `slots` of them, `busy` taken, for jobs of `types`. A job is claimed only for a free place,
+    so that none waits here while another worker is idle. `hungry`: there may be more to claim."""
+
+    types: frozenset[str]
+    slots: int
+    busy: int = 0
+    hungry: bool = True
+
+
 class Fetcher:
     """Exchanges settlements for new jobs with the store, while there are free slots and jobs."""
 
@@ -28,30 +40,39 @@ class Fetcher:
         self,
         gateway: Gateway,
         worker: str,
-        types: frozenset[str],
+        pools: Mapping[str, Pool],
         queues: tuple[str, ...],
         slots: int,
         start: Callable[[Claimed], None],
     ) -> None:
         self._gateway = gateway
-        self._request = ClaimRequest(worker, 0, types, queues)
+        self._worker = worker
+        self._queues = queues
+        self._pools = [pool for pool in pools.values() if pool.types]
+        self._pool_of = {name: pool for pool in self._pools for name in pool.types}
         self._slots = slots
         self._start = start
         self._ended: list[Settlement] = []
-        self._busy = 0
-        self._hungry = True
         self._claiming = True
         self._changed = asyncio.Event()
         self.lost = 0
+
+    def holds(self, seq: int) -> bool:
+        """Whether a settlement of this job waits to be stored."""
+        return any(settlement.seq == seq for settlement in self._ended)
 
     @property
     def idle(self) -> bool:
         """Nothing runs and nothing waits to be settled."""
         return not self._busy and not self._ended
 
-    def settle(self, settlement: Settlement | None) -> None:
-        """An attempt has ended; None when there is nothing to write (the job was lost)."""
-        self._busy -= 1
+    @property
+    def _busy(self) -> int:
+        return sum(pool.busy for pool in self._pools)
+
+    def settle(self, type_: str, settlement: Settlement | None) -> None:
+        """An attempt of this type has ended; None when there is nothing to write (the job was lost)."""
+        self._pool_of[type_].busy -= 1
         if settlement is None:
             self.lost += 1
         else:
@@ -60,7 +81,8 @@ class Fetcher:
 
     def look(self) -> None:
         """There may be new jobs."""
-        self._hungry = True
+        for pool in self._pools:
+            pool.hungry = True
         self._changed.set()
 
     def stop_claiming(self) -> None:
@@ -72,9 +94,8 @@ class Fetcher:
         """Until cancelled. The store failing is waited out; nothing that has ended is forgotten."""
         failures = 0
         while True:
-            free = min(self._slots - self._busy, MOST_AT_ONCE)
-            wanted = free if self._claiming and self._hungry else 0
-            if not self._ended and wanted <= 0:
+            wanted = self._wanted()
+            if not self._ended and not wanted:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
@@ -83,35 +104,44 @@ class Fetcher:
                 await self._exchange(ended, wanted)
                 failures = 0
             except StorageUnavailable as error:
-                self._ended = ended + self._ended
                 failures += 1
                 delay = min(5.0, 0.25 * 2**failures) * (0.5 + random.random() / 2)
                 log.warning("the store does not answer", error=str(error), waiting=len(self._ended), again_in=round(delay, 2))
                 await asyncio.sleep(delay)
 
-    async def _exchange(self, ended: list[Settlement], wanted: int) -> None:
-        calls: list[tuple[str, tuple[object, ...]]] = []
-        if ended:
-            calls.append(("settle", (ended,)))
-        if wanted > 0:
-            request = ClaimRequest(self._request.worker, wanted, self._request.types, self._request.queues)
-            calls.append(("claim", (request,)))
-            self._hungry = False
+    def _wanted(self) -> list[tuple[Pool, int]]:
+        """How many jobs each hungry pool has free places for."""
+        if not self._claiming:
+            return []
+        free = min(self._slots - self._busy, MOST_AT_ONCE)
+        wanted: list[tuple[Pool, int]] = []
+        for pool in self._pools:
+            count = min(free, pool.slots - pool.busy)
+            if pool.hungry and count > 0:
+                wanted.append((pool, count))
+                free -= count
+        return wanted
+
+    async def _exchange(self, ended: list[Settlement], wanted: list[tuple[Pool, int]]) -> None:
+        calls: list[tuple[str, tuple[object, ...]]] = [("settle", (ended,))] if ended else []
+        for pool, count in wanted:
+            pool.hungry = False
+            calls.append(("claim", (ClaimRequest(self._worker, count, pool.types, self._queues),)))
         operations = [asyncio.wrap_future(future) for future in self._gateway.submit_together(*calls)]
-        try:
-            answers = [await operation for operation in operations]
-        except StorageUnavailable:
-            self._hungry = True
-            raise
-        if ended:
-            lost = answers[0].count(LOST)
-            if lost:
-                self.lost += lost
-                log.warning("stale results were refused", jobs=lost)
-        if wanted > 0:
-            claimed: list[Claimed] = answers[-1]
-            if len(claimed) == wanted:
-                self._hungry = True
-            self._busy += len(claimed)
+        answers = await asyncio.gather(*operations, return_exceptions=True)
+        for (pool, count), claimed in zip(wanted, answers[len(calls) - len(wanted) :], strict=True):
+            if isinstance(claimed, BaseException):
+                pool.hungry = True
+                continue
+            pool.hungry = pool.hungry or len(claimed) == count
+            pool.busy += len(claimed)
             for job in claimed:
                 self._start(job)
+        if ended and isinstance(answers[0], BaseException):
+            self._ended = ended + self._ended
+        elif ended and (lost := answers[0].count(LOST)):
+            self.lost += lost
+            log.warning("stale results were refused", jobs=lost)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer

@@ -79,7 +79,7 @@ class LocalPort:
         self._progress: str | None = None
         self._saved: str | None = None
         self._logs: list[LogLine] = []
-        self._woken = threading.Event()
+        self._woken: threading.Event | None = None
         self._waiters: set[asyncio.Future[None]] = set()
         self._closed = False
 
@@ -109,8 +109,11 @@ class LocalPort:
         self.hear(answers[0], strict=True)
 
     def wait(self, seconds: float) -> None:
-        if not self.flags.any:
-            self._woken.wait(seconds)
+        with self._lock:
+            woken = self._woken = self._woken or threading.Event()
+            if self.flags.any:
+                return
+        woken.wait(seconds)
 
     async def wait_async(self, seconds: float) -> None:
         if self.flags.any:
@@ -131,13 +134,16 @@ class LocalPort:
         """Set or clear flags, and wake the job if it sleeps. On the worker's loop."""
         for name, value in flags.items():
             setattr(self.flags, name, value)
-        if self.flags.any:
-            self._woken.set()
-            for waiter in self._waiters:
-                if not waiter.done():
-                    waiter.get_loop().call_soon_threadsafe(_finish, waiter)
-        else:
-            self._woken.clear()
+        with self._lock:
+            woken = self._woken
+        if not self.flags.any:
+            if woken is not None:
+                woken.clear()
+            return
+        if woken is not None:
+            woken.set()
+        for waiter in tuple(self._waiters):
+            waiter.get_loop().call_soon_threadsafe(_finish, waiter)
 
     def hear(self, answer: str, *, strict: bool = False) -> None:
         """Take the store's answer to a report: what is requested, or that the job is lost."""

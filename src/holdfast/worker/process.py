@@ -21,7 +21,9 @@ import structlog
 from holdfast.client.task import JobType
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.job import Retention, WorkerRow
+from holdfast.core.outcome import Settlement
 from holdfast.core.settings import Settings
+from holdfast.core.states import Verb
 from holdfast.runtime.signals import Signals
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader, Topic
@@ -29,7 +31,7 @@ from holdfast.worker.executors.loop import LoopExecutor
 from holdfast.worker.executors.process import ProcessExecutor
 from holdfast.worker.executors.protocol import Executor
 from holdfast.worker.executors.thread import ThreadExecutor
-from holdfast.worker.fetcher import Fetcher
+from holdfast.worker.fetcher import Fetcher, Pool
 from holdfast.worker.port import Courier
 from holdfast.worker.runner import Runner
 from holdfast.worker.verdict import Judge
@@ -90,16 +92,17 @@ class WorkerProcess:
             Retention(s.keep_succeeded, s.keep_failed, s.keep_cancelled), self._reader.now, random.random
         )
         self._runner = Runner(
-            self._types, executors, courier, judge, lambda settlement: fetcher.settle(settlement), cancel_grace=s.cancel_grace
+            self._types, executors, courier, judge, lambda *ended: fetcher.settle(*ended), cancel_grace=s.cancel_grace
         )
         fetcher = self._fetcher = Fetcher(
-            self._gateway, self._worker.id, frozenset(self._types), s.queues, s.concurrency, self._runner.start
+            self._gateway, self._worker.id, self._pools(), s.queues, s.concurrency, self._runner.start
         )
         await self._register()
         tasks = [
             asyncio.create_task(fetcher.run(), name="fetcher"),
             asyncio.create_task(self._hear_work(), name="work"),
             asyncio.create_task(self._hear_control(), name="control"),
+            asyncio.create_task(self._reconcile(), name="reconcile"),
         ]
         for task in tasks:
             task.add_done_callback(self._part_ended)
@@ -125,6 +128,13 @@ class WorkerProcess:
         self.exit_code = exit_code
         self._hurry.set()
         self._stopping.set()
+
+    def _pools(self) -> dict[str, Pool]:
+        slots = {"loop": self._settings.concurrency, "thread": self._settings.threads, "process": self._settings.children}
+        return {
+            executor: Pool(frozenset(n for n, kind in self._types.items() if kind.options.executor == executor), count)
+            for executor, count in slots.items()
+        }
 
     async def _register(self) -> None:
         await self._gateway.acall("publish_types", [kind.row() for kind in self._types.values()])
@@ -161,6 +171,22 @@ class WorkerProcess:
             self._runner.hear(await asyncio.to_thread(self._reader.asked, [self._worker.id]))
         except StorageUnavailable as error:
             log.warning("requests cannot be read, the store does not answer", error=str(error))
+
+    async def _reconcile(self) -> None:
+        """Give back jobs that the store says are here and that nobody here knows: a claim whose answer was lost."""
+        strangers: set[tuple[int, int]] = set()
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_interval)
+            try:
+                held = await asyncio.to_thread(self._reader.held, self._worker.id)
+                unknown = {(s, t) for s, t in held if s not in self._runner.active and not self._fetcher.holds(s)}
+                twice, strangers = unknown & strangers, unknown
+                if twice:
+                    log.warning("jobs were claimed whose claim was not answered, they are given back", jobs=len(twice))
+                    back = [Settlement(seq, token, Verb.RELEASE, "claim not answered") for seq, token in twice]
+                    await self._gateway.acall("settle", back)
+            except StorageUnavailable as error:
+                log.warning("cannot reconcile, the store does not answer", error=str(error))
 
     async def _wind_down(self) -> None:
         self._fetcher.stop_claiming()

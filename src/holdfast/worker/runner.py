@@ -42,7 +42,7 @@ class Runner:
         executors: Mapping[str, Executor],
         courier: Courier,
         judge: Judge,
-        hand_over: Callable[[Settlement | None], None],
+        hand_over: Callable[[str, Settlement | None], None],
         *,
         cancel_grace: float,
     ) -> None:
@@ -87,7 +87,7 @@ class Runner:
         report = active.port.close()
         del self.active[job.seq]
         backoff = active.run.type.options.backoff
-        self._hand_over(self._judge.settle(job, backoff, ended, active.port.flags, report))
+        self._hand_over(job.type, self._judge.settle(job, backoff, ended, active.port.flags, report))
 
     # -- what is asked of running jobs ------------------------------------------------------------------------------------
 

@@ -178,6 +178,10 @@ class SqliteReader:
                  WHERE requested IS NOT NULL AND worker IN (SELECT value FROM json_each(?)) AND state = 'processing'"""
         return [Asked._make(row) for row in self._rows(sql, json.dumps(list(workers)))]
 
+    def held(self, worker: str) -> list[tuple[int, int]]:
+        sql = "SELECT seq, token FROM jobs WHERE state = 'processing' AND worker = ?"
+        return [(int(seq), int(token)) for seq, token in self._rows(sql, worker)]
+
     def overdue(self, workers: Sequence[str], *, grace: float) -> list[tuple[str, str]]:
         sql = """
         SELECT worker, id FROM jobs WHERE state = 'processing' AND worker IN (SELECT value FROM json_each(?1))

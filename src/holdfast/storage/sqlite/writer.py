@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Final
 
 import apsw
@@ -69,15 +70,20 @@ class SqliteWriter:
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
         now = self._now()
-        plain = [job for job in jobs if job.unique_key is None and job.idempotency_key is None and not job.tags]
-        if len(plain) == len(jobs) > 1:
+        if len(jobs) > 1 and not any(job.unique_key or job.idempotency_key or job.tags for job in jobs):
             try:
                 with self._db:  # a savepoint: when one id is there already, all go the careful way
-                    self._db.executemany(sql.INSERT, [_row(job, now) for job in jobs])
+                    self._insert_alike(jobs, now)
             except apsw.ConstraintError:
                 return [self._insert_one(job, now) for job in jobs]
             return [Inserted(job.id, True) for job in jobs]
         return [self._insert_one(job, now) for job in jobs]
+
+    def _insert_alike(self, jobs: Sequence[NewJob], now: int) -> None:
+        """Keyless jobs, in runs of those that differ only in id and arguments."""
+        for shape, run in groupby(jobs, lambda job: _shape(job, now)):
+            pairs = json.dumps([(job.id, job.args) for job in run], ensure_ascii=False)
+            self._db.execute(sql.INSERT_ALIKE, (pairs, *shape))
 
     def _insert_one(self, job: NewJob, now: int) -> Inserted:
         if next(self._db.execute(sql.INSERT_UNLESS_THERE, _row(job, now)), None) is None:
@@ -307,12 +313,23 @@ class SqliteWriter:
         return (parse_retention(retention) or self._retention).until(state, now)
 
 
-def _row(job: NewJob, now: int) -> tuple[apsw.SQLiteValue, ...]:
+def _when(job: NewJob, now: int) -> tuple[State, int | None]:
     run_at = job.run_at if job.delay is None else now + int(job.delay * 1_000_000)
-    state = State.SCHEDULED if run_at is not None and run_at > now else State.ENQUEUED
+    return (State.SCHEDULED, run_at) if run_at is not None and run_at > now else (State.ENQUEUED, None)
+
+
+def _shape(job: NewJob, now: int) -> tuple[apsw.SQLiteValue, ...]:
+    state, run_at = _when(job, now)
+    return (
+        *(job.type, job.queue, state, job.actor, job.priority, job.owner, job.max_attempts, job.timeout),
+        *(format_retention(job.retention), job.origin, now, run_at),
+    )
+
+
+def _row(job: NewJob, now: int) -> tuple[apsw.SQLiteValue, ...]:
+    state, run_at = _when(job, now)
     tags = json.dumps(list(dict.fromkeys(job.tags)), ensure_ascii=False) if job.tags else None
-    retention = format_retention(job.retention)
     return (
         *(job.id, job.type, job.queue, state, job.actor, job.priority, job.args, job.owner, tags, job.max_attempts, job.timeout),
-        *(job.unique_key, job.idempotency_key, retention, job.origin, now, run_at if state is State.SCHEDULED else None),
+        *(job.unique_key, job.idempotency_key, format_retention(job.retention), job.origin, now, run_at),
     )

@@ -1,0 +1,63 @@
+"""This exists so that what SQLite says differently in a search stands apart: patterns, letter case, JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from holdfast.core.query import Pattern
+from holdfast.storage.search import Compiler, Path, Sql
+
+
+class SqliteCompiler(Compiler):
+    """`GLOB` compares by code point and `LIKE` folds ASCII; JSON is read from its text by the library."""
+
+    progress = (
+        "(CASE WHEN jobs.progress ->> '$.total' > 0 "
+        "THEN 100.0 * (jobs.progress ->> '$.done') / (jobs.progress ->> '$.total') END)"
+    )
+
+    def fits(self, expression: Sql, pattern: Pattern) -> Sql:
+        text = "*".join("".join(_plain(letter) for letter in part) for part in pattern.parts)
+        return Sql(f"{expression.text} GLOB ?", (*expression.values, text))
+
+    def alike(self, column: str, text: str, *, start: bool = False) -> Sql:
+        if text.isascii():
+            escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+            return Sql(f"{column} LIKE ? ESCAPE '\\'", (f"{'' if start else '%'}{escaped}%",))
+        letters = "".join(_any_case(letter) for letter in text)
+        return Sql(f"{column} GLOB ?", (f"{'' if start else '*'}{letters}*",))
+
+    def argument(self, path: Path, kind: Literal["number", "text"]) -> Sql:
+        place = _place(path)
+        types = "= 'text'" if kind == "text" else "IN ('integer', 'real')"
+        return Sql(f"(CASE WHEN json_type(jobs.args, ?) {types} THEN jobs.args ->> ? END)", (place, place))
+
+    def argument_written(self, path: Path) -> Sql:
+        place = _place(path)
+        text = "CASE WHEN json_type(jobs.args, ?) = 'text' THEN jobs.args ->> ? ELSE jobs.args -> ? END"
+        return Sql(f"({text})", (place, place, place))
+
+    def argument_is(self, path: Path, literal: Literal["null", "true", "false"] | None) -> Sql:
+        place = _place(path)
+        if literal is None:
+            return Sql("json_type(jobs.args, ?) IS NOT NULL", (place,))
+        return Sql("json_type(jobs.args, ?) = ?", (place, literal))
+
+
+def _place(path: Path) -> str:
+    """The path as SQLite's JSON functions read it; a quoted key is written as JSON writes it."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{json.dumps(step, ensure_ascii=False)}" for step in path)
+    return "$" + "".join(steps)
+
+
+def _plain(letter: str) -> str:
+    """A pattern of `GLOB` for this letter only."""
+    return f"[{letter}]" if letter in "*?[" else letter
+
+
+def _any_case(letter: str) -> str:
+    """A pattern of `GLOB` for this letter in either case, as far as both are single letters."""
+    forms = {letter, letter.lower(), letter.upper(), letter.lower().upper(), letter.upper().lower()}
+    single = sorted(form for form in forms if len(form) == 1)
+    return f"[{''.join(single)}]" if len(single) > 1 else _plain(letter)
