@@ -1,4 +1,4 @@
-"""This exists so that style sheets, scripts and icons come from inside the package, under a name that changes with their content."""
+"""This exists so that styles, scripts and icons come from inside the package, under names that change with the content."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _sources() -> dict[str, Traversable]:
 
 @cache
 def asset_build() -> str:
-    """Twelve hexadecimal digits that change when any static file or template changes; also the `build` of the live stream."""
+    """Twelve hexadecimal digits that change with any static file or template; also the `build` of the live stream."""
     digest = hashlib.sha256()
     for name, source in _sources().items():
         digest.update(name.encode() + b"\0" + source.read_bytes())

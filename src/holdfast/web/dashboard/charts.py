@@ -1,4 +1,4 @@
-"""This exists so that charts are drawn on the server, as SVG that reads without a script and passes the policy: numbers to places."""
+"""This exists so that charts are drawn on the server, as SVG that reads without a script: numbers become places."""
 
 from __future__ import annotations
 
@@ -79,18 +79,27 @@ def throughput(buckets: Sequence[BucketView], step: int, zone: str) -> Chart:
     top = nice_top(max([b.succeeded + b.cancelled + b.failed for b in buckets], default=1) or 1)
     scale = (BOTTOM - TOP) / top
     unit = "jobs a minute" if step == 60 else f"jobs in {duration(step)}"
-    good, stopped, bad = (sum(getattr(b, key) for b in buckets) for key in ("succeeded", "cancelled", "failed"))
-    chart = Chart(unit, round(72 / count, 3), f"{exact(good)} succeeded, {exact(stopped)} cancelled, {exact(bad)} failed.", count)
+    chart = Chart(unit, round(72 / count, 3), f"{_told(buckets)}.", count)
     for at, bucket in enumerate(buckets):
         chart.bars.append(
-            ChartBar(bucket.at, round(100 * at / count, 3), _parts(bucket, scale), f"{exact(bucket.succeeded)} succeeded, "
-                     f"{exact(bucket.cancelled)} cancelled, {exact(bucket.failed)} failed")
-        )  # fmt: skip
-    chart.grid = [Line(round(BOTTOM - share * (BOTTOM - TOP), 1), number(top * share) if top * share >= 1 or not share else f"{top * share:g}")
-                  for share in (1, 0.5, 0)]  # fmt: skip
+            ChartBar(bucket.at, round(100 * at / count, 3), _parts(bucket, scale), _told([bucket]))
+        )
+    for share in (1, 0.5, 0):
+        value = top * share
+        chart.grid.append(
+            Line(
+                round(BOTTOM - share * (BOTTOM - TOP), 1),
+                number(value) if value.is_integer() else f"{value:g}",
+            )
+        )
     chart.ticks = _ticks(buckets, step, zone)
     chart.rows = [b for b in reversed(buckets) if b.succeeded or b.failed or b.cancelled][:200]
     return chart
+
+
+def _told(buckets: Sequence[BucketView]) -> str:
+    sums = {key: sum(getattr(b, key) for b in buckets) for key in ("succeeded", "cancelled", "failed")}
+    return ", ".join(f"{exact(count)} {key}" for key, count in sums.items())
 
 
 def _parts(bucket: BucketView, scale: float) -> tuple[Part, ...]:
@@ -125,5 +134,7 @@ def spark(values: Sequence[float]) -> str:
     if len(values) < 2 or not any(values):
         return ""
     top = max(values)
-    points = [f"{100 * at / (len(values) - 1):.1f} {23 - 21 * value / top:.1f}" for at, value in enumerate(values)]
+    points = [
+        f"{100 * at / (len(values) - 1):.1f} {23 - 21 * value / top:.1f}" for at, value in enumerate(values)
+    ]
     return "M" + " L".join(points)

@@ -1,4 +1,4 @@
-"""This exists so that what was clicked together can be taken into a program: the same job as Python, curl and command line."""
+"""This exists so that what was clicked can be taken into a program: the same job as Python, curl and command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import keyword
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 
 def as_code(type_: str, args: Any, options: Mapping[str, Any], base: str) -> list[tuple[str, str]]:
@@ -21,15 +21,20 @@ def as_code(type_: str, args: Any, options: Mapping[str, Any], base: str) -> lis
 
 
 def _python(type_: str, args: Any, options: Mapping[str, Any]) -> str:
-    named = isinstance(args, dict) and all(_is_name(key) for key in args)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    given = cast(dict[str, Any], args) if isinstance(args, dict) else {}
+    named = isinstance(args, dict) and all(_is_name(key) for key in given)
     settings = ", ".join(f"{key}={value!r}" for key, value in options.items())
     if not (named and _is_name(type_)):
-        extra = f", options={{{', '.join(f'{key!r}: {value!r}' for key, value in options.items())}}}" if options else ""
+        extra = (
+            f", options={{{', '.join(f'{key!r}: {value!r}' for key, value in options.items())}}}"
+            if options
+            else ""
+        )
         return f"app.enqueue({type_!r}, {args!r}{extra})"
     call = f"{type_}.options({settings})" if options else type_
     if not args:
         return f"{call}.enqueue()"
-    lines = "".join(f"    {key}={value!r},\n" for key, value in args.items())
+    lines = "".join(f"    {key}={value!r},\n" for key, value in given.items())
     return f"{call}.enqueue(\n{lines})"
 
 
@@ -47,6 +52,6 @@ def _command(type_: str, args: Any, options: Mapping[str, Any]) -> str:
     if args:
         parts += ["--json-args", shlex.quote(json.dumps(args, ensure_ascii=False, default=str))]
     for key, value in options.items():
-        for one in value if isinstance(value, list | tuple) else (value,):  # pyright: ignore[reportUnknownVariableType]
-            parts += [f"--{'tag' if key == 'tags' else key.replace('_', '-')}", shlex.quote(str(one))]  # pyright: ignore[reportUnknownArgumentType]
+        for one in cast(list[Any], value) if isinstance(value, list) else [value]:
+            parts += [f"--{'tag' if key == 'tags' else key.replace('_', '-')}", shlex.quote(str(one))]
     return " ".join(parts)

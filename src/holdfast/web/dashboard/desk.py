@@ -1,4 +1,4 @@
-"""This exists so that the dashboard asks the client in one place, and asks for what every page shows (counts, worker names) once a second only."""
+"""This exists so that what every page shows (counts, worker names) is asked in one place, once a second only."""
 
 from __future__ import annotations
 

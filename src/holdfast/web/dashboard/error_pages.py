@@ -12,14 +12,17 @@ from holdfast.web.dashboard.templating import page
 from holdfast.web.dashboard.view import view_of
 
 
-def error_page(desk: Desk, request: Request, status: int, error: HoldfastError | None = None, *, trace: str = "") -> Response:
+def error_page(
+    desk: Desk, request: Request, status: int, error: HoldfastError | None = None, *, trace: str = ""
+) -> Response:
     """The designed page for a failed request of a browser; for our script the same words as JSON.
 
     `error` None: the path does not exist (404), or something unexpected happened (500), told with `trace` only.
     """
     title, lines, icon = _words(status, error)
     if "hx-request" in request.headers:
-        return JSONResponse({"toast": " ".join([title + ".", *lines]), "icon": "warn"}, status, headers={"Cache-Control": "no-store"})
+        told = {"toast": " ".join([title + ".", *lines]), "icon": "warn"}
+        return JSONResponse(told, status, headers={"Cache-Control": "no-store"})
     again = str(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
     view = view_of(request)
     if status >= 500:
@@ -33,9 +36,17 @@ def error_page(desk: Desk, request: Request, status: int, error: HoldfastError |
 
 def _words(status: int, error: HoldfastError | None) -> tuple[str, list[str], str]:
     if status == 404:
-        return "There is no such page or job", [str(error) if error else "The address may be old or mistyped."], "search"
+        return (
+            "There is no such page or job",
+            [str(error) if error else "The address may be old or mistyped."],
+            "search",
+        )
     if status == 503:
-        return "This could not be read", [error.detail if error else "", "No job is lost; workers go on."], "unplug"
+        return (
+            "This could not be read",
+            [error.detail if error else "", "No job is lost; workers go on."],
+            "unplug",
+        )
     if status >= 500 or error is None:
         title = "Something went wrong on the server" if status >= 500 else "This cannot be done"
         return title, ["No job is lost. The server wrote down what happened."], "errors"

@@ -56,9 +56,15 @@ def queues_page(desk: Desk, view: View) -> QueuesPage:
     if alone:
         heading = f"No worker listens to {alone[0].name}"
     elif behind:
-        heading = f"Queue {behind[0].name} falls behind" if len(behind) == 1 else f"{len(behind)} queues fall behind"
+        heading = (
+            f"Queue {behind[0].name} falls behind"
+            if len(behind) == 1
+            else f"{len(behind)} queues fall behind"
+        )
     elif paused:
-        heading = f"Queue {paused[0].name} is paused" if len(paused) == 1 else f"{len(paused)} queues are paused"
+        heading = (
+            f"Queue {paused[0].name} is paused" if len(paused) == 1 else f"{len(paused)} queues are paused"
+        )
     else:
         heading = "All queues are open" if lines else "Queues"
     waiting, running = sum(q.enqueued for q in queues), sum(q.processing for q in queues)
@@ -77,8 +83,12 @@ def _queue_line(queue: QueueView, view: View) -> QueueLine:
         key, icon, word = "retrying", "warn", "Falls behind"
     else:
         key, icon, word = "succeeded", "check", "Open"
-    oldest = datetime.now(UTC) - timedelta(seconds=queue.oldest_wait) if queue.oldest_wait is not None else None
-    return QueueLine(queue, key, icon, word, late, oldest, note, view.url("jobs", q=term("queue", queue.name)))
+    oldest = (
+        datetime.now(UTC) - timedelta(seconds=queue.oldest_wait) if queue.oldest_wait is not None else None
+    )
+    return QueueLine(
+        queue, key, icon, word, late, oldest, note, view.url("jobs", q=term("queue", queue.name))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +132,9 @@ _WORKER_LOOKS = {
 
 def workers_page(desk: Desk, view: View) -> WorkersPage:
     """The worker processes, those that are alive first."""
-    workers = sorted(desk.workers(), key=lambda worker: (worker.state == "lost", worker.name, worker.host, worker.pid))
+    workers = sorted(
+        desk.workers(), key=lambda worker: (worker.state == "lost", worker.name, worker.host, worker.pid)
+    )
     alive = [worker for worker in workers if worker.state != "lost"]
     versions = Counter(worker.version for worker in alive)
     newest = max((worker.started_at, worker.version) for worker in alive)[1] if alive else ""
@@ -135,18 +147,27 @@ def workers_page(desk: Desk, view: View) -> WorkersPage:
     else:
         heading = f"{len(alive)} of {words(len(workers), 'worker')} alive"
     busy, slots = sum(worker.busy for worker in alive), sum(worker.slots for worker in alive)
-    lede = f"{exact(busy)} of {words(slots, 'slot')} run a job." if alive else "Jobs are kept; they start as soon as a worker does."
+    lede = "Jobs are kept; they start as soon as a worker does."
+    if alive:
+        lede = f"{exact(busy)} of {words(slots, 'slot')} run a job."
     lines = [
         WorkerLine(
-            worker, *_WORKER_LOOKS.get(worker.state, _WORKER_LOOKS["live"]), len(versions) > 1 and worker.version != newest,
-            ", ".join(worker.queues) if worker.queues else "all queues", view.url("jobs", q=term("worker", worker.id)),
+            worker,
+            *_WORKER_LOOKS.get(worker.state, _WORKER_LOOKS["live"]),
+            len(versions) > 1 and worker.version != newest,
+            ", ".join(worker.queues) if worker.queues else "all queues",
+            view.url("jobs", q=term("worker", worker.id)),
         )
         for worker in workers
-    ]  # fmt: skip
+    ]
     return WorkersPage(
-        heading, lede, lines, sorted(versions.items()) if len(versions) > 1 else [], shown_all(running.items),
+        heading,
+        lede,
+        lines,
+        sorted(versions.items()) if len(versions) > 1 else [],
+        shown_all(running.items),
         words(count, "job") if count <= 20 else f"20 of {words(count, 'job')}",
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +205,9 @@ class TypesPage:
 
 def type_line(type_: TypeView, view: View) -> TypeLine:
     """A job type with its links."""
-    return TypeLine(type_, view.url("jobs", q=term("type", type_.name)), view.url("jobs", q=term("queue", type_.queue)))
+    return TypeLine(
+        type_, view.url("jobs", q=term("type", type_.name)), view.url("jobs", q=term("queue", type_.queue))
+    )
 
 
 def types_page(desk: Desk, view: View, find: str) -> TypesPage:
@@ -192,7 +215,9 @@ def types_page(desk: Desk, view: View, find: str) -> TypesPage:
     every = desk.overview.types()
     asked = find.lower().split()
     lines = [
-        type_line(one, view) for one in every if all(word in f"{one.name} {one.queue} {one.doc}".lower() for word in asked)
+        type_line(one, view)
+        for one in every
+        if all(word in f"{one.name} {one.queue} {one.doc}".lower() for word in asked)
     ]
     alone = [one.name for one in every if not one.workers]
     if not every:
@@ -204,4 +229,6 @@ def types_page(desk: Desk, view: View, find: str) -> TypesPage:
     else:
         heading = words(len(every), "job type")
     known = len(every) - len(alone)
-    return TypesPage(heading, f"{words(len(every), 'job type')}, {number(known)} of them known to a live worker.", lines)
+    return TypesPage(
+        heading, f"{words(len(every), 'job type')}, {number(known)} of them known to a live worker.", lines
+    )

@@ -1,4 +1,4 @@
-"""This exists so that what was typed into a form becomes arguments again: text to JSON values, by the same schema that drew the form."""
+"""This exists so that what was typed into a form becomes arguments again: texts to JSON, by the schema that drew it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from holdfast.web.dashboard.schema_form import (
     Schema,
     Typed,
     choices,
+    dumps,
     kind_of,
     name_of,
     resolve,
@@ -79,7 +80,8 @@ class _Reader:
             case "object":
                 needed = set(schema.get("required", ()))
                 found = {
-                    key: self.node(one, (*path, key), depth + 1, key in needed) for key, one in schema["properties"].items()
+                    key: self.node(one, (*path, key), depth + 1, key in needed)
+                    for key, one in schema["properties"].items()
                 }
                 return {key: value for key, value in found.items() if value is not MISSING}
             case "array":
@@ -110,7 +112,9 @@ class _Reader:
             rows.append(MISSING)
         return rows
 
-    def leaf(self, schema: Schema, kind: Kind, path: Path, required: bool, nullable: bool, default: Any) -> Any:
+    def leaf(
+        self, schema: Schema, kind: Kind, path: Path, required: bool, nullable: bool, default: Any
+    ) -> Any:
         name = name_of(path)
         if kind == "check":
             # an unticked box is not sent at all; the marker beside it tells that the field was on the page
@@ -125,7 +129,7 @@ class _Reader:
             return text
         if text == "" or (kind != "long" and not text.strip()):
             return None if nullable and (required or default not in (MISSING, None)) else MISSING
-        return self.typed(kind if kind != "check" else "three", text, path, schema)
+        return self.typed(kind, text, path, schema)
 
     def typed(self, kind: Kind, text: str, path: Path, schema: Schema) -> Any:
         if schema.get("type") == "boolean":
@@ -134,7 +138,7 @@ class _Reader:
             case "integer" | "number":
                 return _number(text.strip(), whole=kind == "integer")
             case "radio" | "select":
-                return next((one for one in choices(schema) or () if json.dumps(one, ensure_ascii=False) == text), Typed(text))
+                return next((one for one in choices(schema) or () if dumps(one) == text), Typed(text))
             case "json":
                 try:
                     return json.loads(text, parse_constant=_no_constant)

@@ -1,10 +1,9 @@
-"""This exists so that the live hub and the pages render the same job from the same macro: one picture of a row, wherever it is sent.
+"""This exists so that the live hub and the pages draw the same job with the same macro: one picture, wherever it is sent.
 
 The wire of `GET {base}/live` (server-sent events, UTF-8, one JSON object as `data` of each event)
 --------------------------------------------------------------------------------------------------
 
-What the browser asks for, in the query string (a POST with the same fields as a form when it would be longer than 6,000
-characters):
+What the browser asks for, in the query string (or as the form of a POST, when it is longer than 6,000 characters):
 
     topics=stats,overview:1h  comma list; `stats`, `overview:<span>`, `queues`, `workers`
     ids=<id>,<id>…          the jobs whose rows stand on the page
@@ -123,7 +122,10 @@ class Fragments:
     def _nav(self, view: View) -> dict[str, str]:
         stats = self.desk.stats()
         counts = {"jobs": sum(stats.states.values()), "queues": len(stats.queues), "workers": stats.workers}
-        return {f"nav-{key}": f'<span class="n" id="nav-{key}">{number(count)}</span>' for key, count in counts.items()}
+        return {
+            f"nav-{key}": f'<span class="n" id="nav-{key}">{number(count)}</span>'
+            for key, count in counts.items()
+        }
 
 
 def draw_panels(page: JobPanels, view: View) -> dict[str, str]:

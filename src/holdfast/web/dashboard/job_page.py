@@ -1,4 +1,4 @@
-"""This exists so that the page of one job and its live stream show the same panels: all that is asked and worked out for them."""
+"""This exists so that the page of one job and its live stream show the same panels: all that is worked out for them."""
 
 from __future__ import annotations
 
@@ -77,12 +77,16 @@ def _saved(saved: SavedView | None) -> SavedPanel | None:
     if saved.steps:
         shown_value["steps"] = saved.steps
     only_state = list(shown_value) == ["state"]
-    return SavedPanel(saved.at, size(saved.bytes), saved.count, json_html(saved.state if only_state else shown_value))
+    return SavedPanel(
+        saved.at, size(saved.bytes), saved.count, json_html(saved.state if only_state else shown_value)
+    )
 
 
 def page_title(job: Shown) -> str:
     """State first, so that a tab tells it: Running: import_customers, 46 %."""
-    share = f", {job.bar.percent_text}" if job.bar is not None and job.bar.percent_text and not job.ended else ""
+    share = (
+        f", {job.bar.percent_text}" if job.bar is not None and job.bar.percent_text and not job.ended else ""
+    )
     return f"{job.look.word}: {job.job.type}{share}"
 
 
@@ -103,11 +107,15 @@ def log_entry(line: LogView) -> LogEntry:
     """A console line ready for its macro."""
     level = _LEVELS.get(line.level.lower(), line.level.lower())
     fields = " ".join(f"{key}={_short(value)}" for key, value in (line.fields or {}).items())
-    return LogEntry(line.n, "#", line.at, level, level if level in ("warn", "error") else "", line.message, fields)
+    return LogEntry(
+        line.n, "#", line.at, level, level if level in ("warn", "error") else "", line.message, fields
+    )
 
 
 def _short(value: Any) -> str:
-    return value if isinstance(value, str) and value and " " not in value else json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, str) and value and " " not in value:
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,5 +140,7 @@ def console(desk: Desk, job: JobView, view: View, after: int | None) -> Console:
     older = view.url("jobs", job.id, after=0) + "#console" if after is None and full else ""
     newer = ""
     if after is not None:
-        newer = view.url("jobs", job.id, after=page.next_after) + "#console" if full else view.url("jobs", job.id) + "#console"
+        newer = (
+            view.url("jobs", job.id, after=page.next_after) if full else view.url("jobs", job.id)
+        ) + "#console"
     return Console(lines, page.next_after, first, len(lines), older, newer)

@@ -1,4 +1,4 @@
-"""This exists so that tabs, chips and page links of a list are made in one place: every link carries the search in canonical form."""
+"""This exists so that tabs, chips and page links of a list are made in one place, each with the search in canonical form."""
 
 from __future__ import annotations
 
@@ -62,7 +62,14 @@ def tabs_of(counts: Mapping[str, CountView], query: str, current: str, view: Vie
     for key in TABS:
         count = counts.get(key, CountView(count=0))
         tabs.append(
-            Tab(LOOKS[key].word, view.url("jobs", q=query, state=key), count.count, count.capped, key == current, LOOKS[key])
+            Tab(
+                LOOKS[key].word,
+                view.url("jobs", q=query, state=key),
+                count.count,
+                count.capped,
+                key == current,
+                LOOKS[key],
+            )
         )
     return tabs, number(total) + ("+" if capped else "")
 

@@ -1,4 +1,4 @@
-"""This exists so that a state is shown by one table: its word, its icon, its meaning; the colour follows from `data-state`."""
+"""This exists so that a state is shown by one table: its word, icon and meaning; the colour follows from `data-state`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,13 @@ LOOKS: dict[str, Look] = {
         Look("processing", "Running", "processing", "on a worker now", "state:processing"),
         Look("pausing", "Pausing", "paused", "asked; stops at the next checkpoint", "state:pausing"),
         Look("paused", "Paused", "paused", "holds its place until resumed", "state:paused"),
-        Look("cancelling", "Cancelling", "cancelled", "asked; by force after the grace time", "state:cancelling"),
+        Look(
+            "cancelling",
+            "Cancelling",
+            "cancelled",
+            "asked; by force after the grace time",
+            "state:cancelling",
+        ),
         Look("cancelled", "Cancelled", "cancelled", "stopped by a person or a rule", "state:cancelled"),
         Look("succeeded", "Succeeded", "succeeded", "done, result saved", "state:succeeded"),
         Look("failed", "Failed", "failed", "gave up; kept until someone acts", "state:failed"),
@@ -36,7 +42,17 @@ LOOKS: dict[str, Look] = {
     )
 }
 
-TABS = ("scheduled", "awaiting", "enqueued", "processing", "paused", "retrying", "succeeded", "failed", "cancelled")
+TABS = (
+    "scheduled",
+    "awaiting",
+    "enqueued",
+    "processing",
+    "paused",
+    "retrying",
+    "succeeded",
+    "failed",
+    "cancelled",
+)
 """The state tabs of the jobs page, in the order in which a job meets them."""
 
 

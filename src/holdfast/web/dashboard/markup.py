@@ -1,4 +1,4 @@
-"""This exists so that HTML which is put together in Python stands in one reviewed file; every value is escaped by `Markup.format`."""
+"""This exists so that HTML made in Python stands in one reviewed file; every value is escaped by `Markup.format`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _lines(value: Any, depth: int) -> list[Markup]:
         out = [Markup("[\n")]
         for at, item in enumerate(items):
             comma = "," if at < len(items) - 1 else ""
-            out += [Markup(pad), *_lines(item, depth + 1), Markup("{}\n").format(comma)]
+            out += [Markup("{}").format(pad), *_lines(item, depth + 1), Markup("{}\n").format(comma)]
         return [*out, Markup("{}]").format(end)]
     return [_scalar(value)]
 
@@ -51,11 +51,12 @@ def _scalar(value: Any) -> Markup:
     if isinstance(value, str):
         if len(value) > FOLD_TEXT:
             head = Markup('<span class="s">{}</span>').format(_text(value[:200])[:-1] + "…")
-            return Markup('<details class="fold-text"><summary>{} <span class="m">{} characters</span></summary>{}</details>').format(
-                head, f"{len(value):,}", Markup('<span class="s">{}</span>').format(_text(value))
+            whole = Markup('<span class="s">{}</span>').format(_text(value))
+            fold = Markup(
+                '<details class="fold-text"><summary>{} <span class="m">{} characters</span></summary>{}</details>'
             )
+            return fold.format(head, f"{len(value):,}", whole)
         return Markup('<span class="s">{}</span>').format(_text(value))
     if value is None or isinstance(value, bool):
         return Markup('<span class="d">{}</span>').format({None: "null", True: "true", False: "false"}[value])
     return Markup('<span class="d">{}</span>').format(json.dumps(value, default=str))
-

@@ -1,4 +1,4 @@
-"""This exists so that the overview speaks first: what needs a person, in sentences, computed from the counts; then the numbers."""
+"""This exists so that the overview speaks first: what needs a person, in sentences; then the numbers."""
 
 from __future__ import annotations
 
@@ -119,39 +119,78 @@ def _lede(stats: StatsView) -> str:
 
 
 def _concerns(desk: Desk, stats: StatsView, hour: list[BucketView], view: View) -> list[Concern]:
-    found = [concern for queue in stats.queues.values() if (concern := _queue_concern(queue, view)) is not None]
+    found = [
+        concern for queue in stats.queues.values() if (concern := _queue_concern(queue, view)) is not None
+    ]
     for worker in desk.workers():
-        if worker.state == "lost" and worker.lost_at and worker.lost_at > datetime.now(UTC) - timedelta(hours=1):
+        if (
+            worker.state == "lost"
+            and worker.lost_at
+            and worker.lost_at > datetime.now(UTC) - timedelta(hours=1)
+        ):
             found.append(
-                Concern("failed", "unplug", f"Worker {worker.name or worker.host} is lost.",
-                        "Its jobs went back to their queues and run again from their held place", "See workers",
-                        view.url("workers"), worker.lost_at)
-            )  # fmt: skip
+                Concern(
+                    "failed",
+                    "unplug",
+                    f"Worker {worker.name or worker.host} is lost.",
+                    "Its jobs went back to their queues and run again from their held place",
+                    "See workers",
+                    view.url("workers"),
+                    worker.lost_at,
+                )
+            )
     failed, succeeded = sum(b.failed for b in hour), sum(b.succeeded for b in hour)
     if failed >= 10 and failed / (failed + succeeded) > 0.2:
         found.append(
-            Concern("failed", "errors", f"{percent(failed, failed + succeeded)} of the jobs fail.",
-                    f"{exact(failed)} of {exact(failed + succeeded)} in the last hour", "See failed jobs",
-                    view.url("jobs", state="failed"))
-        )  # fmt: skip
+            Concern(
+                "failed",
+                "errors",
+                f"{percent(failed, failed + succeeded)} of the jobs fail.",
+                f"{exact(failed)} of {exact(failed + succeeded)} in the last hour",
+                "See failed jobs",
+                view.url("jobs", state="failed"),
+            )
+        )
     return found
 
 
 def _queue_concern(queue: QueueView, view: View) -> Concern | None:
     if not queue.enqueued:
         return None
-    see, href = f"See {words(queue.enqueued, 'job')}", view.url("jobs", q=term("queue", queue.name), state="enqueued")
+    see, href = (
+        f"See {words(queue.enqueued, 'job')}",
+        view.url("jobs", q=term("queue", queue.name), state="enqueued"),
+    )
     wait = queue.oldest_wait or 0.0
     if queue.paused_at is not None:
         who = f" by {queue.paused_by}" if queue.paused_by else ""
-        return Concern("paused", "paused", f"Queue {queue.name} is paused{who}.", f"{words(queue.enqueued, 'job waits', 'jobs wait')}",
-                       "See queue", view.url("queues"), queue.paused_at)  # fmt: skip
+        return Concern(
+            "paused",
+            "paused",
+            f"Queue {queue.name} is paused{who}.",
+            f"{words(queue.enqueued, 'job waits', 'jobs wait')}",
+            "See queue",
+            view.url("queues"),
+            queue.paused_at,
+        )
     if not queue.workers:
-        return Concern("failed", "unplug", f"No worker listens to queue {queue.name}.",
-                       f"{words(queue.enqueued, 'job waits', 'jobs wait')}, the oldest for {ticking(wait)}", see, href)  # fmt: skip
+        return Concern(
+            "failed",
+            "unplug",
+            f"No worker listens to queue {queue.name}.",
+            f"{words(queue.enqueued, 'job waits', 'jobs wait')}, the oldest for {ticking(wait)}",
+            see,
+            href,
+        )
     if wait > WAIT_OBJECTIVE:
-        return Concern("retrying", "warn", f"Queue {queue.name} waits too long.",
-                       f"{words(queue.enqueued, 'job')}, oldest waits {ticking(wait)}; objective {ticking(WAIT_OBJECTIVE)}", see, href)  # fmt: skip
+        return Concern(
+            "retrying",
+            "warn",
+            f"Queue {queue.name} waits too long.",
+            f"{words(queue.enqueued, 'job')}, oldest waits {ticking(wait)}; objective {ticking(WAIT_OBJECTIVE)}",
+            see,
+            href,
+        )
     return None
 
 
@@ -171,22 +210,55 @@ def _dials(stats: StatsView, hour: list[BucketView], view: View) -> list[Dial]:
     return [
         dial("Running", "processing", f"of {words(stats.slots, 'slot')}" if stats.slots else ""),
         dial("Queued", "enqueued"),
-        Dial("Oldest wait", value, unit, view.url("jobs", state="enqueued", sort="created"), "retrying" if late else "", late),
-        Dial("Failed, last hour", number(failed), percent(failed, ended) if ended else "", view.url("jobs", state="failed"),
-             "failed", spark=spark([b.failed for b in hour])),
-        Dial("Finished", number(stats.throughput.per_minute), "a minute", view.url("jobs", state="succeeded"), "succeeded",
-             spark=spark([b.succeeded + b.failed + b.cancelled for b in hour[:-1]])),
+        Dial(
+            "Oldest wait",
+            value,
+            unit,
+            view.url("jobs", state="enqueued", sort="created"),
+            "retrying" if late else "",
+            late,
+        ),
+        Dial(
+            "Failed, last hour",
+            number(failed),
+            percent(failed, ended) if ended else "",
+            view.url("jobs", state="failed"),
+            "failed",
+            spark=spark([b.failed for b in hour]),
+        ),
+        Dial(
+            "Finished",
+            number(stats.throughput.per_minute),
+            "a minute",
+            view.url("jobs", state="succeeded"),
+            "succeeded",
+            spark=spark([b.succeeded + b.failed + b.cancelled for b in hour[:-1]]),
+        ),
         dial("Scheduled", "scheduled"),
         dial("Paused", "paused"),
-        Dial("Workers", str(stats.workers), f"of {stats.workers + stats.workers_lost} alive" if stats.workers_lost else "alive",
-             view.url("workers"), loud=not stats.workers, key="" if stats.workers else "failed"),
-    ]  # fmt: skip
+        Dial(
+            "Workers",
+            str(stats.workers),
+            f"of {stats.workers + stats.workers_lost} alive" if stats.workers_lost else "alive",
+            view.url("workers"),
+            loud=not stats.workers,
+            key="" if stats.workers else "failed",
+        ),
+    ]
 
 
 def _depth(stats: StatsView, view: View) -> list[Depth]:
-    queues = sorted(stats.queues.values(), key=lambda queue: (-queue.enqueued, -queue.processing, queue.name))[:5]
+    queues = sorted(
+        stats.queues.values(), key=lambda queue: (-queue.enqueued, -queue.processing, queue.name)
+    )[:5]
     deepest = max((queue.enqueued for queue in queues), default=0) or 1
     return [
-        Depth(q.name, q.enqueued, q.processing, round(100 * q.enqueued / deepest, 1), view.url("jobs", q=term("queue", q.name)))
+        Depth(
+            q.name,
+            q.enqueued,
+            q.processing,
+            round(100 * q.enqueued / deepest, 1),
+            view.url("jobs", q=term("queue", q.name)),
+        )
         for q in queues
     ]

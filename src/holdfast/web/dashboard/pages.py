@@ -1,4 +1,4 @@
-"""This exists so that every page is put together the same way: the frame, the viewer's looks, the answer's headers, the messages."""
+"""This exists so that every page is put together the same way: its frame, the viewer's looks, headers, messages."""
 
 from __future__ import annotations
 
@@ -57,27 +57,62 @@ class Frame:
             ("workers", "Workers", stats.workers),
         ]
         full = {
-            "v": self.view, "looks": looks_of(self.request), "site": self.desk.site, "build": asset_build(), "now": self.view.now,
-            "seq": stats.seq, "nav": nav, "place": place, "here": self.here, "toast": toast, **context,
-        }  # fmt: skip
+            "v": self.view,
+            "looks": looks_of(self.request),
+            "site": self.desk.site,
+            "build": asset_build(),
+            "now": self.view.now,
+            "seq": stats.seq,
+            "nav": nav,
+            "place": place,
+            "here": self.here,
+            "toast": toast,
+            **context,
+        }
         return _html(page(template, full), status, forget_toast=toast is not None, base=self.view.base)
 
-    def message(self, place: str, status: int, title: str, lines: list[str], *, icon: str = "errors",
-                ways: list[tuple[str, str]] | None = None, trace: str = "") -> Response:  # fmt: skip
+    def message(
+        self,
+        place: str,
+        status: int,
+        title: str,
+        lines: list[str],
+        *,
+        icon: str = "errors",
+        ways: list[tuple[str, str]] | None = None,
+        trace: str = "",
+    ) -> Response:
         """A page that says what happened, whether anything is lost, and what to do."""
-        return self.render("message.html", place, status=status, title=title, lines=lines, icon_name=icon, trace=trace,
-                           ways=ways or [("Back to jobs", self.view.url("jobs"))])  # fmt: skip
+        return self.render(
+            "message.html",
+            place,
+            status=status,
+            title=title,
+            lines=lines,
+            icon_name=icon,
+            trace=trace,
+            ways=ways or [("Back to jobs", self.view.url("jobs"))],
+        )
 
-    def done(self, to: str, text: str, *, icon: str = "check", status: int = 200, html: Mapping[str, str] | None = None,
-             undo: tuple[str, str] | None = None) -> Response:  # fmt: skip
-        """The answer to something that was asked by a form: a redirect with a toast, or for our script the outcome itself."""
+    def done(
+        self,
+        to: str,
+        text: str,
+        *,
+        icon: str = "check",
+        status: int = 200,
+        html: Mapping[str, str] | None = None,
+        undo: tuple[str, str] | None = None,
+    ) -> Response:
+        """The answer to a form: a redirect with a toast, or for our script the outcome itself."""
         if self.scripted:
             body: dict[str, Any] = {"toast": text, "icon": icon, "html": dict(html or {}), "to": to}
             if undo is not None:
                 body["undo"] = {"action": undo[0], "word": undo[1]}
             return JSONResponse(body, status, headers={"Cache-Control": "no-store", "Vary": "HX-Request"})
         answer = RedirectResponse(to, 303)
-        answer.set_cookie(TOAST, quote(f"{icon}|{text}"[:600]), max_age=30, path=f"{self.view.base}/", httponly=True, samesite="lax")
+        told = quote(f"{icon}|{text}"[:600])
+        answer.set_cookie(TOAST, told, max_age=30, path=f"{self.view.base}/", httponly=True, samesite="lax")
         return answer
 
     def inside(self, target: str | None, otherwise: str) -> str:

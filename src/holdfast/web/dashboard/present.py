@@ -1,4 +1,4 @@
-"""This exists so that templates hold no arithmetic: a job as it is shown, worked out once for page and live fragment alike."""
+"""This exists so that templates hold no arithmetic: a job as it is shown, worked out once for page and fragment alike."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from holdfast.web.dashboard.markup import json_html
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A progress bar. `held_percent`: where the held mark stands, None = nothing is held. `max`, `value`: for `<progress>`."""
+    """A progress bar. `held_percent`: where the held mark stands, None = nothing is held."""
 
     done: float
     total: float | None
@@ -159,7 +159,9 @@ def shown(job: JobView, *, worker_name: str = "", why_waits: str = "") -> Shown:
     bars = tuple(_bar(bar) for bar in job.progress.bars) if job.progress is not None else ()
     look = look_of(job)
     name = worker_name or (job.worker or "")[-12:]
-    return Shown(job, look, main, bars, fitting(job), args_line(job.args), name, why_waits, status_words(job, look))
+    return Shown(
+        job, look, main, bars, fitting(job), args_line(job.args), name, why_waits, status_words(job, look)
+    )
 
 
 def shown_all(jobs: Iterable[JobView]) -> list[Shown]:
@@ -176,7 +178,11 @@ def status_words(view: JobView, look: Look) -> str:
         case "cancelling":
             return f"{_asked(view, now)} · stops at the next checkpoint, by force after the grace time"
         case "paused":
-            place = f"at {amount(view.progress.held)}, " if view.progress and view.progress.held is not None else ""
+            place = (
+                f"at {amount(view.progress.held)}, "
+                if view.progress and view.progress.held is not None
+                else ""
+            )
             return f"{place}by {view.actor or 'a person'}{_why(view)}; goes on when someone resumes it"
         case "retrying":
             return f"attempt {view.attempt} of {view.max_attempts} failed; tried again by itself"

@@ -1,4 +1,4 @@
-"""This exists so that the dashboard is one router: it joins the routes of its pages, its static files and its error pages."""
+"""This exists so that the dashboard is one router: it joins the routes of its pages and its static files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ __all__ = ["Desk", "Fragments", "dashboard_router", "error_page", "make_desk"]
 
 def make_desk(client: Client, overview: Overview, settings: Settings, *, version: str, storage: str) -> Desk:
     """What pages, fragments and error pages share; made once per web app."""
-    return Desk(client, overview, settings, Site(settings.environment, settings.environment_color, version, storage))
+    return Desk(
+        client, overview, settings, Site(settings.environment, settings.environment_color, version, storage)
+    )
 
 
 def dashboard_router(desk: Desk) -> APIRouter:

@@ -1,4 +1,4 @@
-"""This exists so that jobs are steered by plain forms: one job or many, asked first where it cannot be taken back, told afterwards."""
+"""This exists so that jobs are steered by plain forms: one or many, asked first where it cannot be taken back."""
 
 from __future__ import annotations
 
@@ -92,10 +92,16 @@ def add_action_routes(router: APIRouter, desk: Desk) -> None:
 
     @router.post("/jobs/actions")
     def bulk(  # pyright: ignore[reportUnusedFunction]
-        request: Request, action: Annotated[Action, Form()], id: Annotated[list[str] | None, Form()] = None,  # noqa: A002
-        q: Annotated[str, Form()] = "", all: Annotated[str, Form()] = "", next: Annotated[str, Form()] = "",  # noqa: A002
-        sure: Annotated[str, Form()] = "", number: Annotated[str, Form()] = "", reason: Annotated[str, Form()] = "",
-    ) -> Response:  # fmt: skip
+        request: Request,
+        action: Annotated[Action, Form()],
+        id: Annotated[list[str] | None, Form()] = None,
+        q: Annotated[str, Form()] = "",
+        all: Annotated[str, Form()] = "",
+        next: Annotated[str, Form()] = "",
+        sure: Annotated[str, Form()] = "",
+        number: Annotated[str, Form()] = "",
+        reason: Annotated[str, Form()] = "",
+    ) -> Response:
         frame = frame_of(desk, request)
         back = frame.inside(next, frame.view.url("jobs"))
         if all:
@@ -103,22 +109,34 @@ def add_action_routes(router: APIRouter, desk: Desk) -> None:
         return _bulk_ids(frame, fragments, action, id or [], back, sure=bool(sure), reason=reason)
 
     @router.get("/jobs/{job_id}/menu")
-    def menu(request: Request, job_id: str, next: str = "") -> Response:  # noqa: A002  # pyright: ignore[reportUnusedFunction]
+    def menu(request: Request, job_id: str, next: str = "") -> Response:  # pyright: ignore[reportUnusedFunction]
         frame = frame_of(desk, request)
         job = desk.client.job(job_id)
-        return frame.render("menu.html", "jobs", job=shown(job), items=_menu(job), next=frame.inside(next, frame.view.url("jobs", job_id)))
+        return frame.render(
+            "menu.html",
+            "jobs",
+            job=shown(job),
+            items=_menu(job),
+            next=frame.inside(next, frame.view.url("jobs", job_id)),
+        )
 
     @router.get("/jobs/{job_id}/{action}")
     def ask(request: Request, job_id: str, action: Action) -> Response:  # pyright: ignore[reportUnusedFunction]
         frame = frame_of(desk, request)
         if action not in ASKED_FIRST:
             return RedirectResponse(frame.view.url("jobs", job_id), 303)
-        return frame.render("confirm.html", "jobs", ask=_ask_one(frame, shown(desk.client.job(job_id)), action))
+        return frame.render(
+            "confirm.html", "jobs", ask=_ask_one(frame, shown(desk.client.job(job_id)), action)
+        )
 
     @router.post("/jobs/{job_id}/{action}")
     def act(  # pyright: ignore[reportUnusedFunction]
-        request: Request, job_id: str, action: Action, reason: Annotated[str, Form()] = "", next: Annotated[str, Form()] = "",  # noqa: A002
-    ) -> Response:  # fmt: skip
+        request: Request,
+        job_id: str,
+        action: Action,
+        reason: Annotated[str, Form()] = "",
+        next: Annotated[str, Form()] = "",
+    ) -> Response:
         return _act(frame_of(desk, request), fragments, job_id, action, reason, next)
 
 
@@ -136,10 +154,20 @@ def _act(frame: Frame, fragments: Fragments, job_id: str, action: Action, reason
         text = f"Not done: {error.detail} What you see is up to date now."
         return frame.done(to, text, icon="warn", status=409, html=_fresh(fragments, job, frame))
     asked = job.requested is not None and action in _ASKED
-    place = f" at {amount(job.progress.held)}" if action is Action.PAUSE and job.progress and job.progress.held else ""
-    text = f"{_ASKED[action]} {name}. It stops at its next checkpoint." if asked else f"{_DONE[action]} {name}{place}."
+    place = (
+        f" at {amount(job.progress.held)}"
+        if action is Action.PAUSE and job.progress and job.progress.held
+        else ""
+    )
+    text = (
+        f"{_ASKED[action]} {name}. It stops at its next checkpoint."
+        if asked
+        else f"{_DONE[action]} {name}{place}."
+    )
     undo = _UNDO.get(action)
-    way = (view.url("jobs", job_id, undo.value), "Undo") if undo is not None and undo in fitting(job) else None
+    way = (
+        (view.url("jobs", job_id, undo.value), "Undo") if undo is not None and undo in fitting(job) else None
+    )
     return frame.done(to, text, html=_fresh(fragments, job, frame), undo=way)
 
 
@@ -156,13 +184,34 @@ def _ask_one(frame: Frame, job: Shown, action: Action) -> Ask:
     back = frame.view.url("jobs", job.job.id)
     name = job.job.type
     if action is Action.DELETE:
-        return Ask(f"Delete this {name} job?", url, "Delete job", "Keep job", back, "It is removed with its result, error and console.",
-                   danger=True, none=Action.DELETE not in job.fits)  # fmt: skip
+        return Ask(
+            f"Delete this {name} job?",
+            url,
+            "Delete job",
+            "Keep job",
+            back,
+            "It is removed with its result, error and console.",
+            danger=True,
+            none=Action.DELETE not in job.fits,
+        )
     running = job.job.state == State.PROCESSING
-    text = "It stops at its next checkpoint, by force after the grace time." if running else "It does not run any more."
+    text = (
+        "It stops at its next checkpoint, by force after the grace time."
+        if running
+        else "It does not run any more."
+    )
     held = f" Done so far: {job.bar.done_text}." if job.bar is not None else ""
-    return Ask(f"Cancel this {name} job?", url, "Cancel job", "Keep job", back, text + held, danger=True,
-               reason="shown in its timeline", none=Action.CANCEL not in job.fits)  # fmt: skip
+    return Ask(
+        f"Cancel this {name} job?",
+        url,
+        "Cancel job",
+        "Keep job",
+        back,
+        text + held,
+        danger=True,
+        reason="shown in its timeline",
+        none=Action.CANCEL not in job.fits,
+    )
 
 
 def _menu(job: JobView) -> list[MenuItem]:
@@ -184,7 +233,11 @@ def _bulk_ids(
     fits = [job for job in jobs if action in fitting(job)]
     if not fits:
         word = action.value
-        text = f"None of the {len(jobs)} selected jobs can be {_participle(action)}." if jobs else f"Select the jobs to {word} first."
+        text = (
+            f"None of the {len(jobs)} selected jobs can be {_participle(action)}."
+            if jobs
+            else f"Select the jobs to {word} first."
+        )
         return frame.done(back, text, icon="warn", status=409 if frame.scripted else 200)
     if action in ASKED_FIRST and not sure:
         counts = Counter(look_of(job).key for job in fits)
@@ -202,37 +255,73 @@ def _bulk_ids(
                 done.append(desk.client.act(job.id, action, reason=reason.strip() or None, actor=ACTOR))
         except (Conflict, NotFound):
             refused += 1
-    html = {f"row-{job.id}": fragments.row_html(job, frame.view) for job in done} if action is not Action.DELETE and frame.scripted else {}
+    html = (
+        {f"row-{job.id}": fragments.row_html(job, frame.view) for job in done}
+        if action is not Action.DELETE and frame.scripted
+        else {}
+    )
     return frame.done(back, _told(action, len(done), refused), html=html)
 
 
-def _bulk_all(frame: Frame, action: Action, q: str, back: str, *, sure: bool, number: str, reason: str) -> Response:
+def _bulk_all(
+    frame: Frame, action: Action, q: str, back: str, *, sure: bool, number: str, reason: str
+) -> Response:
     desk = frame.desk
     query = desk.overview.query(q)
     plan = desk.overview.act_on_all(action, query, dry_run=True)
     wanted = str(plan.fits) if plan.fits > CONFIRM_NUMBER_ABOVE else ""
     typed = "".join(c for c in number if c.isdigit())
     if not sure or (wanted and typed != wanted):
-        counts = Counter({state: count for state, count in plan.by_state.items() if State(state) in ALLOWED[action]})
+        counts = Counter(
+            {state: count for state, count in plan.by_state.items() if State(state) in ALLOWED[action]}
+        )
         hidden = [("action", action.value), ("sure", "1"), ("next", back), ("all", "1"), ("q", q)]
-        ask = _ask_many(frame, action, plan.fits, counts, back, hidden, number=wanted, wrong=sure, chips=chips_of(query, "", "", frame.view))
+        ask = _ask_many(
+            frame,
+            action,
+            plan.fits,
+            counts,
+            back,
+            hidden,
+            number=wanted,
+            wrong=sure,
+            chips=chips_of(query, "", "", frame.view),
+        )
         return frame.render("confirm.html", "jobs", ask=ask)
     result = desk.overview.act_on_all(action, query, reason=reason.strip() or None, actor=ACTOR)
     return frame.done(back, _told(action, result.done, result.refused))
 
 
 def _ask_many(
-    frame: Frame, action: Action, count: int, counts: Counter[str], back: str, hidden: list[tuple[str, str]], *,
-    number: str = "", wrong: bool = False, chips: list[ShownChip] | None = None,
-) -> Ask:  # fmt: skip
+    frame: Frame,
+    action: Action,
+    count: int,
+    counts: Counter[str],
+    back: str,
+    hidden: list[tuple[str, str]],
+    *,
+    number: str = "",
+    wrong: bool = False,
+    chips: list[ShownChip] | None = None,
+) -> Ask:
     verb = action.value.capitalize()
     rows = [(LOOKS[key], counts[key], _effect(action, key)) for key in LOOKS if counts[key]]
     return Ask(
-        f"{verb} {words(count, 'job')}?", frame.view.url("jobs", "actions"), f"{verb} {words(count, 'job')}", "Keep jobs", back,
-        "" if count else "No job that matches allows it.", danger=action in ASKED_FIRST,
-        reason="" if action is Action.DELETE else "shown in each timeline", number=number, number_wrong=wrong, none=not count,
-        hidden=hidden, chips=chips or [], counts=rows,
-    )  # fmt: skip
+        f"{verb} {words(count, 'job')}?",
+        frame.view.url("jobs", "actions"),
+        f"{verb} {words(count, 'job')}",
+        "Keep jobs",
+        back,
+        "" if count else "No job that matches allows it.",
+        danger=action in ASKED_FIRST,
+        reason="" if action is Action.DELETE else "shown in each timeline",
+        number=number,
+        number_wrong=wrong,
+        none=not count,
+        hidden=hidden,
+        chips=chips or [],
+        counts=rows,
+    )
 
 
 def _effect(action: Action, key: str) -> str:
@@ -241,7 +330,13 @@ def _effect(action: Action, key: str) -> str:
 
 
 def _participle(action: Action) -> str:
-    return {"pause": "paused", "resume": "resumed", "cancel": "cancelled", "retry": "retried", "delete": "deleted"}[action.value]
+    return {
+        "pause": "paused",
+        "resume": "resumed",
+        "cancel": "cancelled",
+        "retry": "retried",
+        "delete": "deleted",
+    }[action.value]
 
 
 def _told(action: Action, done: int, refused: int) -> str:

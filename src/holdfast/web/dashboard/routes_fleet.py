@@ -64,9 +64,19 @@ def add_fleet_routes(router: APIRouter, desk: Desk) -> None:
         queue = next((one for one in desk.overview.queues() if one.name == name), None)
         if queue is None:
             raise NotFound(f"There is no queue {name[:60]!r}.")
-        run, wait = words(queue.processing, "running job goes", "running jobs go"), words(queue.enqueued, "job")
-        ask = Ask(f"Pause queue {name}?", frame.view.url("queues", name, "pause"), "Pause queue", "Keep running",
-                  frame.view.url("queues"), f"{run} on to the end. {wait}, and all that come, wait.", reason="shown to all")  # fmt: skip
+        run, wait = (
+            words(queue.processing, "running job goes", "running jobs go"),
+            words(queue.enqueued, "job"),
+        )
+        ask = Ask(
+            f"Pause queue {name}?",
+            frame.view.url("queues", name, "pause"),
+            "Pause queue",
+            "Keep running",
+            frame.view.url("queues"),
+            f"{run} on to the end. {wait}, and all that come, wait.",
+            reason="shown to all",
+        )
         return frame.render("confirm.html", "queues", ask=ask)
 
     @router.post("/queues/{name:path}/pause")
@@ -90,21 +100,35 @@ def add_fleet_routes(router: APIRouter, desk: Desk) -> None:
     @router.get("/help")
     def help_(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
         frame = frame_of(desk, request)
-        return frame.render("help.html", "help", states=list(LOOKS.values()), searches=SEARCHES, shortcuts=SHORTCUTS)
+        return frame.render(
+            "help.html", "help", states=list(LOOKS.values()), searches=SEARCHES, shortcuts=SHORTCUTS
+        )
 
     @router.post("/looks")
     def looks(  # pyright: ignore[reportUnusedFunction]
-        request: Request, theme: Annotated[str, Form()] = "", density: Annotated[str, Form()] = "", zone: Annotated[str, Form()] = "",
-        next: Annotated[str, Form()] = "",  # noqa: A002
-    ) -> Response:  # fmt: skip
+        request: Request,
+        theme: Annotated[str, Form()] = "",
+        density: Annotated[str, Form()] = "",
+        zone: Annotated[str, Form()] = "",
+        next: Annotated[str, Form()] = "",
+    ) -> Response:
         frame = frame_of(desk, request)
         back = frame.inside(next, frame.view.url())
         unknown = bool(zone) and zone != "browser" and not known_zone(zone)
         if unknown:
-            answer = frame.done(back, f"There is no time zone {zone[:60]!r}. Write it like Europe/Berlin.", icon="warn", status=422)
+            answer = frame.done(
+                back,
+                f"There is no time zone {zone[:60]!r}. Write it like Europe/Berlin.",
+                icon="warn",
+                status=422,
+            )
         else:
             answer = RedirectResponse(back, 303)
-        chosen = {"theme": (theme, ("light", "dark")), "density": (density, ("compact",)), "zone": ("" if unknown else zone, ())}
+        chosen = {
+            "theme": (theme, ("light", "dark")),
+            "density": (density, ("compact",)),
+            "zone": ("" if unknown else zone, ()),
+        }
         for name, (value, known) in chosen.items():
             if not value:
                 continue

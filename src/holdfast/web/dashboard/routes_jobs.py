@@ -52,28 +52,42 @@ def add_job_routes(router: APIRouter, desk: Desk) -> None:
     """The pages that show jobs."""
 
     @router.get("/")
-    def overview(request: Request, range: str = "1h") -> Response:  # noqa: A002  # pyright: ignore[reportUnusedFunction]
+    def overview(request: Request, range: str = "1h") -> Response:  # pyright: ignore[reportUnusedFunction]
         frame = frame_of(desk, request)
         span = range if range in SPANS else "1h"
         ranges = [
-            {"word": word, "href": frame.view.url(range=key), "current": key == span} for key, (word, _, _) in SPANS.items()
+            {"word": word, "href": frame.view.url(range=key), "current": key == span}
+            for key, (word, _, _) in SPANS.items()
         ]
         return frame.render(
-            "overview.html", "overview", overview=overview_page(desk, frame.view, span), ranges=ranges, span=span,
-            failed_href=frame.view.url("jobs", state="failed"), running_href=frame.view.url("jobs", state="processing"),
-        )  # fmt: skip
+            "overview.html",
+            "overview",
+            overview=overview_page(desk, frame.view, span),
+            ranges=ranges,
+            span=span,
+            failed_href=frame.view.url("jobs", state="failed"),
+            running_href=frame.view.url("jobs", state="processing"),
+        )
 
     @router.get("/find")
     def find(request: Request, q: str = "") -> Response:  # pyright: ignore[reportUnusedFunction]
         frame = frame_of(desk, request)
         found = _by_id(desk, q.strip())
-        return RedirectResponse(frame.view.url("jobs", found) if found else frame.view.url("jobs", q=q.strip()), 303)
+        return RedirectResponse(
+            frame.view.url("jobs", found) if found else frame.view.url("jobs", q=q.strip()), 303
+        )
 
     @router.get("/jobs")
     def jobs(  # pyright: ignore[reportUnusedFunction]
-        request: Request, q: str = "", add: str = "", state: str = "", sort: str = DEFAULT_SORT, cursor: str = "", peek: str = "",
+        request: Request,
+        q: str = "",
+        add: str = "",
+        state: str = "",
+        sort: str = DEFAULT_SORT,
+        cursor: str = "",
+        peek: str = "",
         text: str = "",
-    ) -> Response:  # fmt: skip
+    ) -> Response:
         frame = frame_of(desk, request)
         return _jobs(frame, q, add, state if state in TABS else "", sort, cursor, peek, as_text=bool(text))
 
@@ -85,8 +99,13 @@ def add_job_routes(router: APIRouter, desk: Desk) -> None:
     @router.get("/jobs/{job_id}/log.txt")
     def log(job_id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         desk.client.job(job_id)
-        headers = {"Content-Disposition": f'attachment; filename="job-{job_id[-12:]}.log"', "Cache-Control": "no-store"}
-        return StreamingResponse(_whole_log(desk, job_id), media_type="text/plain; charset=utf-8", headers=headers)
+        headers = {
+            "Content-Disposition": f'attachment; filename="job-{job_id[-12:]}.log"',
+            "Cache-Control": "no-store",
+        }
+        return StreamingResponse(
+            _whole_log(desk, job_id), media_type="text/plain; charset=utf-8", headers=headers
+        )
 
 
 def _whole_log(desk: Desk, job_id: str) -> Iterator[str]:
@@ -116,7 +135,9 @@ def _by_id(desk: Desk, text: str) -> str:
     return found[0].id if len(found) == 1 else ""
 
 
-def _jobs(frame: Frame, q: str, add: str, state: str, sort: str, cursor: str, peek: str, *, as_text: bool) -> Response:
+def _jobs(
+    frame: Frame, q: str, add: str, state: str, sort: str, cursor: str, peek: str, *, as_text: bool
+) -> Response:
     desk, view = frame.desk, frame.view
     zone = ZoneInfo(view.zone)
     source = f"{q} {add}".strip() if add.strip() else q
@@ -128,10 +149,21 @@ def _jobs(frame: Frame, q: str, add: str, state: str, sort: str, cursor: str, pe
     else:
         # one address for one search: words added in the box, and another spelling, become the canonical text
         if add or (query.text != q and not as_text):
-            return RedirectResponse(view.url("jobs", q=query.text, state=state, sort="" if sort == DEFAULT_SORT else sort), 303)
-    full = desk.overview.query(f"({query.text}) state:{state}" if query.text and state else query.text or (f"state:{state}" if state else ""), zone=zone)
+            return RedirectResponse(
+                view.url("jobs", q=query.text, state=state, sort="" if sort == DEFAULT_SORT else sort), 303
+            )
+    full = desk.overview.query(
+        f"({query.text}) state:{state}"
+        if query.text and state
+        else query.text or (f"state:{state}" if state else ""),
+        zone=zone,
+    )
     try:
-        page = JobPage(items=[]) if problem else desk.overview.search(full, sort=sort, limit=PAGE_SIZE, cursor=cursor or None)
+        page = (
+            JobPage(items=[])
+            if problem
+            else desk.overview.search(full, sort=sort, limit=PAGE_SIZE, cursor=cursor or None)
+        )
     except InvalidInput as error:
         problem, page = error.detail, JobPage(items=[])
     counts = desk.overview.count_by_state(query)
@@ -152,21 +184,48 @@ def _jobs(frame: Frame, q: str, add: str, state: str, sort: str, cursor: str, pe
     only = next((one for one in desk.overview.types() if query.text == term("type", one.name)), None)
     peeked = _peek(frame, peek, link(cursor=cursor)) if peek else None
     return frame.render(
-        "jobs.html", "jobs", status=422 if problem else 200, q=source if problem else query.text, problem=problem, state=state,
-        sort=sort, default_sort=DEFAULT_SORT, as_text=as_text, chips=chips_of(query, state, asked_sort, view),
-        hint=_hint(query, current.count, current.capped, page), tabs=tabs, total=total, tab=LOOKS[state].word.lower() if state else "",
-        page_count=words(current.count, "job"), rows=rows, first=not cursor, full_q=full.text, peek=peeked, pager=pager,
-        total_known=True, total_text=number(current.count) + ("+" if current.capped else ""),
-        sorts=_sorts(sort, link), actions=BULK, text_href=link(text="1"), clear_href=view.url("jobs", state=state),
-        new_href=view.url("types", only.name, "new") if only else view.url("types"), example=_example(desk),
-    )  # fmt: skip
+        "jobs.html",
+        "jobs",
+        status=422 if problem else 200,
+        q=source if problem else query.text,
+        problem=problem,
+        state=state,
+        sort=sort,
+        default_sort=DEFAULT_SORT,
+        as_text=as_text,
+        chips=chips_of(query, state, asked_sort, view),
+        hint=_hint(query, current.count, current.capped, page),
+        tabs=tabs,
+        total=total,
+        tab=LOOKS[state].word.lower() if state else "",
+        page_count=words(current.count, "job"),
+        rows=rows,
+        first=not cursor,
+        full_q=full.text,
+        peek=peeked,
+        pager=pager,
+        total_known=True,
+        total_text=number(current.count) + ("+" if current.capped else ""),
+        sorts=_sorts(sort, link),
+        actions=BULK,
+        text_href=link(text="1"),
+        clear_href=view.url("jobs", state=state),
+        new_href=view.url("types", only.name, "new") if only else view.url("types"),
+        example=_example(desk),
+    )
 
 
 def _sorts(sort: str, link: Any) -> list[SortLink]:
     plain = sort.lstrip("-")
     order = "descending" if sort.startswith("-") else "ascending"
     other = plain if sort.startswith("-") else f"-{plain}"
-    word = {"created": "Created", "finished": "Finished", "run_at": "Run at", "priority": "Priority", "duration": "Duration"}.get(plain)
+    word = {
+        "created": "Created",
+        "finished": "Finished",
+        "run_at": "Run at",
+        "priority": "Priority",
+        "duration": "Duration",
+    }.get(plain)
     return [SortLink(word or "Created", link(sort=other if word else ""), order)]
 
 
@@ -177,7 +236,9 @@ def _hint(query: Query, count: int, capped: bool, page: JobPage) -> str:
         parts.append(f"{more}{words(count, 'job matches', 'jobs match')}".capitalize() + ".")
     if page.searched is not None:
         narrower = "Add type: or created: to look at fewer."
-        parts.append(f"{', '.join(query.unindexed)} has no index: the newest {number(page.searched)} jobs were searched. {narrower}")
+        parts.append(
+            f"{', '.join(query.unindexed)} has no index: the newest {number(page.searched)} jobs were searched. {narrower}"
+        )
     return " ".join(part if part.endswith(".") else part + "." for part in parts)
 
 
@@ -192,7 +253,10 @@ def _example(desk: Desk) -> dict[str, str]:
     local = next(iter(desk.client.catalogue.registry), None)
     if local is None:
         return {"module": "your_module", "name": "count_to"}
-    return {"module": local.function.__module__, "name": local.name if local.name.isidentifier() else local.function.__name__}
+    return {
+        "module": local.function.__module__,
+        "name": local.name if local.name.isidentifier() else local.function.__name__,
+    }
 
 
 def _peek(frame: Frame, job_id: str, close: str) -> dict[str, Any] | None:
@@ -202,20 +266,45 @@ def _peek(frame: Frame, job_id: str, close: str) -> dict[str, Any] | None:
     except NotFound:
         return None
     lines = [log_entry(line) for line in desk.client.logs(job_id, after=-5, limit=5).items]
-    return {"job": shown(job, worker_name=desk.worker_name(job)), "lines": list(reversed(lines)), "close": close}
+    return {
+        "job": shown(job, worker_name=desk.worker_name(job)),
+        "lines": list(reversed(lines)),
+        "close": close,
+    }
 
 
 def _job(frame: Frame, job: JobView, after: int | None) -> Response:
     desk, view = frame.desk, frame.view
     page = panels(desk, job, view)
-    options = {key: value for key, value in (("queue", job.queue), ("priority", job.priority), ("tags", job.tags), ("owner", job.owner)) if value}
+    options = {
+        key: value
+        for key, value in (
+            ("queue", job.queue),
+            ("priority", job.priority),
+            ("tags", job.tags),
+            ("owner", job.owner),
+        )
+        if value
+    }
     text = str(json_html(job.args))
     return frame.render(
-        "job.html", "jobs", job=page.job, page_title=page_title(page.job), strip=page.strip, words=page.words, left=page.left,
-        unit=page.unit, saved=page.saved, trace=page.trace, timeline=page.timeline, console=console(desk, job, view, after),
-        args_html=json_html(job.args), args_size=size(len(text)) if len(text) > 10_000 else "",
-        code=as_code(job.type, job.args, options, address(frame.request, view)), type_search=term("type", job.type),
-    )  # fmt: skip
+        "job.html",
+        "jobs",
+        job=page.job,
+        page_title=page_title(page.job),
+        strip=page.strip,
+        words=page.words,
+        left=page.left,
+        unit=page.unit,
+        saved=page.saved,
+        trace=page.trace,
+        timeline=page.timeline,
+        console=console(desk, job, view, after),
+        args_html=json_html(job.args),
+        args_size=size(len(text)) if len(text) > 10_000 else "",
+        code=as_code(job.type, job.args, options, address(frame.request, view)),
+        type_search=term("type", job.type),
+    )
 
 
 def address(request: Request, view: View) -> str:

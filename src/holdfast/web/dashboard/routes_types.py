@@ -118,7 +118,9 @@ def _queue(frame: Frame, name: str, form: Mapping[str, str]) -> Response:
     key = form.get("key") or uuid4().hex
     told = Told()
     add, remove = form.get("_add", ""), form.get("_remove", "")
-    got = _read_json(form.get("json", "")) if as_json else read(type_.args_schema, form, add=add, remove=remove)
+    got = (
+        _read_json(form.get("json", "")) if as_json else read(type_.args_schema, form, add=add, remove=remove)
+    )
     told.arguments += got.problems
     repaint = bool(add or remove or form.get("preview"))
     chosen = _chosen(options, frame.view.zone, told)
@@ -128,11 +130,16 @@ def _queue(frame: Frame, name: str, form: Mapping[str, str]) -> Response:
         except InvalidInput as error:
             _sort_problems(error, told)
         else:
-            return frame.done(frame.view.url("jobs", handle.id), f"Queued {name}." if handle.created else f"This {name} job was queued before.")
+            return frame.done(
+                frame.view.url("jobs", handle.id),
+                f"Queued {name}." if handle.created else f"This {name} job was queued before.",
+            )
     if repaint:
         told = Told(arguments=got.problems)
     text = form.get("json", "")
-    return _form(frame, type_, got.shown, options, key, told, as_json=as_json, text=text, chosen=chosen, args=got.args)
+    return _form(
+        frame, type_, got.shown, options, key, told, as_json=as_json, text=text, chosen=chosen, args=got.args
+    )
 
 
 def _read_json(text: str) -> Read:
@@ -199,31 +206,74 @@ def _summaries(tree: Field) -> list[Summary]:
 
 
 def _form(
-    frame: Frame, type_: TypeView, values: Any, options: Options, key: str, told: Told, *, as_json: bool, text: str = "",
-    chosen: Mapping[str, Any] | None = None, args: Any = None,
-) -> Response:  # fmt: skip
+    frame: Frame,
+    type_: TypeView,
+    values: Any,
+    options: Options,
+    key: str,
+    told: Told,
+    *,
+    as_json: bool,
+    text: str = "",
+    chosen: Mapping[str, Any] | None = None,
+    args: Any = None,
+) -> Response:
     view = frame.view
     tree = build(type_.args_schema, values, told.arguments)
     problems = _summaries(tree)
-    option_ids = {"queue": "o-q", "priority": "o-p", "retries": "o-r", "timeout": "o-l", "tags": "o-t", "unique": "o-u", "owner": "o-o"}
-    problems += [Summary(option_ids.get(name, "o-q"), name.replace("_", " ").capitalize(), message) for name, message in told.options.items()]
-    whole = args if args is not None else (values if isinstance(values, dict) else _defaults(type_.args_schema))
-    plain = {name: value for name, value in (chosen or {}).items()}
-    json_errors = [f"{'.'.join(map(str, p.loc)) + ': ' if p.loc else ''}{p.msg}" for p in told.arguments] if as_json else []
+    option_ids = {
+        "queue": "o-q",
+        "priority": "o-p",
+        "retries": "o-r",
+        "timeout": "o-l",
+        "tags": "o-t",
+        "unique": "o-u",
+        "owner": "o-o",
+    }
+    problems += [
+        Summary(option_ids.get(name, "o-q"), name.replace("_", " ").capitalize(), message)
+        for name, message in told.options.items()
+    ]
+    whole: Any = args if args is not None else values
+    if not isinstance(whole, dict):
+        whole = _defaults(type_.args_schema)
+    plain = dict(chosen or {})
+    json_errors = (
+        [f"{'.'.join(map(str, p.loc)) + ': ' if p.loc else ''}{p.msg}" for p in told.arguments]
+        if as_json
+        else []
+    )
     line = type_.doc.strip().partition("\n\n")[0].replace("\n", " ")
     return frame.render(
-        "new_job.html", "types", status=422 if problems else 200, type=_Typed(type_), doc=line, key=key, tree=tree,
-        count=len(problems), problems=problems, options=options, option_errors=told.options, as_json=as_json,
-        json_text=text or json.dumps(whole, ensure_ascii=False, indent=2, default=str), json_errors=json_errors,
-        form_href=view.url("types", type_.name, "new"), json_href=view.url("types", type_.name, "new", as_="json"),
-        queues=sorted(frame.desk.stats().queues), type_search=term("type", type_.name),
+        "new_job.html",
+        "types",
+        status=422 if problems else 200,
+        type=_Typed(type_),
+        doc=line,
+        key=key,
+        tree=tree,
+        count=len(problems),
+        problems=problems,
+        options=options,
+        option_errors=told.options,
+        as_json=as_json,
+        json_text=text or json.dumps(whole, ensure_ascii=False, indent=2, default=str),
+        json_errors=json_errors,
+        form_href=view.url("types", type_.name, "new"),
+        json_href=view.url("types", type_.name, "new", as_="json"),
+        queues=sorted(frame.desk.stats().queues),
+        type_search=term("type", type_.name),
         code=as_code(type_.name, whole, plain, address(frame.request, view)),
-    )  # fmt: skip
+    )
 
 
 def _defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
     required = set(schema.get("required", ()))
-    return {key: one.get("default") for key, one in schema.get("properties", {}).items() if key in required or "default" in one}
+    return {
+        key: one.get("default")
+        for key, one in schema.get("properties", {}).items()
+        if key in required or "default" in one
+    }
 
 
 @dataclass(frozen=True, slots=True)

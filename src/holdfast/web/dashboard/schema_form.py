@@ -15,15 +15,37 @@ from holdfast.core.errors import Problem
 Schema = dict[str, Any]
 Path = tuple[str | int, ...]
 Kind = Literal[
-    "text", "long", "number", "integer", "check", "three", "radio", "select", "when", "day", "time", "email", "url",
-    "secret", "object", "array", "union", "json", "const",
-]  # fmt: skip
+    "text",
+    "long",
+    "number",
+    "integer",
+    "check",
+    "three",
+    "radio",
+    "select",
+    "when",
+    "day",
+    "time",
+    "email",
+    "url",
+    "secret",
+    "object",
+    "array",
+    "union",
+    "json",
+    "const",
+]
 
 MISSING: Any = object()
 DEEPEST = 4
 _FORMATS: dict[str, Kind] = {
-    "date-time": "when", "date": "day", "time": "time", "email": "email", "uri": "url", "password": "secret",
-}  # fmt: skip
+    "date-time": "when",
+    "date": "day",
+    "time": "time",
+    "email": "email",
+    "uri": "url",
+    "password": "secret",
+}
 
 
 @dataclass(slots=True)
@@ -52,7 +74,9 @@ class Field:
 
     @property
     def id(self) -> str:
-        return "f-" + "-".join("".join(c if c.isalnum() or c == "_" else f".{ord(c):x}" for c in str(p)) for p in self.path)
+        return "f-" + "-".join(
+            "".join(c if c.isalnum() or c == "_" else f".{ord(c):x}" for c in str(p)) for p in self.path
+        )
 
     @property
     def key(self) -> str:
@@ -82,7 +106,9 @@ class Typed(str):
 
 def dumps(value: Any) -> str:
     """A value as readable JSON."""
-    return json.dumps(value, ensure_ascii=False, indent=2 if isinstance(value, dict | list) and value else None)
+    return json.dumps(
+        value, ensure_ascii=False, indent=2 if isinstance(value, dict | list) and value else None
+    )
 
 
 def name_of(path: Path) -> str:
@@ -99,12 +125,16 @@ def resolve(schema: Schema, root: Schema) -> Schema:
             return {}
         inner: Any = schema["allOf"][0] if "$ref" not in schema else None
         if inner is None:
-            inner = root
+            inner = cast(Any, root)
             for part in str(schema["$ref"]).removeprefix("#").strip("/").split("/"):
-                inner = inner.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(inner, dict) else {}
+                inner = _step(inner, part.replace("~1", "/").replace("~0", "~"))
         rest = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
         schema = {**cast(Schema, inner), **rest}
     return schema
+
+
+def _step(node: Any, key: str) -> Any:
+    return cast(Schema, node).get(key, {}) if isinstance(node, dict) else {}
 
 
 def variants(schema: Schema, root: Schema) -> tuple[list[Schema], bool]:
@@ -170,7 +200,9 @@ def build(schema: Schema, values: Any = MISSING, problems: Sequence[Problem] = (
 def _blame(node: Field, loc: Path, message: str) -> None:
     here = node
     for part in loc:
-        inner = next((child for child in here.children if child.path and str(child.path[-1]) == str(part)), None)
+        inner = next(
+            (child for child in here.children if child.path and str(child.path[-1]) == str(part)), None
+        )
         if inner is None:
             continue
         here = inner
@@ -194,11 +226,19 @@ def _build(schema: Schema, root: Schema, path: Path, required: bool, value: Any,
     examples = schema.get("examples") or ()
     hint = doc + (f"{', for' if doc else 'For'} example {_plain(examples[0])}" if examples else "")
     node = Field(
-        path, kind, str(title or (path[-1] if path else "")), required, value, hint, nullable,
+        path,
+        kind,
+        str(title or (path[-1] if path else "")),
+        required,
+        value,
+        hint,
+        nullable,
         least=schema.get("minimum", schema.get("exclusiveMinimum")),
         most=schema.get("maximum", schema.get("exclusiveMaximum")),
-        step=schema.get("multipleOf"), deprecated=bool(schema.get("deprecated")), fixed=bool(schema.get("readOnly")),
-    )  # fmt: skip
+        step=schema.get("multipleOf"),
+        deprecated=bool(schema.get("deprecated")),
+        fixed=bool(schema.get("readOnly")),
+    )
     _fill(node, schema, root, depth)
     return node
 
@@ -217,7 +257,9 @@ def _fill(node: Field, schema: Schema, root: Schema, depth: int) -> None:
         inner = cast(dict[str, Any], given) if isinstance(given, dict) else {}
         needed = set(schema.get("required", ()))
         for key, one in schema["properties"].items():
-            node.children.append(_build(one, root, (*node.path, key), key in needed, inner.get(key, MISSING), depth + 1))
+            node.children.append(
+                _build(one, root, (*node.path, key), key in needed, inner.get(key, MISSING), depth + 1)
+            )
     elif node.kind == "array":
         items = cast(list[Any], given) if isinstance(given, list) else []
         for at, item in enumerate(items[:200]):
@@ -243,13 +285,23 @@ class Picked:
 
 def way_name(way: Schema) -> str:
     """What one way of a union is called in its select."""
-    return str(way.get("title") or {"string": "text", "integer": "whole number"}.get(way.get("type", ""), way.get("type", "JSON")))
+    return str(
+        way.get("title")
+        or {"string": "text", "integer": "whole number"}.get(way.get("type", ""), way.get("type", "JSON"))
+    )
 
 
 def fitting_way(ways: Sequence[Schema], value: Any) -> int:
     """The first way whose JSON type is that of the value, else the first."""
-    names = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
-    wanted = names.get(type(value), "")
+    names = {
+        "str": "string",
+        "bool": "boolean",
+        "int": "integer",
+        "float": "number",
+        "list": "array",
+        "dict": "object",
+    }
+    wanted = names.get(type(value).__name__, "")
     for at, way in enumerate(ways):
         if way.get("type") == wanted or (wanted == "integer" and way.get("type") == "number"):
             return at

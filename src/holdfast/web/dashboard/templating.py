@@ -1,4 +1,4 @@
-"""This exists so that every page and fragment is drawn by one Jinja environment: escaped always, strict about names, no logic of its own."""
+"""This exists so that every page and fragment is drawn by one Jinja environment: always escaped, strict about names."""
 
 from __future__ import annotations
 
@@ -23,8 +23,20 @@ def environment() -> Environment:
         auto_reload=False,
         cache_size=-1,
     )
-    for name in ("number", "exact", "duration", "ticking", "ago", "clock", "clock_ms", "stamp", "iso", "middle", "words"):
-        env.filters[name] = getattr(formats, name)
+    for name in (
+        "number",
+        "exact",
+        "duration",
+        "ticking",
+        "ago",
+        "clock",
+        "clock_ms",
+        "stamp",
+        "iso",
+        "middle",
+        "words",
+    ):
+        env.filters[name] = getattr(formats, name)  # pyright: ignore[reportUnknownMemberType]
     return env
 
 

@@ -1,4 +1,4 @@
-"""This exists so that what happened to a job can be read from top to bottom, and seen in one strip: its history as sentences and bars."""
+"""This exists so that what happened to a job can be read from top to bottom and seen in one strip."""
 
 from __future__ import annotations
 
@@ -13,7 +13,28 @@ from holdfast.web.dashboard.format import duration, size, ticking, words
 from holdfast.web.dashboard.looks import LOOKS
 from holdfast.web.dashboard.present import amount
 
-STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800)
+STEPS = (
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    14_400,
+    21_600,
+    43_200,
+    86_400,
+    172_800,
+    604_800,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +61,14 @@ def entries(job: JobView, history: Sequence[HistoryView], saved: SavedView | Non
             before = one
             ran = ran or one.state == State.PROCESSING
     if saved is not None:
-        held = f"Held at {amount(job.progress.held)}" if job.progress and job.progress.held is not None else "Held"
-        dot = Entry(f"{held} · {size(saved.bytes)} · {words(saved.count, 'checkpoint')}", at=saved.at, dot=True)
+        held = (
+            f"Held at {amount(job.progress.held)}"
+            if job.progress and job.progress.held is not None
+            else "Held"
+        )
+        dot = Entry(
+            f"{held} · {size(saved.bytes)} · {words(saved.count, 'checkpoint')}", at=saved.at, dot=True
+        )
         place = sum(1 for entry in told if entry.at is not None and entry.at <= saved.at)
         told.insert(place, dot)
     told.reverse()
@@ -72,9 +99,12 @@ def _change(one: HistoryView, before: HistoryView | None, job: JobView, ran: boo
                 parts.append(f"waited {duration(gap)}")
         case State.ENQUEUED if before is not None:
             title = {
-                State.PAUSED: "Resumed", State.SCHEDULED: "Queued", State.PROCESSING: "Handed back", State.FAILED: "Retried",
+                State.PAUSED: "Resumed",
+                State.SCHEDULED: "Queued",
+                State.PROCESSING: "Handed back",
+                State.FAILED: "Retried",
                 State.CANCELLED: "Retried",
-            }.get(State(before.state), "Queued")  # fmt: skip
+            }.get(State(before.state), "Queued")
             parts = [_because(one) or ("its time had come" if before.state == State.SCHEDULED else "")]
             if before.state == State.PAUSED:
                 parts.append(f"stood {duration(gap)}")
@@ -86,7 +116,10 @@ def _change(one: HistoryView, before: HistoryView | None, job: JobView, ran: boo
             title = "Failed, tried again later"
             parts = [f"attempt {one.attempt}, ran {duration(gap)}"]
         case State.SUCCEEDED | State.FAILED | State.CANCELLED:
-            parts = [_because(one), f"after {duration(gap)}" if before is not None and before.state == State.PROCESSING else ""]
+            parts = [
+                _because(one),
+                f"after {duration(gap)}" if before is not None and before.state == State.PROCESSING else "",
+            ]
         case _:
             parts = [_because(one)]
     return Entry(title, key, LOOKS[key].icon, "; ".join(part for part in parts if part), one.at)
@@ -102,10 +135,19 @@ def _ahead(job: JobView) -> list[Entry]:
     if job.state == State.PROCESSING and job.requested == "pause":
         return [Entry("Paused", icon="paused", text="at the next checkpoint", ahead=True)]
     if job.state == State.PROCESSING and job.requested == "cancel":
-        return [Entry("Cancelled", icon="cancelled", text="at the next checkpoint, by force after the grace time", ahead=True)]
+        return [
+            Entry(
+                "Cancelled",
+                icon="cancelled",
+                text="at the next checkpoint, by force after the grace time",
+                ahead=True,
+            )
+        ]
     if job.state == State.SCHEDULED and job.run_at is not None:
         wait = (job.run_at - datetime.now(UTC)).total_seconds()
-        return [Entry("Queued", icon="enqueued", text=f"in {ticking(wait)}" if wait > 0 else "now", ahead=True)]
+        return [
+            Entry("Queued", icon="enqueued", text=f"in {ticking(wait)}" if wait > 0 else "now", ahead=True)
+        ]
     return []
 
 
@@ -143,12 +185,19 @@ class Strip:
     words: str = ""
 
 
-_SPAN_WORDS = {"processing": "ran", "enqueued": "queued", "awaiting": "waiting", "retrying": "waited for a retry"}
+_SPAN_WORDS = {
+    "processing": "ran",
+    "enqueued": "queued",
+    "awaiting": "waiting",
+    "retrying": "waited for a retry",
+}
 
 
 def run_seconds(job: JobView, history: Sequence[HistoryView], now: datetime) -> float:
     """How long the job has run, pauses and waits left out."""
-    return sum((end - start).total_seconds() for key, start, end in _spans(history, job, now) if key == "processing")
+    return sum(
+        (end - start).total_seconds() for key, start, end in _spans(history, job, now) if key == "processing"
+    )
 
 
 def seconds_left(job: JobView, history: Sequence[HistoryView], now: datetime) -> float | None:
@@ -160,7 +209,9 @@ def seconds_left(job: JobView, history: Sequence[HistoryView], now: datetime) ->
     return ran / bar.done * (bar.total - bar.done) if ran >= 1 else None
 
 
-def _spans(history: Sequence[HistoryView], job: JobView, now: datetime) -> list[tuple[str, datetime, datetime]]:
+def _spans(
+    history: Sequence[HistoryView], job: JobView, now: datetime
+) -> list[tuple[str, datetime, datetime]]:
     changes = [one for one in history if one.kind != "request"]
     spans: list[tuple[str, datetime, datetime]] = []
     for at, one in enumerate(changes):
@@ -193,7 +244,9 @@ def strip(job: JobView, history: Sequence[HistoryView], saved: SavedView | None,
         sums[key] = sums.get(key, 0.0) + seconds
         x, width = place(begin), round(place(finish) - place(begin), 2)
         if width >= 0.05:
-            out.bars.append(Piece(key, x, max(width, 0.3), f"{_span_word(key).capitalize()} {duration(seconds)}"))
+            out.bars.append(
+                Piece(key, x, max(width, 0.3), f"{_span_word(key).capitalize()} {duration(seconds)}")
+            )
     out.key = [Piece(key, 0, 0, f"{_span_word(key)} {duration(seconds)}") for key, seconds in sums.items()]
     out.now = place(end)
     if left is not None:
@@ -222,6 +275,8 @@ def _ticks(start: datetime, whole: float, zone: str) -> list[Tick]:
         x = round(100 * (at - start.timestamp()) / whole, 2)
         if 2 <= x <= 98:
             form = "%d %b" if step >= 86_400 else "%H:%M" if step >= 60 else "%H:%M:%S"
-            ticks.append(Tick(x, moment.astimezone(ZoneInfo(zone)).strftime(form), None if step >= 86_400 else moment))
+            ticks.append(
+                Tick(x, moment.astimezone(ZoneInfo(zone)).strftime(form), None if step >= 86_400 else moment)
+            )
         at += step
     return ticks

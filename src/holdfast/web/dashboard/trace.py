@@ -1,12 +1,16 @@
-"""This exists so that a stored traceback is read as frames: what is the user's own code stands open, libraries are folded."""
+"""This exists so that a stored traceback is read as frames: the user's own code open, libraries folded."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 
-_FRAME = re.compile(r'^ *File "(?P<file>[^"\n]{1,500})", line (?P<line>\d{1,9}), in (?P<function>[^\n]{1,300})$')
-_LIBRARY = re.compile(r"(?:site-packages|dist-packages)/(?P<name>[^/]+)|/lib/python[\d.]+/(?P<std>[^/.]+)|/(?P<own>holdfast)/")
+_FRAME = re.compile(
+    r'^ *File "(?P<file>[^"\n]{1,500})", line (?P<line>\d{1,9}), in (?P<function>[^\n]{1,300})$'
+)
+_LIBRARY = re.compile(
+    r"(?:site-packages|dist-packages)/(?P<name>[^/]+)|/lib/python[\d.]+/(?P<std>[^/.]+)|/(?P<own>holdfast)/"
+)
 
 
 @dataclass(frozen=True, slots=True)

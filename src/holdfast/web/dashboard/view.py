@@ -1,4 +1,4 @@
-"""This exists so that everything a page needs to know of its viewer is one small value: where the app is mounted, which zone, which looks."""
+"""This exists so that what a page needs to know of its viewer is one small value: where it is mounted, which zone."""
 
 from __future__ import annotations
 
