@@ -6,6 +6,7 @@ negation is written `IS NOT TRUE`. Values are always bound, never part of the te
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -231,9 +232,11 @@ class Compiler(ABC):
         return self._compare(self.argument(path, kind), node.op, value, node.high)
 
     def _word(self, text: str) -> Sql:
-        columns = ("jobs.type", "jobs.args", "jobs.error_message")
-        tests = [self.alike("jobs.id", text, start=True), *(self.alike(column, text) for column in columns)]
-        return self._joined(" OR ", (*tests, self._holds("tag", lambda column: self.alike(column, text))))
+        tests = [self.alike("jobs.id", text, start=True), self.alike("jobs.type", text)]
+        written = json.dumps(text, ensure_ascii=False)[1:-1]  # a quotation mark within an argument has a backslash
+        tests += [self.alike("jobs.args", form) for form in dict.fromkeys((text, written))]
+        tests += [self._holds("tag", lambda column: self.alike(column, text)), self.alike("jobs.error_message", text)]
+        return self._joined(" OR ", tests)
 
 
 def _ticks(seconds: float) -> int:
