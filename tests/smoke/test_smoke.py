@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from holdfast import Holdfast
+from holdfast.core.states import FINAL
 
 APP = """
 from holdfast import Holdfast, JobContext
@@ -51,11 +53,16 @@ def test_a_job_is_enqueued_run_and_answered(tmp_path: Path, monkeypatch: pytest.
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )
     try:
-        assert [handle.wait(60).result for handle in handles] == [42, "HELD", 81]
+        deadline = time.monotonic() + 60
+        while any(handle.refresh().state not in FINAL for handle in handles):
+            assert worker.poll() is None, "the worker has ended before its jobs"
+            assert time.monotonic() < deadline, [handle.view for handle in handles]
+            time.sleep(0.05)
+        assert [handle.result for handle in handles] == [42, "HELD", 81]
+        assert {handle.state for handle in handles} == {"succeeded"}
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
     finally:
         worker.kill()
         worker.wait()
         app.close()
-    assert {handle.refresh().state for handle in handles} == {"succeeded"}
