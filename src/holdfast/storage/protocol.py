@@ -113,8 +113,10 @@ class Writer(Protocol):
 
     def sweep(self, dead: Sequence[str] = ()) -> list[Swept]:
         """Give back the jobs of workers that are dead: those named in `dead` (their process is known to have ended) and
-        those whose lease has run out or whose row is gone. A requested cancel or pause is honoured; the third crash
-        quarantines; everything else is enqueued again, with its saved state."""
+        those whose lease has run out or whose row is gone. A requested cancel or pause is honoured; everything else is
+        enqueued again, with its saved state. `crashes` grows by one up to SUSPECT: such a job then runs alone in a child
+        process, and only the death of that child counts further (see `Settlement.crashed`). So a process that is killed
+        often does not condemn the innocent jobs on board."""
         ...
 
     def expire(self, limit: int) -> int:

@@ -10,7 +10,7 @@ import structlog
 
 from holdfast.client.task import JobType
 from holdfast.context.port import Attempt
-from holdfast.core.job import Claimed
+from holdfast.core.job import SUSPECT, Claimed
 from holdfast.core.outcome import End, Ended, ErrorInfo, Settlement
 from holdfast.core.records import Asked
 from holdfast.worker.executors.protocol import Executor, Run
@@ -64,8 +64,8 @@ class Runner:
             job.id, job.type, job.attempt, job.max_attempts, job.token, job.args, job.owner, tags, job.saved
         )
         port = LocalPort(attempt, job.seq, self._courier)
-        # a job that was on board when a process died runs alone in a child: if it was the one, nobody else suffers again
-        executor = self._executors["process" if job.crashes else kind.options.executor]
+        # a job that was twice on board when a process died runs alone in a child: if it is the one, nobody else suffers again
+        executor = self._executors["process" if job.crashes >= SUSPECT else kind.options.executor]
         active = self.active[job.seq] = Active(Run(job, kind, port), port, executor)
         if job.timeout is not None:
             active.timers.append(self._loop.call_later(job.timeout, self._time_is_over, active))

@@ -152,8 +152,7 @@ WHERE state = 'processing'
 """
 """Looked for from the jobs' side, so that a worker row that is gone hides nobody."""
 RECOVER = """
-UPDATE jobs SET state = ?3, reason = ?4, actor = ?5, changed_at = ?6, finished_at = ?7, expires_at = ?8, crashes = crashes + ?9,
-                continues = ?10, error_type = coalesce(?11, error_type), error_message = coalesce(?12, error_message),
+UPDATE jobs SET state = ?3, reason = ?4, actor = ?5, changed_at = ?6, finished_at = ?7, expires_at = ?8, crashes = ?9, continues = ?10,
                 requested = NULL, requested_at = NULL, requested_by = NULL, requested_reason = NULL
 WHERE seq = ?1 AND token = ?2 AND state = 'processing'
 RETURNING seq

@@ -13,7 +13,7 @@ import apsw
 
 from holdfast.core.commands import Action, Ask, Facts, Move, Refuse, Remove, decide
 from holdfast.core.errors import Conflict, NotFound, StorageRefused
-from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob, Retention, TypeRow, WorkerRow
+from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob, Retention, TypeRow, WorkerRow
 from holdfast.core.limits import MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.records import JobRecord, Swept
@@ -27,7 +27,6 @@ from holdfast.storage.sqlite.connection import FORKED, TRANSIENT, unavailable
 LOST_WORKERS_STAY: Final = 86_400_000_000
 EVENTS_STAY: Final = 600_000_000
 BUCKETS_STAY: Final = 8 * 86_400
-CRASHES_TO_QUARANTINE: Final = 3
 MOST_LANES: Final = 400  # SQLite joins up to 500 selects in one statement
 
 
@@ -245,23 +244,18 @@ class SqliteWriter:
 
     def _recover(self, row: tuple[apsw.SQLiteValue, ...], now: int) -> Swept:
         seq, job_id, type_, worker, token, requested, reason, actor, crashes, retention = row
-        verb, why, error = Verb.RESCUE, "rescued", None
+        verb, why = Verb.RESCUE, "rescued"
         if requested == Request.CANCEL:
             verb, why = Verb.STOP, reason or "cancelled"
-        elif crashes + 1 >= CRASHES_TO_QUARANTINE:
-            verb, why = Verb.QUARANTINE, "quarantined"
-            error = ("WorkerCrashed", f"The worker process died {crashes + 1} times while it ran this job.")
         elif requested == Request.PAUSE:
             verb, why = Verb.SUSPEND, reason or "paused"
         way = TRANSITIONS[verb]
         ended = now if way.target in FINAL else None
         expires = self._keep(way.target, retention, now) if ended else None
+        crashes = max(crashes, min(crashes + 1, SUSPECT))
         by = actor if requested else None
-        self._db.execute(
-            sql.RECOVER,
-            (seq, token, way.target, why, by, now, ended, expires, 1, int(not way.burns), *(error or (None, None))),
-        )
-        return Swept(job_id, type_, worker, way.target, crashes + 1)
+        self._db.execute(sql.RECOVER, (seq, token, way.target, why, by, now, ended, expires, crashes, int(not way.burns)))
+        return Swept(job_id, type_, worker, way.target, crashes)
 
     def expire(self, limit: int) -> int:
         now = self._now()
