@@ -1,10 +1,27 @@
 """All parts of the kit, joined."""
 
 from holdfast.testing.conformance.rules.claim import ClaimRules
+from holdfast.testing.conformance.rules.commands import CommandRules
+from holdfast.testing.conformance.rules.fleet import FleetRules
+from holdfast.testing.conformance.rules.history import HistoryRules
 from holdfast.testing.conformance.rules.insert import InsertRules
+from holdfast.testing.conformance.rules.report import ReportRules
+from holdfast.testing.conformance.rules.settle import SettleRules
+from holdfast.testing.conformance.rules.sweep import SweepRules
+from holdfast.testing.conformance.rules.upkeep import UpkeepRules
 
 
-class StoreConformance(InsertRules, ClaimRules):
+class StoreConformance(
+    ClaimRules,
+    CommandRules,
+    FleetRules,
+    HistoryRules,
+    InsertRules,
+    ReportRules,
+    SettleRules,
+    SweepRules,
+    UpkeepRules,
+):
     """Every rule for a store. Give it `make_store`."""
 
 

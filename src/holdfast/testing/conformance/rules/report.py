@@ -1,0 +1,129 @@
+"""Rules of `report`: what a running attempt says is stored whole, in order, and only while the job is its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.core.commands import Action
+from holdfast.core.limits import MAX_LOG_LINES
+from holdfast.core.outcome import LogLine, Report
+from holdfast.core.states import Request, State, Verb
+from holdfast.storage.protocol import LOST
+from holdfast.testing.clock import FakeClock
+from holdfast.testing.conformance.rules.base import Rules
+from holdfast.testing.driver import REACHABLE, StoreDriver
+
+
+def lines(*messages: str) -> tuple[LogLine, ...]:
+    """Console lines, one microsecond apart."""
+    return tuple(LogLine(at, "info", message) for at, message in enumerate(messages, 1))
+
+
+class ReportRules(Rules):
+    def test_each_kind_alone_and_all_together(self, driver: StoreDriver, clock: FakeClock) -> None:
+        claimed = driver.start()
+        clock.advance(1)
+        assert driver.report(claimed) == ""
+        assert driver.report(claimed, progress='{"done":1}') == ""
+        assert driver.report(claimed, saved='{"at":1}') == ""
+        assert driver.report(claimed, logs=lines("a")) == ""
+        assert driver.report(claimed, progress='{"done":2}', saved='{"at":2}', logs=lines("b", "c")) == ""
+        job, saved = driver.read(claimed.id), driver.store.saved(claimed.id)
+        assert (job.progress, job.saved_at, job.state) == ('{"done":2}', clock(), State.PROCESSING)
+        assert saved == ('{"at":2}', clock(), 2)
+        assert [line.message for line in driver.store.logs(claimed.id, after=0, limit=9)] == ["a", "b", "c"]
+
+    def test_none_keeps_what_was_there(self, driver: StoreDriver) -> None:
+        claimed = driver.start()
+        driver.report(claimed, progress='{"done":1}', saved="{}")
+        driver.report(claimed, logs=lines("x"))
+        assert driver.read(claimed.id).progress == '{"done":1}'
+        assert driver.store.saved(claimed.id) is not None
+
+    @pytest.mark.parametrize("state", REACHABLE)
+    @pytest.mark.parametrize("off", [-1, 0, 1])
+    def test_only_the_holder_writes(self, driver: StoreDriver, state: State, off: int) -> None:
+        job = driver.job_in(state)
+        newest = driver.store.last_event()
+        report = Report(job.seq, job.token + off, '{"done":1}', '{"at":1}', lines("I was here"))
+        [answer] = driver.do(driver.store.report, [report])
+        if state is State.PROCESSING and off == 0:
+            assert answer == ""
+            return
+        assert answer == LOST
+        assert (driver.read(job.id), driver.store.last_event()) == (job, newest)
+        assert (driver.store.saved(job.id), driver.store.logs(job.id, after=0, limit=9)) == (None, [])
+
+    def test_one_lost_report_does_not_touch_the_others(self, driver: StoreDriver) -> None:
+        one, gone, two = driver.start(), driver.start(), driver.start()
+        driver.end(gone, Verb.SUCCEED)
+        reports = [Report(job.seq, job.token, saved=f'"{job.seq}"', logs=lines(job.id)) for job in (one, gone, two)]
+        assert driver.do(driver.store.report, reports) == ["", LOST, ""]
+        for job in (one, two):
+            saved = driver.store.saved(job.id)
+            assert saved is not None
+            assert saved.saved == f'"{job.seq}"'
+        assert driver.store.saved(gone.id) is None
+
+    @pytest.mark.parametrize("action", [Action.PAUSE, Action.CANCEL])
+    def test_the_answer_tells_what_is_asked(self, driver: StoreDriver, action: Action) -> None:
+        claimed = driver.start()
+        driver.command(claimed.id, action)
+        assert driver.report(claimed, saved='{"at":1}') == action.value
+        assert driver.report(claimed, progress="{}") == action.value
+
+    def test_asked_names_the_holder_and_the_request(self, driver: StoreDriver, clock: FakeClock) -> None:
+        quiet, paused, cancelled = driver.start(), driver.start(), driver.start()
+        driver.command(paused.id, Action.PAUSE)
+        driver.command(cancelled.id, Action.CANCEL)
+        asked = driver.store.asked([driver.worker, "nobody"])
+        assert sorted(asked) == sorted(
+            [
+                (paused.seq, paused.token, Request.PAUSE.value, clock()),
+                (cancelled.seq, cancelled.token, Request.CANCEL.value, clock()),
+            ]
+        )
+        assert driver.store.asked(["nobody"]) == []
+        driver.end(paused, Verb.SUSPEND)
+        assert [row.seq for row in driver.store.asked([driver.worker])] == [cancelled.seq]
+        driver.end(quiet, Verb.SUCCEED)
+
+    def test_overdue_by_time_limit_and_by_cancel(self, driver: StoreDriver, clock: FakeClock) -> None:
+        slow, stubborn = driver.start(timeout=5.0), driver.start()
+        driver.start()
+        driver.command(stubborn.id, Action.CANCEL)
+        assert driver.store.overdue([driver.worker], grace=10.0) == []
+        clock.advance(11)
+        assert driver.store.overdue([driver.worker], grace=10.0) == [(driver.worker, stubborn.id)]
+        clock.advance(5)
+        assert {job for _, job in driver.store.overdue([driver.worker], grace=10.0)} == {slow.id, stubborn.id}
+        assert driver.store.overdue(["nobody"], grace=10.0) == []
+
+    def test_console_pages(self, driver: StoreDriver) -> None:
+        claimed, other = driver.start(), driver.start()
+        for start in range(0, 50, 10):
+            driver.report(claimed, logs=lines(*[f"line {n}" for n in range(start, start + 10)]))
+            driver.report(other, logs=lines("not mine"))
+        read, after = list[str](), 0
+        while page := driver.store.logs(claimed.id, after=after, limit=7):
+            read += [line.message for line in page]
+            after = page[-1].n
+        assert read == [f"line {n}" for n in range(50)]
+        assert [line.message for line in driver.store.logs(claimed.id, after=-3, limit=9)] == read[-3:]
+        assert driver.store.logs("no-such-job", after=0, limit=9) == []
+
+    def test_a_line_as_it_came(self, driver: StoreDriver) -> None:
+        claimed = driver.start()
+        line = LogLine(123, "warning", "über\n\x1b[31m🦆 <script>", '{"rows":3}')
+        driver.report(claimed, logs=(line,))
+        [stored] = driver.store.logs(claimed.id, after=0, limit=9)
+        assert (stored.at, stored.level, stored.message, stored.fields) == (123, "warning", line.message, '{"rows":3}')
+        assert stored.attempt == claimed.attempt
+
+    def test_the_console_has_an_end(self, driver: StoreDriver) -> None:
+        claimed = driver.start()
+        driver.report(claimed, logs=lines(*["x"] * (MAX_LOG_LINES - 1)))
+        driver.report(claimed, logs=lines("last", "beyond"))
+        assert driver.report(claimed, logs=lines("far beyond"), saved='{"at":9}') == ""
+        assert [line.message for line in driver.store.logs(claimed.id, after=-2, limit=2)] == ["x", "last"]
+        assert driver.store.saved(claimed.id) is not None

@@ -1,0 +1,98 @@
+"""Rules of what happens by the clock: promotion, retention, and the sums of the charts."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.core.commands import Action
+from holdfast.core.states import FINAL, State, Verb
+from holdfast.storage.protocol import Store
+from holdfast.testing.clock import FakeClock
+from holdfast.testing.conformance.rules.base import Rules
+from holdfast.testing.driver import REACHABLE, StoreDriver
+
+
+class UpkeepRules(Rules):
+    def test_promotion_takes_what_is_due_oldest_first(self, driver: StoreDriver, clock: FakeClock) -> None:
+        late, soon, later = driver.add(delay=20.0), driver.add(delay=10.0), driver.add(delay=3600.0)
+        assert driver.promote() == (0, soon.run_at)
+        clock.advance(30)
+        assert driver.promote(limit=1) == (1, late.run_at)
+        assert [driver.read(job.id).state for job in (soon, late)] == [State.ENQUEUED, State.SCHEDULED]
+        assert driver.promote() == (1, later.run_at)
+        assert driver.store.next_due() == later.run_at
+        clock.advance(3600)
+        assert driver.promote() == (1, None)
+        assert driver.promote() == (0, None)
+        assert driver.path(soon.id) == ["scheduled", "enqueued"]
+
+    def test_due_at_this_very_moment(self, driver: StoreDriver, clock: FakeClock) -> None:
+        driver.add(delay=1.0)
+        clock.advance(0.999_999)
+        assert driver.promote()[0] == 0
+        clock.advance(0.000_001)
+        assert driver.promote()[0] == 1
+
+    def test_a_paused_job_is_not_promoted(self, driver: StoreDriver, clock: FakeClock) -> None:
+        job = driver.add(delay=1.0)
+        driver.command(job.id, Action.PAUSE)
+        clock.advance(2)
+        assert driver.promote() == (0, None)
+        assert driver.read(job.id).state == State.PAUSED
+
+    def test_a_retry_keeps_its_reason_until_it_runs(self, driver: StoreDriver, clock: FakeClock) -> None:
+        claimed = driver.start()
+        driver.end(claimed, Verb.RETRY_LATER, reason="retry", run_at=clock() + 5)
+        assert driver.read(claimed.id).reason == "retry"
+        clock.advance(1)
+        driver.promote()
+        assert driver.read(claimed.id).state == State.ENQUEUED
+
+    @pytest.mark.parametrize("state", REACHABLE)
+    def test_only_ended_jobs_are_removed_and_only_after_their_time(
+        self, driver: StoreDriver, clock: FakeClock, state: State
+    ) -> None:
+        job = driver.job_in(state)
+        clock.advance(86_399)
+        assert driver.expire() == 0
+        clock.advance(10**6)
+        kept = state not in FINAL or job.expires_at is None
+        assert driver.expire() == (0 if kept else 1)
+        assert (driver.store.job(job.id) is not None) == kept
+
+    def test_removal_takes_everything_along(self, driver: StoreDriver, clock: FakeClock) -> None:
+        claimed = driver.start(tags=("eu",), idempotency_key="k")
+        driver.report(claimed, saved="{}", progress="{}")
+        driver.end(claimed, Verb.SUCCEED, keep=clock() + 5)
+        newest = driver.store.last_event()
+        clock.advance(1)
+        assert driver.expire() == 1
+        store = driver.store
+        assert (store.job(claimed.id), store.saved(claimed.id), store.history(claimed.id)) == (None, None, [])
+        assert [(event.kind, event.job) for event in store.events(after=newest, limit=9)] == [("removed", claimed.id)]
+        assert driver.add(idempotency_key="k").id != claimed.id
+
+    def test_removal_in_portions_oldest_first(self, driver: StoreDriver, clock: FakeClock) -> None:
+        jobs = [driver.start() for _ in range(5)]
+        for n, claimed in enumerate(jobs):
+            driver.end(claimed, Verb.SUCCEED, keep=clock() + 10 - n)
+        clock.advance(1)
+        assert [driver.expire(2), driver.expire(2)] == [2, 2]
+        assert driver.store.job(jobs[0].id) is not None
+        assert [driver.expire(2), driver.expire(2)] == [1, 0]
+
+    def test_sums_count_everything_once(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
+        driver.do(store.roll_up)
+        for verb in (Verb.SUCCEED, Verb.SUCCEED, Verb.FAIL, Verb.STOP, Verb.RELEASE):
+            driver.end(driver.start(), verb)
+        assert driver.do(store.roll_up) > 0
+        assert driver.do(store.roll_up) == 0  # a second scheduler by accident
+        clock.advance(60)
+        driver.beat(driver.worker)
+        driver.end(driver.start(), Verb.SUCCEED)
+        driver.do(store.roll_up)
+        start = clock() - 60_000_000
+        rows = [(row.at, row.succeeded, row.failed, row.cancelled, row.started) for row in store.buckets(since=start, step=60)]
+        assert rows == [(start, 2, 1, 1, 5), (clock(), 1, 0, 0, 1)]
+        assert [row.succeeded for row in store.buckets(since=start, step=3600)] == [3]
+        assert [row.succeeded for row in store.buckets(since=clock(), step=10)] == [1]
