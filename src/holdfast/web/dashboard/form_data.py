@@ -116,7 +116,7 @@ class _Reader:
         self, schema: Schema, kind: Kind, path: Path, required: bool, nullable: bool, default: Any
     ) -> Any:
         name = name_of(path)
-        if kind == "check":
+        if kind == "check" and not nullable:
             # an unticked box is not sent at all; the marker beside it tells that the field was on the page
             if f"{name}/!" not in self.form:
                 return MISSING

@@ -34,7 +34,8 @@ def duration(seconds: float) -> str:
         return f"{max(1, round(seconds * 1000))} ms"
     if seconds < 9.95 and not float(seconds).is_integer():
         return f"{seconds:.1f} s"
-    return ticking(round(seconds))
+    whole = round(seconds)
+    return ticking(whole).removesuffix(" 00 s").removesuffix(" 00 min").removesuffix(" 0 h")
 
 
 def ticking(seconds: float) -> str:

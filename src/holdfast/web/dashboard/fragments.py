@@ -14,14 +14,15 @@ What the browser asks for, in the query string (or as the form of a POST, when i
     once=1                  answer with what changed since `seq`, then `bye`, then close (a tab that polls)
 
 On connect the hub answers `hello`, then whatever changed after `seq` for what was asked; when it cannot know (no `seq`, or
-one it has forgotten) it sends everything that was asked once: all rows of `ids`, the whole job, all lines after `log_after`, all topics.
+one it has forgotten) it sends everything that was asked once: all rows of `ids`, the job, the lines after `log_after`, all
+topics.
 
     event: hello   {"seq": 81, "time": "2026-11-20T13:03:22.114Z", "build": "<asset_build()>"}
     event: stats   {"html": {"<element id>": "<outer html>", …}, "rate": 14.0}
-                   rate = committed changes a second, all jobs. Sent ≤ 2/s. html = `Fragments.topic_html` of the topics, merged
+                   rate = committed changes a second, all jobs. html = `Fragments.topic_html` of the topics, merged. ≤ 2/s
     event: rows    {"html": {"<job id>": "<tr …>…</tr>"}, "gone": ["<job id>"], "left": ["<job id>"], "new": 3,
                     "tabs": "<nav …>", "rate": 14.0}
-                   html = `Fragments.row_html`; gone = deleted jobs; left = jobs that no longer match q (their html comes too);
+                   html = `Fragments.row_html`; gone = deleted jobs; left = no longer match q (their html comes too);
                    new = how many jobs that match q were created since `seq` of the *page load* (absolute, not a step);
                    tabs = `Fragments.tabs_html`, at most 2/s, absent when nothing changed. Message ≤ 64 KiB, ≤ 4/s
     event: job     {"id": "…", "html": {"job-head": "…", "job-status": "…", …}, "title": "Running: …"}
@@ -64,7 +65,7 @@ class Fragments:
         return str(macros("rows.html", view).jobs_row(shown(job)))
 
     def tabs_html(self, counts: Mapping[str, CountView], query: str, current: str, view: View) -> str:
-        """The state tabs. `counts` = `Overview.count_by_state` of the filter without its state; `current` = its state or ""."""
+        """The state tabs. `counts`: `Overview.count_by_state` of the filter without its state; `current`: its state or ""."""
         tabs, total = tabs_of(counts, query, current, view)
         return str(macros("lists.html", view).tabs_nav(tabs, total))
 

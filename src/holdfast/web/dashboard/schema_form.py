@@ -66,6 +66,7 @@ class Field:
     step: Any = None
     deprecated: bool = False
     fixed: bool = False
+    may_lack: bool = False
     errors: list[str] = field(default_factory=list[str])
 
     @property
@@ -238,6 +239,7 @@ def _build(schema: Schema, root: Schema, path: Path, required: bool, value: Any,
         step=schema.get("multipleOf"),
         deprecated=bool(schema.get("deprecated")),
         fixed=bool(schema.get("readOnly")),
+        may_lack=nullable or (not required and default is MISSING),
     )
     _fill(node, schema, root, depth)
     return node

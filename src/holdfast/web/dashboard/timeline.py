@@ -66,9 +66,7 @@ def entries(job: JobView, history: Sequence[HistoryView], saved: SavedView | Non
             if job.progress and job.progress.held is not None
             else "Held"
         )
-        dot = Entry(
-            f"{held} · {size(saved.bytes)} · {words(saved.count, 'checkpoint')}", at=saved.at, dot=True
-        )
+        dot = Entry(f"{held} · {size(saved.bytes)}", at=saved.at, dot=True)
         place = sum(1 for entry in told if entry.at is not None and entry.at <= saved.at)
         told.insert(place, dot)
     told.reverse()

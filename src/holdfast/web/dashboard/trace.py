@@ -9,7 +9,7 @@ _FRAME = re.compile(
     r'^ *File "(?P<file>[^"\n]{1,500})", line (?P<line>\d{1,9}), in (?P<function>[^\n]{1,300})$'
 )
 _LIBRARY = re.compile(
-    r"(?:site-packages|dist-packages)/(?P<name>[^/]+)|/lib/python[\d.]+/(?P<std>[^/.]+)|/(?P<own>holdfast)/"
+    r"(?:site-packages|dist-packages)/(?P<name>[^/]+)|/lib/python[\d.]+/(?!site-packages/|dist-packages/)(?P<std>[^/.]+)|/(?P<own>holdfast)/"
 )
 
 
