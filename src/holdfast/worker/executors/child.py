@@ -1,0 +1,115 @@
+"""This exists so that a job can run where its end, however violent, is the end of nothing else: in a process of its own.
+
+Started by `holdfast.worker.executors.process` as `python -m holdfast.worker.executors.child <socket> <pid of the worker>`.
+Jobs run one after the other in the main thread; another thread listens to the worker.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import ctypes
+import faulthandler
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from dataclasses import asdict
+from queue import SimpleQueue
+from types import FrameType
+from typing import Any
+
+from holdfast.context.port import Attempt
+from holdfast.core.outcome import End, Ended, ErrorInfo
+from holdfast.core.settings import Settings
+from holdfast.runtime.plugins import load_app
+from holdfast.worker.attempt import error_info
+from holdfast.worker.executors.call import call
+from holdfast.worker.executors.childport import ChildPort, Line
+from holdfast.worker.executors.wire import ended_message, read_attempt, receive_frame
+
+_PR_SET_PDEATHSIG = 1
+_LAST_WORDS = 2.0
+
+
+class Child:
+    """One child process: listens, runs one attempt at a time, ends with its worker."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self._socket = line
+        self._line = Line(line)
+        self._inbox: SimpleQueue[ChildPort | None] = SimpleQueue()
+        self._port: ChildPort | None = None
+        self._busy = True
+
+    def main(self) -> None:
+        """Until the worker closes the line."""
+        hello = receive_frame(self._socket)
+        if hello is None:
+            return
+        threading.Thread(target=self._listen, name="holdfast-line", daemon=True).start()
+        sys.path[:] = hello["path"]
+        try:
+            app = load_app(hello["app"])
+            if hello["settings"] is not None:
+                app.configure(Settings(**hello["settings"]))
+        except BaseException as error:  # whatever the user's module does while it is imported
+            self._line.send({"kind": "broken", "error": asdict(error_info(error))})
+            return
+        self._busy = False
+        self._line.send({"kind": "ready"})
+        while (port := self._inbox.get()) is not None:
+            ended = _run(app, port)
+            sys.stdout.flush()
+            port.close()
+            self._busy = False
+            self._line.send(ended_message(ended))
+
+    def _listen(self) -> None:
+        while (message := receive_frame(self._socket)) is not None:
+            if message["kind"] == "run":
+                self._busy = True
+                self._port = ChildPort(read_attempt(message), self._line)
+                self._inbox.put(self._port)
+            elif self._port is not None:
+                self._port.hear(message)
+        if self._busy:
+            os._exit(1)  # the worker is gone: another one has the job, or soon will
+        self._inbox.put(None)
+        time.sleep(
+            _LAST_WORDS
+        )  # the main thread ends in order, unless something that the jobs left behind holds it
+        os._exit(0)
+
+
+def _run(app: Any, port: ChildPort) -> Ended:
+    attempt: Attempt = port.attempt
+    kind = app.registry.get(attempt.type)
+    if kind is None:
+        error = ErrorInfo("UnknownJobType", f"the child process has no job type {attempt.type!r}")
+        return Ended(End.FAILED, error=error)
+    return contextvars.copy_context().run(call, kind, attempt.args, port)
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies (Linux; elsewhere the end of the line tells)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def _stay(number: int, stack: FrameType | None) -> None:
+    """Ctrl-C and a stop of the whole group are the worker's business. A handler, not SIG_IGN: that would be inherited by the
+    programs which jobs start."""
+
+
+if __name__ == "__main__":
+    die_with(int(sys.argv[2]))
+    signal.signal(signal.SIGINT, _stay)
+    signal.signal(signal.SIGTERM, _stay)
+    faulthandler.enable()
+    line_to_worker = socket.socket(fileno=int(sys.argv[1]))
+    line_to_worker.set_inheritable(False)
+    Child(line_to_worker).main()

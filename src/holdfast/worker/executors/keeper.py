@@ -1,0 +1,190 @@
+"""This exists so that the worker's side of one child process (its start, its talk, its death) is in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import Any
+
+from holdfast.context.port import Port
+from holdfast.core.errors import LeaseLost
+from holdfast.core.outcome import End, Ended, ErrorInfo
+from holdfast.worker.executors.wire import Message, attempt_message, frame, read_ended, read_frame
+
+FLAGS_AGAIN = 0.05
+"""Seconds between two looks at flags once one of them is set."""
+
+_LAST_FRAMES = 0.2
+_TIME_TO_LEAVE = 3.0
+_STDERR = 2
+
+
+class ChildBroken(Exception):
+    """A child could not load the app; `error` says why."""
+
+    def __init__(self, error: ErrorInfo) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class Keeper:
+    """A living child process and the line to it."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.jobs = 0
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+        self._saves: set[asyncio.Task[None]] = set()
+        self._exited = asyncio.get_running_loop().create_task(process.wait())
+        self._exited.add_done_callback(self._hang_up)
+
+    @classmethod
+    async def start(cls, app: str, settings: dict[str, Any] | None) -> Keeper:
+        """A child that has loaded the app. Raises ChildBroken or OSError."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *(
+                        sys.executable,
+                        "-m",
+                        "holdfast.worker.executors.child",
+                        str(theirs.fileno()),
+                        str(os.getpid()),
+                    ),
+                    stdin=subprocess.DEVNULL,
+                    stdout=_STDERR,  # what a job prints is seen, and cannot be taken for the output of the worker
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                )
+            except BaseException:
+                ours.close()
+                raise
+        keeper = cls(process, *await asyncio.open_unix_connection(sock=ours))
+        try:
+            await keeper._greet(app, settings)
+        except BaseException:
+            keeper.kill()
+            await keeper.leave()
+            raise
+        return keeper
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return not self._exited.done() and not self._reader.at_eof()
+
+    async def run(self, port: Port) -> Ended:
+        """Have the child run the attempt, and pass on what it says. A child that dies is an answer too."""
+        self.jobs += 1
+        flags = asyncio.get_running_loop().create_task(self._pass_flags_on(port))
+        try:
+            self._send(attempt_message(port.attempt))
+            await self._writer.drain()
+            while True:
+                message = await read_frame(self._reader)
+                if message["kind"] == "ended":
+                    return read_ended(message)
+                self._hear(port, message)
+        except asyncio.CancelledError:
+            self.kill()  # at once, before anything is waited for
+            raise
+        except (EOFError, ConnectionError):
+            return Ended(End.CRASHED, reason=await self._cause_of_death())
+        except ValueError:
+            self.kill()
+            return Ended(End.CRASHED, reason="what it sent could not be read")
+        finally:
+            flags.cancel()
+            if self._saves:
+                await asyncio.wait(self._saves)
+
+    def kill(self) -> None:
+        """End the child and what it has started, at once."""
+        if not self._exited.done():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    async def leave(self) -> None:
+        """Close the line, and see to it that the child ends."""
+        self._writer.close()
+        await asyncio.wait((self._exited,), timeout=_TIME_TO_LEAVE)
+        self.kill()
+        await self._exited
+
+    async def _greet(self, app: str, settings: dict[str, Any] | None) -> None:
+        self._send({"kind": "hello", "app": app, "path": sys.path, "settings": settings})
+        try:
+            message = await read_frame(self._reader)
+        except (EOFError, ConnectionError):
+            cause = await self._cause_of_death()
+            raise ChildBroken(
+                ErrorInfo("ChildBroken", f"the child process died while it started: {cause}")
+            ) from None
+        if message["kind"] == "broken":
+            raise ChildBroken(ErrorInfo(**message["error"]))
+
+    def _hear(self, port: Port, message: Message) -> None:
+        if message["kind"] == "save":
+            task = asyncio.get_running_loop().create_task(self._save(port, message))
+            self._saves.add(task)
+            task.add_done_callback(self._saves.discard)
+            return
+        for at, level, text, fields in message["logs"]:
+            port.log(at, level, text, fields)
+        if "hold" in message:
+            port.hold(message["hold"])  # before the progress, which tells what this holds
+        if "progress" in message:
+            port.progress(message["progress"])
+
+    async def _save(self, port: Port, message: Message) -> None:
+        answer: Message = {"kind": "saved", "id": message["id"], "lost": False, "error": None}
+        try:
+            await port.save_async(message["saved"])
+        except Exception as error:  # whatever it is, the child waits for an answer
+            answer |= {"lost": isinstance(error, LeaseLost), "error": str(error) or type(error).__name__}
+        self._send(answer)
+
+    def _send(self, message: Message) -> None:
+        if not self._writer.is_closing():  # a child that is gone is noticed where it is read from
+            self._writer.write(frame(message))
+
+    async def _pass_flags_on(self, port: Port) -> None:
+        flags, sent = port.flags, (False, False, False, False)
+        while True:
+            now = (flags.pause, flags.cancel, flags.stop, flags.lost)
+            if now != sent:
+                names = ("pause", "cancel", "stop", "lost")
+                self._send({"kind": "flags", **dict(zip(names, now, strict=True))})
+                sent = now
+            if any(now):
+                await asyncio.sleep(FLAGS_AGAIN)
+            else:
+                await port.wait_async(60.0)
+
+    async def _cause_of_death(self) -> str:
+        """Why a child is gone that has closed its line."""
+        await asyncio.wait((self._exited,), timeout=_TIME_TO_LEAVE)
+        if not self._exited.done():
+            self.kill()
+            await self._exited
+            return "it closed its line to the worker"
+        code = self._exited.result()
+        return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+
+    def _hang_up(self, exited: asyncio.Task[int]) -> None:
+        """The child has ended. Something it started may still hold the line open: do not wait for that."""
+        loop = exited.get_loop()
+        if not loop.is_closed():
+            loop.call_later(_LAST_FRAMES, self._writer.transport.abort)

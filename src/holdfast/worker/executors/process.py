@@ -1,0 +1,102 @@
+"""This exists so that a job which must be stopped for certain, computes for long, or may crash runs in a child process."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from holdfast.core.outcome import End, Ended
+from holdfast.core.settings import Settings
+from holdfast.worker.attempt import error_info
+from holdfast.worker.executors.keeper import ChildBroken, Keeper
+from holdfast.worker.executors.protocol import Run
+
+JOBS_PER_CHILD = 1_000
+IDLE_SECONDS = 60.0
+
+
+class ProcessExecutor:
+    """At most `children` child processes, started as they are needed, each with one job at a time.
+
+    `app` is the "module:attribute" that a child imports; `settings` those it is configured with. Force kills the child, and
+    what it has started, at once. A child that dies by itself ends its job as crashed; the next job has a new one. Children
+    are renewed after `jobs_per_child` jobs, given back when idle for `idle_seconds`, and end with the worker process.
+    """
+
+    def __init__(
+        self,
+        children: int,
+        app: str,
+        settings: Settings | None = None,
+        *,
+        jobs_per_child: int = JOBS_PER_CHILD,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        self._app = app
+        self._settings: dict[str, Any] | None = None if settings is None else settings.model_dump(mode="json")
+        self._jobs_per_child = jobs_per_child
+        self._idle_seconds = idle_seconds
+        self._seats = asyncio.Semaphore(children)
+        self._forced: dict[Run, asyncio.Future[str]] = {}
+        self._idle: dict[Keeper, asyncio.TimerHandle] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def run(self, run: Run) -> Ended:
+        loop = asyncio.get_running_loop()
+        forced = self._forced[run] = loop.create_future()
+        inner = loop.create_task(self._run(run))
+        try:
+            await asyncio.wait((inner, forced), return_when=asyncio.FIRST_COMPLETED)
+            return inner.result() if inner.done() else Ended(End.INTERRUPTED, reason=forced.result())
+        finally:
+            del self._forced[run]
+            if not inner.done():
+                inner.cancel()
+                await asyncio.wait((inner,))
+
+    def force(self, run: Run, *, because: str) -> None:
+        forced = self._forced.get(run)
+        if forced is not None and not forced.done():
+            forced.set_result(because)
+
+    async def close(self) -> None:
+        for keeper in list(self._idle):
+            self._dismiss(keeper)
+        if self._leaving:
+            await asyncio.wait(self._leaving)
+
+    async def _run(self, run: Run) -> Ended:
+        async with self._seats:
+            try:
+                keeper = self._take_idle() or await Keeper.start(self._app, self._settings)
+            except ChildBroken as broken:
+                return Ended(End.FAILED, error=broken.error)
+            except OSError as error:  # no process or memory left for a child
+                return Ended(End.FAILED, error=error_info(error))
+            try:
+                ended = await keeper.run(run.port)
+            except BaseException:
+                self._dismiss(keeper)
+                raise
+            if keeper.alive and keeper.jobs < self._jobs_per_child:
+                timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._dismiss, keeper)
+                self._idle[keeper] = timer
+            else:
+                self._dismiss(keeper)
+            return ended
+
+    def _take_idle(self) -> Keeper | None:
+        while self._idle:
+            keeper, timer = self._idle.popitem()
+            timer.cancel()
+            if keeper.alive:
+                return keeper
+            self._dismiss(keeper)
+        return None
+
+    def _dismiss(self, keeper: Keeper) -> None:
+        if (timer := self._idle.pop(keeper, None)) is not None:
+            timer.cancel()
+        task = asyncio.get_running_loop().create_task(keeper.leave())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)

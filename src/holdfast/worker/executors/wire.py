@@ -1,0 +1,82 @@
+"""This exists so that worker and child process speak one language: frames of JSON over a socket pair.
+
+A frame is its length (four bytes, big-endian) and a JSON object with a member `kind`:
+
+* down: `hello` {app, path, settings}, `run` {attempt}, `flags` {pause, cancel, stop, lost}, `saved` {id, lost, error};
+* up: `ready` or `broken` {error}, `report` {hold, progress, logs}, `save` {id, saved}, `ended` {ended}.
+
+The end of the stream tells either side that the other one is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from dataclasses import asdict
+from typing import Any
+
+from holdfast.context.port import Attempt
+from holdfast.core.outcome import End, Ended, ErrorInfo
+
+Message = dict[str, Any]
+
+MAX_FRAME = 64 * 1024 * 1024
+_LENGTH = struct.Struct(">I")
+
+
+def frame(message: Message) -> bytes:
+    """A message as bytes."""
+    data = json.dumps(message, separators=(",", ":")).encode()
+    return _LENGTH.pack(len(data)) + data
+
+
+async def read_frame(reader: asyncio.StreamReader) -> Message:
+    """The next message. Raises EOFError (IncompleteReadError) or ConnectionError at the end, ValueError for what is none."""
+    (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+    if length > MAX_FRAME:
+        raise ValueError("the frame is too long")
+    return json.loads(await reader.readexactly(length))
+
+
+def receive_frame(line: socket.socket) -> Message | None:
+    """`read_frame` for a blocking socket; None at the end."""
+    head = _receive(line, _LENGTH.size)
+    body = head and _receive(line, _LENGTH.unpack(head)[0])
+    return json.loads(body) if body else None
+
+
+def _receive(line: socket.socket, size: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < size:
+        try:
+            chunk = line.recv(min(size - len(data), 1 << 20))
+        except ConnectionError:
+            return None
+        if not chunk:
+            return None
+        data += chunk
+    return bytes(data)
+
+
+def attempt_message(attempt: Attempt) -> Message:
+    return {"kind": "run", "attempt": asdict(attempt)}
+
+
+def read_attempt(message: Message) -> Attempt:
+    value: dict[str, Any] = message["attempt"]
+    value["tags"] = tuple(value["tags"])
+    return Attempt(**value)
+
+
+def ended_message(ended: Ended) -> Message:
+    return {"kind": "ended", "ended": asdict(ended)}
+
+
+def read_ended(message: Message) -> Ended:
+    value: dict[str, Any] = message["ended"]
+    value["end"] = End(value["end"])
+    if value["error"] is not None:
+        value["error"] = ErrorInfo(**value["error"])
+    return Ended(**value)
