@@ -20,8 +20,9 @@ from holdfast.client.task import EXECUTORS, JobType, TypeOptions
 from holdfast.context import JobContext
 from holdfast.core.duration import seconds
 from holdfast.core.errors import ConfigurationError, Problem
-from holdfast.core.job import PRIORITY_RANGE, Retention
+from holdfast.core.job import PRIORITY_RANGE
 from holdfast.core.limits import check_name
+from holdfast.core.retention import Retention
 from holdfast.core.retry import Backoff, as_backoff
 from holdfast.core.settings import Settings
 from holdfast.runtime.configure import database_url, load_settings

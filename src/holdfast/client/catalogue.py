@@ -15,9 +15,9 @@ import jsonschema.validators
 from holdfast.client.registry import Registry
 from holdfast.client.task import JobType
 from holdfast.core.errors import InvalidArguments, Problem, UnknownJobType
-from holdfast.core.job import Retention
 from holdfast.core.limits import MAX_ARGS, dump_json
 from holdfast.core.records import TypeRecord
+from holdfast.core.retention import Retention
 from holdfast.storage.protocol import Reader
 
 FRESH_FOR = 5.0

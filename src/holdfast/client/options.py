@@ -9,8 +9,9 @@ from typing import Any
 
 from holdfast.core.duration import seconds
 from holdfast.core.errors import InvalidInput, Problem
-from holdfast.core.job import PRIORITY_RANGE, Retention
+from holdfast.core.job import PRIORITY_RANGE
 from holdfast.core.limits import MAX_TAGS, check_name
+from holdfast.core.retention import Retention
 from holdfast.runtime.clock import to_us
 
 Duration = float | str | timedelta

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 
 from holdfast.client.client import Client
@@ -80,18 +80,26 @@ class Overview:
         return {state: CountView(count=c.count, capped=c.capped) for state, c in counts.items()}
 
     def act_on_all(
-        self, action: Action, query: Query, *, dry_run: bool = False, reason: str | None = None, actor: str | None = None
+        self,
+        action: Action,
+        query: Query,
+        *,
+        dry_run: bool = False,
+        reason: str | None = None,
+        actor: str | None = None,
+        told: Callable[[int, int], None] | None = None,
     ) -> BulkView:
         """Do `action` to every job that matches and allows it, in pages; a job that changes meanwhile is counted as refused.
 
-        `dry_run`: only count. Counts are exact for what is done, capped for what is only matched.
+        `dry_run`: only count. Counts are exact for what is done, capped for what is only matched. `told` hears after each
+        page how many are done and refused so far; what it raises ends the work there.
         """
         counts = self._reader.count_by_state(query, cap=10 * CAP)
         of_query = {s: c.count for s, c in counts.items() if s in State and c.count and self._asks_for(query, s)}
         fits = sum(count for state, count in of_query.items() if State(state) in ALLOWED[action])
         done = refused = 0
         if not dry_run:
-            done, refused = self._act_in_pages(action, query, reason, actor)
+            done, refused = self._act_in_pages(action, query, reason, actor, told)
         return BulkView(
             action=action, q=query.text, dry_run=dry_run, matched=sum(of_query.values()), fits=fits, by_state=of_query, done=done, refused=refused
         )
@@ -100,7 +108,9 @@ class Overview:
         narrowed = self.query(f"({query.text}) state:{state}" if query.text else f"state:{state}")
         return self._reader.count(narrowed, cap=1).count > 0
 
-    def _act_in_pages(self, action: Action, query: Query, reason: str | None, actor: str | None) -> tuple[int, int]:
+    def _act_in_pages(
+        self, action: Action, query: Query, reason: str | None, actor: str | None, told: Callable[[int, int], None] | None
+    ) -> tuple[int, int]:
         done = refused = 0
         cursor: str | None = None
         while True:
@@ -116,6 +126,8 @@ class Overview:
                     done += 1
                 except (Conflict, NotFound):
                     refused += 1
+            if told is not None:
+                told(done, refused)
             cursor = page.next_cursor
             if cursor is None:
                 return done, refused

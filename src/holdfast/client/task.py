@@ -14,8 +14,9 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from holdfast.context import JobContext
 from holdfast.core.errors import InvalidArguments, Problem
-from holdfast.core.job import Retention, TypeRow
+from holdfast.core.job import TypeRow
 from holdfast.core.limits import MAX_ARGS, MAX_RESULT, check_json, check_size
+from holdfast.core.retention import Retention
 from holdfast.core.retry import Backoff
 
 EXECUTORS = ("loop", "thread", "process")

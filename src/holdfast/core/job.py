@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from holdfast.core.states import State
+from holdfast.core.retention import Retention
 
 SUSPECT = 2
 """A job that was on board so many times when a worker process died runs alone in a child process from then on."""
@@ -18,20 +18,6 @@ CRASHES_TO_QUARANTINE = 3
 
 PRIORITY_RANGE = range(-1000, 1001)
 """Priorities a job may have; higher runs first, 0 is the default."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How long an ended job is kept, in seconds per state; None = until someone removes it."""
-
-    succeeded: float | None = 86_400.0
-    failed: float | None = None
-    cancelled: float | None = 86_400.0
-
-    def until(self, state: State, now: int) -> int | None:
-        """When a job that ended in `state` at `now` may be removed, or None."""
-        seconds = {State.SUCCEEDED: self.succeeded, State.FAILED: self.failed, State.CANCELLED: self.cancelled}[state]
-        return None if seconds is None else now + int(seconds * 1_000_000)
 
 
 @dataclass(slots=True)

@@ -49,7 +49,12 @@ class StoreDriver:
         return self.read(self.insert(new_job(**fields))[0].id)
 
     def claim(
-        self, *, worker: str | None = None, limit: int = 1, types: Collection[str] = (TYPE,), queues: Sequence[str] = ()
+        self,
+        *,
+        worker: str | None = None,
+        limit: int = 1,
+        types: Collection[str] = (TYPE,),
+        queues: Sequence[str] = (),
     ) -> list[Claimed]:
         request = ClaimRequest(worker or self.worker, limit, frozenset(types), tuple(queues))
         return self.do(self.store.claim, request)
@@ -82,7 +87,9 @@ class StoreDriver:
         """One report about an attempt; answers what the store answers."""
         return self.do(self.store.report, [Report(claimed.seq, claimed.token, **fields)])[0]
 
-    def command(self, job_id: str, action: Action, *, actor: str | None = None, reason: str | None = None) -> JobRecord | None:
+    def command(
+        self, job_id: str, action: Action, *, actor: str | None = None, reason: str | None = None
+    ) -> JobRecord | None:
         return self.do(self.store.command, job_id, action, actor=actor, reason=reason)
 
     def register(self, worker: str, *, lease: float = LEASE, **fields: Any) -> str:

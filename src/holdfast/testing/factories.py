@@ -18,7 +18,14 @@ def new_job(**fields: Any) -> NewJob:
 
 def worker_row(worker: str, **fields: Any) -> WorkerRow:
     """A worker process as it registers itself, under the incarnation id `worker`."""
-    plain: dict[str, Any] = {"host": "here", "pid": 4711, "version": "1", "queues": (), "types": (TYPE,), "slots": 10}
+    plain: dict[str, Any] = {
+        "host": "here",
+        "pid": 4711,
+        "version": "1",
+        "queues": (),
+        "types": (TYPE,),
+        "slots": 10,
+    }
     return WorkerRow(**{"id": worker, **plain, **fields})
 
 

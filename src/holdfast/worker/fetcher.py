@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -128,7 +129,7 @@ class Fetcher:
             pool.hungry = False
             calls.append(("claim", (ClaimRequest(self._worker, count, pool.types, self._queues),)))
         operations = [asyncio.wrap_future(future) for future in self._gateway.submit_together(*calls)]
-        answers = await asyncio.gather(*operations, return_exceptions=True)
+        answers: list[Any] = await asyncio.gather(*operations, return_exceptions=True)
         for (pool, count), claimed in zip(wanted, answers[len(calls) - len(wanted) :], strict=True):
             if isinstance(claimed, BaseException):
                 pool.hungry = True

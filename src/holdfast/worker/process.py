@@ -20,8 +20,9 @@ import structlog
 
 from holdfast.client.task import JobType
 from holdfast.core.errors import StorageUnavailable
-from holdfast.core.job import Retention, WorkerRow
+from holdfast.core.job import WorkerRow
 from holdfast.core.outcome import Settlement
+from holdfast.core.retention import Retention
 from holdfast.core.settings import Settings
 from holdfast.core.states import Verb
 from holdfast.runtime.signals import Signals
@@ -92,7 +93,7 @@ class WorkerProcess:
             Retention(s.keep_succeeded, s.keep_failed, s.keep_cancelled), self._reader.now, random.random
         )
         self._runner = Runner(
-            self._types, executors, courier, judge, lambda *ended: fetcher.settle(*ended), cancel_grace=s.cancel_grace
+            self._types, executors, courier, judge, self._settle, cancel_grace=s.cancel_grace
         )
         fetcher = self._fetcher = Fetcher(
             self._gateway, self._worker.id, self._pools(), s.queues, s.concurrency, self._runner.start
@@ -128,6 +129,9 @@ class WorkerProcess:
         self.exit_code = exit_code
         self._hurry.set()
         self._stopping.set()
+
+    def _settle(self, type_: str, settlement: Settlement | None) -> None:
+        self._fetcher.settle(type_, settlement)
 
     def _pools(self) -> dict[str, Pool]:
         slots = {"loop": self._settings.concurrency, "thread": self._settings.threads, "process": self._settings.children}

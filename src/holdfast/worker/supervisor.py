@@ -74,6 +74,11 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._stops = 0
 
+    @property
+    def workers(self) -> list[str]:
+        """The ids of the worker processes that are running now, registered or not."""
+        return list(self._children)
+
     async def run(self) -> None:
         """Until `stop`, and then until every worker process has ended."""
         beats = asyncio.create_task(self._beat())

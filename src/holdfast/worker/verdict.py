@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from holdfast.context.port import Flags
-from holdfast.core.job import CRASHES_TO_QUARANTINE, Claimed, Retention
+from holdfast.core.job import CRASHES_TO_QUARANTINE, Claimed
 from holdfast.core.outcome import End, Ended, ErrorInfo, Report, Settlement
+from holdfast.core.retention import Retention, parse_retention
 from holdfast.core.retry import Backoff
 from holdfast.core.states import TRANSITIONS, Verb
-from holdfast.storage.retention import parse_retention
 
 
 class Judge:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from typing import Any
 from weakref import WeakSet
 
 import apsw
@@ -52,7 +53,7 @@ class SqliteReader:
         self._lease_now = lease_clock
 
     @contextmanager
-    def reading(self) -> Iterator[apsw.Connection]:
+    def reading(self) -> Generator[apsw.Connection]:
         """This thread's connection; errors of the library come out in our words."""
         self._check_process()
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
@@ -79,7 +80,7 @@ class SqliteReader:
         if self._opened_in not in (None, os.getpid()):
             raise StorageRefused(FORKED)
 
-    def _rows(self, sql: str, *parameters: apsw.SQLiteValue) -> list[tuple[apsw.SQLiteValue, ...]]:
+    def _rows(self, sql: str, *parameters: apsw.SQLiteValue) -> list[tuple[Any, ...]]:
         with self.reading() as db:
             return db.execute(sql, parameters).fetchall()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
-from holdfast.core.job import Retention
+from holdfast.core.retention import Retention
 from holdfast.storage.sqlite.boot import boot_clock
 from holdfast.storage.sqlite.connection import check_library, check_place, connect, unavailable
 from holdfast.storage.sqlite.reader import SqliteReader

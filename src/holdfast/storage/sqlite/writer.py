@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
 from holdfast.core.commands import Action, Ask, Facts, Move, Refuse, Remove, decide
 from holdfast.core.errors import Conflict, NotFound, StorageRefused
-from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob, Retention, TypeRow, WorkerRow
+from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob, TypeRow, WorkerRow
 from holdfast.core.limits import MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.records import JobRecord, Swept
+from holdfast.core.retention import Retention, format_retention, parse_retention
 from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
 from holdfast.storage.protocol import LOST
-from holdfast.storage.retention import format_retention, parse_retention
 from holdfast.storage.sqlite import statements as sql
 from holdfast.storage.sqlite.boot import boot_id
 from holdfast.storage.sqlite.connection import FORKED, TRANSIENT, unavailable
@@ -44,7 +44,7 @@ class SqliteWriter:
         self._process = os.getpid()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None]:
         if self._process != os.getpid():
             raise StorageRefused(FORKED)
         try:
@@ -242,7 +242,7 @@ class SqliteWriter:
         orphans = self._db.execute(sql.ORPHANS, (named, self._boot, lease_now)).fetchall()
         return [self._recover(row, now) for row in orphans]
 
-    def _recover(self, row: tuple[apsw.SQLiteValue, ...], now: int) -> Swept:
+    def _recover(self, row: tuple[Any, ...], now: int) -> Swept:
         seq, job_id, type_, worker, token, requested, reason, actor, crashes, retention = row
         verb, why = Verb.RESCUE, "rescued"
         if requested == Request.CANCEL:

@@ -2,10 +2,12 @@
 
 from holdfast.testing.conformance.rules.claim import ClaimRules
 from holdfast.testing.conformance.rules.commands import CommandRules
+from holdfast.testing.conformance.rules.concurrency import ConcurrencyRules
 from holdfast.testing.conformance.rules.fleet import FleetRules
 from holdfast.testing.conformance.rules.history import HistoryRules
 from holdfast.testing.conformance.rules.insert import InsertRules
 from holdfast.testing.conformance.rules.report import ReportRules
+from holdfast.testing.conformance.rules.search import SearchRules
 from holdfast.testing.conformance.rules.settle import SettleRules
 from holdfast.testing.conformance.rules.sweep import SweepRules
 from holdfast.testing.conformance.rules.upkeep import UpkeepRules
@@ -14,10 +16,12 @@ from holdfast.testing.conformance.rules.upkeep import UpkeepRules
 class StoreConformance(
     ClaimRules,
     CommandRules,
+    ConcurrencyRules,
     FleetRules,
     HistoryRules,
     InsertRules,
     ReportRules,
+    SearchRules,
     SettleRules,
     SweepRules,
     UpkeepRules,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from holdfast.core.commands import Action
-from holdfast.core.job import Claimed, Retention
+from holdfast.core.job import Claimed
 from holdfast.core.outcome import Report
+from holdfast.core.retention import Retention
 from holdfast.core.states import State, Verb
 from holdfast.storage.protocol import Store
 from holdfast.testing.clock import FakeClock
@@ -42,7 +43,9 @@ class ClaimRules(Rules):
         assert driver.claim(limit=9, types=["unknown"]) == []
         assert driver.claim(limit=9, types=[]) == []
         assert driver.claim(limit=9, queues=["nowhere"]) == []
-        assert [job.id for job in driver.claim(limit=9, types=["report"], queues=["mail", "other"])] == [report.id]
+        assert [job.id for job in driver.claim(limit=9, types=["report"], queues=["mail", "other"])] == [
+            report.id
+        ]
         assert [job.id for job in driver.claim(limit=9, queues=["mail"])] == [mail.id]
         assert [job.id for job in driver.claim(limit=9)] == [other.id]
 
@@ -94,12 +97,23 @@ class ClaimRules(Rules):
 
     def test_what_the_worker_is_handed(self, driver: StoreDriver, clock: FakeClock) -> None:
         job = driver.add(
-            args='{"n":1}', owner="ann", tags=("eu",), timeout=2.5, priority=3, max_attempts=4, retention=Retention(1, 2, 3)
+            args='{"n":1}',
+            owner="ann",
+            tags=("eu",),
+            timeout=2.5,
+            priority=3,
+            max_attempts=4,
+            retention=Retention(1, 2, 3),
         )
         clock.advance(2)
         [claimed] = driver.claim()
         assert (claimed.seq, claimed.id, claimed.type, claimed.queue) == (job.seq, job.id, "noop", "default")
-        assert (claimed.args, claimed.owner, claimed.tags, claimed.timeout) == ('{"n":1}', "ann", '["eu"]', 2.5)
+        assert (claimed.args, claimed.owner, claimed.tags, claimed.timeout) == (
+            '{"n":1}',
+            "ann",
+            '["eu"]',
+            2.5,
+        )
         assert (claimed.token, claimed.attempt, claimed.max_attempts, claimed.crashes) == (1, 1, 4, 0)
         assert (claimed.priority, claimed.created_at, claimed.saved) == (3, job.created_at, None)
         assert claimed.retention is not None

@@ -12,7 +12,12 @@ from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
 from holdfast.testing.driver import REACHABLE, StoreDriver
 
-GOES_TO = {Action.PAUSE: State.PAUSED, Action.CANCEL: State.CANCELLED, Action.RETRY: State.ENQUEUED, Action.RESUME: State.ENQUEUED}
+GOES_TO = {
+    Action.PAUSE: State.PAUSED,
+    Action.CANCEL: State.CANCELLED,
+    Action.RETRY: State.ENQUEUED,
+    Action.RESUME: State.ENQUEUED,
+}
 
 
 def check_command(driver: StoreDriver, before: JobRecord, action: Action) -> None:
@@ -109,7 +114,10 @@ class CommandRules(Rules):
         driver.command(claimed.id, Action.RESUME, actor="bob")
         assert driver.read(claimed.id).requested is None
         assert driver.report(claimed) == ""
-        assert [(row.state, row.actor) for row in driver.requests(claimed.id)] == [("pause", None), ("", "bob")]
+        assert [(row.state, row.actor) for row in driver.requests(claimed.id)] == [
+            ("pause", None),
+            ("", "bob"),
+        ]
 
     def test_a_cancel_before_the_claim_wins_over_it(self, driver: StoreDriver) -> None:
         job = driver.add()
@@ -141,7 +149,9 @@ class CommandRules(Rules):
         assert driver.expire() == 0
 
     def test_nothing_but_retry_leaves_an_end(self, driver: StoreDriver) -> None:
-        leaves = {action for action in Action for state in FINAL if state in ALLOWED[action]} - {Action.DELETE}
+        leaves = {action for action in Action for state in FINAL if state in ALLOWED[action]} - {
+            Action.DELETE
+        }
         assert leaves == {Action.RETRY}
         job = driver.job_in(State.SUCCEEDED)
         with pytest.raises(Conflict):
@@ -153,5 +163,9 @@ class CommandRules(Rules):
         driver.end(claimed, Verb.FAIL)
         driver.command(claimed.id, Action.DELETE)
         store = driver.store
-        assert (store.saved(claimed.id), store.history(claimed.id), store.logs(claimed.id, after=0, limit=9)) == (None, [], [])
+        assert (
+            store.saved(claimed.id),
+            store.history(claimed.id),
+            store.logs(claimed.id, after=0, limit=9),
+        ) == (None, [], [])
         assert driver.add(idempotency_key="k", unique_key="u").id != claimed.id

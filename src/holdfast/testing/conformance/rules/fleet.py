@@ -13,13 +13,17 @@ from holdfast.testing.factories import type_row
 class FleetRules(Rules):
     def test_a_worker_as_it_registers(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
         clock.advance(1)
-        driver.register("w", name="mail", host="box", pid=7, version="2", queues=("a", "b"), types=("t.*",), slots=3)
+        driver.register(
+            "w", name="mail", host="box", pid=7, version="2", queues=("a", "b"), types=("t.*",), slots=3
+        )
         row = next(row for row in store.workers() if row.id == "w")
         assert (row.name, row.host, row.pid, row.version, row.slots) == ("mail", "box", 7, "2", 3)
         assert (row.queues, row.types, row.state) == ('["a", "b"]', '["t.*"]', "live")
         assert (row.busy, row.started_at, row.heartbeat_at, row.lost_at) == (0, clock(), clock(), None)
 
-    def test_a_beat_answers_who_still_stands(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
+    def test_a_beat_answers_who_still_stands(
+        self, store: Store, driver: StoreDriver, clock: FakeClock
+    ) -> None:
         driver.register("a")
         driver.register("b")
         driver.sweep("b")
@@ -62,7 +66,13 @@ class FleetRules(Rules):
             driver.job_in(state, queue="q")
         driver.job_in(State.PROCESSING, queue="other")
         q, other = sorted(store.queues(), key=lambda row: row.name == "other")
-        assert (q.enqueued, q.processing, q.scheduled, q.paused_jobs, q.oldest) == (2, 0, 1, 1, oldest.created_at)
+        assert (q.enqueued, q.processing, q.scheduled, q.paused_jobs, q.oldest) == (
+            2,
+            0,
+            1,
+            1,
+            oldest.created_at,
+        )
         assert (other.enqueued, other.processing, other.oldest) == (0, 1, None)
 
     def test_pause_and_resume_of_a_queue(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
@@ -78,11 +88,22 @@ class FleetRules(Rules):
         [row] = store.queues()
         assert (row.paused_at, row.paused_by, row.paused_reason, row.enqueued) == (None, None, None, 1)
 
-    def test_types_are_published_and_replaced(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
+    def test_types_are_published_and_replaced(
+        self, store: Store, driver: StoreDriver, clock: FakeClock
+    ) -> None:
         driver.do(store.publish_types, [type_row("b"), type_row("a", doc="old", timeout=1.5)])
-        driver.do(store.publish_types, [type_row("a", doc="new", queue="mail", priority=4, executor="process")])
+        driver.do(
+            store.publish_types, [type_row("a", doc="new", queue="mail", priority=4, executor="process")]
+        )
         a, b = store.types()
-        assert (a.name, a.doc, a.queue, a.priority, a.executor, a.timeout) == ("a", "new", "mail", 4, "process", None)
+        assert (a.name, a.doc, a.queue, a.priority, a.executor, a.timeout) == (
+            "a",
+            "new",
+            "mail",
+            4,
+            "process",
+            None,
+        )
         assert (b.name, b.schema, b.updated_at) == ("b", '{"type":"object"}', clock())
         driver.do(store.publish_types, [])
 

@@ -33,7 +33,10 @@ class HistoryRules(Rules):
         driver.command(claimed.id, Action.RESUME, actor="eve", reason="back")
         again = driver.again(claimed.id)
         driver.end(again, Verb.SUCCEED)
-        told = [(row.kind, row.state, row.reason, row.actor, row.attempt) for row in driver.store.history(claimed.id)]
+        told = [
+            (row.kind, row.state, row.reason, row.actor, row.attempt)
+            for row in driver.store.history(claimed.id)
+        ]
         assert told == [
             ("state", "enqueued", None, "ann", 0),
             ("state", "processing", None, None, 1),
@@ -104,13 +107,17 @@ class HistoryRules(Rules):
         assert other.id in [event.job for event in events]
         assert all(event.seq > stands_at for event in events)
 
-    def test_a_reader_can_tell_that_events_have_been_removed(self, driver: StoreDriver, clock: FakeClock) -> None:
+    def test_a_reader_can_tell_that_events_have_been_removed(
+        self, driver: StoreDriver, clock: FakeClock
+    ) -> None:
         job = driver.job_in(State.FAILED)
         stands_at = driver.store.last_event()
         for _ in range(3):
             driver.do(driver.store.pause_queue, "mail", actor=None, reason=None)
         driver.command(job.id, Action.DELETE)
-        clock.advance(10**9)  # beyond every retention, and beyond the wall clock that a removal may be told by
+        clock.advance(
+            10**9
+        )  # beyond every retention, and beyond the wall clock that a removal may be told by
         driver.expire()
         driver.add()
         assert driver.store.oldest_event() > stands_at + 1
@@ -125,9 +132,15 @@ class HistoryRules(Rules):
         assert driver.store.changed(after=start, ids=everyone) == {moved.id, removed.id, new.id}
         assert driver.store.changed(after=start, ids=[]) == set()
         assert driver.store.changed(after=driver.store.last_event(), ids=everyone) == set()
-        assert driver.store.tally(after=start) == {("processing", "succeeded"): 1, ("failed", None): 1, (None, "enqueued"): 1}
+        assert driver.store.tally(after=start) == {
+            ("processing", "succeeded"): 1,
+            ("failed", None): 1,
+            (None, "enqueued"): 1,
+        }
 
-    def test_counts_kept_by_tally_are_the_counts_of_the_store(self, driver: StoreDriver, clock: FakeClock) -> None:
+    def test_counts_kept_by_tally_are_the_counts_of_the_store(
+        self, driver: StoreDriver, clock: FakeClock
+    ) -> None:
         """What a live page adds up from the feed is what a new page reads."""
         chance = random.Random(7)
         counts, seen = driver.store.states(), driver.store.last_event()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.core.job import Retention
+from holdfast.core.retention import Retention
 from holdfast.core.states import LIVE, State, Verb
 from holdfast.storage.protocol import Store
 from holdfast.testing.clock import FakeClock

@@ -57,7 +57,9 @@ class ReportRules(Rules):
     def test_one_lost_report_does_not_touch_the_others(self, driver: StoreDriver) -> None:
         one, gone, two = driver.start(), driver.start(), driver.start()
         driver.end(gone, Verb.SUCCEED)
-        reports = [Report(job.seq, job.token, saved=f'"{job.seq}"', logs=lines(job.id)) for job in (one, gone, two)]
+        reports = [
+            Report(job.seq, job.token, saved=f'"{job.seq}"', logs=lines(job.id)) for job in (one, gone, two)
+        ]
         assert driver.do(driver.store.report, reports) == ["", LOST, ""]
         for job in (one, two):
             saved = driver.store.saved(job.id)
@@ -117,7 +119,12 @@ class ReportRules(Rules):
         line = LogLine(123, "warning", "über\n\x1b[31m🦆 <script>", '{"rows":3}')
         driver.report(claimed, logs=(line,))
         [stored] = driver.store.logs(claimed.id, after=0, limit=9)
-        assert (stored.at, stored.level, stored.message, stored.fields) == (123, "warning", line.message, '{"rows":3}')
+        assert (stored.at, stored.level, stored.message, stored.fields) == (
+            123,
+            "warning",
+            line.message,
+            '{"rows":3}',
+        )
         assert stored.attempt == claimed.attempt
 
     def test_the_console_has_an_end(self, driver: StoreDriver) -> None:

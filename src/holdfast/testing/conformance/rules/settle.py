@@ -14,7 +14,9 @@ from holdfast.testing.conformance.rules.commands import check_command
 from holdfast.testing.driver import REACHABLE, StoreDriver
 from holdfast.testing.factories import new_job
 
-ENDS = tuple(verb for verb, way in TRANSITIONS.items() if way.sources == {State.PROCESSING} and verb is not Verb.RESCUE)
+ENDS = tuple(
+    verb for verb, way in TRANSITIONS.items() if way.sources == {State.PROCESSING} and verb is not Verb.RESCUE
+)
 """The verbs by which a worker ends an attempt."""
 
 REASON = "asked by ann"
@@ -24,7 +26,9 @@ def winner(verb: Verb, requested: Request) -> State:
     """Where a job goes that was asked for something before its attempt ended by `verb`: the table people are promised."""
     if requested is Request.CANCEL:
         return State.CANCELLED
-    return {State.SCHEDULED: State.PAUSED, State.ENQUEUED: State.PAUSED}.get(TRANSITIONS[verb].target, TRANSITIONS[verb].target)
+    return {State.SCHEDULED: State.PAUSED, State.ENQUEUED: State.PAUSED}.get(
+        TRANSITIONS[verb].target, TRANSITIONS[verb].target
+    )
 
 
 class SettleRules(Rules):
@@ -52,11 +56,17 @@ class SettleRules(Rules):
     @pytest.mark.parametrize("verb", ENDS)
     @pytest.mark.parametrize("state", REACHABLE)
     @pytest.mark.parametrize("off", [-1, 0, 1])
-    def test_state_and_token_both_guard(self, driver: StoreDriver, state: State, verb: Verb, off: int) -> None:
+    def test_state_and_token_both_guard(
+        self, driver: StoreDriver, state: State, verb: Verb, off: int
+    ) -> None:
         job = driver.job_in(state)
         newest = driver.store.last_event()
-        report = Report(job.seq, job.token + off, progress='{"done":1}', saved="{}", logs=(LogLine(1, "info", "hello"),))
-        settlement = Settlement(job.seq, job.token + off, verb, run_at=job.created_at + 10**9, result="1", report=report)
+        report = Report(
+            job.seq, job.token + off, progress='{"done":1}', saved="{}", logs=(LogLine(1, "info", "hello"),)
+        )
+        settlement = Settlement(
+            job.seq, job.token + off, verb, run_at=job.created_at + 10**9, result="1", report=report
+        )
         [answer] = driver.settle(settlement)
         if state is State.PROCESSING and off == 0:
             assert answer == TRANSITIONS[verb].target
@@ -93,7 +103,9 @@ class SettleRules(Rules):
     def test_many_at_once(self, driver: StoreDriver) -> None:
         driver.insert(*[new_job() for _ in range(300)])
         claimed = driver.claim(limit=300)
-        answers = driver.settle(*[Settlement(job.seq, job.token, Verb.SUCCEED, result=str(job.seq)) for job in claimed])
+        answers = driver.settle(
+            *[Settlement(job.seq, job.token, Verb.SUCCEED, result=str(job.seq)) for job in claimed]
+        )
         assert answers == [State.SUCCEEDED] * 300
         assert all(driver.read(job.id).result == str(job.seq) for job in claimed[::37])
 
@@ -115,7 +127,11 @@ class SettleRules(Rules):
         error = ErrorInfo("ValueError", "bad 🦆", "Traceback …")
         driver.end(claimed, Verb.RETRY_LATER, error=error)
         failed = driver.read(claimed.id)
-        assert (failed.error_type, failed.error_message, failed.error_traceback) == ("ValueError", "bad 🦆", "Traceback …")
+        assert (failed.error_type, failed.error_message, failed.error_traceback) == (
+            "ValueError",
+            "bad 🦆",
+            "Traceback …",
+        )
         driver.command(claimed.id, Action.RETRY)
         assert driver.end(driver.again(claimed.id), Verb.RELEASE) == State.ENQUEUED
         assert driver.read(claimed.id).error_type == "ValueError"  # still the last thing that went wrong
@@ -129,7 +145,12 @@ class SettleRules(Rules):
         report = Report(again.seq, again.token, progress='{"done":9}') if reports else None
         assert driver.end(again, Verb.SUCCEED, result='{"rows":9}', report=report) == State.SUCCEEDED
         job = driver.read(claimed.id)
-        assert (job.error_type, job.error_message, job.error_traceback, job.result) == (None, None, None, '{"rows":9}')
+        assert (job.error_type, job.error_message, job.error_traceback, job.result) == (
+            None,
+            None,
+            None,
+            '{"rows":9}',
+        )
 
     @pytest.mark.parametrize("verb", ENDS)
     def test_the_last_report_is_written_with_the_end(self, driver: StoreDriver, verb: Verb) -> None:
@@ -140,7 +161,10 @@ class SettleRules(Rules):
         saved = driver.store.saved(claimed.id)
         assert saved is not None
         assert (driver.read(claimed.id).progress, saved.saved) == ('{"done":7}', '{"at":7}')
-        assert [line.message for line in driver.store.logs(claimed.id, after=0, limit=9)] == ["almost", "there"]
+        assert [line.message for line in driver.store.logs(claimed.id, after=0, limit=9)] == [
+            "almost",
+            "there",
+        ]
 
     @pytest.mark.parametrize("verb", ENDS)
     def test_only_an_ended_job_expires(self, driver: StoreDriver, clock: FakeClock, verb: Verb) -> None:
@@ -159,7 +183,12 @@ class SettleRules(Rules):
         expected = winner(verb, Request(action))
         assert driver.end(claimed, verb, result='"kept"') == expected
         job = driver.read(claimed.id)
-        assert (job.state, job.requested, job.requested_by, job.requested_reason) == (expected, None, None, None)
+        assert (job.state, job.requested, job.requested_by, job.requested_reason) == (
+            expected,
+            None,
+            None,
+            None,
+        )
         assert job.result == '"kept"'
         if action is Action.CANCEL or expected is State.PAUSED:
             assert (job.reason, job.actor) == (REASON, "ann")
@@ -170,7 +199,9 @@ class SettleRules(Rules):
 
     @pytest.mark.parametrize("verb", ENDS)
     @pytest.mark.parametrize("action", [Action.PAUSE, Action.CANCEL])
-    def test_a_request_that_came_second_meets_the_new_state(self, driver: StoreDriver, verb: Verb, action: Action) -> None:
+    def test_a_request_that_came_second_meets_the_new_state(
+        self, driver: StoreDriver, verb: Verb, action: Action
+    ) -> None:
         claimed = driver.start()
         driver.end(claimed, verb)
         check_command(driver, driver.read(claimed.id), action)
@@ -183,7 +214,9 @@ class SettleRules(Rules):
         assert driver.end(claimed, verb) == TRANSITIONS[verb].target
 
     @pytest.mark.parametrize("verb", [Verb.RETRY_LATER, Verb.SNOOZE])
-    def test_a_pause_keeps_the_time_of_the_next_attempt(self, driver: StoreDriver, clock: FakeClock, verb: Verb) -> None:
+    def test_a_pause_keeps_the_time_of_the_next_attempt(
+        self, driver: StoreDriver, clock: FakeClock, verb: Verb
+    ) -> None:
         claimed = driver.start()
         driver.command(claimed.id, Action.PAUSE)
         driver.end(claimed, verb, run_at=clock() + 9_000_000)

@@ -69,7 +69,9 @@ class UpkeepRules(Rules):
         assert driver.expire() == 1
         store = driver.store
         assert (store.job(claimed.id), store.saved(claimed.id), store.history(claimed.id)) == (None, None, [])
-        assert [(event.kind, event.job) for event in store.events(after=newest, limit=9)] == [("removed", claimed.id)]
+        assert [(event.kind, event.job) for event in store.events(after=newest, limit=9)] == [
+            ("removed", claimed.id)
+        ]
         assert driver.add(idempotency_key="k").id != claimed.id
 
     def test_removal_in_portions_oldest_first(self, driver: StoreDriver, clock: FakeClock) -> None:
@@ -92,7 +94,10 @@ class UpkeepRules(Rules):
         driver.end(driver.start(), Verb.SUCCEED)
         driver.do(store.roll_up)
         start = clock() - 60_000_000
-        rows = [(row.at, row.succeeded, row.failed, row.cancelled, row.started) for row in store.buckets(since=start, step=60)]
+        rows = [
+            (row.at, row.succeeded, row.failed, row.cancelled, row.started)
+            for row in store.buckets(since=start, step=60)
+        ]
         assert rows == [(start, 2, 1, 1, 5), (clock(), 1, 0, 0, 1)]
         assert [row.succeeded for row in store.buckets(since=start, step=3600)] == [3]
         assert [row.succeeded for row in store.buckets(since=clock(), step=10)] == [1]
