@@ -13,12 +13,14 @@ TYPE = "noop"
 
 def new_job(**fields: Any) -> NewJob:
     """A job to be stored, with a new id unless one is given."""
-    return NewJob(**{"id": new_id(), "type": TYPE, "args": "{}", **fields})
+    plain: dict[str, Any] = {"id": new_id(), "type": TYPE, "args": "{}"}
+    return NewJob(**(plain | fields))
 
 
 def worker_row(worker: str, **fields: Any) -> WorkerRow:
     """A worker process as it registers itself, under the incarnation id `worker`."""
     plain: dict[str, Any] = {
+        "id": worker,
         "host": "here",
         "pid": 4711,
         "version": "1",
@@ -26,12 +28,14 @@ def worker_row(worker: str, **fields: Any) -> WorkerRow:
         "types": (TYPE,),
         "slots": 10,
     }
-    return WorkerRow(**{"id": worker, **plain, **fields})
+    return WorkerRow(**(plain | fields))
 
 
 def type_row(name: str = TYPE, **fields: Any) -> TypeRow:
     """A published job type without arguments."""
     plain: dict[str, Any] = {
+        "name": name,
+        "name": name,
         "queue": "default",
         "schema": '{"type":"object"}',
         "doc": "",
@@ -39,4 +43,4 @@ def type_row(name: str = TYPE, **fields: Any) -> TypeRow:
         "executor": "loop",
         "max_attempts": 11,
     }
-    return TypeRow(**{"name": name, **plain, **fields})
+    return TypeRow(**(plain | fields))

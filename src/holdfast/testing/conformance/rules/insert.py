@@ -90,9 +90,13 @@ class InsertRules(Rules):
     def test_what_was_rolled_back_was_never_there(self, store: Store, driver: StoreDriver) -> None:
         job = new_job(unique_key="k")
         before = store.last_event()
-        with pytest.raises(ZeroDivisionError), store.transaction():
+
+        def insert_and_fail() -> None:
             store.insert([job])
             raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            driver.do(insert_and_fail)
         assert (store.job(job.id), store.last_event()) == (None, before)
         assert driver.insert(new_job(unique_key="k"))[0].created
 

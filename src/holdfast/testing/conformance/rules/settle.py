@@ -1,4 +1,4 @@
-"""Rules of `settle`: every way an attempt can end, from every state, with right, stale and future tokens, against requests."""
+"""Rules of `settle`: every way an attempt can end, from every state, with right, stale and future tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from holdfast.testing.driver import REACHABLE, StoreDriver
 from holdfast.testing.factories import new_job
 
 ENDS = tuple(
-    verb for verb, way in TRANSITIONS.items() if way.sources == {State.PROCESSING} and verb is not Verb.RESCUE
+    verb for verb, way in TRANSITIONS.items() if State.PROCESSING in way.sources and verb is not Verb.RESCUE
 )
 """The verbs by which a worker ends an attempt."""
 

@@ -1,0 +1,270 @@
+"""Rules of many at once: threads and processes on one store, and the gateway that joins their calls."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.core.commands import Action
+from holdfast.core.errors import Conflict, HoldfastError, NotFound
+from holdfast.core.job import Claimed, ClaimRequest
+from holdfast.core.outcome import Settlement
+from holdfast.core.states import State, Verb
+from holdfast.storage.gateway import Gateway
+from holdfast.storage.protocol import LOST, Store, Topic
+from holdfast.testing.clock import FakeClock
+from holdfast.testing.conformance.rules.base import Rules
+from holdfast.testing.driver import StoreDriver
+from holdfast.testing.factories import TYPE, new_job, worker_row
+
+THREADS = 6
+
+
+def together(*calls: Callable[[], Any]) -> list[Any]:
+    """Run these at the same moment, each in a thread; answers (or errors) in their order."""
+    barrier = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        barrier.wait(30)
+        try:
+            return call()
+        except HoldfastError as error:
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls, timeout=60))
+
+
+@contextmanager
+def turn_taken(gateway: Gateway, store: Store) -> Generator[None]:
+    """Keeps the writing turn busy, so that everything put into the line meanwhile is run together."""
+    taken, free = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        taken.set()
+        free.wait(30)
+
+    store.wait_for_test = wait  # type: ignore[attr-defined]  # any name is a verb to the gateway
+    future = gateway.submit("wait_for_test")
+    assert taken.wait(30)
+    try:
+        yield
+    finally:
+        free.set()
+        future.result(30)
+
+
+class ConcurrencyRules(Rules):
+    @pytest.fixture
+    def gateway(self, store: Store) -> Iterator[Gateway]:
+        gateway = Gateway(store, lambda topics: None)
+        yield gateway
+        gateway.close()
+
+    def test_no_job_is_claimed_twice(self, driver: StoreDriver, gateway: Gateway) -> None:
+        driver.insert(*[new_job(queue=f"q{n % 3}") for n in range(240)])
+
+        def work(worker: str) -> list[Claimed]:
+            gateway.call("register_worker", worker_row(worker), lease=30.0)
+            mine: list[Claimed] = []
+            while batch := gateway.call("claim", ClaimRequest(worker, 7, frozenset({TYPE}))):
+                mine += batch
+                gateway.call("settle", [Settlement(job.seq, job.token, Verb.SUCCEED) for job in batch])
+            return mine
+
+        taken = together(*[lambda n=n: work(f"w{n}") for n in range(THREADS)])
+        assert Counter(job.id for jobs in taken for job in jobs).most_common(1)[0][1] == 1
+        assert driver.store.states()["succeeded"] == 240
+
+    def test_several_stores_on_one_database(
+        self, tmp_path: Path, clock: FakeClock, driver: StoreDriver
+    ) -> None:
+        """As several processes have them: each with its own connections and its own gateway."""
+        driver.insert(*[new_job() for _ in range(200)])
+
+        def work(worker: str) -> list[str]:
+            store = self.make_store(tmp_path, clock)
+            store.open()
+            gateway = Gateway(store, lambda topics: None)
+            gateway.call("register_worker", worker_row(worker), lease=30.0)
+            mine: list[str] = []
+            while batch := gateway.call("claim", ClaimRequest(worker, 9, frozenset({TYPE}))):
+                answers = gateway.call(
+                    "settle", [Settlement(job.seq, job.token, Verb.SUCCEED) for job in batch]
+                )
+                assert answers == [State.SUCCEEDED] * len(batch)
+                mine += [job.id for job in batch]
+            gateway.close()
+            store.close()
+            return mine
+
+        taken = together(*[lambda n=n: work(f"w{n}") for n in range(4)])
+        assert sorted(job for jobs in taken for job in jobs) == sorted(
+            {job for jobs in taken for job in jobs}
+        )
+        assert sum(map(len, taken)) == 200
+
+    def test_one_unique_key_wanted_by_many(self, driver: StoreDriver, gateway: Gateway) -> None:
+        for key in range(10):
+            calls = [
+                lambda key=key: gateway.call("insert", [new_job(unique_key=str(key))])[0]
+                for _ in range(THREADS)
+            ]
+            answers = together(*calls)
+            assert sum(answer.created for answer in answers) == 1
+            assert len({answer.id for answer in answers}) == 1
+        assert driver.store.states()["enqueued"] == 10
+
+    def test_of_several_ends_one_is_written(self, driver: StoreDriver, gateway: Gateway) -> None:
+        for _ in range(10):
+            claimed = driver.start()
+            ends = [
+                Settlement(claimed.seq, claimed.token, verb)
+                for verb in (Verb.SUCCEED, Verb.FAIL, Verb.SUCCEED, Verb.STOP)
+            ]
+            answers = [
+                answer
+                for [answer] in together(*[lambda end=end: gateway.call("settle", [end]) for end in ends])
+            ]
+            assert answers.count(LOST) == 3
+            assert driver.read(claimed.id).state in answers
+            assert len(driver.path(claimed.id)) == 3
+
+    def test_a_cancel_against_an_end(self, driver: StoreDriver, gateway: Gateway) -> None:
+        for _ in range(20):
+            claimed = driver.start()
+            end = Settlement(claimed.seq, claimed.token, Verb.SUCCEED)
+            [answer], asked = together(
+                lambda end=end: gateway.call("settle", [end]),
+                lambda claimed=claimed: gateway.call(
+                    "command", claimed.id, Action.CANCEL, actor=None, reason=None
+                ),
+            )
+            job = driver.read(claimed.id)
+            if isinstance(asked, Conflict):  # it came too late, and says so
+                assert (answer, job.state) == (State.SUCCEEDED, State.SUCCEEDED)
+            else:
+                assert (answer, job.state) == (State.CANCELLED, State.CANCELLED)
+
+    def test_a_cancel_against_a_claim(self, driver: StoreDriver, gateway: Gateway) -> None:
+        for n in range(20):
+            job = driver.add(queue=f"q{n}")
+            request = ClaimRequest(driver.worker, 1, frozenset({TYPE}), (job.queue,))
+            claimed, asked = together(
+                lambda request=request: gateway.call("claim", request),
+                lambda job=job: gateway.call("command", job.id, Action.CANCEL, actor=None, reason=None),
+            )
+            if claimed:
+                assert (asked.state, asked.requested) == (State.PROCESSING, "cancel")
+            else:
+                assert asked.state == State.CANCELLED
+
+    def test_readers_see_whole_transactions_only(self, store: Store, driver: StoreDriver) -> None:
+        stop = threading.Event()
+
+        def write() -> None:
+            for _ in range(40):
+                driver.insert(*[new_job() for _ in range(10)])
+            stop.set()
+
+        def read() -> None:
+            before = 0
+            while not stop.is_set():
+                now = sum(store.states().values())
+                assert now % 10 == 0
+                assert now >= before
+                before = now
+
+        together(write, read, read)
+        assert store.states()["enqueued"] == 400
+
+    # -- the gateway ------------------------------------------------------------------------------------------------------
+
+    def test_one_bad_operation_does_not_fail_the_others(
+        self, store: Store, driver: StoreDriver, gateway: Gateway
+    ) -> None:
+        good, claimed = [new_job() for _ in range(5)], driver.start()
+        broken = new_job()
+        broken.args = None  # type: ignore[assignment]  # a row that no store takes
+        with turn_taken(gateway, store):
+            inserts = [gateway.submit("insert", [job]) for job in good]
+            bad = gateway.submit("insert", [broken])
+            nobody = gateway.submit("command", "no-such-job", Action.CANCEL, actor=None, reason=None)
+            end = gateway.submit("settle", [Settlement(claimed.seq, claimed.token, Verb.SUCCEED)])
+        assert [future.result(30) for future in inserts] == [[(job.id, True)] for job in good]
+        assert isinstance(bad.exception(30), Exception)
+        assert isinstance(nobody.exception(30), NotFound)
+        assert end.result(30) == [State.SUCCEEDED]
+        assert store.job(broken.id) is None
+        assert store.states() | {"enqueued": 5, "succeeded": 1} == store.states()
+
+    def test_an_answer_means_committed(self, tmp_path: Path, clock: FakeClock, gateway: Gateway) -> None:
+        other = self.make_store(tmp_path, clock)
+        other.open()
+        for _ in range(20):
+            job = new_job()
+            gateway.call("insert", [job])
+            assert other.job(job.id) is not None
+        other.close()
+
+    def test_answers_reach_their_own_callers(self, gateway: Gateway) -> None:
+        def enqueue() -> bool:
+            batches = [[new_job() for _ in range(n % 4)] for n in range(25)]
+            return all(gateway.call("insert", jobs) == [(job.id, True) for job in jobs] for jobs in batches)
+
+        assert together(*[enqueue] * THREADS) == [True] * THREADS
+
+    async def _given_up(self, gateway: Gateway, store: Store) -> list[Any]:
+        jobs = [new_job() for _ in range(3)]
+        with turn_taken(gateway, store):
+            tasks = [asyncio.create_task(gateway.acall("insert", [job])) for job in jobs]
+            await asyncio.sleep(0)
+            tasks[1].cancel()
+            await asyncio.sleep(0.05)
+        return [jobs, await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 30)]
+
+    def test_a_caller_that_gives_up_harms_nobody(self, store: Store, gateway: Gateway) -> None:
+        """Its call is not run when it was still in the line, and the others have their answers."""
+        jobs, answers = asyncio.run(self._given_up(gateway, store))
+        assert answers[0] == [(jobs[0].id, True)]
+        assert isinstance(answers[1], (asyncio.CancelledError, CancelledError))
+        assert answers[2] == [(jobs[2].id, True)]
+        assert store.job(jobs[1].id) is None
+        assert gateway.call("insert", [jobs[1]]) == [(jobs[1].id, True)]
+
+    def test_the_line_outlives_an_interrupted_turn(self, store: Store, gateway: Gateway) -> None:
+        """Ctrl-C meets one thread in the middle of everybody's transaction."""
+        job = new_job()
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        store.interrupt = interrupt  # type: ignore[attr-defined]
+        with pytest.raises(KeyboardInterrupt):
+            gateway.call("interrupt")
+        assert gateway.call("insert", [job]) == [(job.id, True)]
+
+    def test_whoever_is_concerned_is_woken_after_the_commit(self, store: Store, driver: StoreDriver) -> None:
+        woken = list[frozenset[Topic]]()
+        gateway = Gateway(store, woken.append)
+        job = new_job()
+        gateway.call("insert", [job])
+        assert woken.pop() == {Topic.WORK, Topic.EVENTS}
+        assert gateway.call("promote", 10)[0] == 0
+        assert gateway.call("claim", ClaimRequest("stranger", 1, frozenset({TYPE}))) == []
+        assert woken == []
+        [claimed] = gateway.call("claim", ClaimRequest(driver.worker, 1, frozenset({TYPE})))
+        assert woken.pop() == {Topic.EVENTS}
+        gateway.call("command", job.id, Action.CANCEL, actor=None, reason=None)
+        assert Topic.CONTROL in woken.pop()
+        gateway.call("settle", [Settlement(claimed.seq, claimed.token, Verb.RELEASE)])
+        woken.clear()
+        gateway.close()
