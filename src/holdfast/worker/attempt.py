@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from pathlib import Path
 from typing import Any
 
 from holdfast.client.task import dump_result
@@ -12,6 +13,8 @@ from holdfast.core.limits import MAX_TRACEBACK, clean_text
 from holdfast.core.outcome import Cancel, End, Ended, ErrorInfo, Fail, Interrupted, Retry, Snooze
 
 MAX_MESSAGE = 4_000
+
+_OURS = str(Path(__file__).parent)
 
 
 def success(value: Any) -> Ended:
@@ -49,5 +52,15 @@ def error_info(error: BaseException) -> ErrorInfo:
     """An exception as text: class, message, traceback without our own frames and without local values."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
-    lines = traceback.format_exception(kind, error, error.__traceback__)
-    return ErrorInfo(name, clean_text(str(error), MAX_MESSAGE), clean_text("".join(lines), MAX_TRACEBACK))
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None and place.tb_frame.f_code.co_filename.startswith(_OURS):
+        place = place.tb_next
+    lines = traceback.format_exception(kind, error, place)
+    return ErrorInfo(name, clean_text(_message(error), MAX_MESSAGE), clean_text("".join(lines), MAX_TRACEBACK))
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # the user's own __str__ must not hide the failure that it tells of
+        return f"(no message: its __str__ raised {type(broken).__name__})"
