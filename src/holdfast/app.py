@@ -65,6 +65,7 @@ class Holdfast:
         self._overrides = overrides
         self._settings: Settings | None = settings
         self._parts: Parts | None = None
+        self._inherited: list[Parts | None] = []
         self._process = os.getpid()
         self._lock = threading.Lock()
 
@@ -112,7 +113,7 @@ class Holdfast:
             options = TypeOptions(
                 queue=check_name(queue, loc=("queue",)),
                 priority=priority,
-                retries=self.settings.retries if retries is None else retries,
+                retries=retries,
                 backoff=as_backoff(backoff if backoff is None or callable(backoff) or isinstance(backoff, (int, float)) else list(backoff)),
                 timeout=None if timeout is None else seconds(timeout),
                 executor=chosen,
@@ -160,6 +161,7 @@ class Holdfast:
         if self._parts is not None and self._process == os.getpid():
             return self._parts
         if self._process != os.getpid():
+            self._inherited.append(self._parts)  # never closed here: its connections belong to the parent process
             self._lock = threading.Lock()
             self._parts, self._process = None, os.getpid()
         with self._lock:

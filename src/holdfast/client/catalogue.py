@@ -44,7 +44,7 @@ class Catalogue:
     def __init__(self, registry: Registry, reader: Reader, *, default_retries: int) -> None:
         self.registry = registry
         self._reader = reader
-        self._default_retries = default_retries
+        self.default_retries = default_retries
         self._kinds: dict[str, Kind] = {}
         self._published: dict[str, TypeRecord] = {}
         self._looked = float("-inf")
@@ -56,7 +56,7 @@ class Catalogue:
             return kind
         local = self.registry.get(name)
         if local is not None:
-            kind = self._kinds[name] = _local(local)
+            kind = self._kinds[name] = _local(local, self.default_retries)
             return kind
         record = self.published().get(name) or self.published(fresh=True).get(name)
         if record is None:
@@ -78,9 +78,9 @@ class Catalogue:
         return f"No job type {name[:60]!r} is known{hint} Types become known when a worker that contains their code starts."
 
 
-def _local(job_type: JobType) -> Kind:
+def _local(job_type: JobType, default_retries: int) -> Kind:
     o = job_type.options
-    return Kind(job_type.name, o.queue, o.priority, o.retries + 1, o.timeout, o.retention, o.tags, job_type.dump)
+    return Kind(job_type.name, o.queue, o.priority, job_type.max_attempts(default_retries), o.timeout, o.retention, o.tags, job_type.dump)
 
 
 def _remote(record: TypeRecord) -> Kind:

@@ -139,7 +139,7 @@ class Overview:
         known = dict(self._client.catalogue.published(fresh=True))
         now = now_us()
         for local in self._client.catalogue.registry:
-            r = local.row()
+            r = local.row(self._client.catalogue.default_retries)
             known[r.name] = TypeRecord(
                 r.name, r.queue, r.schema, r.doc, r.signature, r.executor, r.max_attempts, r.timeout, r.priority, now
             )

@@ -31,7 +31,7 @@ class TypeOptions:
 
     queue: str
     priority: int
-    retries: int
+    retries: int | None
     backoff: Backoff
     timeout: float | None
     executor: str
@@ -79,12 +79,16 @@ class JobType:
         """JSON Schema of the arguments."""
         return self.model.model_json_schema()
 
-    def row(self) -> TypeRow:
+    def max_attempts(self, default_retries: int) -> int:
+        """How often its jobs may be tried; `default_retries` where the type does not say."""
+        return 1 + (default_retries if self.options.retries is None else self.options.retries)
+
+    def row(self, default_retries: int) -> TypeRow:
         """What is published of the type."""
         o = self.options
         schema = json.dumps(self.schema())
         return TypeRow(
-            self.name, o.queue, schema, self.doc, self.signature, o.executor, o.retries + 1, o.timeout, o.priority
+            self.name, o.queue, schema, self.doc, self.signature, o.executor, self.max_attempts(default_retries), o.timeout, o.priority
         )
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from holdfast.core.errors import StorageUnavailable
+from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.outcome import Settlement
 from holdfast.core.states import State
 from holdfast.storage.protocol import BULK_VERBS, WAKES, Store, Topic
@@ -40,14 +40,11 @@ class Operation(Future[Any]):
 
 
 class Gateway:
-    """The only way to the writing verbs of a store. Usable from any thread and any event loop; survives a fork."""
+    """The only way to the writing verbs of a store. Usable from any thread and any event loop, but not across a fork."""
 
     def __init__(self, store: Store, notify: Callable[[frozenset[Topic]], None]) -> None:
         self._store = store
         self._notify = notify
-        self._reset()
-
-    def _reset(self) -> None:
         self._waiting: deque[Operation] = deque()
         self._turn = threading.Lock()
         self._signal = threading.Semaphore(0)
@@ -100,7 +97,7 @@ class Gateway:
 
     def _put(self, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Operation:
         if self._process != os.getpid():
-            self._reset()
+            raise StorageRefused("This store was opened before a fork; open the app anew in each process.")
         if self._closed:
             raise StorageUnavailable("This program has closed its store; nothing can be stored any more.")
         operation = Operation(verb, args, kwargs)

@@ -141,7 +141,7 @@ class WorkerProcess:
         }
 
     async def _register(self) -> None:
-        await self._gateway.acall("publish_types", [kind.row() for kind in self._types.values()])
+        await self._gateway.acall("publish_types", [kind.row(self._settings.retries) for kind in self._types.values()])
         await self._gateway.acall("register_worker", self._worker, lease=self._settings.lease)
 
     def _part_ended(self, task: asyncio.Task[None]) -> None:
