@@ -1,0 +1,85 @@
+"""This exists so that programs can hear of changes instead of asking again and again: by event stream or WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, WebSocket
+from starlette.responses import Response
+
+from holdfast.client.overview import Overview
+from holdfast.core.errors import HoldfastError, InvalidInput, Problem
+from holdfast.web.api.search import Filter, filter_of
+from holdfast.web.errors import problem_of
+from holdfast.web.feed import Feed
+from holdfast.web.live import LiveHub
+from holdfast.web.stream import BLOCKED, EventStream, either
+
+Filtered = Annotated[Filter, Depends(filter_of)]
+
+
+def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
+    """The event stream, in both dresses."""
+    router = APIRouter(tags=["events"])
+
+    @router.get(
+        "/events",
+        status_code=200,
+        response_class=EventStream,
+        responses={200: {"content": {EventStream.media_type: {"schema": {"type": "string"}}}}},
+    )
+    async def events(  # pyright: ignore[reportUnusedFunction]
+        filter: Filtered,
+        last_event_id: Annotated[str | None, Header(description="id of the last event that was seen")] = None,
+        after: Annotated[
+            str | None, Query(alias="last_event_id", description="The same for clients that cannot send the header")
+        ] = None,
+    ) -> Response:
+        """Committed changes of the jobs that match, as server-sent events, from now on or from the last one seen.
+
+        `job`: `{id, type, queue, owner, tags, state, reason, requested, progress, at}`, the job as it is after the change;
+        changes that come together are told once. `removed`: `{id, at}`. `resync`: something could not be told; ask for what
+        you need again. `bye`: the server stops. Every event has an `id` to resume from.
+        """
+        return EventStream(hub, Feed(filter, overview, _seq(last_event_id or after)))
+
+    @router.websocket("/ws")
+    async def socket(websocket: WebSocket) -> None:  # pyright: ignore[reportUnusedFunction]
+        asked = websocket.query_params
+        try:
+            lists = (asked.getlist(name) for name in ("state", "type", "queue", "owner", "tag"))
+            wanted = filter_of(asked.get("q", ""), *lists)
+            feed = Feed(wanted, overview, _seq(asked.get("last_event_id")))
+            async with hub.watching(feed):
+                await websocket.accept()
+                await either(_write(websocket, feed), _left(websocket))
+        except HoldfastError as error:
+            await websocket.send_denial_response(problem_of(error))
+
+    return router
+
+
+async def _write(websocket: WebSocket, feed: Feed) -> None:
+    while not feed.ended:
+        for told in await feed.next():
+            text = f'{{"event":{json.dumps(told.event)},"seq":{told.seq},"data":{told.data}}}'
+            async with asyncio.timeout(BLOCKED):
+                await websocket.send_text(text)
+    await websocket.close(1001, "The server stops; come back.")
+
+
+async def _left(websocket: WebSocket) -> None:
+    """Wait until the other side closes. What it sends is not asked for and is dropped."""
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+def _seq(text: str | None) -> int | None:
+    if text is None or text == "":
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        words = "not an id of this stream"
+        raise InvalidInput(f"Last-Event-ID: {words}.", [Problem(("Last-Event-ID",), words)])
+    return int(text)

@@ -1,0 +1,200 @@
+"""This exists so that programs can enqueue, find, read and steer jobs over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from starlette.responses import Response
+
+from holdfast.client.client import Client
+from holdfast.client.handle import JobHandle
+from holdfast.client.options import read_options
+from holdfast.client.overview import CAP, MAX_PAGE, Overview
+from holdfast.client.views import BulkView, CountView, HistoryView, JobPage, JobView, LogPage
+from holdfast.core.commands import Action
+from holdfast.core.errors import InvalidInput, Problem
+from holdfast.core.job import NewJob
+from holdfast.runtime.clock import to_us
+from holdfast.web.api.body import StrictRoute
+from holdfast.web.api.models import ActionRequest, BulkRequest, JobList, JobRequest, Reason
+from holdfast.web.api.operations import Operation, Operations
+from holdfast.web.api.search import Filter, filter_of
+
+AT_ONCE = 1_000
+"""An action on more jobs than this runs in the background."""
+
+MOST_LINES = 1_000
+LAST_SECOND = 253_402_214_400_000_000
+"""The beginning of the year 9999, less a day: later times cannot be shown in every zone."""
+
+Filtered = Annotated[Filter, Depends(filter_of)]
+Link = Callable[[Request, str], str]
+
+
+def link(request: Request, path: str) -> str:
+    """The address of something of the API, as the path on this server."""
+    return f"{request.scope.get('root_path', '').rstrip('/')}/api/v1/{path}"
+
+
+def job_routes(client: Client, overview: Overview, operations: Operations) -> APIRouter:
+    """Everything under `/jobs`."""
+    router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=StrictRoute)
+    _add_enqueue(router, client, overview)
+    _add_many(router, overview, operations)
+    _add_one(router, client)
+    return router
+
+
+# -- enqueue ----------------------------------------------------------------------------------------------------------
+
+
+def _add_enqueue(router: APIRouter, client: Client, overview: Overview) -> None:
+    held = {"model": JobView, "description": "A live job holds the unique key: that one"}
+
+    @router.post("", status_code=201, responses={200: held})
+    def enqueue(
+        request: Request,
+        response: Response,
+        job: JobRequest,
+        idempotency_key: Annotated[
+            str | None, Header(description="A repeated request with the same key makes no second job")
+        ] = None,
+    ) -> JobView:
+        """Enqueue a job. It is stored durably when the answer comes; the answer names its address in `Location`."""
+        new = _new_job(client, job, idempotency_key)
+        handle = client.insert([new])[0]
+        if not handle.created:
+            _check_same(handle, new, idempotency_key, job)
+            response.headers["Idempotent-Replayed"] = "true"
+            response.status_code = 201 if idempotency_key is not None and job.unique is None else 200
+        response.headers["Location"] = link(request, f"jobs/{handle.id}")
+        return handle.view
+
+    @router.post("/bulk", status_code=201)
+    def enqueue_bulk(body: BulkRequest) -> JobList:
+        """Enqueue many jobs in one transaction: all of them, or none."""
+        handles = client.insert([_nth_job(client, index, job) for index, job in enumerate(body.jobs)])
+        ids = [handle.id for handle in handles]
+        found: dict[str, JobView] = {}
+        for start in range(0, len(ids), 1_000):
+            found |= {view.id: view for view in overview.jobs(ids[start : start + 1_000])}
+        return JobList(items=[found[one] for one in ids if one in found], created=sum(handle.created for handle in handles))
+
+
+def _new_job(client: Client, job: JobRequest, idempotency_key: str | None) -> NewJob:
+    given: dict[str, Any] = {
+        name: value for name in job.model_fields_set - {"type", "args"} if (value := getattr(job, name)) is not None
+    }
+    if job.run_at is not None and not 0 <= to_us(job.run_at) < LAST_SECOND:
+        raise InvalidInput("run_at lies outside of the years 1970 to 9999.", [Problem(("run_at",), "1970 to 9999")])
+    return client.new_job(job.type, job.args, read_options({**given, "idempotency_key": idempotency_key}), origin="api")
+
+
+def _nth_job(client: Client, index: int, job: JobRequest) -> NewJob:
+    try:
+        return _new_job(client, job, None)
+    except InvalidInput as error:
+        placed = [Problem(("jobs", index, *problem.loc), problem.msg) for problem in error.problems]
+        raise type(error)(f"jobs.{index}: {error}", placed) from None
+
+
+def _check_same(handle: JobHandle, new: NewJob, idempotency_key: str | None, job: JobRequest) -> None:
+    """The same key must mean the same job: else a caller would take another's job for its own."""
+    if idempotency_key is not None and job.unique is None and handle.view.type != new.type:
+        words = f"this key was used for a job of the type {handle.view.type}"
+        raise InvalidInput(f"Idempotency-Key: {words}.", [Problem(("Idempotency-Key",), words)])
+
+
+# -- many jobs --------------------------------------------------------------------------------------------------------
+
+
+def _add_many(router: APIRouter, overview: Overview, operations: Operations) -> None:
+    @router.get("")
+    def find(
+        filter: Filtered,
+        sort: Annotated[str, Query(max_length=40, description="A field; - before it: descending")] = "-created",
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+        cursor: Annotated[str | None, Query(max_length=2_000, description="next_cursor of the page before")] = None,
+    ) -> JobPage:
+        """A page of the jobs that match. Pages are by key: a job that comes or goes shifts no page."""
+        return overview.search(filter.query(overview), sort=sort, limit=limit, cursor=cursor)
+
+    @router.get("/count", description=f"How many jobs match, counted up to {CAP:,}.")
+    def count(filter: Filtered) -> CountView:
+        return overview.count(filter.query(overview))
+
+    begun = {"model": Operation, "description": f"More than {AT_ONCE:,} match: begun, watch it at Location"}
+
+    @router.post("/actions", responses={202: begun})
+    def act_on_all(request: Request, response: Response, body: ActionRequest) -> BulkView:
+        """Do something to all jobs that match. Above 1,000 matches it goes on in the background of this server process; it
+        does not survive a restart of it, and is safe to repeat."""
+        query = overview.query(body.q)
+        counted = overview.act_on_all(body.action, query, dry_run=True)
+        if body.dry_run:
+            return counted
+        if counted.matched <= AT_ONCE:
+            return overview.act_on_all(body.action, query, reason=body.reason)
+        operation = operations.start(counted, body.action, query, body.reason)
+        response.status_code = 202
+        response.headers["Location"] = link(request, f"jobs/actions/{operation.id}")
+        return operation
+
+    @router.get("/actions/{operation_id}")
+    def watch(operation_id: str) -> Operation:
+        """How an action on many jobs stands."""
+        return operations.find(operation_id)
+
+
+# -- one job ----------------------------------------------------------------------------------------------------------
+
+
+def _add_one(router: APIRouter, client: Client) -> None:
+    @router.get("/{job_id}")
+    def show(job_id: str) -> JobView:
+        """One job."""
+        return client.job(job_id)
+
+    @router.get("/{job_id}/history")
+    def history(job_id: str) -> dict[str, Sequence[HistoryView]]:
+        """Every transition and request of a job, oldest first, under `items`."""
+        return {"items": client.history(job_id)}
+
+    @router.get("/{job_id}/logs")
+    def logs(
+        job_id: str,
+        after: Annotated[int, Query(ge=-MOST_LINES, le=2**63 - 1, description="Lines above this n; -k: the last k")] = 0,
+        limit: Annotated[int, Query(ge=1, le=MOST_LINES)] = 500,
+    ) -> LogPage:
+        """The console of a job, oldest line first; ask again with `after` = `next_after` for more."""
+        return client.logs(job_id, after=after, limit=limit)
+
+    for action, does in _DOES.items():
+        router.add_api_route(
+            f"/{{job_id}}/{action}", _acting(client, action), methods=["POST"], name=action, description=does,
+            operation_id=f"{action}_job", summary=f"{action.title()} a job",
+        )  # fmt: skip
+
+    @router.delete("/{job_id}")
+    def delete(job_id: str) -> JobView:
+        """Remove an ended job and all that belongs to it; answers the job as it was."""
+        job = client.job(job_id)
+        client.delete(job_id)
+        return job
+
+
+_DOES = {
+    Action.PAUSE: "Stand still: at once while it waits, at its next checkpoint while it runs (until then it is `requested`).",
+    Action.RESUME: "Go on from the saved state, on any worker; or take back a pause that was only asked.",
+    Action.CANCEL: "Stop for good: at once while it waits; while it runs it is asked first and forced after the grace time.",
+    Action.RETRY: "Try a failed or cancelled job again now, or one that waits for its next attempt; from its saved state.",
+}
+
+
+def _acting(client: Client, action: Action) -> Callable[..., JobView]:
+    def act(job_id: str, body: Reason | None = None) -> JobView:
+        return client.act(job_id, action, reason=body.reason if body else None)
+
+    return act

@@ -1,0 +1,67 @@
+"""This exists so that the filters of an address (`state=`, `tag=` …) and its search text become one search, quoted right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Query as Parameter
+
+from holdfast.client.overview import Overview
+from holdfast.core.errors import InvalidQuery, Problem
+from holdfast.core.query import STATES, Query, QueryError, term
+
+Values = Annotated[list[str] | None, Parameter(description="Exact values; a comma list or repeated: any of them")]
+MOST_VALUES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What the query string of a request asks for."""
+
+    q: str
+    fields: tuple[tuple[str, tuple[str, ...]], ...]
+
+    def query(self, overview: Overview) -> Query:
+        """The search that this means now. Raises InvalidQuery with the parameter and the place."""
+        query = overview.query(self.q)
+        for field, values in self.fields:
+            query = overview.query(query.with_term(_any_of(field, values)))
+        return query
+
+
+def filter_of(
+    q: Annotated[str, Parameter(description="Search text, for example: state:failed type:report.* created:>2h")] = "",
+    state: Values = None,
+    type: Values = None,
+    queue: Values = None,
+    owner: Values = None,
+    tag: Annotated[
+        list[str] | None, Parameter(description="A comma list: any of them; repeated: all of them")
+    ] = None,
+) -> Filter:
+    """Dependency: the filter of a request."""
+    any_of = (("state", state), ("type", type), ("queue", queue), ("owner", owner))
+    fields = [(name, found) for name, values in any_of if (found := _split(values or ()))]
+    fields += [("tag", found) for one in tag or () if (found := _split((one,)))]
+    if sum(len(values) for _, values in fields) > MOST_VALUES:
+        words = f"at most {MOST_VALUES} values can be asked for at once"
+        raise InvalidQuery(words, [Problem(("query",), words)])
+    return Filter(q, tuple(fields))
+
+
+def _split(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+
+
+def _any_of(field: str, values: Sequence[str]) -> str:
+    unknown = [value for value in values if field == "state" and value.lower() not in STATES]
+    if unknown:
+        words = f"{unknown[0][:60]!r} is no state; states are {', '.join(STATES)}"
+        raise InvalidQuery(f"state: {words}", [Problem(("state",), words)])
+    try:
+        terms = [term(field, value) for value in values]
+    except QueryError as error:
+        raise InvalidQuery(f"{field}: {error.message}", [Problem((field,), error.message)]) from None
+    return f"{field}:" + ",".join(one.removeprefix(f"{field}:") for one in terms)

@@ -1,0 +1,105 @@
+"""This exists so that programs can ask how the whole stands: health, figures, types, queues, workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from holdfast.client.client import Client
+from holdfast.client.overview import Overview
+from holdfast.client.views import QueueView, StatsView, TypeView, WorkerView
+from holdfast.web.api.body import StrictRoute
+from holdfast.web.api.models import Reason
+
+
+class Health(BaseModel):
+    """`status`: "live" or "ready"; anything else is answered with a problem."""
+
+    status: str
+    version: str
+
+
+class TypeList(BaseModel):
+    """Job types by name."""
+
+    items: Sequence[TypeView]
+
+
+class QueueList(BaseModel):
+    """Queues by name."""
+
+    items: Sequence[QueueView]
+
+
+class WorkerList(BaseModel):
+    """Worker processes, the lost ones of the last 24 hours too."""
+
+    items: Sequence[WorkerView]
+
+
+def health_routes(client: Client, version: str) -> APIRouter:
+    """For whoever supervises the process."""
+    router = APIRouter(prefix="/health", tags=["health"])
+
+    @router.get("/live")
+    async def live() -> Health:  # pyright: ignore[reportUnusedFunction]
+        """The process answers. Asks nothing of the storage."""
+        return Health(status="live", version=version)
+
+    @router.get("/ready")
+    def ready() -> Health:  # pyright: ignore[reportUnusedFunction]
+        """The storage answers too, and its schema is the one this version knows; else 503."""
+        client.reader.last_event()
+        return Health(status="ready", version=version)
+
+    return router
+
+
+def system_routes(client: Client, overview: Overview) -> APIRouter:
+    """Figures, types, queues, workers."""
+    router = APIRouter(tags=["system"], route_class=StrictRoute)
+
+    @router.get("/stats")
+    def stats() -> StatsView:  # pyright: ignore[reportUnusedFunction]
+        """Counts by state and by queue, throughput, the longest wait."""
+        return overview.stats()
+
+    @router.get("/job-types")
+    def types() -> TypeList:  # pyright: ignore[reportUnusedFunction]
+        """Every job type that a worker has published, with the JSON Schema of its arguments."""
+        return TypeList(items=overview.types())
+
+    @router.get("/job-types/{name:path}")
+    def type_(name: str) -> TypeView:  # pyright: ignore[reportUnusedFunction]
+        """One job type."""
+        return overview.type(name)
+
+    @router.get("/queues")
+    def queues() -> QueueList:  # pyright: ignore[reportUnusedFunction]
+        """Every queue that a job, a type or a pause names."""
+        return QueueList(items=overview.queues())
+
+    @router.post("/queues/{name:path}/pause")
+    def pause(name: str, body: Reason | None = None) -> QueueView:  # pyright: ignore[reportUnusedFunction]
+        """Let no worker claim from the queue. Jobs that run go on; jobs may still be added."""
+        client.pause_queue(name, reason=body.reason if body else None)
+        return _queue(overview, name)
+
+    @router.post("/queues/{name:path}/resume")
+    def resume(name: str) -> QueueView:  # pyright: ignore[reportUnusedFunction]
+        """Open a paused queue."""
+        client.resume_queue(name)
+        return _queue(overview, name)
+
+    @router.get("/workers")
+    def workers() -> WorkerList:  # pyright: ignore[reportUnusedFunction]
+        """Every worker process; `pid` is that of the process which runs the jobs."""
+        return WorkerList(items=overview.workers())
+
+    return router
+
+
+def _queue(overview: Overview, name: str) -> QueueView:
+    return next((queue for queue in overview.queues() if queue.name == name), QueueView(name=name))

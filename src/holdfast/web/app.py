@@ -1,0 +1,150 @@
+"""This exists so that the web side is one ASGI app: the API, the pages, the live streams, behind one guard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from holdfast.client.client import Client
+from holdfast.client.overview import Overview
+from holdfast.core.errors import HoldfastError, NotFound
+from holdfast.core.settings import Settings
+from holdfast.runtime.configure import database_url
+from holdfast.web.api.events import event_routes
+from holdfast.web.api.jobs import job_routes
+from holdfast.web.api.operations import Operations
+from holdfast.web.api.system import health_routes, system_routes
+from holdfast.web.dashboard.desk import Desk
+from holdfast.web.dashboard.error_pages import error_page
+from holdfast.web.dashboard.fragments import Fragments
+from holdfast.web.dashboard.routes import dashboard_router, make_desk
+from holdfast.web.dashboard.view import view_of
+from holdfast.web.docs import docs_routes
+from holdfast.web.errors import MEDIA_TYPE, SCHEMA, problem_of, problem_of_status, problem_of_validation
+from holdfast.web.guard import MAX_BULK_BODY, Guard
+from holdfast.web.live import LiveHub
+from holdfast.web.stream import EventStream, ping_event
+from holdfast.web.viewer import Viewer, read_asked
+
+API = "/api/v1"
+PROGRAMS = (f"{API}/", "/health/", "/openapi.json", "/live")
+"""Addresses that answer every error with a problem, whoever asks."""
+
+STORES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MySQL"}
+
+
+def create_web_app(client: Client, overview: Overview, settings: Settings, *, version: str) -> FastAPI:
+    """The web app on an open store. `app.state.hub.stop()` says goodbye to everyone who watches; call it before the server
+    waits for its connections to end (`holdfast.web.server` does)."""
+    hub = LiveHub(client, overview)
+    operations = Operations(overview)
+    scheme = database_url(settings).partition(":")[0]
+    desk = make_desk(client, overview, settings, version=version, storage=STORES.get(scheme, scheme))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        yield
+        operations.stop()
+        hub.stop()
+
+    app = FastAPI(
+        title="Holdfast",
+        version=version,
+        description="Background jobs that hold their place. Errors are RFC 9457 problems; times are RFC 3339, UTC.",
+        root_path=settings.root_path.rstrip("/"),
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.hub = hub
+    app.add_middleware(Guard, settings=settings, limits={f"{API}/jobs/bulk": MAX_BULK_BODY})
+    _answer_errors(app, desk)
+
+    failed = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    api = APIRouter(prefix=API, responses={"default": failed, 422: failed})
+    api.include_router(health_routes(client, version))
+    api.include_router(system_routes(client, overview))
+    api.include_router(job_routes(client, overview, operations))
+    api.include_router(event_routes(hub, overview))
+    app.include_router(api)
+    app.include_router(health_routes(client, version), include_in_schema=False)
+    app.include_router(docs_routes())
+    app.include_router(_live_routes(hub, Fragments(desk)))
+    app.include_router(dashboard_router(desk))
+    _describe(app)
+    return app
+
+
+def _live_routes(hub: LiveHub, fragments: Fragments) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.api_route("/live", methods=["GET", "POST"])
+    async def live(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+        values: dict[str, str] = dict(request.query_params)
+        if request.method == "POST":
+            values |= {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
+        asked = read_asked(values, request.headers.get("last-event-id"))
+        return EventStream(hub, Viewer(asked, view_of(request), fragments), ping=ping_event)
+
+    return router
+
+
+def _answer_errors(app: FastAPI, desk: Desk) -> None:
+    """One form of errors: a problem for programs, a page of ours for a browser that wanted one."""
+
+    async def page(request: Request, status: int, error: HoldfastError | None) -> Response:
+        return await run_in_threadpool(error_page, desk, request, status, error)
+
+    async def known(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HoldfastError)
+        return await page(request, error.status, error) if _wants_page(request) else problem_of(error)
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        if _wants_page(request):
+            return await page(request, 404, NotFound("The address is not complete."))
+        return problem_of_validation(error)
+
+    async def plain(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if _wants_page(request):
+            return await page(request, error.status_code, None)
+        return problem_of_status(error.status_code, error.detail, error.headers)
+
+    app.add_exception_handler(HoldfastError, known)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, plain)
+
+
+def _wants_page(request: HTTPConnection) -> bool:
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    if path.startswith(PROGRAMS):
+        return False
+    return "hx-request" in request.headers or "text/html" in request.headers.get("accept", "")
+
+
+def _describe(app: FastAPI) -> None:
+    """Put what FastAPI cannot know into the description: the form of problems, in place of its own."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            parts = schema["components"]["schemas"]
+            for name in ("HTTPValidationError", "ValidationError"):
+                parts.pop(name, None)
+            parts["Problem"] = SCHEMA
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi

@@ -1,0 +1,202 @@
+"""This exists so that nothing reaches a page or an address of the API before it is known who sent it, and how large it is."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from holdfast.core.errors import ConfigurationError, Problem
+from holdfast.core.settings import Settings
+from holdfast.web.errors import BodyTooLarge, log_accident, problem, problem_of, problem_of_accident
+
+MAX_BODY = 1024 * 1024
+MAX_BULK_BODY = 16 * MAX_BODY
+DRAINED = 32 * MAX_BODY
+"""So much of a body that is refused is still read, so that the sender gets to see the answer."""
+
+BODY_PATIENCE = 20.0
+"""Seconds that may pass between two parts of a body."""
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+EVERYWHERE = frozenset({"0.0.0.0", "[::]", ""})  # noqa: S104 - to be refused, not bound
+
+
+def check_bind(settings: Settings) -> None:
+    """Raise ConfigurationError when the server would listen where strangers can reach it: nobody has to sign in yet."""
+    if not _is_loopback(settings.host):
+        reason = (
+            f"{settings.host or 'every address'} is not a loopback address, and sign-in does not exist yet: anyone who "
+            "reaches the port could run and cancel jobs. Bind 127.0.0.1, or put your own proxy with authentication in front."
+        )
+        raise ConfigurationError([Problem(("host",), reason)])
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class Guard:
+    """The outermost layer, for HTTP and WebSocket, for every method: Host, origin, size of the body, security headers, and
+    the last net for errors that nobody expected."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, limits: Mapping[str, int] | None = None) -> None:
+        self._app = app
+        self._limits = dict(limits or {})
+        bound = f"[{settings.host}]" if ":" in settings.host and not settings.host.startswith("[") else settings.host
+        named = {_host_name(name.lower()) for name in (bound, *settings.allowed_hosts)}
+        self._hosts = LOOPBACK_NAMES | {name for name in named if name} - EVERYWHERE
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refuse(scope)
+        if refusal is not None:
+            await _answer(refusal, scope, receive, _with_headers(send))
+        elif scope["type"] == "websocket":
+            await self._app(scope, receive, _with_headers(send))
+        else:
+            await self._serve(scope, receive, send)
+
+    def _refuse(self, scope: Scope) -> Response | None:
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        host = hosts[0].decode("latin-1").lower() if len(hosts) == 1 else ""
+        if _host_name(host) not in self._hosts:
+            detail = (
+                "The Host header names no host that this server answers to. "
+                "Names beside localhost are listed in the setting allowed_hosts."
+            )
+            return problem(400, detail, code="host_not_allowed", title="Not a host of this server")
+        if _is_foreign(Headers(scope=scope), scope.get("method"), host):
+            detail = "The request was sent by a page of another site. Only pages of this server and programs may ask."
+            return problem(403, detail, code="foreign_origin", title="Not from another site")
+        return None
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        out = _with_headers(watched)
+        limit = self._limits.get(scope["path"].removeprefix(scope.get("root_path", "")), MAX_BODY)
+        body = _Body(scope, receive, limit)
+        try:
+            if body.declared > limit:
+                await body.refuse()
+            await self._app(scope, body.receive, out)
+        except BodyTooLarge as error:
+            await _answer(problem_of(error), scope, receive, out)
+        except Exception as error:
+            if started:
+                log_accident(error, scope["method"], scope["path"])
+                raise
+            await _answer(problem_of_accident(error, scope["method"], scope["path"]), scope, receive, out)
+
+
+class _Body:
+    """The body of one request on its way in: counted, and not waited for without end."""
+
+    def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "")
+        self.declared = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
+        self._asks_first = "expect" in headers
+        self._receive = receive
+        self._limit = limit
+        self._seen = 0
+        self._whole = False
+
+    async def receive(self) -> Message:
+        if self._whole:
+            return await self._receive()  # only the end of the connection can come now
+        message = await self._next()
+        if self._seen > self._limit:
+            await self.refuse()
+        return message
+
+    async def refuse(self) -> None:
+        """Read what is on its way, within bounds, and raise BodyTooLarge."""
+        if not self._asks_first and self.declared <= DRAINED:
+            while not self._whole and self._seen <= DRAINED:
+                await self._next()
+        raise BodyTooLarge(f"The body may have at most {self._limit:,} bytes.")
+
+    async def _next(self) -> Message:
+        try:
+            async with asyncio.timeout(BODY_PATIENCE):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(408, "The body did not arrive in time.", {"Connection": "close"}) from None
+        self._seen += len(message.get("body", b""))
+        self._whole = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+            headers.setdefault("Cache-Control", "no-store")
+            if message["status"] in (408, 413):
+                headers["Connection"] = "close"
+        await send(message)
+
+    return sending
+
+
+async def _answer(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
+        return
+    await response(scope, receive, send)
+
+
+def _host_name(host: str) -> str:
+    """The host without its port; "" for what is no host."""
+    if host.startswith("["):
+        name, bracket, port = host.partition("]")
+        return f"{name}]" if bracket and (not port or (port[0] == ":" and port[1:].isdigit())) else ""
+    name, colon, port = host.partition(":")
+    return name if not colon or (port.isascii() and port.isdigit()) else ""
+
+
+def _is_foreign(headers: Headers, method: str | None, host: str) -> bool:
+    """Whether a page of another site made a browser send this. Browsers tell, programs send neither header."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        followed = method in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
+        return site not in ("same-origin", "none") and not followed
+    origin = headers.get("origin")
+    if origin is None:
+        return False
+    parts = urlsplit(origin.lower())
+    default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return parts.netloc.removesuffix(default) != host.removesuffix(default) or not parts.netloc
