@@ -11,6 +11,7 @@ What the browser asks for, in the query string (or as the form of a POST, when i
     job=<id>                the job page is open; `log_after=<n>` = number of the newest console line it shows
     peek=<id>               the side peek shows this job: its `job` events carry `peek_html` as well
     seq=<n>                 `data-seq` of the page, or of the last event seen (also sent as `Last-Event-ID`)
+    new=<n>                 how many new jobs the page knows of already: `new` of the answer counts on from here
     once=1                  answer with what changed since `seq`, then `bye`, then close (a tab that polls)
 
 On connect the hub answers `hello`, then whatever changed after `seq` for what was asked; when it cannot know (no `seq`, or
@@ -23,7 +24,7 @@ topics.
     event: rows    {"html": {"<job id>": "<tr …>…</tr>"}, "gone": ["<job id>"], "left": ["<job id>"], "new": 3,
                     "tabs": "<nav …>", "rate": 14.0}
                    html = `Fragments.row_html`; gone = deleted jobs; left = no longer match q (their html comes too);
-                   new = how many jobs that match q were created since `seq` of the *page load* (absolute, not a step);
+                   new = how many jobs that match q were created since the page was loaded (absolute, not a step);
                    tabs = `Fragments.tabs_html`, at most 2/s, absent when nothing changed. Message ≤ 64 KiB, ≤ 4/s
     event: job     {"id": "…", "html": {"job-head": "…", "job-status": "…", …}, "title": "Running: …"}
                    html and title = `Fragments.job_html`, `job_title`. ≤ 10/s
@@ -65,7 +66,7 @@ class Fragments:
         return str(macros("rows.html", view).jobs_row(shown(job)))
 
     def tabs_html(self, counts: Mapping[str, CountView], query: str, current: str, view: View) -> str:
-        """The state tabs. `counts`: `Overview.count_by_state` of the filter without its state; `current`: its state or ""."""
+        """The state tabs. `counts`: `Overview.count_by_state` of the filter without state; `current`: that state or ""."""
         tabs, total = tabs_of(counts, query, current, view)
         return str(macros("lists.html", view).tabs_nav(tabs, total))
 

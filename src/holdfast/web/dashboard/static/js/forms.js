@@ -1,7 +1,7 @@
 // This exists so that forms act without leaving the page: the outcome is told by the server, never guessed.
 // Without it every form and link here works as a page of its own.
 
-import { patch } from "./patch.js";
+import { patch, patchShape } from "./patch.js";
 import { toast } from "./toast.js";
 
 const dialog = () => /** @type {HTMLDialogElement} */ (document.getElementById("dialog"));
@@ -43,7 +43,7 @@ async function reach(url, init) {
 function told(outcome) {
   for (const [id, html] of Object.entries(outcome.html || {})) {
     const el = document.getElementById(id);
-    if (el) patch(el, html);
+    if (el) (id.startsWith("row-") ? patchShape : patch)(el, html);
   }
   toast(outcome.toast, outcome.icon, outcome.undo);
 }

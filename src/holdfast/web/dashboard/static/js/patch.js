@@ -23,6 +23,44 @@ export function patch(el, html) {
   return true;
 }
 
+const parser = document.createElement("template");
+
+/**
+ * The same for parts that are drawn by one macro and so keep their shape, as the rows of a table: places are compared one by
+ * one and only what differs is touched. Several times as quick as `patch`, which matters at a thousand changes a second.
+ * @param {Element} el @param {string} html @returns {boolean}
+ */
+export function patchShape(el, html) {
+  if (last.get(el) === html) return false;
+  last.set(el, html);
+  parser.innerHTML = html;
+  const fresh = parser.content.firstElementChild;
+  if (fresh) align(el, fresh);
+  return true;
+}
+
+/** @param {Node} old @param {Node} fresh */
+function align(old, fresh) {
+  if (old.nodeName !== fresh.nodeName || old.nodeType !== fresh.nodeType) {
+    old.parentNode?.replaceChild(fresh, old);
+    if (fresh instanceof Element) retell(fresh.nodeName === "TIME" ? /** @type {Element} */ (fresh.parentNode) : fresh);
+    return;
+  }
+  if (!(old instanceof Element) || !(fresh instanceof Element)) {
+    if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  const time = old.nodeName === "TIME";
+  // a time that has not moved is already told in the viewer's zone and counts on by itself
+  if (time && old.getAttribute("datetime") === fresh.getAttribute("datetime") && old.getAttribute("data-f") === fresh.getAttribute("data-f")) return;
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  const [mine, theirs] = [old.childNodes, [...fresh.childNodes]];
+  theirs.forEach((node, at) => (at < mine.length ? align(mine[at], node) : old.appendChild(node)));
+  while (mine.length > theirs.length) old.lastChild?.remove();
+  if (time && old.parentNode) retell(/** @type {Element} */ (old.parentNode));
+}
+
 /**
  * Fetches a page of ours and lets the elements `selectors` of it take the place of those that are here.
  * @param {string} url @param {string[]} selectors @returns {Promise<boolean>}

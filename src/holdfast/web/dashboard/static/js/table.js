@@ -1,6 +1,6 @@
 // This exists so that the jobs table can be worked with while it lives: select, move by keys, and never lose one's place.
 
-import { load, patch } from "./patch.js";
+import { load, patchShape } from "./patch.js";
 import { asks, resubscribe, takes } from "./live.js";
 import { say } from "./toast.js";
 
@@ -140,6 +140,7 @@ async function showPeek() {
 export async function showNew() {
   const pill = one("pill");
   if (pill) pill.hidden = true;
+  fresh = 0;
   const url = new URL(location.href);
   url.searchParams.delete("cursor");
   history.replaceState(null, "", url);
@@ -188,7 +189,7 @@ function take(message) {
     const was = row.dataset.look;
     const kept = row.classList.contains("cursor");
     const current = row.getAttribute("aria-current");
-    if (!patch(row, text)) continue;
+    if (!patchShape(row, text)) continue;
     if (kept) row.classList.add("cursor");
     if (current) row.setAttribute("aria-current", current);
     if (message.left?.includes(id)) row.classList.add("left");
@@ -253,6 +254,7 @@ export function startTable() {
     }
     query.set("ids", rows().map((row) => row.dataset.id).join(","));
     query.set("q", table.dataset.q || "");
+    if (fresh) query.set("new", String(fresh));
     const state = new URL(location.href).searchParams.get("state");
     if (state) query.set("state", state);
   });

@@ -44,9 +44,21 @@ const dayOf = (at) => format("d", { year: "numeric", month: "2-digit", day: "2-d
 /** @param {number} at */
 const hms = (at) => format("t", { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(at);
 
+/** What `clock` said, because asking Intl again for each row and second is dear. @type {Map<number, string>} */
+const told = new Map();
+let toldOn = "";
+
 /** @param {number} at */
 export function clock(at) {
-  return dayOf(at) === dayOf(now()) ? hms(at) : `${format("m", { day: "numeric", month: "short" }).format(at)} ${hms(at)}`;
+  const today = dayOf(now()) + zone();
+  if (today !== toldOn || told.size > 5000) told.clear();
+  toldOn = today;
+  let words = told.get(at);
+  if (!words) {
+    words = today.startsWith(dayOf(at)) ? hms(at) : `${format("m", { day: "numeric", month: "short" }).format(at)} ${hms(at)}`;
+    told.set(at, words);
+  }
+  return words;
 }
 
 /** @param {number} seconds */
@@ -95,7 +107,7 @@ function one(node) {
   say(node, ago(at));
   const exact = node.querySelector("span");
   if (exact) say(exact, ` · ${clock(at)}`);
-  const title = `${format("m", { day: "numeric", month: "short" }).format(at)} ${hms(at)} ${zone()}`;
+  const title = `${clock(at)} ${zone()}`;
   if (node.title !== title) node.title = title;
 }
 

@@ -1,0 +1,26 @@
+"""This exists so that the browser tests look at real processes: `web PORT [PREFIX]` or `worker`, on the database of HOLDFAST_DATABASE_URL."""
+
+from __future__ import annotations
+
+import sys
+
+from holdfast.hosting.service import run_workers
+from holdfast.web.app import create_web_app
+from holdfast.web.server import WebServer
+from tests.browser.shop import app
+
+PATH = "tests.browser.shop:app"
+
+
+def main(role: str) -> int:
+    if role == "worker":
+        return run_workers(app, PATH)
+    parts = app.open()
+    web = create_web_app(parts.client, parts.overview, app.settings, version="test")
+    WebServer(web, app.settings).run()
+    app.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
