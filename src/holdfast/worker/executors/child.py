@@ -60,6 +60,7 @@ class Child:
         self._busy = False
         self._line.send({"kind": "ready"})
         while (port := self._inbox.get()) is not None:
+            self._line.send({"kind": "began"})
             ended = _run(app, port)
             sys.stdout.flush()
             port.close()

@@ -85,23 +85,29 @@ class Keeper:
     def alive(self) -> bool:
         return not self._exited.done() and not self._reader.at_eof()
 
-    async def run(self, port: Port) -> Ended:
-        """Have the child run the attempt, and pass on what it says. A child that dies is an answer too."""
+    async def run(self, port: Port) -> Ended | None:
+        """Have the child run the attempt, and pass on what it says. A child that dies is an answer too; None when it was
+        dead before it began, so that nothing was run."""
         self.jobs += 1
+        began = False
         flags = asyncio.get_running_loop().create_task(self._pass_flags_on(port))
         try:
             self._send(attempt_message(port.attempt))
             await self._writer.drain()
             while True:
                 message = await read_frame(self._reader)
-                if message["kind"] == "ended":
+                if message["kind"] == "began":
+                    began = True
+                elif message["kind"] == "ended":
                     return read_ended(message)
-                self._hear(port, message)
+                else:
+                    self._hear(port, message)
         except asyncio.CancelledError:
             self.kill()  # at once, before anything is waited for
             raise
         except (EOFError, ConnectionError):
-            return Ended(End.CRASHED, reason=await self._cause_of_death())
+            cause = await self._cause_of_death()
+            return Ended(End.CRASHED, reason=cause) if began else None
         except ValueError:
             self.kill()
             return Ended(End.CRASHED, reason="what it sent could not be read")

@@ -68,22 +68,30 @@ class ProcessExecutor:
     async def _run(self, run: Run) -> Ended:
         async with self._seats:
             try:
-                keeper = self._take_idle() or await Keeper.start(self._app, self._settings)
+                while True:
+                    keeper = self._take_idle() or await Keeper.start(self._app, self._settings)
+                    ended = await self._run_in(keeper, run)
+                    if (
+                        ended is not None
+                    ):  # otherwise the child had died while it was idle, which is no fault of this job
+                        return ended
             except ChildBroken as broken:
                 return Ended(End.FAILED, error=broken.error)
             except OSError as error:  # no process or memory left for a child
                 return Ended(End.FAILED, error=error_info(error))
-            try:
-                ended = await keeper.run(run.port)
-            except BaseException:
-                self._dismiss(keeper)
-                raise
-            if keeper.alive and keeper.jobs < self._jobs_per_child:
-                timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._dismiss, keeper)
-                self._idle[keeper] = timer
-            else:
-                self._dismiss(keeper)
-            return ended
+
+    async def _run_in(self, keeper: Keeper, run: Run) -> Ended | None:
+        try:
+            ended = await keeper.run(run.port)
+        except BaseException:
+            self._dismiss(keeper)
+            raise
+        if keeper.alive and keeper.jobs < self._jobs_per_child:
+            timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._dismiss, keeper)
+            self._idle[keeper] = timer
+        else:
+            self._dismiss(keeper)
+        return ended
 
     def _take_idle(self) -> Keeper | None:
         while self._idle:

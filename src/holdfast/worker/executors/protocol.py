@@ -30,7 +30,9 @@ class Executor(Protocol):
         ...
 
     def force(self, run: Run, *, because: str) -> None:
-        """The grace time is over: make `run` end now, whatever its function does. `because`: "cancel", "timeout" or "stop"."""
+        """The grace time is over: make `run` end now, whatever its function does.
+
+        `because`: "cancel", "timeout" or "stop"; it becomes the reason of the end."""
         ...
 
     async def close(self) -> None:

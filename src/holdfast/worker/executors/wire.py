@@ -3,7 +3,8 @@
 A frame is its length (four bytes, big-endian) and a JSON object with a member `kind`:
 
 * down: `hello` {app, path, settings}, `run` {attempt}, `flags` {pause, cancel, stop, lost}, `saved` {id, lost, error};
-* up: `ready` or `broken` {error}, `report` {hold, progress, logs}, `save` {id, saved}, `ended` {ended}.
+* up: `ready` or `broken` {error}; then, for each run, `began`, any of `report` {hold, progress, logs} and `save`
+  {id, saved}, and `ended` {ended}.
 
 The end of the stream tells either side that the other one is gone.
 """

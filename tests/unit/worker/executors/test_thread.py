@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import random
+import sys
 import threading
 import time
 
-from holdfast.core.outcome import End
-from holdfast.worker.executors.thread import ThreadExecutor
+from holdfast.core.outcome import End, Interrupted
+from holdfast.worker.executors.thread import ThreadExecutor, _set_async_exception
 from tests.unit.worker.executors.helpers import a_run, an_executor, run, until
 
 
@@ -131,6 +133,26 @@ def test_an_interruption_hits_only_the_job_it_is_meant_for() -> None:
             await asyncio.wait_for(asyncio.gather(*(one_of_many(n) for n in range(start, start + 4))), 20)
         assert forced_ends == {End.SUCCEEDED, End.INTERRUPTED}
         assert executor.abandoned == 0
+        await executor.close()
+
+    run(main())
+
+
+def test_an_interruption_that_comes_too_late_costs_neither_the_thread_nor_the_answer() -> None:
+    async def main() -> None:
+        executor = ThreadExecutor(1)
+        one, port = a_run("blocked", seconds=0.1)
+        task = asyncio.create_task(executor.run(one))
+        await until(lambda: port.of("log"))
+        (thread,) = executor._threads
+        assert thread.ident is not None
+        with executor._lock:  # the job has ended, its thread stands before its answer: now force has its turn first
+            while sys._current_frames()[thread.ident].f_code.co_name != "_finish":
+                time.sleep(0.001)
+            _set_async_exception(thread.ident, ctypes.py_object(Interrupted))
+        assert (await asyncio.wait_for(task, 10)).end is End.INTERRUPTED
+        assert (await executor.run(a_run("add", a=1, b=1)[0])).result == "2"
+        assert executor._threads == {thread}
         await executor.close()
 
     run(main())
