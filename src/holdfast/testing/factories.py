@@ -35,7 +35,6 @@ def type_row(name: str = TYPE, **fields: Any) -> TypeRow:
     """A published job type without arguments."""
     plain: dict[str, Any] = {
         "name": name,
-        "name": name,
         "queue": "default",
         "schema": '{"type":"object"}',
         "doc": "",
