@@ -110,9 +110,8 @@ class ThreadExecutor:
         for _ in threads:
             self._queue.put(None)
         until = monotonic() + 1.0
-        for (
-            thread
-        ) in threads:  # they are idle, so this takes no time; one that is not must not keep the worker
+        for thread in threads:
+            # they are idle, so this takes no time; one that is not must not keep the worker
             thread.join(max(0.0, until - monotonic()))
 
     # -- on the event loop ------------------------------------------------------------------------------------------------
