@@ -146,7 +146,8 @@ def test_an_interruption_that_comes_too_late_costs_neither_the_thread_nor_the_an
         await until(lambda: port.of("log"))
         (thread,) = executor._threads
         assert thread.ident is not None
-        with executor._lock:  # the job has ended, its thread stands before its answer: now force has its turn first
+        with executor._lock:
+            # the job has ended, its thread stands before its answer, and now force has its turn first
             while sys._current_frames()[thread.ident].f_code.co_name != "_finish":
                 time.sleep(0.001)
             _set_async_exception(thread.ident, ctypes.py_object(Interrupted))
