@@ -95,7 +95,7 @@ class Overview:
         page how many are done and refused so far; what it raises ends the work there.
         """
         counts = self._reader.count_by_state(query, cap=10 * CAP)
-        of_query = {s: c.count for s, c in counts.items() if s in State and c.count and self._asks_for(query, s)}
+        of_query = {s: c.count for s, c in counts.items() if s in set(State) and c.count and self._asks_for(query, s)}
         fits = sum(count for state, count in of_query.items() if State(state) in ALLOWED[action])
         done = refused = 0
         if not dry_run:

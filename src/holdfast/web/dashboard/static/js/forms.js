@@ -48,13 +48,16 @@ function told(outcome) {
   toast(outcome.toast, outcome.icon, outcome.undo);
 }
 
+/** An attribute of a form; its properties are hidden by fields named "action" and "id". @param {Element} form @param {string} name */
+const own = (form, name) => form.getAttribute(name) || "";
+
 /** @param {HTMLFormElement} form @param {HTMLElement | null} submitter */
 async function send(form, submitter) {
   const data = new FormData(form, submitter);
   const pressed = /** @type {HTMLButtonElement | null} */ (submitter);
   if (form.dataset.busy) return;
   form.dataset.busy = "yes";
-  const answer = await reach(pressed?.getAttribute("formaction") || form.action, {
+  const answer = await reach(pressed?.getAttribute("formaction") || own(form, "action"), {
     method: "POST",
     headers: { "HX-Request": "true" },
     body: new URLSearchParams(/** @type {any} */ (data)),
@@ -66,7 +69,7 @@ async function send(form, submitter) {
     if (dialog().open && answer.status < 500) dialog().close();
     told(outcome);
     document.dispatchEvent(new CustomEvent("holdfast:done", { detail: { form, outcome, ok: answer.ok } }));
-    const gone = answer.ok && /\/delete$/.test(form.action) && document.getElementById("job");
+    const gone = answer.ok && /\/delete$/.test(own(form, "action")) && document.getElementById("job");
     if (gone) location.href = outcome.to;
     return;
   }
@@ -141,7 +144,7 @@ export function startForms() {
 
   document.addEventListener("submit", (event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
-    if (form.method !== "post" || form.id === "new" || /\/looks$/.test(form.action)) return;
+    if (own(form, "method") !== "post" || own(form, "id") === "new" || /\/looks$/.test(own(form, "action"))) return;
     event.preventDefault();
     if (menu().matches(":popover-open") && menu().contains(form)) menu().hidePopover();
     send(form, /** @type {SubmitEvent} */ (event).submitter);

@@ -172,15 +172,16 @@ let fresh = 0;
 let entering = false;
 /** When `fresh` was counted last, for the pace of new rows. @type {[number, number]} */
 let paceFrom = [Date.now(), 0];
-let flashFrom = [Date.now(), 0];
+/** Changes counted in this second, and in the one before. */
+let flashFrom = [Date.now(), 0, 0];
 
 /** @param {{html?: Record<string,string>, gone?: string[], left?: string[], new?: number}} message */
 function take(message) {
   const html = Object.entries(message.html || {});
   const now = Date.now();
-  if (now - flashFrom[0] > 1000) flashFrom = [now, 0];
+  if (now - flashFrom[0] > 1000) flashFrom = [now, 0, now - flashFrom[0] < 2000 ? flashFrom[1] : 0];
   flashFrom[1] += html.length;
-  const quiet = flashFrom[1] > 50 || matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const quiet = Math.max(flashFrom[1], flashFrom[2]) >= 50 || matchMedia("(prefers-reduced-motion: reduce)").matches;
   let failed = 0;
   for (const [id, text] of html) {
     const row = one(`row-${id}`);
@@ -305,10 +306,9 @@ export function startTable() {
     const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.button;
     if (row && plain && !target.closest("a, button, input") && getSelection()?.isCollapsed !== false && innerWidth > 720) look(id);
   });
-  list.addEventListener("formdata", () => {}, true);
   document.addEventListener("formdata", (event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
-    if (form.id !== "bulk") return;
+    if (form.getAttribute("id") !== "bulk") return;
     const data = /** @type {FormDataEvent} */ (event).formData;
     data.delete("id");
     if (every) data.set("all", "1");
@@ -316,7 +316,7 @@ export function startTable() {
   });
   document.addEventListener("holdfast:done", (event) => {
     const detail = /** @type {CustomEvent} */ (event).detail;
-    if (detail.ok && (detail.form.id === "bulk" || detail.form.querySelector("[name=sure]"))) clear();
+    if (detail.ok && (detail.form.getAttribute("id") === "bulk" || detail.form.querySelector("[name=sure]"))) clear();
   });
   addEventListener("popstate", showPeek);
 }
