@@ -29,14 +29,36 @@ PATIENCE = 15.0
 """Seconds a caller waits for its turn before it gives up; its operation is then taken out of the line, not run later."""
 
 
-class Operation(Future[Any]):
-    """One call of a writing verb on its way to the store."""
+class Operation:
+    """One call of a writing verb on its way to the store. `future` only for those who wait without taking the turn: making
+    and settling one costs as much as everything else here together."""
 
-    def __init__(self, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        super().__init__()
+    __slots__ = ("answer", "args", "done", "error", "future", "kwargs", "verb")
+
+    def __init__(self, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any], future: Future[Any] | None) -> None:
         self.verb = verb
         self.args = args
         self.kwargs = kwargs
+        self.future = future
+        self.done = False
+        self.answer: Any = None
+        self.error: Exception | None = None
+
+    def begin(self) -> bool:
+        """Whether it is still wanted; from now on its caller cannot give it up."""
+        return self.future is None or self.future.set_running_or_notify_cancel()
+
+    def succeed(self, answer: Any) -> None:
+        self.answer = answer
+        self.done = True
+        if self.future is not None:
+            self.future.set_result(answer)
+
+    def fail(self, error: Exception) -> None:
+        self.error = error
+        self.done = True
+        if self.future is not None:
+            self.future.set_exception(error)
 
 
 class Gateway:
@@ -54,34 +76,34 @@ class Gateway:
 
     def call(self, verb: str, *args: Any, **kwargs: Any) -> Any:
         """Run a verb and wait for its commit; answers what the verb answers, raises what it raises."""
-        operation = self._put(verb, args, kwargs)
-        deadline = time.monotonic() + PATIENCE
-        while not operation.done():
-            if self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        operation = self._put(verb, args, kwargs, None)
+        while not operation.done:
+            if self._turn.acquire(timeout=PATIENCE):
                 try:
-                    if not operation.done():
+                    if not operation.done:
                         self._run_waiting()
                 finally:
                     self._turn.release()
             elif self._withdraw(operation):
                 raise StorageUnavailable(f"The database did not take the call within {PATIENCE:g} s. Nothing was stored.")
-        return operation.result()
+        if operation.error is not None:
+            raise operation.error
+        return operation.answer
 
     def submit(self, verb: str, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a verb on the gateway's thread; the future is done after the commit."""
-        operation = self._put(verb, args, kwargs)
-        if self._thread is None:
-            self._start_thread()
-        self._signal.release()
-        return operation
+        future = Future[Any]()
+        self._put(verb, args, kwargs, future)
+        self._wake()
+        return future
 
     def submit_together(self, *calls: tuple[str, tuple[Any, ...]]) -> list[Future[Any]]:
         """Several verbs that go into the line side by side, so that one transaction serves them, in this order."""
-        operations: list[Future[Any]] = [self._put(verb, args, {}) for verb, args in calls]
-        if self._thread is None:
-            self._start_thread()
-        self._signal.release()
-        return operations
+        futures = [Future[Any]() for _ in calls]
+        for (verb, args), future in zip(calls, futures, strict=True):
+            self._put(verb, args, {}, future)
+        self._wake()
+        return futures
 
     async def acall(self, verb: str, *args: Any, **kwargs: Any) -> Any:
         """`call` for an event loop: the loop goes on while the commit is under way."""
@@ -95,12 +117,14 @@ class Gateway:
             self._thread.join()
             self._thread = None
 
-    def _put(self, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Operation:
+    def _put(
+        self, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any], future: Future[Any] | None
+    ) -> Operation:
         if self._process != os.getpid():
             raise StorageRefused("This store was opened before a fork; open the app anew in each process.")
         if self._closed:
             raise StorageUnavailable("This program has closed its store; nothing can be stored any more.")
-        operation = Operation(verb, args, kwargs)
+        operation = Operation(verb, args, kwargs, future)
         self._waiting.append(operation)
         return operation
 
@@ -111,9 +135,11 @@ class Gateway:
             return False  # somebody has taken it: its answer is near
         return True
 
-    def _start_thread(self) -> None:
-        self._thread = threading.Thread(target=self._serve, name="holdfast-gateway", daemon=True)
-        self._thread.start()
+    def _wake(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="holdfast-gateway", daemon=True)
+            self._thread.start()
+        self._signal.release()
 
     def _serve(self) -> None:
         while True:
@@ -130,7 +156,7 @@ class Gateway:
         taken: list[Operation] = []
         while self._waiting and len(taken) < MOST_AT_ONCE:
             operation = self._waiting.popleft()
-            if operation.set_running_or_notify_cancel():  # its caller has not given up
+            if operation.begin():
                 taken.append(operation)
         if not taken:
             return
@@ -138,16 +164,16 @@ class Gateway:
             answers = self._run_together(taken)
         except StorageUnavailable as error:
             for operation in taken:
-                operation.set_exception(error)
+                operation.fail(error)
         except Exception as error:
             if len(taken) == 1:
-                taken[0].set_exception(error)
+                taken[0].fail(error)
             else:  # one of them is bad: each alone, so that the others do not suffer for it
                 for operation in taken:
                     self._run_alone(operation)
         except BaseException:  # Ctrl-C in the thread that had the turn: the others must not wait for ever
             for operation in taken:
-                operation.set_exception(StorageUnavailable("The call was interrupted. Nothing was stored; repeat it."))
+                operation.fail(StorageUnavailable("The call was interrupted. Nothing was stored; repeat it."))
             raise
         else:
             self._hand_out(taken, answers)
@@ -156,14 +182,14 @@ class Gateway:
         try:
             answers = self._run_together([operation])
         except Exception as error:
-            operation.set_exception(error)
+            operation.fail(error)
         else:
             self._hand_out([operation], answers)
 
     def _hand_out(self, operations: Sequence[Operation], answers: Sequence[Any]) -> None:
         topics: set[Topic] = set()
         for operation, answer in zip(operations, answers, strict=True):
-            operation.set_result(answer)
+            operation.succeed(answer)
             topics |= _topics(operation, answer)
         if topics:
             self._notify(frozenset(topics))
