@@ -78,6 +78,7 @@ class LocalPort:
         self._lock = threading.Lock()
         self._progress: str | None = None
         self._saved: str | None = None
+        self._newest: str | None = None
         self._logs: list[LogLine] = []
         self._woken: threading.Event | None = None
         self._waiters: set[asyncio.Future[None]] = set()
@@ -98,14 +99,25 @@ class LocalPort:
 
     def hold(self, saved: str) -> None:
         with self._lock:
-            self._saved = saved
+            self._saved = self._newest = saved
         self._courier.note(self)
 
     def save(self, saved: str) -> None:
-        self.hear(self._courier.gateway.call("report", [self._take_with(saved)])[0], strict=True)
+        report = self._take_with(saved)
+        try:
+            answers = self._courier.gateway.call("report", [report])
+        except BaseException:
+            self.put_back(report)
+            raise
+        self.hear(answers[0], strict=True)
 
     async def save_async(self, saved: str) -> None:
-        answers = await self._courier.gateway.acall("report", [self._take_with(saved)])
+        report = self._take_with(saved)
+        try:
+            answers = await self._courier.gateway.acall("report", [report])
+        except BaseException:
+            self.put_back(report)
+            raise
         self.hear(answers[0], strict=True)
 
     def wait(self, seconds: float) -> None:
@@ -116,17 +128,19 @@ class LocalPort:
         woken.wait(seconds)
 
     async def wait_async(self, seconds: float) -> None:
-        if self.flags.any:
-            return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
+        with self._lock:
+            if self.flags.any:
+                return
+            self._waiters.add(waiter)
         try:
             async with asyncio.timeout(seconds):
                 await waiter
         except TimeoutError:
             return
         finally:
-            self._waiters.discard(waiter)
+            with self._lock:
+                self._waiters.discard(waiter)
 
     # -- what the worker calls --------------------------------------------------------------------------------------------
 
@@ -135,14 +149,14 @@ class LocalPort:
         for name, value in flags.items():
             setattr(self.flags, name, value)
         with self._lock:
-            woken = self._woken
+            woken, waiters = self._woken, tuple(self._waiters)
         if not self.flags.any:
             if woken is not None:
                 woken.clear()
             return
         if woken is not None:
             woken.set()
-        for waiter in tuple(self._waiters):
+        for waiter in waiters:
             waiter.get_loop().call_soon_threadsafe(_finish, waiter)
 
     def hear(self, answer: str, *, strict: bool = False) -> None:
@@ -174,14 +188,15 @@ class LocalPort:
         """A report could not be sent: it waits again, behind what is newer."""
         with self._lock:
             self._progress = self._progress or report.progress
-            self._saved = self._saved or report.saved
+            if report.saved is self._newest:  # else a newer one is stored already, or waits
+                self._saved = report.saved
             self._logs[:0] = report.logs
         if not self._closed:
             self._courier.note(self)
 
     def _take_with(self, saved: str) -> Report:
         with self._lock:
-            self._saved = saved
+            self._saved = self._newest = saved
             return self._take()
 
     def _take(self) -> Report:

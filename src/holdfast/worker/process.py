@@ -87,7 +87,7 @@ class WorkerProcess:
         executors: dict[str, Executor] = {
             "loop": LoopExecutor(),
             "thread": ThreadExecutor(s.threads),
-            "process": ProcessExecutor(s.children, self._app),
+            "process": ProcessExecutor(s.children, self._app, s),
         }
         judge = Judge(
             Retention(s.keep_succeeded, s.keep_failed, s.keep_cancelled), self._reader.now, random.random

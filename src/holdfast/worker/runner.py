@@ -23,13 +23,14 @@ log = structlog.get_logger("holdfast.worker")
 class Active:
     """One running attempt: what the worker needs to ask it to stop, and to force it."""
 
-    __slots__ = ("executor", "port", "run", "timed_out", "timers")
+    __slots__ = ("cancelling", "executor", "port", "run", "timed_out", "timers")
 
     def __init__(self, run: Run, port: LocalPort, executor: Executor) -> None:
         self.run = run
         self.port = port
         self.executor = executor
         self.timed_out = False
+        self.cancelling = False
         self.timers: list[asyncio.TimerHandle] = []
 
 
@@ -87,7 +88,9 @@ class Runner:
         report = active.port.close()
         del self.active[job.seq]
         backoff = active.run.type.options.backoff
-        self._hand_over(job.type, self._judge.settle(job, backoff, ended, active.port.flags, report))
+        settlement = self._judge.settle(job, backoff, ended, active.port.flags, report)
+        active.port.flags.lost = True  # a thread that was given up stops at its next word to us
+        self._hand_over(job.type, settlement)
 
     # -- what is asked of running jobs ------------------------------------------------------------------------------------
 
@@ -100,8 +103,9 @@ class Runner:
             pause, cancel = request == "pause", request == "cancel"
             if (pause, cancel) != (flags.pause, flags.cancel):
                 active.port.raise_flag(pause=pause, cancel=cancel)
-                if cancel:
-                    active.timers.append(self._loop.call_later(self._grace, self._force, active, "cancel"))
+            if cancel and not active.cancelling:
+                active.cancelling = True
+                active.timers.append(self._loop.call_later(self._grace, self._force, active, "cancel"))
 
     def ask_all_to_stop(self) -> None:
         """The worker shuts down: every job may end, or be handed back at its next checkpoint."""
