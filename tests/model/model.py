@@ -201,10 +201,8 @@ class Model:
         ]
         for job in due:
             job.go("enqueued", job.reason)
-        return len(due), min(
-            (job.run_at for job in self.jobs.values() if job.state == "scheduled" and job.run_at),
-            default=None,
-        )
+        waiting = [job.run_at for job in self.jobs.values() if job.state == "scheduled" and job.run_at]
+        return len(due), min(waiting, default=None)
 
     def sweep(self, dead: str | None) -> dict[str, str]:
         for worker_id, worker in self.workers.items():
