@@ -60,7 +60,6 @@ def create_web_app(client: Client, overview: Overview, settings: Settings, *, ve
         title="Holdfast",
         version=version,
         description="Background jobs that hold their place. Errors are RFC 9457 problems; times are RFC 3339, UTC.",
-        root_path=settings.root_path.rstrip("/"),
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -71,7 +70,10 @@ def create_web_app(client: Client, overview: Overview, settings: Settings, *, ve
     app.add_middleware(Guard, settings=settings, limits={f"{API}/jobs/bulk": MAX_BULK_BODY})
     _answer_errors(app, desk)
 
-    failed = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    failed = {
+        "description": "Problem",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
     api = APIRouter(prefix=API, responses={"default": failed, 422: failed})
     api.include_router(health_routes(client, version))
     api.include_router(system_routes(client, overview))
@@ -139,7 +141,9 @@ def _describe(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            schema = get_openapi(
+                title=app.title, version=app.version, description=app.description, routes=app.routes
+            )
             parts = schema["components"]["schemas"]
             for name in ("HTTPValidationError", "ValidationError"):
                 parts.pop(name, None)

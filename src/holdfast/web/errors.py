@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -30,7 +30,10 @@ SCHEMA: dict[str, Any] = {
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What happened and what to do, for a person"},
         "code": {"type": "string", "description": "Stable word for programs"},
-        "error_id": {"type": "string", "description": "Of an unexpected error: the id under which the server logged it"},
+        "error_id": {
+            "type": "string",
+            "description": "Of an unexpected error: the id under which the server logged it",
+        },
         "errors": {
             "type": "array",
             "description": "Every place of the input that is wrong, with the reason",
@@ -111,21 +114,25 @@ def problem_of(error: HoldfastError) -> Response:
     """The problem that an error of ours stands for."""
     errors = error.problems if isinstance(error, (InvalidInput, ConfigurationError)) else None
     headers = {"Retry-After": "2"} if error.status == 503 else None
-    return problem(error.status, error.detail, code=error.code, title=error.title, errors=errors, headers=headers)
+    return problem(
+        error.status, error.detail, code=error.code, title=error.title, errors=errors, headers=headers
+    )
 
 
 def problem_of_validation(error: RequestValidationError) -> Response:
     """The problem of parameters or a body that do not have their declared form."""
     found = [Problem(_place(item["loc"]), str(item["msg"])) for item in error.errors()[:MOST_PROBLEMS]]
-    return problem(
-        422, _sentence(found), code=InvalidInput.code, title=InvalidInput.title, errors=found
-    )
+    return problem(422, _sentence(found), code=InvalidInput.code, title=InvalidInput.title, errors=found)
 
 
 def problem_of_status(status: int, detail: str | None, headers: Mapping[str, str] | None) -> Response:
     """The problem of a plain HTTP error: no such address, no such method."""
-    code = re.sub(r"[^a-z]+", "_", HTTPStatus(status).phrase.lower())
-    words = detail if detail and detail != HTTPStatus(status).phrase else _WORDS.get(status, HTTPStatus(status).phrase)
+    code = _CODES.get(status, f"http_{status}")
+    words = (
+        detail
+        if detail and detail != HTTPStatus(status).phrase
+        else _WORDS.get(status, HTTPStatus(status).phrase)
+    )
     return problem(status, words, code=code, headers=headers)
 
 
@@ -133,16 +140,21 @@ def problem_of_accident(error: Exception, method: str, path: str) -> Response:
     """The answer to an error that nobody expected: logged whole under an id, of which the answer tells only the id."""
     error_id = log_accident(error, method, path)
     detail = f"Nothing is known to be lost. The server logged what happened as {error_id}."
-    return problem(500, detail, code="internal", title="Something went wrong on the server", error_id=error_id)
+    return problem(
+        500, detail, code="internal", title="Something went wrong on the server", error_id=error_id
+    )
 
 
 def log_accident(error: Exception, method: str, path: str) -> str:
     """Log an unexpected error with its traceback; answers the id under which it was logged."""
     error_id = secrets.token_hex(6)
-    log.error("unexpected error", error_id=error_id, method=method, path=path[:200], exc_info=error)
+    # as text: a renderer that is handed the exception may show the values of its variables, and those may be secret
+    told = "".join(traceback.format_exception(error))
+    log.error("unexpected error", error_id=error_id, method=method, path=path[:200], exception=told)
     return error_id
 
 
+_CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 408: "timeout"}
 _WORDS = {
     404: "There is nothing at this address.",
     405: "This address does not take that method.",

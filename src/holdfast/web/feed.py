@@ -55,7 +55,11 @@ class Feed(Watcher):
             self._floor = 0
             self._replay = [message("resync", tick.newest, {"seq": tick.newest})]
             return
-        missed = [e for e in tick.client.reader.events(after=self._seen, limit=MOST_REPLAYED + 1) if e.seq <= tick.seq]
+        missed = [
+            e
+            for e in tick.client.reader.events(after=self._seen, limit=MOST_REPLAYED + 1)
+            if e.seq <= tick.seq
+        ]
         if len(missed) > MOST_REPLAYED:
             self._replay = [message("resync", tick.seq, {"seq": tick.seq})]
         else:

@@ -1,4 +1,4 @@
-"""This exists so that nothing reaches a page or an address of the API before it is known who sent it, and how large it is."""
+"""This exists so that nothing reaches a page or an address of the API before it is known who sent it and how large it is."""
 
 from __future__ import annotations
 
@@ -64,8 +64,13 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings, limits: Mapping[str, int] | None = None) -> None:
         self._app = app
+        self._prefix = settings.root_path.rstrip("/")
         self._limits = dict(limits or {})
-        bound = f"[{settings.host}]" if ":" in settings.host and not settings.host.startswith("[") else settings.host
+        bound = (
+            f"[{settings.host}]"
+            if ":" in settings.host and not settings.host.startswith("[")
+            else settings.host
+        )
         named = {_host_name(name.lower()) for name in (bound, *settings.allowed_hosts)}
         self._hosts = LOOPBACK_NAMES | {name for name in named if name} - EVERYWHERE
 
@@ -73,6 +78,8 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        if self._prefix and not scope.get("root_path"):
+            scope["root_path"] = self._prefix
         refusal = self._refuse(scope)
         if refusal is not None:
             await _answer(refusal, scope, receive, _with_headers(send))

@@ -9,26 +9,27 @@ from collections.abc import Callable
 import uvicorn
 from fastapi import FastAPI
 
-from holdfast.core.errors import ConfigurationError, Problem
 from holdfast.core.settings import Settings
+from holdfast.runtime.listen import address, bind
 from holdfast.web.guard import check_bind
 
 LAST_WORD = 10
 """Seconds that open requests have to end when the server stops."""
 
-STALLED = 20_000
-"""Milliseconds after which the kernel gives up a line whose other side takes nothing."""
-
-SEND_BUFFER = 256 * 1024
-"""Bytes that the kernel keeps of what is not yet taken: a slow reader is noticed before much is lost to it."""
-
 
 class WebServer(uvicorn.Server):
     """Serves the web app until `stop()`, or SIGINT or SIGTERM when it runs in the main thread."""
 
-    def __init__(self, app: FastAPI, settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:
-        """`ready` is called with the address once requests are answered. Raises ConfigurationError when the address is not
-        loopback, or is taken."""
+    def __init__(
+        self,
+        app: FastAPI,
+        settings: Settings,
+        *,
+        ready: Callable[[str], None] | None = None,
+        listening: socket.socket | None = None,
+    ) -> None:
+        """`ready` is called with the address once requests are answered; `listening` is a socket that is bound already. Raises
+        ConfigurationError when the address is not loopback, or is taken."""
         check_bind(settings)
         super().__init__(
             uvicorn.Config(
@@ -47,8 +48,8 @@ class WebServer(uvicorn.Server):
         )
         self._app = app
         self._ready = ready
-        self.socket = _bind(settings)
-        self.url = _address(settings.host, self.socket.getsockname()[1])
+        self.socket = listening or bind(settings)
+        self.url = address(settings, self.socket)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve in this thread, on an event loop of its own."""
@@ -70,24 +71,3 @@ class WebServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.hub.stop()  # first of all: a stream that is watched would never end by itself
         await super().shutdown(sockets)
-
-
-def _bind(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED)
-        bound.bind((settings.host.strip("[]"), settings.port))
-        bound.set_inheritable(False)
-    except OSError as error:
-        bound.close()
-        words = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another with HOLDFAST_PORT"
-        raise ConfigurationError([Problem(("port",), words)]) from None
-    return bound
-
-
-def _address(host: str, port: int) -> str:
-    return f"http://[{host.strip('[]')}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -130,7 +130,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._hub.watching(self._watcher):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await send(_body(f"retry: 1000\nid: {self._watcher.seq}\n: open\n\n"))
+            await send(_body(": open\nretry: 1000\n\n"))
             await either(self._write(send), _left(receive))
 
     async def _write(self, send: Send) -> None:

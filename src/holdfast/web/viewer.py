@@ -67,7 +67,9 @@ def read_asked(values: Mapping[str, str], last_event_id: str | None) -> Asked:
         if text in ("", "-1"):
             return None
         if not text.isascii() or not text.isdigit() or len(text) > 18:
-            raise InvalidInput(f"{key}: not a number of this stream.", [Problem((key,), "not a number of this stream")])
+            raise InvalidInput(
+                f"{key}: not a number of this stream.", [Problem((key,), "not a number of this stream")]
+            )
         return int(text)
 
     after = number("log_after", values.get("log_after", ""))
@@ -101,7 +103,11 @@ class Box:
     rate: float | None = None
 
     def size(self) -> int:
-        drawn = [*self.stats.values(), *self.rows.values(), *(text for html in self.jobs.values() for text in html.values())]
+        drawn = [
+            *self.stats.values(),
+            *self.rows.values(),
+            *(text for html in self.jobs.values() for text in html.values()),
+        ]
         return sum(map(len, drawn)) + sum(len(text) for text, _ in self.log) + len(self.tabs)
 
 
@@ -146,7 +152,11 @@ class Viewer(Watcher):
         if known and seen is not None and seen >= tick.newest:
             self._draw_lines(tick)
             return
-        missed = tick.client.reader.events(after=seen, limit=5_000) if known and seen is not None and self.feeds else []
+        missed = (
+            tick.client.reader.events(after=seen, limit=5_000)
+            if known and seen is not None and self.feeds
+            else []
+        )
         changed = tick.changed_since(seen, self.ids) if known and seen is not None else self.ids
         self._changed(tick, changed, missed)
         self._draw_lines(tick)
@@ -229,7 +239,9 @@ class Viewer(Watcher):
             html |= tick.once(("job", job.id, self._view), lambda: self._fragments.job_html(job, self._view))
             self._drawn.titles[job.id] = self._fragments.job_title(job)
         if job.id == self._asked.peek:
-            html |= tick.once(("peek", job.id, self._view), lambda: self._fragments.peek_html(job, self._view))
+            html |= tick.once(
+                ("peek", job.id, self._view), lambda: self._fragments.peek_html(job, self._view)
+            )
         self._drawn.jobs[job.id] = html
 
     def _draw_lines(self, tick: Tick) -> None:
@@ -264,7 +276,9 @@ class Viewer(Watcher):
         try:
             query = self._query()
             text = query.without(f"state:{self._asked.state}") if self._asked.state else query.text
-            counts = tick.once(("counts", query.text, self._view.zone), lambda: tick.overview.count_by_state(query))
+            counts = tick.once(
+                ("counts", query.text, self._view.zone), lambda: tick.overview.count_by_state(query)
+            )
         except InvalidQuery:
             return self._tabs
         return self._fragments.tabs_html(counts, text, self._asked.state, self._view)
@@ -272,7 +286,10 @@ class Viewer(Watcher):
     def _draw_topics(self, tick: Tick) -> None:
         self._topics_due = self._settled if self._settled > tick.now else tick.now + PULSE
         for topic in self._asked.topics:
-            html = tick.once(("topic", topic, self._view), lambda topic=topic: self._fragments.topic_html(topic, self._view))
+            html = tick.once(
+                ("topic", topic, self._view),
+                lambda topic=topic: self._fragments.topic_html(topic, self._view),
+            )
             for part, text in html.items():
                 if self._sent.get(part) != hash(text):
                     self._sent[part] = hash(text)
@@ -316,7 +333,8 @@ class Viewer(Watcher):
         messages += self._row_messages(box)
         messages += [message("job", self.seq, _job(job, html, box.titles)) for job, html in box.jobs.items()]
         messages += [
-            message("log", self.seq, {"id": self._asked.job, "html": html, "last": last}) for html, last in box.log
+            message("log", self.seq, {"id": self._asked.job, "html": html, "last": last})
+            for html, last in box.log
         ]
         if self._asked.once:
             self.close()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.testclient import TestClient
 
 from holdfast.app import Holdfast
 from holdfast.context import JobContext
@@ -19,8 +18,6 @@ from holdfast.core.outcome import Report
 from holdfast.core.settings import Settings
 from holdfast.web.app import create_web_app
 from holdfast.web.server import WebServer
-
-BASE = "http://127.0.0.1:8600"
 
 
 async def count_to(ctx: JobContext, n: int = 100, delay: float = 0.1) -> int:
@@ -55,11 +52,15 @@ class Lab:
         return [handle.id for handle in self.client.enqueue_many("count_to", args, options)]
 
     def worker(self, name: str = "w1") -> None:
-        row = WorkerRow(id=name, name=name, host="here", pid=4711, version="1.2.3", queues=(), types=(), slots=10)
+        row = WorkerRow(
+            id=name, name=name, host="here", pid=4711, version="1.2.3", queues=(), types=(), slots=10
+        )
         self.parts.gateway.call("register_worker", row, lease=600.0)
 
     def claim(self, limit: int = 10, worker: str = "w1") -> list[Any]:
-        request = ClaimRequest(worker=worker, types=frozenset(("count_to", "import_customers", "foo/bar.baz")), limit=limit)
+        request = ClaimRequest(
+            worker=worker, types=frozenset(("count_to", "import_customers", "foo/bar.baz")), limit=limit
+        )
         return self.parts.gateway.call("claim", request)
 
     def progress(self, claimed: Any, done: float, total: float = 100) -> str:
@@ -73,11 +74,6 @@ class Lab:
 
 def _odd(text: str = "") -> str:
     return text
-
-
-def browser(lab: Lab, **headers: str) -> TestClient:
-    """A client in the same process; the errors it meets are answers, not exceptions."""
-    return TestClient(lab.web, base_url=BASE, raise_server_exceptions=False, headers=headers, follow_redirects=False)
 
 
 @contextmanager

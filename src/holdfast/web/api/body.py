@@ -34,7 +34,9 @@ class StrictRoute(APIRoute):
                 return await answer(request)
             media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if media != "application/json":
-                raise WrongMediaType(f"Send Content-Type: application/json; this body is {media or 'of no declared type'}.")
+                raise WrongMediaType(
+                    f"Send Content-Type: application/json; this body is {media or 'of no declared type'}."
+                )
             value = read_json(raw) if len(raw) <= READ_AT_ONCE else await run_in_threadpool(read_json, raw)
             return await answer(ReadRequest(request, raw, value))
 
@@ -68,7 +70,9 @@ def read_json(raw: bytes) -> Any:
     except RecursionError:
         raise _too_deep(("body",)) from None
     except ValueError:  # int() refuses more digits than Python converts in reasonable time
-        raise InvalidInput("A number in the body has too many digits.", [Problem(("body",), "too many digits")]) from None
+        raise InvalidInput(
+            "A number in the body has too many digits.", [Problem(("body",), "too many digits")]
+        ) from None
     check_value(value, (), 0)
     return value
 
@@ -80,12 +84,16 @@ def check_value(value: Any, loc: tuple[str | int, ...], depth: int) -> None:
             check_text(value, loc=loc or ("body",))
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise InvalidInput("A number in the body is too large.", [Problem(loc or ("body",), "not a finite number")])
+            raise InvalidInput(
+                "A number in the body is too large.", [Problem(loc or ("body",), "not a finite number")]
+            )
     elif isinstance(value, (dict, list)):
         if depth >= MAX_DEPTH:
             raise _too_deep(loc)
         whole = cast(dict[str, Any] | list[Any], value)
-        entries: Iterable[tuple[str | int, Any]] = whole.items() if isinstance(whole, dict) else enumerate(whole)
+        entries: Iterable[tuple[str | int, Any]] = (
+            whole.items() if isinstance(whole, dict) else enumerate(whole)
+        )
         for key, inner in entries:
             if isinstance(key, str) and (not key.isascii() or "\x00" in key):
                 check_text(key, loc=loc or ("body",))
@@ -93,7 +101,9 @@ def check_value(value: Any, loc: tuple[str | int, ...], depth: int) -> None:
 
 
 def _too_deep(loc: tuple[str | int, ...]) -> InvalidInput:
-    return InvalidInput(f"The body is nested deeper than {MAX_DEPTH} levels.", [Problem(loc[:8], "nested too deep")])
+    return InvalidInput(
+        f"The body is nested deeper than {MAX_DEPTH} levels.", [Problem(loc[:8], "nested too deep")]
+    )
 
 
 def _no_constant(name: str) -> NoReturn:

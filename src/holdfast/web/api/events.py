@@ -26,6 +26,7 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
 
     @router.get(
         "/events",
+        summary="Hear of changes",
         status_code=200,
         response_class=EventStream,
         responses={200: {"content": {EventStream.media_type: {"schema": {"type": "string"}}}}},
@@ -34,7 +35,8 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
         filter: Filtered,
         last_event_id: Annotated[str | None, Header(description="id of the last event that was seen")] = None,
         after: Annotated[
-            str | None, Query(alias="last_event_id", description="The same for clients that cannot send the header")
+            str | None,
+            Query(alias="last_event_id", description="The same for clients that cannot send the header"),
         ] = None,
     ) -> Response:
         """Committed changes of the jobs that match, as server-sent events, from now on or from the last one seen.

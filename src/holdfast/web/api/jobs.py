@@ -53,7 +53,7 @@ def job_routes(client: Client, overview: Overview, operations: Operations) -> AP
 def _add_enqueue(router: APIRouter, client: Client, overview: Overview) -> None:
     held = {"model": JobView, "description": "A live job holds the unique key: that one"}
 
-    @router.post("", status_code=201, responses={200: held})
+    @router.post("", status_code=201, responses={200: held}, summary="Enqueue a job")
     def enqueue(
         request: Request,
         response: Response,
@@ -72,7 +72,7 @@ def _add_enqueue(router: APIRouter, client: Client, overview: Overview) -> None:
         response.headers["Location"] = link(request, f"jobs/{handle.id}")
         return handle.view
 
-    @router.post("/bulk", status_code=201)
+    @router.post("/bulk", status_code=201, summary="Enqueue many jobs")
     def enqueue_bulk(body: BulkRequest) -> JobList:
         """Enqueue many jobs in one transaction: all of them, or none."""
         handles = client.insert([_nth_job(client, index, job) for index, job in enumerate(body.jobs)])
@@ -80,16 +80,25 @@ def _add_enqueue(router: APIRouter, client: Client, overview: Overview) -> None:
         found: dict[str, JobView] = {}
         for start in range(0, len(ids), 1_000):
             found |= {view.id: view for view in overview.jobs(ids[start : start + 1_000])}
-        return JobList(items=[found[one] for one in ids if one in found], created=sum(handle.created for handle in handles))
+        return JobList(
+            items=[found[one] for one in ids if one in found],
+            created=sum(handle.created for handle in handles),
+        )
 
 
 def _new_job(client: Client, job: JobRequest, idempotency_key: str | None) -> NewJob:
     given: dict[str, Any] = {
-        name: value for name in job.model_fields_set - {"type", "args"} if (value := getattr(job, name)) is not None
+        name: value
+        for name in job.model_fields_set - {"type", "args"}
+        if (value := getattr(job, name)) is not None
     }
     if job.run_at is not None and not 0 <= to_us(job.run_at) < LAST_SECOND:
-        raise InvalidInput("run_at lies outside of the years 1970 to 9999.", [Problem(("run_at",), "1970 to 9999")])
-    return client.new_job(job.type, job.args, read_options({**given, "idempotency_key": idempotency_key}), origin="api")
+        raise InvalidInput(
+            "run_at lies outside of the years 1970 to 9999.", [Problem(("run_at",), "1970 to 9999")]
+        )
+    return client.new_job(
+        job.type, job.args, read_options({**given, "idempotency_key": idempotency_key}), origin="api"
+    )
 
 
 def _nth_job(client: Client, index: int, job: JobRequest) -> NewJob:
@@ -111,23 +120,27 @@ def _check_same(handle: JobHandle, new: NewJob, idempotency_key: str | None, job
 
 
 def _add_many(router: APIRouter, overview: Overview, operations: Operations) -> None:
-    @router.get("")
+    @router.get("", summary="Find jobs")
     def find(
         filter: Filtered,
-        sort: Annotated[str, Query(max_length=40, description="A field; - before it: descending")] = "-created",
+        sort: Annotated[
+            str, Query(max_length=40, description="A field; - before it: descending")
+        ] = "-created",
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
-        cursor: Annotated[str | None, Query(max_length=2_000, description="next_cursor of the page before")] = None,
+        cursor: Annotated[
+            str | None, Query(max_length=2_000, description="next_cursor of the page before")
+        ] = None,
     ) -> JobPage:
         """A page of the jobs that match. Pages are by key: a job that comes or goes shifts no page."""
         return overview.search(filter.query(overview), sort=sort, limit=limit, cursor=cursor)
 
-    @router.get("/count", description=f"How many jobs match, counted up to {CAP:,}.")
+    @router.get("/count", summary="Count jobs", description=f"How many jobs match, counted up to {CAP:,}.")
     def count(filter: Filtered) -> CountView:
         return overview.count(filter.query(overview))
 
     begun = {"model": Operation, "description": f"More than {AT_ONCE:,} match: begun, watch it at Location"}
 
-    @router.post("/actions", responses={202: begun})
+    @router.post("/actions", responses={202: begun}, summary="Act on all jobs that match")
     def act_on_all(request: Request, response: Response, body: ActionRequest) -> BulkView:
         """Do something to all jobs that match. Above 1,000 matches it goes on in the background of this server process; it
         does not survive a restart of it, and is safe to repeat."""
@@ -142,7 +155,7 @@ def _add_many(router: APIRouter, overview: Overview, operations: Operations) -> 
         response.headers["Location"] = link(request, f"jobs/actions/{operation.id}")
         return operation
 
-    @router.get("/actions/{operation_id}")
+    @router.get("/actions/{operation_id}", summary="Watch an action in the background")
     def watch(operation_id: str) -> Operation:
         """How an action on many jobs stands."""
         return operations.find(operation_id)
@@ -152,20 +165,22 @@ def _add_many(router: APIRouter, overview: Overview, operations: Operations) -> 
 
 
 def _add_one(router: APIRouter, client: Client) -> None:
-    @router.get("/{job_id}")
+    @router.get("/{job_id}", summary="Show a job")
     def show(job_id: str) -> JobView:
         """One job."""
         return client.job(job_id)
 
-    @router.get("/{job_id}/history")
+    @router.get("/{job_id}/history", summary="History of a job")
     def history(job_id: str) -> dict[str, Sequence[HistoryView]]:
         """Every transition and request of a job, oldest first, under `items`."""
         return {"items": client.history(job_id)}
 
-    @router.get("/{job_id}/logs")
+    @router.get("/{job_id}/logs", summary="Console of a job")
     def logs(
         job_id: str,
-        after: Annotated[int, Query(ge=-MOST_LINES, le=2**63 - 1, description="Lines above this n; -k: the last k")] = 0,
+        after: Annotated[
+            int, Query(ge=-MOST_LINES, le=2**63 - 1, description="Lines above this n; -k: the last k")
+        ] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_LINES)] = 500,
     ) -> LogPage:
         """The console of a job, oldest line first; ask again with `after` = `next_after` for more."""
@@ -177,7 +192,7 @@ def _add_one(router: APIRouter, client: Client) -> None:
             operation_id=f"{action}_job", summary=f"{action.title()} a job",
         )  # fmt: skip
 
-    @router.delete("/{job_id}")
+    @router.delete("/{job_id}", summary="Delete a job")
     def delete(job_id: str) -> JobView:
         """Remove an ended job and all that belongs to it; answers the job as it was."""
         job = client.job(job_id)
@@ -186,7 +201,7 @@ def _add_one(router: APIRouter, client: Client) -> None:
 
 
 _DOES = {
-    Action.PAUSE: "Stand still: at once while it waits, at its next checkpoint while it runs (until then it is `requested`).",
+    Action.PAUSE: "Stand still: at once while it waits, at its next checkpoint while it runs (until then `requested`).",
     Action.RESUME: "Go on from the saved state, on any worker; or take back a pause that was only asked.",
     Action.CANCEL: "Stop for good: at once while it waits; while it runs it is asked first and forced after the grace time.",
     Action.RETRY: "Try a failed or cancelled job again now, or one that waits for its next attempt; from its saved state.",

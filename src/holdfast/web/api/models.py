@@ -37,7 +37,8 @@ class Body(BaseModel):
 Text = Annotated[str, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True)]
 Span = Annotated[
-    Annotated[float, Field(strict=True)] | Text, Field(description="Seconds, or for example 500ms, 30s, 15m, 1h30m, 2d")
+    Annotated[float, Field(strict=True)] | Text,
+    Field(description="Seconds, or for example 500ms, 30s, 15m, 1h30m, 2d"),
 ]
 Moment = Annotated[AwareDatetime, BeforeValidator(_as_text)]
 
@@ -46,14 +47,18 @@ class JobRequest(Body):
     """A job to enqueue. What is left out has the default of its type."""
 
     type: Text = Field(description="Name of the job type", examples=["count_to"])
-    args: dict[str, Any] = Field(default_factory=dict[str, Any], description="Its arguments", examples=[{"n": 100}])
+    args: dict[str, Any] = Field(
+        default_factory=dict[str, Any], description="Its arguments", examples=[{"n": 100}]
+    )
     queue: Text | None = None
     priority: Whole | None = Field(None, description="Higher goes first")
     delay: Span | None = None
     run_at: Moment | None = Field(None, description="Not before this time; with its offset from UTC")
     owner: Text | None = None
     tags: list[Text] | None = None
-    unique: Text | None = Field(None, description="At most one live job of the type holds this key; a second is not made")
+    unique: Text | None = Field(
+        None, description="At most one live job of the type holds this key; a second is not made"
+    )
     retries: Whole | None = None
     timeout: Span | None = None
     keep: Span | None = Field(None, description='How long the ended job is kept: a duration, or "forever"')

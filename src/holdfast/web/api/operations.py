@@ -69,7 +69,9 @@ class Operations:
         with self._lock:
             running = sum(not one.finished for one in self._known.values())
             if running >= MOST_RUNNING or self._stopping.is_set():
-                raise TooManyOperations(f"{running} operations on many jobs are under way; wait until one has ended.")
+                raise TooManyOperations(
+                    f"{running} operations on many jobs are under way; wait until one has ended."
+                )
             ended = [key for key, one in self._known.items() if one.finished]
             for key in ended[: max(0, len(self._known) - KEPT + 1)]:
                 del self._known[key]
@@ -98,7 +100,9 @@ class Operations:
             if self._stopping.is_set():
                 raise OperationStopped("The server stopped; send the action again to do the rest.")
 
-        error = self._try(lambda: self._overview.act_on_all(action, query, reason=reason, told=told), operation_id)
+        error = self._try(
+            lambda: self._overview.act_on_all(action, query, reason=reason, told=told), operation_id
+        )
         self._change(operation_id, finished=True, finished_at=datetime.now(UTC), error=error)
 
     def _try(self, work: Callable[[], object], operation_id: str) -> str | None:
@@ -115,4 +119,3 @@ class Operations:
     def _change(self, operation_id: str, **values: Any) -> None:
         with self._lock:
             self._known[operation_id] = self._known[operation_id].model_copy(update=values)
-

@@ -12,7 +12,9 @@ from holdfast.client.overview import Overview
 from holdfast.core.errors import InvalidQuery, Problem
 from holdfast.core.query import STATES, Query, QueryError, term
 
-Values = Annotated[list[str] | None, Parameter(description="Exact values; a comma list or repeated: any of them")]
+Values = Annotated[
+    list[str] | None, Parameter(description="Exact values; a comma list or repeated: any of them")
+]
 MOST_VALUES = 64
 
 
@@ -32,7 +34,9 @@ class Filter:
 
 
 def filter_of(
-    q: Annotated[str, Parameter(description="Search text, for example: state:failed type:report.* created:>2h")] = "",
+    q: Annotated[
+        str, Parameter(description="Search text, for example: state:failed type:report.* created:>2h")
+    ] = "",
     state: Values = None,
     type: Values = None,
     queue: Values = None,

@@ -43,12 +43,12 @@ def health_routes(client: Client, version: str) -> APIRouter:
     """For whoever supervises the process."""
     router = APIRouter(prefix="/health", tags=["health"])
 
-    @router.get("/live")
+    @router.get("/live", summary="Whether the process lives")
     async def live() -> Health:  # pyright: ignore[reportUnusedFunction]
         """The process answers. Asks nothing of the storage."""
         return Health(status="live", version=version)
 
-    @router.get("/ready")
+    @router.get("/ready", summary="Whether it can work")
     def ready() -> Health:  # pyright: ignore[reportUnusedFunction]
         """The storage answers too, and its schema is the one this version knows; else 503."""
         client.reader.last_event()
@@ -61,39 +61,39 @@ def system_routes(client: Client, overview: Overview) -> APIRouter:
     """Figures, types, queues, workers."""
     router = APIRouter(tags=["system"], route_class=StrictRoute)
 
-    @router.get("/stats")
+    @router.get("/stats", summary="Figures")
     def stats() -> StatsView:  # pyright: ignore[reportUnusedFunction]
         """Counts by state and by queue, throughput, the longest wait."""
         return overview.stats()
 
-    @router.get("/job-types")
-    def types() -> TypeList:  # pyright: ignore[reportUnusedFunction]
+    @router.get("/job-types", summary="Job types")
+    def job_types() -> TypeList:  # pyright: ignore[reportUnusedFunction]
         """Every job type that a worker has published, with the JSON Schema of its arguments."""
         return TypeList(items=overview.types())
 
-    @router.get("/job-types/{name:path}")
-    def type_(name: str) -> TypeView:  # pyright: ignore[reportUnusedFunction]
+    @router.get("/job-types/{name:path}", summary="Show a job type")
+    def job_type(name: str) -> TypeView:  # pyright: ignore[reportUnusedFunction]
         """One job type."""
         return overview.type(name)
 
-    @router.get("/queues")
+    @router.get("/queues", summary="Queues")
     def queues() -> QueueList:  # pyright: ignore[reportUnusedFunction]
         """Every queue that a job, a type or a pause names."""
         return QueueList(items=overview.queues())
 
-    @router.post("/queues/{name:path}/pause")
-    def pause(name: str, body: Reason | None = None) -> QueueView:  # pyright: ignore[reportUnusedFunction]
+    @router.post("/queues/{name:path}/pause", summary="Pause a queue")
+    def pause_queue(name: str, body: Reason | None = None) -> QueueView:  # pyright: ignore[reportUnusedFunction]
         """Let no worker claim from the queue. Jobs that run go on; jobs may still be added."""
         client.pause_queue(name, reason=body.reason if body else None)
         return _queue(overview, name)
 
-    @router.post("/queues/{name:path}/resume")
-    def resume(name: str) -> QueueView:  # pyright: ignore[reportUnusedFunction]
+    @router.post("/queues/{name:path}/resume", summary="Resume a queue")
+    def resume_queue(name: str) -> QueueView:  # pyright: ignore[reportUnusedFunction]
         """Open a paused queue."""
         client.resume_queue(name)
         return _queue(overview, name)
 
-    @router.get("/workers")
+    @router.get("/workers", summary="Workers")
     def workers() -> WorkerList:  # pyright: ignore[reportUnusedFunction]
         """Every worker process; `pid` is that of the process which runs the jobs."""
         return WorkerList(items=overview.workers())
