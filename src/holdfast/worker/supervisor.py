@@ -1,4 +1,5 @@
-"""This exists so that somebody small stays alive: it starts the worker processes, beats for them, gives their jobs back at once
+"""This exists so that somebody small stays alive: it starts the worker processes, beats for them, gives their jobs back
+at once
 when one dies, replaces it, and stops them in order. It runs no user code, so nothing a job does can stop a heartbeat.
 
 A process that is stopped (SIGSTOP, a debugger) gets no heartbeats: after its lease its jobs run elsewhere, and its late
@@ -110,15 +111,18 @@ class Supervisor:
                 return
             quick = time.monotonic() - started < FAST_DEATH
             pause = min(LONGEST_PAUSE, max(0.5, pause * 2)) if quick else 0.0
-            log.warning("a worker process ended, it is replaced", worker=child.worker, exit=code, after=round(pause, 1))
+            log.warning(
+                "a worker process ended, it is replaced",
+                worker=child.worker,
+                exit=code,
+                after=round(pause, 1),
+            )
             await self._sleep(pause)
 
     async def _start(self, index: int) -> Child:
         worker = new_id()
         orders = Orders(worker, f"{self._name}-{index + 1}", self._app, self._settings.model_dump())
-        process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=asyncio.subprocess.PIPE
-        )
+        process = await asyncio.create_subprocess_exec(*self._command, stdin=asyncio.subprocess.PIPE)
         assert process.stdin is not None
         process.stdin.write(json.dumps(asdict(orders)).encode() + b"\n")
         child = self._children[worker] = Child(worker, process)
@@ -132,9 +136,13 @@ class Supervisor:
             return
         try:
             for swept in await self._gateway.acall("sweep", [child.worker]):
-                log.warning("given back by a dead worker", job=swept.id, type=swept.type, exit=code, now=swept.state)
+                log.warning(
+                    "given back by a dead worker", job=swept.id, type=swept.type, exit=code, now=swept.state
+                )
         except StorageUnavailable as error:
-            log.warning("jobs of a dead worker wait for the lease, the store does not answer", error=str(error))
+            log.warning(
+                "jobs of a dead worker wait for the lease, the store does not answer", error=str(error)
+            )
 
     async def _beat(self) -> None:
         while True:

@@ -1,0 +1,66 @@
+"""This exists so that an installation tells of itself: its settings, its health, its interface."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from holdfast.cli.exits import Exit
+from holdfast.cli.options import ASKS, Common, command, new_group
+
+_FORMS = ("app", "json", "ndjson", "ids", "fields", "no_color", "verbose")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the tree."""
+    config = new_group("Settings: show, check.")
+    app.add_typer(config, name="config")
+
+    @command(config, "show", _FORMS)
+    def show(  # pyright: ignore[reportUnusedFunction]
+        common: Common,
+        changed: Annotated[bool, typer.Option("--changed", help="Only those that differ from their default.")] = False,
+    ) -> None:
+        """Show every setting, its value and its meaning."""
+        from holdfast.cli.config_views import SETTINGS, setting_views
+        from holdfast.cli.desk import load
+        from holdfast.cli.output import Writer
+
+        views = setting_views(load(common.app).settings)
+        Writer(common).many([view for view in views if view.changed or not changed], SETTINGS, key="name")
+
+    @command(config, "check", _FORMS)
+    def check(common: Common) -> None:  # pyright: ignore[reportUnusedFunction]
+        """Check holdfast.toml and HOLDFAST_*; exit code 2 with every problem when something is wrong."""
+        from holdfast.cli.config_views import SETTINGS, setting_views
+        from holdfast.cli.desk import load
+        from holdfast.cli.output import Writer, say
+
+        views = [view for view in setting_views(load(common.app).settings) if view.changed]
+        say(f"The settings are fine; {len(views)} of them {'differs' if len(views) == 1 else 'differ'} from the default.")
+        Writer(common).many(views, SETTINGS, key="name")
+
+    @command(app, "doctor", ASKS)
+    def doctor(common: Common) -> int:  # pyright: ignore[reportUnusedFunction]
+        """Look for what is wrong with this installation, or with a server (--url), and say what to do."""
+        from holdfast.cli.doctor import FINDINGS, examine
+        from holdfast.cli.output import Writer, say
+
+        writer = Writer(common)
+        findings = examine(common)
+        writer.many(findings, FINDINGS, key="name")
+        bad = [finding for finding in findings if finding.result == "bad"]
+        for finding in findings:
+            if finding.fix:
+                say(f"{finding.name}: {finding.fix}")
+        say(f"{len(bad)} of {len(findings)} checks failed." if bad else "All is well.")
+        return Exit.FAILED if bad else Exit.DONE
+
+    @command(app, "openapi", ASKS)
+    def openapi(common: Common) -> None:  # pyright: ignore[reportUnusedFunction]
+        """Write the OpenAPI document of the REST API."""
+        from holdfast.cli.answers import answering
+
+        with answering(common) as (desk, writer):
+            writer.json(desk.openapi())

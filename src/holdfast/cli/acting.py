@@ -1,0 +1,101 @@
+"""This exists so that an action on many jobs is counted before it is done, asked about, and told job by job when some refuse."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from holdfast.cli.answers import JOB, JOBS
+from holdfast.cli.desk import Desk
+from holdfast.cli.exits import Exit, Trouble, trouble_of
+from holdfast.cli.output import Column, Writer, say
+from holdfast.client.views import BulkView, JobView
+from holdfast.core.commands import ALLOWED, Action
+from holdfast.core.errors import Conflict, InvalidInput, NotFound
+from holdfast.core.states import State
+
+BULK = tuple(Column(name.replace("_", " "), name) for name in ("action", "q", "dry_run", "matched", "fits", "by_state", "done", "refused"))
+
+DONE_WORDS = {
+    Action.PAUSE: "paused",
+    Action.RESUME: "resumed",
+    Action.CANCEL: "cancelled",
+    Action.RETRY: "retried",
+    Action.DELETE: "deleted",
+}
+
+
+def check_choice(name: str, ids: Sequence[str], q: str | None, dry_run: bool) -> None:
+    """Raise Trouble unless exactly one of ids and a search is given."""
+    if bool(ids) == (q is not None):
+        what = "Both ids and a search were given." if ids else "Neither ids nor a search were given."
+        raise Trouble(what, f"Write: holdfast job {name} ID…, or: holdfast job {name} -q 'state:…'")
+    if dry_run and q is None:
+        raise Trouble("--dry-run counts what a search matches; ids were given.", f"holdfast job {name} -q 'id:…' --dry-run")
+
+
+def act_on_each(desk: Desk, writer: Writer, action: Action, ids: Sequence[str], *, reason: str | None) -> int:
+    """Do it to each of the jobs; one that refuses does not keep the others from it."""
+    done: list[JobView] = []
+    exits: list[Exit] = []
+    for job_id in dict.fromkeys(ids):
+        try:
+            done.append(desk.act(job_id, action, reason))
+        except (NotFound, Conflict, InvalidInput) as error:
+            trouble = trouble_of(error)
+            assert trouble is not None
+            exits.append(trouble.exit)
+            say(f"holdfast: {job_id}: {trouble.what}")
+    if done:
+        _write(writer, action, done, alone=len(done) == len(ids) == 1)
+    if not exits:
+        return Exit.DONE
+    return Exit.PARTLY if done else exits[0]
+
+
+def _write(writer: Writer, action: Action, done: Sequence[JobView], *, alone: bool) -> None:
+    if writer.terminal and writer.plain and not writer.common.fields:
+        for job in done:
+            asked = action in (Action.PAUSE, Action.CANCEL) and job.state == State.PROCESSING
+            writer.lines([f"{job.id}  {f'{action} asked' if asked else DONE_WORDS[action]}  {job.type}"])
+    elif alone:
+        writer.one(done[0], JOB)
+    else:
+        writer.many(done, JOBS)
+
+
+def act_on_all(
+    desk: Desk, writer: Writer, action: Action, q: str, *, dry_run: bool, yes: bool, reason: str | None
+) -> int:
+    """Count what matches, ask, do it; answers the exit code."""
+    counted = desk.act_on_all(action, q, dry_run=True, reason=None)
+    say(in_words(counted))
+    if dry_run:
+        writer.one(counted, BULK, key="q")
+        return Exit.DONE
+    if not counted.fits:
+        writer.one(counted.model_copy(update={"dry_run": False}), BULK, key="q")
+        return Exit.CONFLICT if counted.matched else Exit.DONE
+    if not yes:
+        _ask(action, counted)
+    found = desk.act_on_all(action, q, dry_run=False, reason=reason)
+    say(f"{found.done:,} {DONE_WORDS[action]}" + (f", {found.refused:,} had changed meanwhile" if found.refused else "") + ".")
+    writer.one(found, BULK, key="q")
+    return Exit.PARTLY if found.refused else Exit.DONE
+
+
+def in_words(counted: BulkView) -> str:
+    """What matches, by state, and to how many of them the action applies."""
+    states = ", ".join(f"{count:,} {state}" for state, count in counted.by_state.items()) or "none"
+    allowed = ", ".join(state for state in State if state in ALLOWED[Action(counted.action)])
+    note = "" if counted.fits == counted.matched else f" ({allowed} can be)"
+    return f"{counted.matched:,} match: {states}. {counted.fits:,} would be {DONE_WORDS[Action(counted.action)]}{note}."
+
+
+def _ask(action: Action, counted: BulkView) -> None:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Trouble("Nothing was done: nobody is at the terminal to be asked.", "Add --yes to do it, or --dry-run to count only.")
+    if not typer.confirm(f"{action.capitalize()} {counted.fits:,} jobs?", err=True):
+        raise Trouble("Nothing was done.", "")

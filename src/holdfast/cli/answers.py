@@ -1,0 +1,89 @@
+"""This exists so that each kind of thing is shown in the same columns by every command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from holdfast.cli.desk import Desk, open_desk
+from holdfast.cli.options import Common
+from holdfast.cli.output import Column, Writer
+
+JOBS = (
+    Column("ID", "id"),
+    Column("STATE", "state"),
+    Column("TYPE", "type"),
+    Column("ARGS", "args", wide=True),
+    Column("QUEUE", "queue"),
+    Column("ATTEMPT", "attempt"),
+    Column("PROGRESS", "progress"),
+    Column("CREATED", "created_at"),
+    Column("ERROR", "error.message", wide=True),
+)
+
+JOB = (
+    *(Column(name.replace("_", " "), name) for name in ("id", "type", "state", "reason", "queue", "priority", "attempt")),
+    *(Column(name.replace("_", " "), name) for name in ("max_attempts", "crashes", "progress", "saved_at", "worker")),
+    *(Column(name.replace("_", " "), name) for name in ("owner", "tags", "unique_key", "timeout", "origin", "actor")),
+    *(Column(name.replace("_", " "), name) for name in ("created_at", "run_at", "started_at", "finished_at", "expires_at")),
+    *(Column(name, name) for name in ("args", "result", "error")),
+)
+
+HISTORY = (
+    Column("AT", "at"),
+    Column("KIND", "kind"),
+    Column("STATE", "state"),
+    Column("REASON", "reason", wide=True),
+    Column("BY", "actor"),
+    Column("ATTEMPT", "attempt"),
+    Column("WORKER", "worker", wide=True),
+)
+
+QUEUES = (
+    Column("NAME", "name"),
+    Column("STATE", "state"),
+    Column("ENQUEUED", "enqueued"),
+    Column("PROCESSING", "processing"),
+    Column("SCHEDULED", "scheduled"),
+    Column("PAUSED", "paused"),
+    Column("OLDEST WAIT", "oldest_wait"),
+    Column("WORKERS", "workers"),
+    Column("REASON", "paused_reason", wide=True),
+)
+
+TYPES = (
+    Column("NAME", "name"),
+    Column("QUEUE", "queue"),
+    Column("EXECUTOR", "executor"),
+    Column("ATTEMPTS", "max_attempts"),
+    Column("WORKERS", "workers"),
+    Column("SIGNATURE", "signature", wide=True),
+)
+
+TYPE = (
+    *(Column(name.replace("_", " "), name) for name in ("name", "signature", "doc", "queue", "executor", "priority")),
+    *(Column(name.replace("_", " "), name) for name in ("max_attempts", "timeout", "workers", "args_schema")),
+)
+
+WORKERS = (
+    Column("ID", "id"),
+    Column("NAME", "name"),
+    Column("PID", "pid"),
+    Column("STATE", "state"),
+    Column("BUSY", "busy"),
+    Column("SLOTS", "slots"),
+    Column("QUEUES", "queues", wide=True),
+    Column("VERSION", "version"),
+    Column("HEARTBEAT", "heartbeat_at"),
+)
+
+
+@contextmanager
+def answering(common: Common) -> Iterator[tuple[Desk, Writer]]:
+    """Whom to ask and how to write the answer, for the time of one command."""
+    writer = Writer(common)  # first: options that cannot be combined are told before anything is opened
+    desk = open_desk(common)
+    try:
+        yield desk, writer
+    finally:
+        desk.close()

@@ -1,0 +1,51 @@
+"""This exists so that settings are shown with their meaning, and passwords in them are not."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from holdfast.cli.output import Column
+from holdfast.client.views import View
+from holdfast.core.settings import Settings
+
+
+class SettingView(View):
+    """One setting."""
+
+    name: str
+    value: Any
+    changed: bool
+    variable: str
+    meaning: str
+
+
+SETTINGS = (
+    Column("NAME", "name"),
+    Column("VALUE", "value"),
+    Column("CHANGED", "changed"),
+    Column("MEANING", "meaning", wide=True),
+)
+
+_PASSWORD = re.compile(r"(?<=://)([^:@/]*):[^@/]*@")
+
+
+def setting_views(settings: Settings) -> list[SettingView]:
+    """Every setting, in the order in which they are explained."""
+    values = settings.model_dump(mode="json")
+    fields = Settings.model_fields
+    return [
+        SettingView(
+            name=name,
+            value=masked(values[name]),
+            changed=getattr(settings, name) != field.get_default(call_default_factory=True),
+            variable=f"HOLDFAST_{name.upper()}",
+            meaning=field.description or "",
+        )
+        for name, field in fields.items()
+    ]
+
+
+def masked(value: Any) -> Any:
+    """The value without the password of a URL."""
+    return _PASSWORD.sub(r"\1:•••@", value) if isinstance(value, str) else value

@@ -1,0 +1,154 @@
+"""This exists so that someone whose Holdfast does not work is told why, and what to do."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from holdfast.cli.desk import load
+from holdfast.cli.exits import Trouble, trouble_of
+from holdfast.cli.options import Common
+from holdfast.cli.output import Column
+from holdfast.cli.words import duration, exact
+from holdfast.client.views import View, WorkerView
+from holdfast.core.errors import HoldfastError
+from holdfast.core.settings import Settings
+from holdfast.version import VERSION
+
+Result = Literal["good", "note", "bad"]
+
+LEAST_FREE = 200 * 1024 * 1024
+MOST_SKEW = 2.0
+
+
+class Finding(View):
+    """What one check found. "note": works, but is worth knowing. `fix`: what to do."""
+
+    name: str
+    result: Result
+    found: str
+    fix: str = ""
+
+
+FINDINGS = (Column("CHECK", "name"), Column("RESULT", "result"), Column("FOUND", "found", wide=True))
+
+Check = Callable[[], Finding]
+
+
+def examine(common: Common) -> list[Finding]:
+    """Every check, of this installation or of the server of --url. A check that itself fails is a finding."""
+    if common.url:
+        from holdfast.cli.doctor_server import server_checks
+
+        checks = server_checks(common.url)
+    else:
+        checks = _local_checks(common)
+    return [_tried(name, check) for name, check in checks]
+
+
+def _tried(name: str, check: Check) -> Finding:
+    try:
+        return check()
+    except (HoldfastError, Trouble, OSError) as error:
+        trouble = trouble_of(error) or Trouble(str(error))
+        return Finding(name=name, result="bad", found=trouble.what, fix=trouble.cure)
+
+
+def _local_checks(common: Common) -> list[tuple[str, Check]]:
+    try:
+        app = load(common.app)
+        settings = app.settings
+    except HoldfastError as error:
+        trouble = trouble_of(error)
+        assert trouble is not None
+        finding = Finding(name="settings", result="bad", found=trouble.what, fix=trouble.cure)
+        return [("version", _version), ("settings", lambda: finding)]
+
+    from holdfast.cli.doctor_store import store_checks
+
+    return [
+        ("version", _version),
+        ("settings", lambda: Finding(name="settings", result="good", found="all can be used")),
+        ("clock", _clock),
+        ("folder", lambda: _folder(Path(settings.data_dir))),
+        ("port", lambda: _port(settings)),
+        *store_checks(app),
+    ]
+
+
+def _version() -> Finding:
+    return Finding(name="version", result="good", found=f"Holdfast {VERSION}, Python {platform.python_version()} ({sys.executable})")
+
+
+def _clock() -> Finding:
+    now = datetime.now(UTC)
+    if now.year < 2025:
+        return Finding(name="clock", result="bad", found=f"{now:%Y-%m-%d %H:%M:%S} UTC", fix="The clock is wrong; set it, for example by NTP.")
+    return Finding(name="clock", result="good", found=f"{now:%Y-%m-%d %H:%M:%S} UTC, zone {now.astimezone().tzname()}")
+
+
+def _folder(folder: Path) -> Finding:
+    where = folder.resolve()
+    there = next(path for path in (where, *where.parents) if path.exists())
+    try:
+        with tempfile.NamedTemporaryFile(dir=there, prefix=".holdfast-doctor-"):
+            free = shutil.disk_usage(there).free
+    except OSError as error:
+        fix = "Make it writable for this user, or choose another: HOLDFAST_DATA_DIR"
+        return Finding(name="folder", result="bad", found=f"{where} cannot be written: {error.strerror}", fix=fix)
+    found = f"{where} can be written, {exact(free // 1024**2)} MiB free"
+    if free < LEAST_FREE:
+        return Finding(name="folder", result="bad", found=found, fix="Make room on this disk, or choose another: HOLDFAST_DATA_DIR")
+    return Finding(name="folder", result="good", found=found)
+
+
+def _port(settings: Settings) -> Finding:
+    where = f"{settings.host}, port {settings.port}"
+    if settings.port == 0:
+        return Finding(name="port", result="good", found="any free one is used")
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host.strip("[]"), settings.port), family=family).close()
+    except OSError as error:
+        if _is_ours(settings):
+            return Finding(name="port", result="good", found=f"{where}: Holdfast answers there")
+        fix = "Choose another port: HOLDFAST_PORT=8601, or 0 for any that is free."
+        return Finding(name="port", result="bad", found=f"{where}: {error.strerror}", fix=fix)
+    return Finding(name="port", result="note", found=f"{where}: free, no web server runs here")
+
+
+def _is_ours(settings: Settings) -> bool:
+    import httpx
+
+    host = f"[{settings.host.strip('[]')}]" if ":" in settings.host else settings.host
+    try:
+        answer = httpx.get(f"http://{host}:{settings.port}/health/live", timeout=2.0, trust_env=False)
+        return answer.json().get("status") == "live"
+    except (httpx.HTTPError, ValueError, AttributeError):
+        return False
+
+
+def of_workers(workers: list[WorkerView], now: datetime) -> Finding:
+    """Whether someone is there to run jobs."""
+    live = [worker for worker in workers if worker.state == "live"]
+    lost = [worker for worker in workers if worker.state == "lost"]
+    found = f"{len(live)} live" + (f", {len(lost)} lost in the last 24 hours" if lost else "")
+    if not live:
+        fix = "Jobs are kept until a worker runs: holdfast up --app module:app, or holdfast worker --app module:app"
+        return Finding(name="workers", result="note", found=found, fix=fix)
+    ahead = max((worker.heartbeat_at - now).total_seconds() for worker in live)
+    if ahead > MOST_SKEW:
+        fix = "The clocks differ; set both, for example by NTP."
+        return Finding(name="workers", result="bad", found=f"{found}; a heartbeat lies {duration(ahead)} in the future", fix=fix)
+    versions = sorted({worker.version for worker in live})
+    if versions != [VERSION]:
+        fix = f"This program is {VERSION}; restart the workers after an upgrade."
+        return Finding(name="workers", result="note", found=f"{found}, of version {', '.join(versions)}", fix=fix)
+    return Finding(name="workers", result="good", found=found)

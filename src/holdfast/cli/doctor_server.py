@@ -1,0 +1,66 @@
+"""This exists so that `holdfast doctor --url` looks at a server from where its callers are: reachable, ready, live, in time."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from holdfast.cli.doctor import MOST_SKEW, Check, Finding, of_workers
+from holdfast.cli.remote import API, RemoteDesk
+from holdfast.cli.words import duration
+from holdfast.version import VERSION
+
+FIRST_LINE = 5.0
+"""Seconds in which the stream must begin; a proxy that buffers keeps it back for much longer."""
+
+
+def server_checks(url: str) -> list[tuple[str, Check]]:
+    """The checks of a server."""
+    desk = RemoteDesk(url)
+    return [
+        ("reachable", lambda: _reachable(desk)),
+        ("ready", lambda: _ready(desk)),
+        ("clock", lambda: _clock(desk)),
+        ("stream", lambda: _stream(desk)),
+        ("workers", lambda: of_workers(desk.workers(), desk.stats().at)),
+    ]
+
+
+def _reachable(desk: RemoteDesk) -> Finding:
+    begun = time.perf_counter()
+    version = str(desk.get("/health/live").json().get("version", "?"))
+    found = f"{desk.place} answers in {duration(time.perf_counter() - begun)}, version {version}"
+    if version != VERSION:
+        return Finding(name="reachable", result="note", found=found, fix=f"This program is {VERSION}; use the same version.")
+    return Finding(name="reachable", result="good", found=found)
+
+
+def _ready(desk: RemoteDesk) -> Finding:
+    desk.get("/health/ready")
+    return Finding(name="ready", result="good", found="its storage answers, the schema is up to date")
+
+
+def _clock(desk: RemoteDesk) -> Finding:
+    header = desk.get("/health/live").headers.get("date")
+    server = parsedate_to_datetime(header) if header else desk.stats().at
+    skew = abs((datetime.now(UTC) - server).total_seconds())
+    if skew > MOST_SKEW:
+        fix = "Times given here (--at) mean others there; set both clocks, for example by NTP."
+        return Finding(name="clock", result="bad", found=f"differs from ours by {duration(skew)}", fix=fix)
+    return Finding(name="clock", result="good", found="agrees with ours")
+
+
+def _stream(desk: RemoteDesk) -> Finding:
+    fix = "A proxy keeps the live stream back; turn its buffering off for /api/v1/events and /live."
+    try:
+        with httpx.stream("GET", f"{desk.place}{API}/events", timeout=FIRST_LINE, headers=desk.headers) as answer:
+            answer.raise_for_status()
+            next(answer.iter_raw(), None)
+    except httpx.TimeoutException:
+        return Finding(name="stream", result="bad", found=f"no line of it came within {duration(FIRST_LINE)}", fix=fix)
+    except httpx.HTTPError as error:
+        return Finding(name="stream", result="bad", found=str(error), fix=fix)
+    return Finding(name="stream", result="good", found="live events arrive at once")

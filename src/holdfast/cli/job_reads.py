@@ -1,0 +1,113 @@
+"""This exists so that jobs are found, read and watched from a terminal."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from holdfast.cli.options import ASKS, LISTS, Common, command
+
+_ID = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.")]
+_IDS = Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of jobs.")]
+_TIMEOUT = Annotated[str | None, typer.Option(metavar="DURATION", help="Longest time, for example 90s or 10m; then exit code 124.")]
+_STATUS = Annotated[bool, typer.Option(help="Exit with 1 when a job failed, 7 when it was cancelled.")]
+
+PAGE = 200
+"""Most jobs that are asked for at once."""
+
+LINES = 500
+
+
+def add_to(group: typer.Typer) -> None:
+    """Add the commands to the group."""
+
+    @command(group, "list", LISTS)
+    def list_(  # pyright: ignore[reportUnusedFunction]
+        common: Common,
+        q: Annotated[str, typer.Option("-q", "--query", metavar="QUERY", help="Search, for example 'state:failed type:report.*'.")] = "",
+        limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most jobs to list.")] = 50,
+        sort: Annotated[str, typer.Option(help="Field; with - before it: descending.")] = "-created",
+        cursor: Annotated[str | None, typer.Option(help="Go on after next_cursor of the page before.")] = None,
+    ) -> None:
+        """Find jobs."""
+        from holdfast.cli.answers import JOBS, answering
+        from holdfast.cli.output import say
+        from holdfast.client.views import JobPage, JobView
+
+        with answering(common) as (desk, writer):
+            found: list[JobView] = []
+            after, page = cursor, JobPage(items=[])
+            while len(found) < limit:
+                page = desk.search(q, sort=sort, limit=min(PAGE, limit - len(found)), cursor=after)
+                found += page.items
+                after = page.next_cursor
+                if after is None:
+                    break
+            writer.many(found, JOBS, document=page.model_copy(update={"items": found}))
+            if page.searched is not None:
+                say(f"Only the newest {page.searched:,} jobs were searched; add type: or created: to search in all.")
+            elif after is not None and writer.terminal and writer.plain:
+                say(f"There are more: --limit {limit * 2}, or --cursor {after}")
+
+    @command(group, "show", ASKS)
+    def show(  # pyright: ignore[reportUnusedFunction]
+        common: Common,
+        id: _ID,
+        history: Annotated[bool, typer.Option("--history", help="What happened to it, instead.")] = False,
+    ) -> None:
+        """Show one job."""
+        from holdfast.cli.answers import HISTORY, JOB, answering
+
+        with answering(common) as (desk, writer):
+            if history:
+                writer.many(desk.history(id), HISTORY, key="seq")
+            else:
+                writer.one(desk.job(id), JOB)
+
+    @command(group, "logs", LISTS)
+    def logs(  # pyright: ignore[reportUnusedFunction]
+        common: Common,
+        id: _ID,
+        follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
+        tail: Annotated[int | None, typer.Option("--tail", min=0, help="Only so many of the last lines.")] = None,
+        level: Annotated[str | None, typer.Option(help="Only lines of this level or above: debug, info, warning, error.")] = None,
+    ) -> int | None:
+        """Show what a job has written to its console."""
+        from holdfast.cli.answers import answering
+        from holdfast.cli.console import show_logs
+
+        with answering(common) as (desk, writer):
+            return show_logs(desk, writer, id, follow=follow, tail=tail, level=level)
+
+    @command(group, "watch", LISTS)
+    def watch(  # pyright: ignore[reportUnusedFunction]
+        common: Common,
+        id: _ID,
+        timeout: _TIMEOUT = None,
+        exit_status: _STATUS = True,
+    ) -> int:
+        """Show a job live until it has ended. Keys: p pause, r resume, c cancel, l console, q leave."""
+        from holdfast.cli.answers import answering
+        from holdfast.cli.waiting import deadline_of
+        from holdfast.cli.watch import watch_job
+
+        until = deadline_of(timeout)
+        with answering(common) as (desk, writer):
+            return watch_job(desk, writer, id, deadline=until, exit_status=exit_status)
+
+    @command(group, "wait", LISTS)
+    def wait(  # pyright: ignore[reportUnusedFunction]
+        common: Common,
+        ids: _IDS,
+        any_one: Annotated[bool, typer.Option("--any", help="Until any one of them has ended.")] = False,
+        timeout: _TIMEOUT = None,
+        exit_status: _STATUS = True,
+    ) -> int:
+        """Wait until jobs have ended; the exit code tells how."""
+        from holdfast.cli.answers import answering
+        from holdfast.cli.waiting import deadline_of, wait_for
+
+        until = deadline_of(timeout)
+        with answering(common) as (desk, writer):
+            return wait_for(desk, writer, ids, deadline=until, any_one=any_one, exit_status=exit_status)

@@ -1,0 +1,109 @@
+"""This exists so that the tree of commands stands in one place, and every error leaves it as a line of what and a line of what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from holdfast.cli import about, database, fleet, job_actions, job_reads, job_run, serve, top
+from holdfast.cli.exits import MEANING, Exit, Trouble, trouble_of
+from holdfast.cli.options import new_group
+
+_HELP = "Background jobs that hold their place: durable, pausable, resumable, watched live."
+
+_TOPICS = ("exit-codes", "output")
+
+app = new_group(_HELP)
+
+serve.add_to(app)
+_jobs = new_group("Queue, find, watch and steer jobs.")
+job_run.add_to(_jobs)
+job_reads.add_to(_jobs)
+job_actions.add_to(_jobs)
+app.add_typer(_jobs, name="job")
+fleet.add_to(app)
+app.add_typer(database.group(), name="db")
+about.add_to(app)
+top.add_to(app)
+
+_ClickError: type[Exception] = typer.BadParameter.__mro__[2]
+"""What a command line that cannot be read raises; the public name of its class differs between versions of Typer."""
+
+
+@app.callback()
+def _root() -> None:
+    """Background jobs that hold their place: durable, pausable, resumable, watched live."""
+
+
+@app.command("help")
+def show_help(topic: Annotated[str, typer.Argument(metavar="TOPIC", help=" or ".join(_TOPICS))] = "") -> None:
+    """Explain a topic: exit-codes, output."""
+    if topic == "exit-codes":
+        for exit, meaning in MEANING.items():
+            typer.echo(f"{exit:>4}  {meaning}")
+    elif topic == "output":
+        typer.echo(_OUTPUT)
+    elif topic:
+        raise Trouble(f"There is no help on {topic!r}.", f"Topics are: {', '.join(_TOPICS)}. For a command: holdfast COMMAND --help")
+    else:
+        typer.echo("holdfast --help lists the commands; holdfast COMMAND --help explains one.")
+        typer.echo(f"Topics: {', '.join(f'holdfast help {one}' for one in _TOPICS)}")
+
+
+_OUTPUT = """Data goes to standard output, words to standard error.
+On a terminal a list is a table; piped, it is lines of tab-separated values without colour and without a head.
+  --json      one document, the same as the REST API answers
+  --ndjson    one JSON object a line
+  --ids       ids (or names) only, one a line:  holdfast job list -q state:failed --ids | xargs holdfast job retry
+  --fields    only these fields; a dot goes inside: id,state,progress.done
+  --utc       times on the terminal in UTC; --json, --ndjson and piped lines are always in UTC
+  --no-color  no colour; so does the variable NO_COLOR"""
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command line; answers its exit code. Nothing but exit codes and words comes out of here."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    verbose = "--verbose" in arguments
+    try:
+        return int(app(arguments, prog_name="holdfast", standalone_mode=False) or 0)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except typer.Abort:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # whoever read our output has had enough; Python would complain once more when it closes it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except Exception as error:
+        if verbose and not isinstance(error, _ClickError):
+            raise
+        return _tell(error)
+
+
+def _tell(error: Exception) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(str(error), err=True)
+        return Exit.USAGE
+    trouble = _usage(error) if isinstance(error, _ClickError) else trouble_of(error)
+    if trouble is None:
+        what = f"Something went wrong that nobody expected: {type(error).__name__}: {error}"
+        trouble = Trouble(what, "See where: the same command with --verbose", Exit.FAILED)
+    for line in trouble.what.splitlines():
+        typer.echo(f"holdfast: {_printable(line)}", err=True)
+    if trouble.cure:
+        typer.echo(f"  {_printable(trouble.cure)}", err=True)
+    return trouble.exit
+
+
+def _usage(error: Exception) -> Trouble:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "holdfast"
+    message = getattr(error, "format_message", error.__str__)()
+    return Trouble(message, f"See: {command} --help")
+
+
+def _printable(text: str) -> str:
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

@@ -1,0 +1,121 @@
+"""This exists so that the long-running parts (workers, web, scheduler, or all of them) are started from a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holdfast.cli import worker_list
+from holdfast.cli.options import SERVES, Common, command, new_group, with_common
+
+if TYPE_CHECKING:
+    from holdfast.app import Holdfast
+    from holdfast.core.settings import Settings
+
+_QUEUES = Annotated[str | None, typer.Option("--queues", metavar="A,B", help="Serve only these queues.")]
+_TYPES = Annotated[str | None, typer.Option("--types", metavar="GLOB,…", help="Serve only these job types, for example 'report.*'.")]
+_PROCESSES = Annotated[int | None, typer.Option("--processes", "-p", metavar="N", help="Worker processes; -1 = one per core.")]
+_CONCURRENCY = Annotated[int | None, typer.Option("--concurrency", "-c", metavar="N", help="Jobs at once per process.")]
+_HOST = Annotated[str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
+_PORT = Annotated[int | None, typer.Option("--port", metavar="N", help="Port to listen on; 0 = any free one.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the tree."""
+
+    @command(app, "up", SERVES)
+    def up(  # pyright: ignore[reportUnusedFunction]
+        common: Common,
+        host: _HOST = None,
+        port: _PORT = None,
+        processes: _PROCESSES = None,
+        concurrency: _CONCURRENCY = None,
+        queues: _QUEUES = None,
+        types: _TYPES = None,
+    ) -> int:
+        """Run everything: web server, scheduler and workers, until Ctrl-C."""
+        from holdfast.cli.desk import needed
+        from holdfast.hosting.service import run_workers
+        from holdfast.hosting.web_keeper import WebKeeper
+        from holdfast.runtime.listen import address, bind
+
+        path = needed(common.app, "up")
+        given = _given(host=host, port=port, workers=processes, concurrency=concurrency, queues=queues, types=types)
+        app = _app(path, given)
+        app.open()
+        with bind(_checked(app.settings)) as listening:
+            web = WebKeeper(app.settings, listening)
+            url = address(app.settings, listening)
+            return run_workers(app, path, web=web, ready=lambda: _print(f"Holdfast is ready: {url}"))
+
+    workers = new_group("Run jobs of an app, until Ctrl-C; or list the workers there are.", alone=True)
+
+    def worker(
+        context: typer.Context,
+        common: Common,
+        queues: _QUEUES = None,
+        types: _TYPES = None,
+        processes: _PROCESSES = None,
+        concurrency: _CONCURRENCY = None,
+    ) -> int:
+        """Run jobs of an app, until Ctrl-C; or list the workers there are."""
+        if context.invoked_subcommand is not None:
+            return 0
+        from holdfast.cli.desk import needed
+        from holdfast.hosting.service import run_workers, worker_count
+
+        path = needed(common.app, "worker")
+        app = _app(path, _given(workers=processes, concurrency=concurrency, queues=queues, types=types))
+        count = worker_count(app.settings)
+        return run_workers(app, path, ready=lambda: _print(f"Holdfast worker is ready: {count} process{'es'[: 2 * (count > 1)]}"))
+
+    workers.callback(invoke_without_command=True)(with_common(worker, SERVES))
+    worker_list.add_to(workers)
+    app.add_typer(workers, name="worker")
+
+    @command(app, "web", SERVES)
+    def web(common: Common, host: _HOST = None, port: _PORT = None) -> int:  # pyright: ignore[reportUnusedFunction]
+        """Run only the web server: pages, REST API, live stream, until Ctrl-C."""
+        from holdfast.cli.web_process import serve
+
+        app = _app(common.app, _given(host=host, port=port))
+        app.open()
+        return serve(app, ready=lambda url: _print(f"Holdfast web is ready: {url}"))
+
+    @command(app, "scheduler", SERVES)
+    def scheduler(common: Common) -> int:  # pyright: ignore[reportUnusedFunction]
+        """Run only what happens by the clock: due jobs, rescue, retention, until Ctrl-C."""
+        from holdfast.hosting.service import run_duties
+
+        return run_duties(_app(common.app, {}), ready=lambda: _print("Holdfast scheduler is ready"))
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
+    """The app with the settings of this command line over its own; from here on, logs are written as the settings say."""
+    from holdfast.cli.desk import load
+    from holdfast.runtime.configure import load_settings
+    from holdfast.runtime.logs import set_up_logs
+
+    app: Holdfast = load(path)
+    if given:
+        app.configure(load_settings({**app.settings.model_dump(exclude_unset=True), **given}))
+    set_up_logs(app.settings)
+    return app
+
+
+def _checked(settings: Settings) -> Settings:
+    """The settings, once it is sure that the web server may listen on their address."""
+    if settings.host not in ("127.0.0.1", "localhost", "::1"):  # what is known to be safe need not load the web's guard
+        from holdfast.web.guard import check_bind
+
+        check_bind(settings)
+    return settings
+
+
+def _print(line: str) -> None:
+    typer.echo(line)

@@ -1,0 +1,61 @@
+"""This exists so that a terminal hears at once what changes on a server, through the same stream as every other client."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import httpx
+
+SILENCE = 40.0
+"""Seconds without a line, the server's pings included, after which the connection is taken for broken."""
+
+LONGEST_PAUSE = 5.0
+
+
+class StreamBell:
+    """Rings at each event of a server's stream. While the stream is broken it does not ring, and connects again by itself:
+    whoever waits for it looks from time to time anyway."""
+
+    def __init__(self, http: httpx.Client, path: str, parameters: Mapping[str, str]) -> None:
+        self._http = http
+        self._path = path
+        self._parameters = dict(parameters)
+        self._rung = threading.Event()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="holdfast-stream", daemon=True)
+        self._thread.start()
+
+    def wait(self, timeout: float) -> bool:
+        """Block until it rings (True) or `timeout` seconds have passed (False)."""
+        rung = self._rung.wait(max(0.0, timeout))
+        self._rung.clear()
+        return rung
+
+    def close(self) -> None:
+        """Hear no more. The thread ends with its next line; it holds nothing that must be given back before."""
+        self._closed.set()
+
+    def _run(self) -> None:
+        pause = 0.25
+        while not self._closed.is_set():
+            try:
+                pause = self._listen(pause)
+            except httpx.HTTPError:
+                pause = min(LONGEST_PAUSE, pause * 2)
+            except RuntimeError:
+                return  # the client was closed while we connected
+            self._closed.wait(pause)
+
+    def _listen(self, pause: float) -> float:
+        timeout = httpx.Timeout(10.0, read=SILENCE)
+        headers = {"Accept": "text/event-stream"}
+        with self._http.stream("GET", self._path, params=self._parameters, headers=headers, timeout=timeout) as answer:
+            answer.raise_for_status()
+            self._rung.set()  # whatever was missed before the stream began
+            for line in answer.iter_lines():
+                if self._closed.is_set():
+                    break
+                if line.startswith("data:"):
+                    self._rung.set()
+        return 0.25

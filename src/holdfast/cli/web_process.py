@@ -1,0 +1,83 @@
+"""This exists so that the web server runs as a process: one that `up` keeps, or the one in front of a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+
+import structlog
+import uvloop
+from fastapi import FastAPI
+
+from holdfast.app import Holdfast
+from holdfast.core.settings import Settings
+from holdfast.hosting.orders import keep_output_apart, read_orders
+from holdfast.hosting.service import STOP_SIGNALS
+from holdfast.runtime.logs import set_up_logs
+from holdfast.version import VERSION
+from holdfast.web.app import create_web_app
+from holdfast.web.server import WebServer
+
+log = structlog.get_logger("holdfast.web")
+
+
+def web_process() -> int:
+    """The body of the web server that `hosting.WebKeeper` keeps; its orders and its end come on standard input."""
+    orders = read_orders()
+    keep_output_apart()
+    settings = Settings.model_validate(orders["settings"])
+    set_up_logs(settings)
+    with socket.socket(fileno=orders["socket"]) as listening:
+        return serve(Holdfast(settings=settings), listening=listening)
+
+
+def web_app(app: Holdfast) -> FastAPI:
+    """Pages, REST and streams over the store of an app."""
+    parts = app.open()
+    return create_web_app(parts.client, parts.overview, app.settings, version=VERSION)
+
+
+def serve(
+    app: Holdfast, *, listening: socket.socket | None = None, ready: Callable[[str], None] | None = None
+) -> int:
+    """Serve until SIGTERM or Ctrl-C; answers the exit code. `listening`: the socket of a keeper, whose end is ours too."""
+    server = _Server(web_app(app), app.settings, ready=ready, listening=listening)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, server.stop)
+        if listening is not None:
+            _watch_keeper(loop, server)
+        await server.serve()
+
+    uvloop.run(main())
+    app.close()
+    return 0 if server.started else 1
+
+
+class _Server(WebServer):
+    """The server without signal handlers of its own: they would end the process by the signal after stopping in order."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        """First call: in order. Second call: without waiting for open requests."""
+        self.force_exit = self.should_exit
+        super().stop()
+
+
+def _watch_keeper(loop: asyncio.AbstractEventLoop, server: _Server) -> None:
+    def on_input() -> None:
+        if not os.read(sys.stdin.fileno(), 1024):
+            loop.remove_reader(sys.stdin.fileno())
+            log.warning("the supervisor is gone, the web server stops")
+            server.stop()
+
+    loop.add_reader(sys.stdin.fileno(), on_input)

@@ -1,0 +1,153 @@
+"""This exists so that a job reads the same wherever a terminal shows it: state, progress with its held mark, times, durations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+STYLES = {
+    "scheduled": "blue",
+    "awaiting": "blue",
+    "enqueued": "cyan",
+    "processing": "bold yellow",
+    "paused": "magenta",
+    "succeeded": "green",
+    "failed": "bold red",
+    "cancelled": "bright_black",
+    "live": "green",
+    "draining": "yellow",
+    "lost": "bold red",
+    "open": "green",
+}
+
+BAR = 24
+FILL, HELD, EMPTY = "█", "┃", "░"
+
+
+def printable(text: str) -> str:
+    """Text without anything that could steer a terminal; what is not printable is shown as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def style_of(row: Mapping[str, Any], field: str) -> str:
+    """The colour of a cell; the word itself says the same."""
+    return STYLES.get(str(row.get("state")), "") if field == "state" else ""
+
+
+def cell(row: Mapping[str, Any], field: str, *, utc: bool = False, whole: bool = False) -> str:
+    """A field of a row, for a person. `whole`: nothing is left out."""
+    head, _, rest = field.partition(".")
+    value = row.get(head)
+    if rest and isinstance(value, dict):
+        return cell(value, rest, utc=utc, whole=whole)  # pyright: ignore[reportUnknownArgumentType]
+    if value is None or rest:
+        return ""
+    if field == "state" and row.get("requested"):
+        return f"{value}, {row['requested']} asked"
+    if field == "progress":
+        return progress_words(value)
+    if field == "args" and not whole:
+        return printable(middle(json.dumps(value, ensure_ascii=False), 60))
+    if field in ("oldest_wait", "timeout", "duration"):
+        return duration(value)
+    if field.endswith("_at") or field == "at":
+        moment = datetime.fromisoformat(value)
+        return f"{stamp(moment, utc=utc)} ({ago(moment, datetime.now(UTC))})" if whole else stamp(moment, utc=utc)
+    if field == "error":
+        return error_words(value, whole=whole)
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):  # pyright: ignore[reportUnknownVariableType]
+        return printable(", ".join(value))  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return printable(value)
+    return printable(json.dumps(value, ensure_ascii=False))
+
+
+def exact(value: float) -> str:
+    """A count in full, with thousands marked."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,}"
+
+
+def duration(seconds: float) -> str:
+    """A span in two units at most: 12 ms, 1.9 s, 41 s, 2 min 14 s, 7 h 56 min, 3 d 4 h. Never negative."""
+    if 0 < seconds < 0.1:
+        return f"{max(1, round(seconds * 1000))} ms"
+    if 0 < seconds < 10 and seconds != int(seconds):
+        return f"{seconds:.1f} s"
+    whole = max(0, round(seconds))
+    for size, unit, below, small in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // below} {small}"
+    return f"{whole} s"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long a moment lies back or ahead, in one unit: 2 min ago, in 5 min, now."""
+    seconds = (now - moment).total_seconds()
+    if abs(seconds) < 1:
+        return "now"
+    size, unit = next((s, u) for s, u in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")) if abs(seconds) >= s)
+    words = f"{int(abs(seconds) // size)} {unit}"
+    return f"in {words}" if seconds < 0 else f"{words} ago"
+
+
+def middle(text: str, limit: int) -> str:
+    """A long text with its middle left out, so that both ends can be told apart."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) * 2 // 3
+    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
+
+
+def stamp(moment: datetime, *, utc: bool) -> str:
+    """A time with its zone: of this machine, or UTC."""
+    local = moment.astimezone(UTC if utc else None)
+    return f"{local:%Y-%m-%d %H:%M:%S} {local.tzname() or ''}".rstrip()
+
+
+def error_words(error: Mapping[str, Any], *, whole: bool = False) -> str:
+    """The last failure: its class and message."""
+    text = f"{error['type']}: {error['message']}"
+    return printable(text if whole else middle(text, 80))
+
+
+def progress_words(progress: Mapping[str, Any]) -> str:
+    """Done and total in figures: 41,200 / 90,000 · 46 %."""
+    done, total = progress["done"], progress.get("total")
+    if not total:
+        return exact(done)
+    return f"{exact(done)} / {exact(total)}  {share(done, total)}"
+
+
+def share(done: float, total: float) -> str:
+    """The share in whole percent; 100 % only when all is done."""
+    return f"{int(100 * done / total) if total > 0 else 0} %"
+
+
+def bar(done: float, total: float | None, held: float | None, width: int = BAR) -> str:
+    """A progress bar: filled as far as it is done, with the upright mark at the last place that a crash cannot take away."""
+    if not total or total <= 0:
+        return EMPTY * width
+    filled = max(0, min(width, int(width * done / total)))
+    cells = [FILL] * filled + [EMPTY] * (width - filled)
+    if held:
+        cells[max(0, min(width - 1, int(width * held / total) - 1))] = HELD
+    return "".join(cells)
+
+
+def bar_line(name: str, progress: Mapping[str, Any], *, left: float | None = None) -> str:
+    """One bar with its figures: rows ████┃█░░  41,200 / 90,000  46 %  held 40,960  2 min left."""
+    done, total, held = progress["done"], progress.get("total"), progress.get("held")
+    parts = [f"{printable(name)} " if name else "", bar(done, total, held), "  ", progress_words(progress)]
+    if held is not None:
+        parts.append(f"  held {exact(held)}")
+    if left is not None:
+        parts.append(f"  about {duration(left)} left")
+    if progress.get("message"):
+        parts.append(f"  {printable(progress['message'])}")
+    return "".join(parts)

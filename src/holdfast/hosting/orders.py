@@ -1,0 +1,37 @@
+"""This exists so that every process we start gets its orders in the same way: one line of JSON on standard input.
+
+The input stays open after that line: its end tells the process that the one who started it is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from holdfast.core.errors import ConfigurationError, Problem
+
+SELF = (sys.executable, "-m", "holdfast")
+"""How we start ourselves again, in the same environment."""
+
+
+def read_orders() -> dict[str, Any]:
+    """The first line of standard input. Raises ConfigurationError when nobody gives orders."""
+    return json.loads(_first_line(sys.stdin.fileno()))
+
+
+def keep_output_apart() -> None:
+    """What code of the user prints in a process of ours goes to standard error: standard output belongs to the command."""
+    sys.stdout.flush()
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+
+def _first_line(fd: int) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = os.read(fd, 1)  # not one byte further: what follows is not ours to take
+        if not piece:
+            raise ConfigurationError([Problem(("orders",), "this command is started by another process of Holdfast, not by hand")])
+        line += piece
+    return line

@@ -1,0 +1,139 @@
+"""This exists so that everything which must run until someone says stop is begun and ended in one order, in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+
+import uvloop
+
+from holdfast.app import Holdfast, Parts
+from holdfast.core.settings import Settings
+from holdfast.hosting.orders import SELF
+from holdfast.hosting.web_keeper import WebKeeper
+from holdfast.runtime.service import DutyLoop
+from holdfast.scheduler.duties import all_duties
+from holdfast.storage.protocol import Topic
+from holdfast.worker.supervisor import Supervisor
+
+LOOK_AGAIN = 0.05
+"""Seconds between two looks whether the workers are there, when no signal comes."""
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def run_workers(
+    app: Holdfast, path: str, *, web: WebKeeper | None = None, ready: Callable[[], None] | None = None
+) -> int:
+    """Run a supervisor with its worker processes and the duties of the clock until SIGTERM or SIGINT; answers the exit code.
+
+    `path` is what the worker processes import. `web` is a web server to keep running beside them. `ready` is called once,
+    when all workers are registered and the web server answers. Stopping: workers first, so that a page can show how their
+    jobs end, then the duties, then the web server. A second signal hurries the workers.
+    """
+    settings = app.settings
+    parts = app.open()
+    count = worker_count(settings)
+    supervisor = Supervisor(
+        path,
+        settings,
+        parts.gateway,
+        parts.store,
+        count=count,
+        name=socket.gethostname(),
+        command=(*SELF, "worker-process"),
+    )
+
+    async def main() -> None:
+        stopping = _on_stop(supervisor.stop)
+        duties = start_duties(parts, settings)
+        tasks: list[asyncio.Task[None]] = []
+        if web is not None:
+            web.start()
+            tasks.append(asyncio.create_task(web.run(), name="web"))
+        if ready is not None:
+            tasks.append(asyncio.create_task(_announce(parts, supervisor, count, web, ready), name="ready"))
+        await supervisor.run()
+        await stopping.wait()
+        for duty in duties:
+            await duty.stop()
+        if web is not None:
+            await web.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    uvloop.run(main())
+    app.close()
+    return 0
+
+
+def run_duties(app: Holdfast, *, ready: Callable[[], None] | None = None) -> int:
+    """Run only what happens by the clock, until SIGTERM or SIGINT; answers the exit code."""
+    parts = app.open()
+
+    async def main() -> None:
+        stopping = _on_stop(lambda: None)
+        duties = start_duties(parts, app.settings)
+        if ready is not None:
+            ready()
+        await stopping.wait()
+        for duty in duties:
+            await duty.stop()
+
+    uvloop.run(main())
+    app.close()
+    return 0
+
+
+def start_duties(parts: Parts, settings: Settings) -> list[DutyLoop]:
+    """Begin everything that happens by the clock, on the running event loop."""
+    loops = [
+        DutyLoop(duty, parts.signals) for duty in all_duties(parts.gateway, parts.store, lease=settings.lease)
+    ]
+    for duty in loops:
+        duty.start()
+    return loops
+
+
+def worker_count(settings: Settings) -> int:
+    """How many worker processes the settings ask for."""
+    return os.cpu_count() or 1 if settings.workers == -1 else settings.workers
+
+
+def _on_stop(call: Callable[[], None]) -> asyncio.Event:
+    """`call` at each SIGTERM or SIGINT; the event is set from the first on."""
+    stopping = asyncio.Event()
+
+    def heard() -> None:
+        stopping.set()
+        call()
+
+    for number in STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, heard)
+    return stopping
+
+
+async def _announce(
+    parts: Parts, supervisor: Supervisor, count: int, web: WebKeeper | None, ready: Callable[[], None]
+) -> None:
+    listener = parts.signals.listen((Topic.EVENTS,))
+    try:
+        while not await _registered(parts, supervisor, count):
+            await listener.wait_async(LOOK_AGAIN)
+    finally:
+        listener.close()
+    if web is not None:
+        await web.answers()
+    ready()
+
+
+async def _registered(parts: Parts, supervisor: Supervisor, count: int) -> bool:
+    started = supervisor.workers
+    if len(started) < count:
+        return False
+    live = {worker.id for worker in await asyncio.to_thread(parts.store.workers) if worker.state == "live"}
+    return live.issuperset(started)

@@ -1,0 +1,96 @@
+"""This exists so that the web server is a process of its own: nothing that happens in it can stop a heartbeat, and when it dies
+another one goes on at the same socket, which stays open here, so that callers in between wait instead of being refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+import time
+
+import structlog
+
+from holdfast.core.settings import Settings
+from holdfast.hosting.orders import SELF
+
+QUICK_DEATH = 5.0
+LONGEST_PAUSE = 10.0
+STOP_PATIENCE = 15.0
+"""Seconds that the server has to end its open connections before it is killed."""
+
+log = structlog.get_logger("holdfast.web")
+
+
+class WebKeeper:
+    """Keeps one web server process running. The socket is handed in and stays the caller's."""
+
+    def __init__(self, settings: Settings, listening: socket.socket) -> None:
+        self._settings = settings
+        self._listening = listening
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._stopping = False
+
+    def start(self) -> None:
+        """Start the process. In a group of its own, so that Ctrl-C reaches it through us, in the order of stopping."""
+        fd = self._listening.fileno()
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(
+            [*SELF, "web-process"], stdin=subprocess.PIPE, pass_fds=(fd,), process_group=0
+        )
+        orders = {"socket": fd, "settings": self._settings.model_dump()}
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(orders).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return  # it has died already; `run` says so and starts another
+
+    async def run(self) -> None:
+        """Replace the process whenever it dies, until `stop`."""
+        pause = 0.0
+        while self._process is not None:
+            code = await asyncio.to_thread(self._process.wait)
+            if self._stopping:
+                return
+            quick = time.monotonic() - self._started < QUICK_DEATH
+            pause = min(LONGEST_PAUSE, max(0.5, pause * 2)) if quick else 0.0
+            log.warning("the web server ended, it is replaced", exit=code, after=round(pause, 1))
+            await asyncio.sleep(pause)
+            if self._stopping:
+                return
+            self.start()
+
+    async def answers(self) -> None:
+        """Wait until the web server says that it is ready."""
+        while not await self._is_ready():
+            await asyncio.sleep(0.1)
+
+    async def stop(self) -> None:
+        """End the process: in order, then by force. Idempotent."""
+        self._stopping = True
+        process = self._process
+        if process is None:
+            return
+        process.terminate()
+        try:
+            await asyncio.to_thread(process.wait, STOP_PATIENCE)
+        except subprocess.TimeoutExpired:
+            log.warning("the web server did not end in time, it is killed")
+            process.kill()
+            await asyncio.to_thread(process.wait)
+
+    async def _is_ready(self) -> bool:
+        """Asked at our own socket: the connection stands in line until the process takes it, so nothing is asked twice."""
+        host, port = self._listening.getsockname()[:2]
+        try:
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                status = await reader.readline()
+            finally:
+                writer.close()
+        except OSError:
+            return False
+        return b" 200 " in status
