@@ -20,7 +20,9 @@ def add_to(app: typer.Typer) -> None:
     @command(config, "show", _FORMS)
     def show(  # pyright: ignore[reportUnusedFunction]
         common: Common,
-        changed: Annotated[bool, typer.Option("--changed", help="Only those that differ from their default.")] = False,
+        changed: Annotated[
+            bool, typer.Option("--changed", help="Only those that differ from their default.")
+        ] = False,
     ) -> None:
         """Show every setting, its value and its meaning."""
         from holdfast.cli.config_views import SETTINGS, setting_views
@@ -38,7 +40,9 @@ def add_to(app: typer.Typer) -> None:
         from holdfast.cli.output import Writer, say
 
         views = [view for view in setting_views(load(common.app).settings) if view.changed]
-        say(f"The settings are fine; {len(views)} of them {'differs' if len(views) == 1 else 'differ'} from the default.")
+        say(
+            f"The settings are fine; {len(views)} of them {'differs' if len(views) == 1 else 'differ'} from the default."
+        )
         Writer(common).many(views, SETTINGS, key="name")
 
     @command(app, "doctor", ASKS)

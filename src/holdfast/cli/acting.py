@@ -1,4 +1,4 @@
-"""This exists so that an action on many jobs is counted before it is done, asked about, and told job by job when some refuse."""
+"""This exists so that an action on many jobs is counted first and asked about, and told job by job when some refuse."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import typer
 from holdfast.cli.answers import JOB, JOBS
 from holdfast.cli.desk import Desk
 from holdfast.cli.exits import Exit, Trouble, trouble_of
-from holdfast.cli.output import Column, Writer, say
+from holdfast.cli.output import Writer, columns_of, say
 from holdfast.client.views import BulkView, JobView
 from holdfast.core.commands import ALLOWED, Action
 from holdfast.core.errors import Conflict, InvalidInput, NotFound
 from holdfast.core.states import State
 
-BULK = tuple(Column(name.replace("_", " "), name) for name in ("action", "q", "dry_run", "matched", "fits", "by_state", "done", "refused"))
+BULK = columns_of("action q dry_run matched fits by_state done refused")
 
 DONE_WORDS = {
     Action.PAUSE: "paused",
@@ -33,7 +33,10 @@ def check_choice(name: str, ids: Sequence[str], q: str | None, dry_run: bool) ->
         what = "Both ids and a search were given." if ids else "Neither ids nor a search were given."
         raise Trouble(what, f"Write: holdfast job {name} ID…, or: holdfast job {name} -q 'state:…'")
     if dry_run and q is None:
-        raise Trouble("--dry-run counts what a search matches; ids were given.", f"holdfast job {name} -q 'id:…' --dry-run")
+        raise Trouble(
+            "--dry-run counts what a search matches; ids were given.",
+            f"holdfast job {name} -q 'id:…' --dry-run",
+        )
 
 
 def act_on_each(desk: Desk, writer: Writer, action: Action, ids: Sequence[str], *, reason: str | None) -> int:
@@ -81,7 +84,8 @@ def act_on_all(
     if not yes:
         _ask(action, counted)
     found = desk.act_on_all(action, q, dry_run=False, reason=reason)
-    say(f"{found.done:,} {DONE_WORDS[action]}" + (f", {found.refused:,} had changed meanwhile" if found.refused else "") + ".")
+    changed = f", {found.refused:,} had changed meanwhile" if found.refused else ""
+    say(f"{found.done:,} {DONE_WORDS[action]}{changed}.")
     writer.one(found, BULK, key="q")
     return Exit.PARTLY if found.refused else Exit.DONE
 
@@ -96,6 +100,8 @@ def in_words(counted: BulkView) -> str:
 
 def _ask(action: Action, counted: BulkView) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise Trouble("Nothing was done: nobody is at the terminal to be asked.", "Add --yes to do it, or --dry-run to count only.")
+        raise Trouble(
+            "Nothing was done: there is nobody to ask.", "Add --yes to do it, or --dry-run to count only."
+        )
     if not typer.confirm(f"{action.capitalize()} {counted.fits:,} jobs?", err=True):
         raise Trouble("Nothing was done.", "")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from holdfast.cli.desk import Desk, open_desk
 from holdfast.cli.options import Common
-from holdfast.cli.output import Column, Writer
+from holdfast.cli.output import Column, Writer, columns_of
 
 JOBS = (
     Column("ID", "id"),
@@ -21,12 +21,9 @@ JOBS = (
     Column("ERROR", "error.message", wide=True),
 )
 
-JOB = (
-    *(Column(name.replace("_", " "), name) for name in ("id", "type", "state", "reason", "queue", "priority", "attempt")),
-    *(Column(name.replace("_", " "), name) for name in ("max_attempts", "crashes", "progress", "saved_at", "worker")),
-    *(Column(name.replace("_", " "), name) for name in ("owner", "tags", "unique_key", "timeout", "origin", "actor")),
-    *(Column(name.replace("_", " "), name) for name in ("created_at", "run_at", "started_at", "finished_at", "expires_at")),
-    *(Column(name, name) for name in ("args", "result", "error")),
+JOB = columns_of(
+    "id type state reason queue priority attempt max_attempts crashes progress saved_at worker owner tags unique_key"
+    " timeout origin actor created_at run_at started_at finished_at expires_at args result error"
 )
 
 HISTORY = (
@@ -60,10 +57,7 @@ TYPES = (
     Column("SIGNATURE", "signature", wide=True),
 )
 
-TYPE = (
-    *(Column(name.replace("_", " "), name) for name in ("name", "signature", "doc", "queue", "executor", "priority")),
-    *(Column(name.replace("_", " "), name) for name in ("max_attempts", "timeout", "workers", "args_schema")),
-)
+TYPE = columns_of("name signature doc queue executor priority max_attempts timeout workers args_schema")
 
 WORKERS = (
     Column("ID", "id"),
@@ -79,7 +73,7 @@ WORKERS = (
 
 
 @contextmanager
-def answering(common: Common) -> Iterator[tuple[Desk, Writer]]:
+def answering(common: Common) -> Generator[tuple[Desk, Writer]]:
     """Whom to ask and how to write the answer, for the time of one command."""
     writer = Writer(common)  # first: options that cannot be combined are told before anything is opened
     desk = open_desk(common)

@@ -18,7 +18,9 @@ PAGE = 500
 FIELDS = ("n", "at", "level", "message")
 
 
-def show_logs(desk: Desk, writer: Writer, job_id: str, *, follow: bool, tail: int | None, level: str | None) -> int:
+def show_logs(
+    desk: Desk, writer: Writer, job_id: str, *, follow: bool, tail: int | None, level: str | None
+) -> int:
     """Write the console of a job; with `follow` until the job has ended."""
     if level is not None and level.lower() not in LEVELS:
         raise Trouble(f"There is no level {level!r}.", f"Levels are: {', '.join(LEVELS)}")
@@ -61,7 +63,9 @@ def _rest(desk: Desk, job_id: str, first: LogPage) -> list[LogView]:
     return found
 
 
-def _write_all(desk: Desk, writer: Writer, job_id: str, page: LogPage, wanted: Sequence[str], *, follow: bool) -> None:
+def _write_all(
+    desk: Desk, writer: Writer, job_id: str, page: LogPage, wanted: Sequence[str], *, follow: bool
+) -> None:
     patience = Patience()
     ended = False
     with desk.listen(f"id:{job_id}") as bell:
@@ -73,7 +77,9 @@ def _write_all(desk: Desk, writer: Writer, job_id: str, page: LogPage, wanted: S
                 if ended or not follow:
                     return
                 job = look(desk, job_id, patience)
-                ended = job is not None and job.state in FINAL  # and one more look: lines may have come with the end
+                ended = (
+                    job is not None and job.state in FINAL
+                )  # and one more look: lines may have come with the end
                 if not ended:
                     bell.wait(LOOK_AGAIN)
             page = desk.logs(job_id, after=page.next_after, limit=PAGE)

@@ -57,7 +57,9 @@ def group() -> typer.Typer:
 
         care = _maintenance(common)
         problems = care.check()
-        Writer(common).one(CheckView(place=str(care.path), sound=not problems, problems=problems), CHECK, key="place")
+        Writer(common).one(
+            CheckView(place=str(care.path), sound=not problems, problems=problems), CHECK, key="place"
+        )
         return Exit.FAILED if problems else Exit.DONE
 
     @command(db, "backup", _FORMS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.app import make_store
 from holdfast.cli.exits import Trouble
-from holdfast.cli.output import Column
+from holdfast.cli.output import columns_of
 from holdfast.client.views import View
 from holdfast.core.settings import Settings
 from holdfast.storage.sqlite import SqliteStore
@@ -39,9 +39,9 @@ class BackupView(View):
     bytes: int
 
 
-SCHEMA = tuple(Column(name.replace("_", " "), name) for name in SchemaView.model_fields)
-CHECK = tuple(Column(name, name) for name in CheckView.model_fields)
-BACKUP = tuple(Column(name, name) for name in BackupView.model_fields)
+SCHEMA = columns_of("place exists applied known up_to_date pending journal bytes")
+CHECK = columns_of("place sound problems")
+BACKUP = columns_of("place bytes")
 
 
 def maintenance_of(settings: Settings) -> Maintenance:

@@ -36,7 +36,9 @@ class Desk(Protocol):
     place: str
     """Whom it asks, in words."""
 
-    def enqueue(self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[JobView, bool]:
+    def enqueue(
+        self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any]
+    ) -> tuple[JobView, bool]:
         """Store a job; answers it, and whether it is new (False: a key met a job that was there)."""
         ...
 

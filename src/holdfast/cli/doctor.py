@@ -84,14 +84,18 @@ def _local_checks(common: Common) -> list[tuple[str, Check]]:
 
 
 def _version() -> Finding:
-    return Finding(name="version", result="good", found=f"Holdfast {VERSION}, Python {platform.python_version()} ({sys.executable})")
+    python = f"Python {platform.python_version()} ({sys.executable})"
+    return Finding(name="version", result="good", found=f"Holdfast {VERSION}, {python}")
 
 
 def _clock() -> Finding:
     now = datetime.now(UTC)
     if now.year < 2025:
-        return Finding(name="clock", result="bad", found=f"{now:%Y-%m-%d %H:%M:%S} UTC", fix="The clock is wrong; set it, for example by NTP.")
-    return Finding(name="clock", result="good", found=f"{now:%Y-%m-%d %H:%M:%S} UTC, zone {now.astimezone().tzname()}")
+        fix = "The clock is wrong; set it, for example by NTP."
+        return Finding(name="clock", result="bad", found=f"{now:%Y-%m-%d %H:%M:%S} UTC", fix=fix)
+    return Finding(
+        name="clock", result="good", found=f"{now:%Y-%m-%d %H:%M:%S} UTC, zone {now.astimezone().tzname()}"
+    )
 
 
 def _folder(folder: Path) -> Finding:
@@ -102,10 +106,13 @@ def _folder(folder: Path) -> Finding:
             free = shutil.disk_usage(there).free
     except OSError as error:
         fix = "Make it writable for this user, or choose another: HOLDFAST_DATA_DIR"
-        return Finding(name="folder", result="bad", found=f"{where} cannot be written: {error.strerror}", fix=fix)
+        return Finding(
+            name="folder", result="bad", found=f"{where} cannot be written: {error.strerror}", fix=fix
+        )
     found = f"{where} can be written, {exact(free // 1024**2)} MiB free"
     if free < LEAST_FREE:
-        return Finding(name="folder", result="bad", found=found, fix="Make room on this disk, or choose another: HOLDFAST_DATA_DIR")
+        fix = "Make room on this disk, or choose another: HOLDFAST_DATA_DIR"
+        return Finding(name="folder", result="bad", found=found, fix=fix)
     return Finding(name="folder", result="good", found=found)
 
 
@@ -146,9 +153,12 @@ def of_workers(workers: list[WorkerView], now: datetime) -> Finding:
     ahead = max((worker.heartbeat_at - now).total_seconds() for worker in live)
     if ahead > MOST_SKEW:
         fix = "The clocks differ; set both, for example by NTP."
-        return Finding(name="workers", result="bad", found=f"{found}; a heartbeat lies {duration(ahead)} in the future", fix=fix)
+        found = f"{found}; a heartbeat lies {duration(ahead)} in the future"
+        return Finding(name="workers", result="bad", found=found, fix=fix)
     versions = sorted({worker.version for worker in live})
     if versions != [VERSION]:
         fix = f"This program is {VERSION}; restart the workers after an upgrade."
-        return Finding(name="workers", result="note", found=f"{found}, of version {', '.join(versions)}", fix=fix)
+        return Finding(
+            name="workers", result="note", found=f"{found}, of version {', '.join(versions)}", fix=fix
+        )
     return Finding(name="workers", result="good", found=found)

@@ -1,4 +1,4 @@
-"""This exists so that `holdfast doctor --url` looks at a server from where its callers are: reachable, ready, live, in time."""
+"""This exists so that `holdfast doctor --url` looks at a server from where its callers are."""
 
 from __future__ import annotations
 
@@ -34,7 +34,12 @@ def _reachable(desk: RemoteDesk) -> Finding:
     version = str(desk.get("/health/live").json().get("version", "?"))
     found = f"{desk.place} answers in {duration(time.perf_counter() - begun)}, version {version}"
     if version != VERSION:
-        return Finding(name="reachable", result="note", found=found, fix=f"This program is {VERSION}; use the same version.")
+        return Finding(
+            name="reachable",
+            result="note",
+            found=found,
+            fix=f"This program is {VERSION}; use the same version.",
+        )
     return Finding(name="reachable", result="good", found=found)
 
 
@@ -56,11 +61,15 @@ def _clock(desk: RemoteDesk) -> Finding:
 def _stream(desk: RemoteDesk) -> Finding:
     fix = "A proxy keeps the live stream back; turn its buffering off for /api/v1/events and /live."
     try:
-        with httpx.stream("GET", f"{desk.place}{API}/events", timeout=FIRST_LINE, headers=desk.headers) as answer:
+        with httpx.stream(
+            "GET", f"{desk.place}{API}/events", timeout=FIRST_LINE, headers=desk.headers
+        ) as answer:
             answer.raise_for_status()
             next(answer.iter_raw(), None)
     except httpx.TimeoutException:
-        return Finding(name="stream", result="bad", found=f"no line of it came within {duration(FIRST_LINE)}", fix=fix)
+        return Finding(
+            name="stream", result="bad", found=f"no line of it came within {duration(FIRST_LINE)}", fix=fix
+        )
     except httpx.HTTPError as error:
         return Finding(name="stream", result="bad", found=str(error), fix=fix)
     return Finding(name="stream", result="good", found="live events arrive at once")

@@ -1,4 +1,4 @@
-"""This exists so that `holdfast doctor` looks at the store: its file, its schema, its durability, and whether processes hear each other."""
+"""This exists so that `holdfast doctor` looks at the store: file, schema, durability, wake-ups, workers."""
 
 from __future__ import annotations
 
@@ -44,10 +44,13 @@ def _file_system(care: Maintenance) -> Finding:
     kind = care.file_system()
     if kind in NETWORK_FILE_SYSTEMS:
         fix = "SQLite's locks do not hold there. Choose a local folder: HOLDFAST_DATA_DIR"
-        return Finding(name="file system", result="bad", found=f"{care.path.parent} is on {kind}, a network file system", fix=fix)
+        found = f"{care.path.parent} is on {kind}, a network file system"
+        return Finding(name="file system", result="bad", found=found, fix=fix)
     if kind in ("tmpfs", "ramfs"):
         fix = "Everything in it is gone after a reboot. Choose a folder on a disk: HOLDFAST_DATA_DIR"
-        return Finding(name="file system", result="note", found=f"{care.path.parent} is on {kind}, in memory", fix=fix)
+        return Finding(
+            name="file system", result="note", found=f"{care.path.parent} is on {kind}, in memory", fix=fix
+        )
     return Finding(name="file system", result="good", found=kind or "not known on this system")
 
 
@@ -55,12 +58,17 @@ def _schema(care: Maintenance) -> Finding:
     status = care.status()
     if not status.exists:
         fix = "It is made at the first start, or by: holdfast db migrate"
-        return Finding(name="schema", result="note", found=f"there is no database at {status.place} yet", fix=fix)
+        return Finding(
+            name="schema", result="note", found=f"there is no database at {status.place} yet", fix=fix
+        )
     found = f"{status.applied} of {status.known} migrations applied, {status.place}"
     if status.applied > status.known:
-        return Finding(name="schema", result="bad", found=found, fix="It was written by a newer Holdfast; upgrade this program.")
+        fix = "It was written by a newer Holdfast; upgrade this program."
+        return Finding(name="schema", result="bad", found=found, fix=fix)
     if status.pending:
-        return Finding(name="schema", result="bad", found=found, fix="Bring it up to date: holdfast db migrate")
+        return Finding(
+            name="schema", result="bad", found=found, fix="Bring it up to date: holdfast db migrate"
+        )
     return Finding(name="schema", result="good", found=found)
 
 
@@ -91,4 +99,6 @@ def _signals(app: Holdfast) -> Finding:
     if not heard:
         return Finding(name="signals", result="bad", found="a wake-up did not arrive within 2 s", fix=fix)
     found = f"a wake-up took {took * 1000:.1f} ms"
-    return Finding(name="signals", result="good" if took < SLOW else "note", found=found, fix="" if took < SLOW else fix)
+    return Finding(
+        name="signals", result="good" if took < SLOW else "note", found=found, fix="" if took < SLOW else fix
+    )

@@ -1,4 +1,4 @@
-"""This exists so that jobs are paused, resumed, cancelled, retried and deleted from a terminal: by id, or all that match a search."""
+"""This exists so that jobs are steered from a terminal: by id, or all that match a search."""
 
 from __future__ import annotations
 
@@ -27,10 +27,15 @@ def _add(group: typer.Typer, name: str, does: str) -> None:
     def act(
         common: Common,
         ids: Annotated[list[str], typer.Argument(metavar="[ID…]", help="Ids of jobs.")] = [],  # noqa: B006
-        q: Annotated[str | None, typer.Option("-q", "--query", metavar="QUERY", help="All jobs that match, instead of ids.")] = None,
+        q: Annotated[
+            str | None,
+            typer.Option("-q", "--query", metavar="QUERY", help="All jobs that match, instead of ids."),
+        ] = None,
         reason: Annotated[str | None, typer.Option(help="Why; kept in the history of the job.")] = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count by state; do nothing.")] = False,
-        yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before acting on all that match.")] = False,
+        yes: Annotated[
+            bool, typer.Option("--yes", "-y", help="Do not ask before acting on all that match.")
+        ] = False,
     ) -> int:
         from holdfast.cli.acting import act_on_all, act_on_each, check_choice
         from holdfast.cli.answers import answering

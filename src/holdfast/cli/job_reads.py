@@ -10,7 +10,10 @@ from holdfast.cli.options import ASKS, LISTS, Common, command
 
 _ID = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.")]
 _IDS = Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of jobs.")]
-_TIMEOUT = Annotated[str | None, typer.Option(metavar="DURATION", help="Longest time, for example 90s or 10m; then exit code 124.")]
+_TIMEOUT = Annotated[
+    str | None,
+    typer.Option(metavar="DURATION", help="Longest time, for example 90s or 10m; then exit code 124."),
+]
 _STATUS = Annotated[bool, typer.Option(help="Exit with 1 when a job failed, 7 when it was cancelled.")]
 
 PAGE = 200
@@ -25,10 +28,17 @@ def add_to(group: typer.Typer) -> None:
     @command(group, "list", LISTS)
     def list_(  # pyright: ignore[reportUnusedFunction]
         common: Common,
-        q: Annotated[str, typer.Option("-q", "--query", metavar="QUERY", help="Search, for example 'state:failed type:report.*'.")] = "",
+        q: Annotated[
+            str,
+            typer.Option(
+                "-q", "--query", metavar="QUERY", help="Search, for example 'state:failed type:report.*'."
+            ),
+        ] = "",
         limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most jobs to list.")] = 50,
         sort: Annotated[str, typer.Option(help="Field; with - before it: descending.")] = "-created",
-        cursor: Annotated[str | None, typer.Option(help="Go on after next_cursor of the page before.")] = None,
+        cursor: Annotated[
+            str | None, typer.Option(help="Go on after next_cursor of the page before.")
+        ] = None,
     ) -> None:
         """Find jobs."""
         from holdfast.cli.answers import JOBS, answering
@@ -46,7 +56,9 @@ def add_to(group: typer.Typer) -> None:
                     break
             writer.many(found, JOBS, document=page.model_copy(update={"items": found}))
             if page.searched is not None:
-                say(f"Only the newest {page.searched:,} jobs were searched; add type: or created: to search in all.")
+                say(
+                    f"Only the newest {page.searched:,} jobs were searched; add type: or created: to search in all."
+                )
             elif after is not None and writer.terminal and writer.plain:
                 say(f"There are more: --limit {limit * 2}, or --cursor {after}")
 
@@ -69,9 +81,15 @@ def add_to(group: typer.Typer) -> None:
     def logs(  # pyright: ignore[reportUnusedFunction]
         common: Common,
         id: _ID,
-        follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
-        tail: Annotated[int | None, typer.Option("--tail", min=0, help="Only so many of the last lines.")] = None,
-        level: Annotated[str | None, typer.Option(help="Only lines of this level or above: debug, info, warning, error.")] = None,
+        follow: Annotated[
+            bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")
+        ] = False,
+        tail: Annotated[
+            int | None, typer.Option("--tail", min=0, help="Only so many of the last lines.")
+        ] = None,
+        level: Annotated[
+            str | None, typer.Option(help="Only lines of this level or above: debug, info, warning, error.")
+        ] = None,
     ) -> int | None:
         """Show what a job has written to its console."""
         from holdfast.cli.answers import answering

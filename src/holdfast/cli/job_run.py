@@ -23,23 +23,54 @@ def add_to(group: typer.Typer) -> None:
     def run(  # pyright: ignore[reportUnusedFunction]
         common: Common,
         type: Annotated[str, typer.Argument(metavar="TYPE", help="Name of the job type.")],
-        arg: Annotated[list[str], typer.Option("--arg", "-a", metavar="KEY=VALUE", help="An argument; JSON if it parses, else text.")] = [],  # noqa: B006
-        json_args: Annotated[str | None, typer.Option("--json-args", metavar="JSON|@FILE|-", help="All arguments as a JSON object.")] = None,
+        arg: Annotated[
+            list[str],
+            typer.Option(
+                "--arg", "-a", metavar="KEY=VALUE", help="An argument; JSON if it parses, else text."
+            ),
+        ] = [],  # noqa: B006
+        json_args: Annotated[
+            str | None,
+            typer.Option("--json-args", metavar="JSON|@FILE|-", help="All arguments as a JSON object."),
+        ] = None,
         queue: Annotated[str | None, typer.Option(help="Queue; default: that of the type.")] = None,
         priority: Annotated[int | None, typer.Option(help="Higher goes first.")] = None,
-        delay: Annotated[str | None, typer.Option("--in", metavar="DURATION", help="Not before so long: 30s, 15m, 1h30m.")] = None,
-        at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="Not before this time: 2026-11-20T14:00Z; without zone: local.")] = None,
+        delay: Annotated[
+            str | None, typer.Option("--in", metavar="DURATION", help="Not before so long: 30s, 15m, 1h30m.")
+        ] = None,
+        at: Annotated[
+            str | None,
+            typer.Option(
+                "--at", metavar="TIME", help="Not before this time: 2026-11-20T14:00Z; without zone: local."
+            ),
+        ] = None,
         owner: Annotated[str | None, typer.Option(help="For whom.")] = None,
         tag: Annotated[list[str], typer.Option("--tag", help="A tag; may be repeated.")] = [],  # noqa: B006
-        unique: Annotated[str | None, typer.Option(metavar="KEY", help="At most one live job of the type with this key.")] = None,
+        unique: Annotated[
+            str | None, typer.Option(metavar="KEY", help="At most one live job of the type with this key.")
+        ] = None,
         retries: Annotated[int | None, typer.Option(help="Retries after the first attempt.")] = None,
-        timeout: Annotated[str | None, typer.Option(metavar="DURATION", help="Longest time of one attempt.")] = None,
-        keep: Annotated[str | None, typer.Option(metavar="DURATION", help='How long the ended job is kept, or "forever".')] = None,
-        idempotency_key: Annotated[str | None, typer.Option(metavar="KEY", help="A repeat with this key makes no second job.")] = None,
-        wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; the exit code tells it.")] = False,
-        watch: Annotated[bool, typer.Option("--watch", help="Show it until its end; the exit code tells it.")] = False,
-        wait_timeout: Annotated[str | None, typer.Option(metavar="DURATION", help="Longest time of --wait and --watch.")] = None,
-        exit_status: Annotated[bool, typer.Option(help="With --wait and --watch: 1 when it failed, 7 when it was cancelled.")] = True,
+        timeout: Annotated[
+            str | None, typer.Option(metavar="DURATION", help="Longest time of one attempt.")
+        ] = None,
+        keep: Annotated[
+            str | None, typer.Option(metavar="DURATION", help='How long the ended job is kept, or "forever".')
+        ] = None,
+        idempotency_key: Annotated[
+            str | None, typer.Option(metavar="KEY", help="A repeat with this key makes no second job.")
+        ] = None,
+        wait: Annotated[
+            bool, typer.Option("--wait", help="Wait for the end; the exit code tells it.")
+        ] = False,
+        watch: Annotated[
+            bool, typer.Option("--watch", help="Show it until its end; the exit code tells it.")
+        ] = False,
+        wait_timeout: Annotated[
+            str | None, typer.Option(metavar="DURATION", help="Longest time of --wait and --watch.")
+        ] = None,
+        exit_status: Annotated[
+            bool, typer.Option(help="With --wait and --watch: 1 when it failed, 7 when it was cancelled.")
+        ] = True,
     ) -> int | None:
         """Queue a job."""
         from holdfast.cli.answers import JOB, answering
@@ -86,7 +117,9 @@ def read_arguments(pairs: list[str], document: str | None) -> dict[str, Any]:
     if document is not None:
         value = _parsed(_text(document), "--json-args")
         if not isinstance(value, dict):
-            raise Trouble("--json-args is not a JSON object.", """For example: --json-args '{"path": "a.csv"}'""")
+            raise Trouble(
+                "--json-args is not a JSON object.", """For example: --json-args '{"path": "a.csv"}'"""
+            )
         arguments.update(cast("dict[str, Any]", value))
     for pair in pairs:
         name, equals, text = pair.partition("=")
@@ -101,7 +134,8 @@ def moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
-        raise Trouble(f"--at {text!r} is not a time.", "For example: --at 2026-11-20T14:00 (local), or 2026-11-20T14:00Z") from None
+        cure = "For example: --at 2026-11-20T14:00 (local), or 2026-11-20T14:00Z"
+        raise Trouble(f"--at {text!r} is not a time.", cure) from None
 
 
 def _value(text: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,7 +37,9 @@ class LocalDesk:
         self._overview = app.overview
         self._actor = _who()
 
-    def enqueue(self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[JobView, bool]:
+    def enqueue(
+        self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any]
+    ) -> tuple[JobView, bool]:
         job = self._client.new_job(type_, args, read_options(options), actor=self._actor, origin=ORIGIN)
         handle = self._client.insert([job])[0]
         return handle.view, handle.created
@@ -46,7 +48,9 @@ class LocalDesk:
         return self._client.job(job_id)
 
     def search(self, q: str, *, sort: str, limit: int, cursor: str | None) -> JobPage:
-        return self._overview.search(self._overview.query(q, me=self._actor), sort=sort, limit=limit, cursor=cursor)
+        return self._overview.search(
+            self._overview.query(q, me=self._actor), sort=sort, limit=limit, cursor=cursor
+        )
 
     def history(self, job_id: str) -> list[HistoryView]:
         return self._client.history(job_id)
@@ -94,7 +98,7 @@ class LocalDesk:
         return web_app(self._app).openapi()
 
     @contextmanager
-    def listen(self, q: str) -> Iterator[Bell]:
+    def listen(self, q: str) -> Generator[Bell]:
         with self._client.listen((Topic.EVENTS,)) as listener:
             yield listener
 

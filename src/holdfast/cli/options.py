@@ -31,13 +31,22 @@ class Common:
 
 
 _APP = Annotated[
-    str | None, typer.Option("--app", metavar="MODULE:APP", envvar="HOLDFAST_APP", help="The program with the job types.")
+    str | None,
+    typer.Option(
+        "--app", metavar="MODULE:APP", envvar="HOLDFAST_APP", help="The program with the job types."
+    ),
 ]
-_URL = Annotated[str | None, typer.Option("--url", metavar="URL", envvar="HOLDFAST_URL", help="Ask this server instead of the store.")]
+_URL = Annotated[
+    str | None,
+    typer.Option("--url", metavar="URL", envvar="HOLDFAST_URL", help="Ask this server instead of the store."),
+]
 _JSON = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 _NDJSON = Annotated[bool, typer.Option("--ndjson", help="One JSON object a line.")]
 _IDS = Annotated[bool, typer.Option("--ids", help="Ids (or names) only, one a line.")]
-_FIELDS = Annotated[str | None, typer.Option("--fields", metavar="A,B", help="Only these fields, for example id,state,progress.done.")]
+_FIELDS = Annotated[
+    str | None,
+    typer.Option("--fields", metavar="A,B", help="Only these fields, for example id,state,progress.done."),
+]
 _NO_COLOR = Annotated[bool, typer.Option("--no-color", help="No colour; NO_COLOR does the same.")]
 _UTC = Annotated[bool, typer.Option("--utc", help="Times in UTC, not in the zone of this machine.")]
 _VERBOSE = Annotated[bool, typer.Option("--verbose", help="Show the trace of an error.")]
@@ -68,12 +77,17 @@ LISTS = tuple(field.name for field in fields(Common))
 
 
 def with_common(function: Callable[..., int | None], names: tuple[str, ...]) -> Callable[..., None]:
-    """The function as Typer takes it: its parameter of the type `Common` becomes the options `names`, its answer the exit code."""
+    """The function as Typer takes it: its `Common` parameter becomes the options `names`, its answer the exit code."""
     signature = inspect.signature(function, eval_str=True)
     slot = next(name for name, parameter in signature.parameters.items() if parameter.annotation is Common)
     own = [parameter for name, parameter in signature.parameters.items() if name != slot]
     extra = [
-        inspect.Parameter(f"common_{name}", inspect.Parameter.KEYWORD_ONLY, default=_DECLARED[name][1], annotation=_DECLARED[name][0])
+        inspect.Parameter(
+            f"common_{name}",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=_DECLARED[name][1],
+            annotation=_DECLARED[name][0],
+        )
         for name in names
     ]
 

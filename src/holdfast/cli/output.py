@@ -1,4 +1,4 @@
-"""This exists so that every answer is written by the same rules: a table for people, plain lines for pipes, JSON for programs."""
+"""This exists so that every answer is written by one rule: tables for people, lines for pipes, JSON for programs."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ class Column:
     """May be cut where the terminal is narrow."""
 
 
+def columns_of(fields: str) -> tuple[Column, ...]:
+    """Columns for these fields, each with its own name as its head."""
+    return tuple(Column(name.replace("_", " "), name) for name in fields.split())
+
+
 class Writer:
     """Writes the answer of one command, as `common` asks."""
 
@@ -41,7 +46,9 @@ class Writer:
         self.out = out or sys.stdout
         self.terminal = self.out.isatty()
         if sum((common.json, common.ndjson, common.ids)) > 1:
-            raise Trouble("--json, --ndjson and --ids cannot be combined.", "Choose one; see: holdfast help output")
+            raise Trouble(
+                "--json, --ndjson and --ids cannot be combined.", "Choose one; see: holdfast help output"
+            )
 
     @property
     def plain(self) -> bool:
@@ -53,12 +60,19 @@ class Writer:
         from rich.console import Console
 
         no_color = self.common.no_color or bool(os.environ.get("NO_COLOR"))
-        return Console(file=self.out, no_color=no_color, highlight=False, markup=False, emoji=False, soft_wrap=False)
+        return Console(
+            file=self.out, no_color=no_color, highlight=False, markup=False, emoji=False, soft_wrap=False
+        )
 
     # -- lists ------------------------------------------------------------------------------------------------------------
 
     def many(
-        self, items: Sequence[BaseModel], columns: Sequence[Column], *, key: str = "id", document: BaseModel | None = None
+        self,
+        items: Sequence[BaseModel],
+        columns: Sequence[Column],
+        *,
+        key: str = "id",
+        document: BaseModel | None = None,
     ) -> None:
         """A list. `key` names an item. `document` is what --json writes (default: `{"items": […]}`)."""
         rows = [as_row(item) for item in items]
@@ -112,7 +126,9 @@ class Writer:
 
     def json(self, value: Any) -> None:
         """One JSON document; on one line with --ndjson."""
-        self._lines([as_json(value) if self.common.ndjson else json.dumps(value, ensure_ascii=False, indent=2)])
+        self._lines(
+            [as_json(value) if self.common.ndjson else json.dumps(value, ensure_ascii=False, indent=2)]
+        )
 
     def lines(self, lines: Iterable[str]) -> None:
         """Lines of text, made fit for a terminal."""
@@ -147,9 +163,16 @@ def table_of(rows: Sequence[Row], columns: Sequence[Column], *, utc: bool) -> Ta
 
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for column in columns:
-        table.add_column(column.head, overflow="ellipsis", no_wrap=True, min_width=None if column.wide else len(column.head))
+        table.add_column(
+            column.head,
+            overflow="ellipsis",
+            no_wrap=True,
+            min_width=None if column.wide else len(column.head),
+        )
     for row in rows:
-        table.add_row(*(Text(cell(row, column.field, utc=utc), style_of(row, column.field)) for column in columns))
+        table.add_row(
+            *(Text(cell(row, column.field, utc=utc), style_of(row, column.field)) for column in columns)
+        )
     return table
 
 

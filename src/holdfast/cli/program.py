@@ -1,4 +1,4 @@
-"""This exists so that the tree of commands stands in one place, and every error leaves it as a line of what and a line of what to do."""
+"""This exists so that all commands hang on one tree, which every error leaves as a line of what and one of what to do."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def show_help(topic: Annotated[str, typer.Argument(metavar="TOPIC", help=" or ".
     elif topic == "output":
         typer.echo(_OUTPUT)
     elif topic:
-        raise Trouble(f"There is no help on {topic!r}.", f"Topics are: {', '.join(_TOPICS)}. For a command: holdfast COMMAND --help")
+        cure = f"Topics are: {', '.join(_TOPICS)}. For a command: holdfast COMMAND --help"
+        raise Trouble(f"There is no help on {topic!r}.", cure)
     else:
         typer.echo("holdfast --help lists the commands; holdfast COMMAND --help explains one.")
         typer.echo(f"Topics: {', '.join(f'holdfast help {one}' for one in _TOPICS)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -37,9 +37,13 @@ PATIENCE = 30.0
 """Seconds for one answer."""
 
 LOOK_AGAIN = 0.5
+API = "/api/v1"
+
+_EXAMPLE = "For example: --url http://127.0.0.1:8600"
 
 _INPUT: dict[str, type[e.InvalidInput]] = {
-    kind.code: kind for kind in (e.InvalidArguments, e.InvalidQuery, e.UnknownJobType, e.TooLarge, e.InvalidInput)
+    kind.code: kind
+    for kind in (e.InvalidArguments, e.InvalidQuery, e.UnknownJobType, e.TooLarge, e.InvalidInput)
 }
 
 
@@ -55,13 +59,15 @@ class RemoteDesk:
         try:
             self._http = httpx.Client(base_url=self.place, headers=self.headers, timeout=PATIENCE)
         except (httpx.InvalidURL, ValueError) as error:
-            raise Trouble(f"{url!r} is not the address of a server: {error}", "For example: --url http://127.0.0.1:8600") from None
+            raise Trouble(f"{url!r} is not the address of a server: {error}", _EXAMPLE) from None
         if self._http.base_url.scheme not in ("http", "https"):
-            raise Trouble(f"{url!r} is not the address of a server.", "For example: --url http://127.0.0.1:8600")
+            raise Trouble(f"{url!r} is not the address of a server.", _EXAMPLE)
 
     # -- jobs -------------------------------------------------------------------------------------------------------------
 
-    def enqueue(self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[JobView, bool]:
+    def enqueue(
+        self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any]
+    ) -> tuple[JobView, bool]:
         body: dict[str, Any] = {"type": type_, "args": dict(args), **options}
         key = body.pop("idempotency_key", None)
         if isinstance(body.get("run_at"), datetime):
@@ -81,7 +87,8 @@ class RemoteDesk:
         return self._read_list(HistoryView, self._send("GET", f"/jobs/{_quoted(job_id)}/history"))
 
     def logs(self, job_id: str, *, after: int, limit: int) -> LogPage:
-        return self._read(LogPage, self._send("GET", f"/jobs/{_quoted(job_id)}/logs", params={"after": after, "limit": limit}))
+        page = {"after": after, "limit": limit}
+        return self._read(LogPage, self._send("GET", f"/jobs/{_quoted(job_id)}/logs", params=page))
 
     def act(self, job_id: str, action: Action, reason: str | None) -> JobView:
         path = f"/jobs/{_quoted(job_id)}"
@@ -97,7 +104,9 @@ class RemoteDesk:
             answer = self._send("GET", f"/jobs/actions/{answer.json()['id']}")
         found = self._read(BulkView, answer)
         if answer.json().get("error"):
-            words = f"{found.done:,} are done, {found.refused:,} refused, then it ended: {answer.json()['error']}"
+            words = (
+                f"{found.done:,} are done, {found.refused:,} refused, then it ended: {answer.json()['error']}"
+            )
             raise Trouble(words, "It is safe to repeat.", Exit.PARTLY)
         return found
 
@@ -107,7 +116,9 @@ class RemoteDesk:
         return self._read_list(QueueView, self._send("GET", "/queues"))
 
     def pause_queue(self, name: str, reason: str | None) -> QueueView:
-        return self._read(QueueView, self._send("POST", f"/queues/{_quoted(name)}/pause", json={"reason": reason}))
+        return self._read(
+            QueueView, self._send("POST", f"/queues/{_quoted(name)}/pause", json={"reason": reason})
+        )
 
     def resume_queue(self, name: str) -> QueueView:
         return self._read(QueueView, self._send("POST", f"/queues/{_quoted(name)}/resume"))
@@ -128,7 +139,7 @@ class RemoteDesk:
         return self.get("/openapi.json").json()
 
     @contextmanager
-    def listen(self, q: str) -> Iterator[Bell]:
+    def listen(self, q: str) -> Generator[Bell]:
         bell = StreamBell(self._http, f"{API}/events", {"q": q})
         try:
             yield bell
@@ -152,8 +163,12 @@ class RemoteDesk:
             answer = self._http.request(method, path, **more)
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
-            cure = "Is it running? Start one: holdfast up --app module:app. Or ask the store: leave out --url and HOLDFAST_URL"
-            raise Unreachable(f"The server {self.place} does not answer: {reason}", cure, Exit.UNREACHABLE) from error
+            cure = (
+                "Is it running? Start one: holdfast up --app module:app. Or ask the store: leave --url out."
+            )
+            raise Unreachable(
+                f"The server {self.place} does not answer: {reason}", cure, Exit.UNREACHABLE
+            ) from error
         if answer.is_error:
             raise self._error(answer)
         return answer
@@ -178,11 +193,15 @@ class RemoteDesk:
             case 502 | 503 | 504:
                 return e.StorageUnavailable(detail)
             case _:
-                return Trouble(f"The server answered {answer.status_code}: {detail}", "See its log.", Exit.FAILED)
+                return Trouble(
+                    f"The server answered {answer.status_code}: {detail}", "See its log.", Exit.FAILED
+                )
 
     def _stranger(self, answer: httpx.Response) -> Trouble:
         words = f"{self.place} answered {answer.status_code} in a form that is not Holdfast's."
-        return Unreachable(words, "Is it the address of a Holdfast server, without /api/v1?", Exit.UNREACHABLE)
+        return Unreachable(
+            words, "Is it the address of a Holdfast server, without /api/v1?", Exit.UNREACHABLE
+        )
 
     def _read(self, kind: type[M], answer: httpx.Response) -> M:
         try:
@@ -195,9 +214,6 @@ class RemoteDesk:
             return [kind.model_validate(item) for item in answer.json()["items"]]
         except (ValidationError, ValueError, KeyError, TypeError):
             raise self._stranger(answer) from None
-
-
-API = "/api/v1"
 
 
 class Unreachable(Trouble):

@@ -14,11 +14,20 @@ if TYPE_CHECKING:
     from holdfast.core.settings import Settings
 
 _QUEUES = Annotated[str | None, typer.Option("--queues", metavar="A,B", help="Serve only these queues.")]
-_TYPES = Annotated[str | None, typer.Option("--types", metavar="GLOB,…", help="Serve only these job types, for example 'report.*'.")]
-_PROCESSES = Annotated[int | None, typer.Option("--processes", "-p", metavar="N", help="Worker processes; -1 = one per core.")]
-_CONCURRENCY = Annotated[int | None, typer.Option("--concurrency", "-c", metavar="N", help="Jobs at once per process.")]
+_TYPES = Annotated[
+    str | None,
+    typer.Option("--types", metavar="GLOB,…", help="Serve only these job types, for example 'report.*'."),
+]
+_PROCESSES = Annotated[
+    int | None, typer.Option("--processes", "-p", metavar="N", help="Worker processes; -1 = one per core.")
+]
+_CONCURRENCY = Annotated[
+    int | None, typer.Option("--concurrency", "-c", metavar="N", help="Jobs at once per process.")
+]
 _HOST = Annotated[str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
-_PORT = Annotated[int | None, typer.Option("--port", metavar="N", help="Port to listen on; 0 = any free one.")]
+_PORT = Annotated[
+    int | None, typer.Option("--port", metavar="N", help="Port to listen on; 0 = any free one.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,7 +50,9 @@ def add_to(app: typer.Typer) -> None:
         from holdfast.runtime.listen import address, bind
 
         path = needed(common.app, "up")
-        given = _given(host=host, port=port, workers=processes, concurrency=concurrency, queues=queues, types=types)
+        given = _given(
+            host=host, port=port, workers=processes, concurrency=concurrency, queues=queues, types=types
+        )
         app = _app(path, given)
         app.open()
         with bind(_checked(app.settings)) as listening:
@@ -68,7 +79,8 @@ def add_to(app: typer.Typer) -> None:
         path = needed(common.app, "worker")
         app = _app(path, _given(workers=processes, concurrency=concurrency, queues=queues, types=types))
         count = worker_count(app.settings)
-        return run_workers(app, path, ready=lambda: _print(f"Holdfast worker is ready: {count} process{'es'[: 2 * (count > 1)]}"))
+        words = f"{count} process" if count == 1 else f"{count} processes"
+        return run_workers(app, path, ready=lambda: _print(f"Holdfast worker is ready: {words}"))
 
     workers.callback(invoke_without_command=True)(with_common(worker, SERVES))
     worker_list.add_to(workers)
@@ -110,7 +122,11 @@ def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
 
 def _checked(settings: Settings) -> Settings:
     """The settings, once it is sure that the web server may listen on their address."""
-    if settings.host not in ("127.0.0.1", "localhost", "::1"):  # what is known to be safe need not load the web's guard
+    if settings.host not in (
+        "127.0.0.1",
+        "localhost",
+        "::1",
+    ):  # what is known to be safe need not load the web's guard
         from holdfast.web.guard import check_bind
 
         check_bind(settings)

@@ -50,7 +50,9 @@ class StreamBell:
     def _listen(self, pause: float) -> float:
         timeout = httpx.Timeout(10.0, read=SILENCE)
         headers = {"Accept": "text/event-stream"}
-        with self._http.stream("GET", self._path, params=self._parameters, headers=headers, timeout=timeout) as answer:
+        with self._http.stream(
+            "GET", self._path, params=self._parameters, headers=headers, timeout=timeout
+        ) as answer:
             answer.raise_for_status()
             self._rung.set()  # whatever was missed before the stream began
             for line in answer.iter_lines():

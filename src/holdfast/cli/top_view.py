@@ -59,11 +59,14 @@ def show(desk: Desk, writer: Writer, *, once: bool) -> int:
 
     patience = Patience()
     try:
-        with desk.listen("") as bell, Keys() as keys, Live(console=writer.console(), screen=True, auto_refresh=False) as live:
+        screen = Live(console=writer.console(), screen=True, auto_refresh=False)
+        with desk.listen("") as bell, Keys() as keys, screen as live:
             while True:
                 try:
                     rows = shutil.get_terminal_size().lines
-                    live.update(frame(ask(desk, max(3, rows // 2)), desk.place, utc=writer.common.utc), refresh=True)
+                    live.update(
+                        frame(ask(desk, max(3, rows // 2)), desk.place, utc=writer.common.utc), refresh=True
+                    )
                     patience.answered()
                 except (Trouble, StorageUnavailable) as error:
                     if not lasting(error):
@@ -96,7 +99,8 @@ def frame(top: TopView, place: str, *, utc: bool) -> Any:
         f"{exact(round(rate.per_minute))} a minute, {rate.per_second:.1f} a second"
         f"   {exact(rate.failed)} failed in the last minute"
         f"   oldest wait {duration(stats.oldest_wait or 0)}"
-        f"   {stats.workers} workers, {stats.slots} slots" + (f", {stats.workers_lost} lost" if stats.workers_lost else "")
+        f"   {stats.workers} workers, {stats.slots} slots"
+        + (f", {stats.workers_lost} lost" if stats.workers_lost else "")
     )
     parts: list[Any] = [head, counts, pace]
     queues = [as_row(queue) for queue in stats.queues.values()]

@@ -75,7 +75,9 @@ def wait_for(
     exit_status: bool = True,
 ) -> int:
     """Wait until all of the jobs (or any one) have ended, write them, and answer the exit code."""
-    jobs = {job_id: desk.job(job_id) for job_id in ids}  # a job that does not exist is told before anything is waited for
+    jobs = {
+        job_id: desk.job(job_id) for job_id in ids
+    }  # a job that does not exist is told before anything is waited for
     patience = Patience()
     try:
         with desk.listen(_all_of(ids)) as bell:
@@ -117,8 +119,8 @@ def deadline_of(timeout: str | None) -> float | None:
 
 def interrupted(ids: Sequence[str]) -> str:
     """What a person should know who has pressed Ctrl-C."""
-    one = len(ids) == 1
-    return f"{'The job goes' if one else 'The jobs go'} on. To stop {'it' if one else 'them'}: holdfast job cancel {' '.join(ids)}"
+    who, whom = ("The job goes", "it") if len(ids) == 1 else ("The jobs go", "them")
+    return f"{who} on. To stop {whom}: holdfast job cancel {' '.join(ids)}"
 
 
 def _all_of(ids: Sequence[str]) -> str:

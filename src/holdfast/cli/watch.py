@@ -50,7 +50,7 @@ def watch_job(desk: Desk, writer: Writer, job_id: str, *, deadline: float | None
     return exit_of([ended]) if exit_status else Exit.DONE
 
 
-# -- not a terminal -----------------------------------------------------------------------------------------------------------
+# -- not a terminal ---------------------------------------------------------------------------------------
 
 
 def _lines(desk: Desk, writer: Writer, bell: Bell, job: JobView, deadline: float | None) -> JobView:
@@ -80,7 +80,12 @@ def _write_change(writer: Writer, job: JobView) -> None:
         return
     row = as_row(job)
     progress = progress_words(row["progress"]) if row["progress"] else ""
-    note = (job.requested and f"{job.requested} asked") or job.reason or (job.progress and job.progress.message) or ""
+    note = (
+        (job.requested and f"{job.requested} asked")
+        or job.reason
+        or (job.progress and job.progress.message)
+        or ""
+    )
     writer.cells((row["changed_at"], job.id, job.state, progress, note))
 
 
@@ -88,7 +93,7 @@ def _patience(longest: float, deadline: float | None) -> float:
     return longest if deadline is None else max(0.0, min(longest, deadline - time.monotonic()))
 
 
-# -- a terminal ---------------------------------------------------------------------------------------------------------------
+# -- a terminal -------------------------------------------------------------------------------------------
 
 
 class _Screen:
@@ -113,7 +118,10 @@ class _Screen:
 
         self._after = max(0, self._desk.logs(job.id, after=-1, limit=1).next_after - 1)
         self._take(self._desk.logs(job.id, after=-LINES, limit=LINES).items)
-        with Keys() as keys, Live(console=self._writer.console(), auto_refresh=False, transient=False) as live:
+        with (
+            Keys() as keys,
+            Live(console=self._writer.console(), auto_refresh=False, transient=False) as live,
+        ):
             while True:
                 live.update(self._frame(job, keys.there), refresh=True)
                 if job.state in FINAL or (self._deadline is not None and time.monotonic() >= self._deadline):
@@ -184,14 +192,18 @@ class _Screen:
         from rich.text import Text
 
         now = datetime.now(UTC)
-        head = Text.assemble((printable(job.type), "bold"), f"  {job.id}  ", (_state_words(job, now), STYLES.get(job.state, "")))
+        state = (_state_words(job, now), STYLES.get(job.state, ""))
+        head = Text.assemble((printable(job.type), "bold"), f"  {job.id}  ", state)
         head.append(f"  attempt {job.attempt}/{job.max_attempts}  queue {printable(job.queue)}")
         parts: list[Any] = [head]
         for name, progress in bars_of(job):
             main = job.progress is not None and progress["done"] == job.progress.done
-            parts.append(Text(f"  {bar_line(name, progress, left=self._left(progress['total']) if main else None)}"))
+            parts.append(
+                Text(f"  {bar_line(name, progress, left=self._left(progress['total']) if main else None)}")
+            )
         if self._show_console:
-            parts += [Text(f"  {line_words(line, utc=self._writer.common.utc)}", no_wrap=True, overflow="ellipsis") for line in self._lines]
+            lines = [line_words(line, utc=self._writer.common.utc) for line in self._lines]
+            parts += [Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in lines]
         if job.saved_at is not None:
             parts.append(Text(f"  last checkpoint {ago(job.saved_at, now)}", "bright_black"))
         if job.state in FINAL:
@@ -199,7 +211,9 @@ class _Screen:
         elif self._asking:
             parts.append(Text("  Cancel this job for good?  [y]es  any other key: no", "bold"))
         elif keys:
-            parts.append(Text("  [p]ause [r]esume [c]ancel [l]ogs [q]uit" + (f"   {printable(self._word)}" if self._word else ""), "bright_black"))
+            parts.append(
+                Text(f"  [p]ause [r]esume [c]ancel [l]ogs [q]uit   {printable(self._word)}", "bright_black")
+            )
         self._word = ""
         return Group(*parts)
 

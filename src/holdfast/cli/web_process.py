@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 import structlog
 import uvloop
@@ -64,7 +64,7 @@ class _Server(WebServer):
     """The server without signal handlers of its own: they would end the process by the signal after stopping in order."""
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         yield
 
     def stop(self) -> None:

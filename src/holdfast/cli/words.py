@@ -1,4 +1,4 @@
-"""This exists so that a job reads the same wherever a terminal shows it: state, progress with its held mark, times, durations."""
+"""This exists so that a job reads the same wherever a terminal shows it: state, held mark, times, durations."""
 
 from __future__ import annotations
 
@@ -56,7 +56,11 @@ def cell(row: Mapping[str, Any], field: str, *, utc: bool = False, whole: bool =
         return duration(value)
     if field.endswith("_at") or field == "at":
         moment = datetime.fromisoformat(value)
-        return f"{stamp(moment, utc=utc)} ({ago(moment, datetime.now(UTC))})" if whole else stamp(moment, utc=utc)
+        return (
+            f"{stamp(moment, utc=utc)} ({ago(moment, datetime.now(UTC))})"
+            if whole
+            else stamp(moment, utc=utc)
+        )
     if field == "error":
         return error_words(value, whole=whole)
     if isinstance(value, list) and all(isinstance(one, str) for one in value):  # pyright: ignore[reportUnknownVariableType]
@@ -91,7 +95,9 @@ def ago(moment: datetime, now: datetime) -> str:
     seconds = (now - moment).total_seconds()
     if abs(seconds) < 1:
         return "now"
-    size, unit = next((s, u) for s, u in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")) if abs(seconds) >= s)
+    size, unit = next(
+        (s, u) for s, u in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")) if abs(seconds) >= s
+    )
     words = f"{int(abs(seconds) // size)} {unit}"
     return f"in {words}" if seconds < 0 else f"{words} ago"
 

@@ -1,1 +1,1 @@
-"""How an app becomes running processes: a supervisor with its workers and duties, the keeper of a web server, or all of them."""
+"""How an app becomes running processes: a supervisor with its workers and duties, and the keeper of a web server."""

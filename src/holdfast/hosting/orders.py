@@ -32,6 +32,7 @@ def _first_line(fd: int) -> bytes:
     while not line.endswith(b"\n"):
         piece = os.read(fd, 1)  # not one byte further: what follows is not ours to take
         if not piece:
-            raise ConfigurationError([Problem(("orders",), "this command is started by another process of Holdfast, not by hand")])
+            words = "this command is started by another process of Holdfast, not by hand"
+            raise ConfigurationError([Problem(("orders",), words)])
         line += piece
     return line

@@ -1,4 +1,4 @@
-"""This exists so that everything which must run until someone says stop is begun and ended in one order, in one event loop."""
+"""This exists so that all that runs until someone says stop is begun and ended in one order, in one event loop."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""This exists so that the web server is a process of its own: nothing that happens in it can stop a heartbeat, and when it dies
-another one goes on at the same socket, which stays open here, so that callers in between wait instead of being refused."""
+"""This exists so that the web server is a process of its own: nothing that happens in it can stop a heartbeat.
+
+When it dies another one goes on at the same socket, which stays open here: callers in between wait, and are not refused.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ class WebKeeper:
         """Start the process. In a group of its own, so that Ctrl-C reaches it through us, in the order of stopping."""
         fd = self._listening.fileno()
         self._started = time.monotonic()
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - ourselves
             [*SELF, "web-process"], stdin=subprocess.PIPE, pass_fds=(fd,), process_group=0
         )
         orders = {"socket": fd, "settings": self._settings.model_dump()}
@@ -64,7 +66,7 @@ class WebKeeper:
 
     async def answers(self) -> None:
         """Wait until the web server says that it is ready."""
-        while not await self._is_ready():
+        while not await self._is_ready():  # noqa: ASYNC110 - of another process, no event tells it
             await asyncio.sleep(0.1)
 
     async def stop(self) -> None:

@@ -1,10 +1,12 @@
-"""This exists so that a database file can be looked at, checked and copied as it is, without being opened as a store: nothing
-here creates a file that is not there, changes a schema, or needs the program to be of the same version."""
+"""This exists so that a database file can be looked at, checked and copied as it is, without being opened as a store.
+
+Nothing here creates a file that is not there, changes a schema, or needs the program to be of the same version.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +88,12 @@ class Maintenance:
         return file_system(self.path.parent)
 
     def _size(self) -> int:
-        return sum(part.stat().st_size for part in self.path.parent.glob(f"{self.path.name}*") if part.is_file())
+        return sum(
+            part.stat().st_size for part in self.path.parent.glob(f"{self.path.name}*") if part.is_file()
+        )
 
     @contextmanager
-    def _reading(self) -> Iterator[apsw.Connection]:
+    def _reading(self) -> Generator[apsw.Connection]:
         if not self.path.exists():
             raise NotFound(f"There is no database at {self.path}; holdfast db migrate makes one.")
         connection: apsw.Connection | None = None
