@@ -64,7 +64,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def some_attempt(self, n: int, zombie: bool) -> Claimed:
         """One of all attempts ever, or one of those that hold their job, if any."""
-        holders = [attempt for attempt in self.attempts if self.model.holds(attempt.id, attempt.token)]
+        holders = [attempt for attempt in self.attempts if self.model.holds(attempt)]
         chosen = self.attempts if zombie or not holders else holders
         return chosen[n % len(chosen)]
 
@@ -130,6 +130,8 @@ class StoreMachine(RuleBasedStateMachine):
                 self.model.jobs[job.id].token,
                 self.model.jobs[job.id].attempt,
             )
+            assert self.model.jobs[job.id].seq in (None, job.seq)
+            self.model.jobs[job.id].seq = job.seq
             self.attempts.append(job)
             self.visited["enqueued", "claim"] += 1
 
@@ -148,8 +150,7 @@ class StoreMachine(RuleBasedStateMachine):
             attempt, progress=text if progress else None, saved=text if saved else None, logs=logs
         )
         assert answer == self.model.report(
-            attempt.id,
-            attempt.token,
+            attempt,
             progress=text if progress else None,
             saved=text if saved else None,
             lines=lines,
@@ -195,9 +196,9 @@ class StoreMachine(RuleBasedStateMachine):
             error=ErrorInfo("E", "m") if fails else None,
         )
         if reports:
-            self.model.report(attempt.id, attempt.token, progress=None, saved=f'"{n}"', lines=0)
+            self.model.report(attempt, progress=None, saved=f'"{n}"', lines=0)
         assert answer == self.model.settle(
-            attempt.id, attempt.token, verb, reason=reason, run_at=run_at, keep=until, crashed=crashed
+            attempt, verb, reason=reason, run_at=run_at, keep=until, crashed=crashed
         )
 
     @precondition(lambda self: self.attempts)
@@ -301,5 +302,5 @@ class StoreMachine(RuleBasedStateMachine):
     def what_must_always_hold(self) -> None:
         keys = [job.unique for job in self.model.jobs.values() if job.unique and job.state in LIVE]
         assert len(keys) == len(set(keys))
-        held = Counter((job.id, job.token) for job in self.attempts)
+        held = Counter((job.seq, job.token) for job in self.attempts)
         assert not held or held.most_common(1)[0][1] == 1

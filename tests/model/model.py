@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from holdfast.core.commands import Action
+from holdfast.core.job import Claimed
 from holdfast.core.states import Verb
 
 SECOND = 1_000_000
@@ -53,6 +54,7 @@ class Job:
     lines: int = 0
     expires_at: int | None = None
     told: int = 1  # rows of history
+    seq: int | None = None  # what the store calls it, learned at the first claim
 
     def go(self, state: str, reason: str | None = None) -> None:
         self.state = state
@@ -121,14 +123,17 @@ class Model:
             job.continues, job.worker, job.run_at = False, worker, None
         return [job.id for job in best]
 
-    def holds(self, job_id: str, token: int) -> bool:
-        job = self.jobs.get(job_id)
-        return job is not None and job.state == "processing" and job.token == token
+    def holds(self, attempt: Claimed) -> bool:
+        """Whether the job is still that of this attempt; one that was deleted and stored again is not."""
+        job = self.jobs.get(attempt.id)
+        if job is None or job.state != "processing":
+            return False
+        return (job.seq, job.token) == (attempt.seq, attempt.token)
 
-    def report(self, job_id: str, token: int, *, progress: str | None, saved: str | None, lines: int) -> str:
-        if not self.holds(job_id, token):
+    def report(self, attempt: Claimed, *, progress: str | None, saved: str | None, lines: int) -> str:
+        if not self.holds(attempt):
             return "lost"
-        job = self.jobs[job_id]
+        job = self.jobs[attempt.id]
         job.progress = progress or job.progress
         job.saved = saved or job.saved
         job.lines += lines
@@ -136,8 +141,7 @@ class Model:
 
     def settle(
         self,
-        job_id: str,
-        token: int,
+        attempt: Claimed,
         verb: Verb,
         *,
         reason: str | None,
@@ -145,9 +149,9 @@ class Model:
         keep: int | None,
         crashed: bool,
     ) -> str:
-        if not self.holds(job_id, token):
+        if not self.holds(attempt):
             return "lost"
-        job = self.jobs[job_id]
+        job = self.jobs[attempt.id]
         target, why = TARGET[verb], reason
         if job.requested == "cancel":
             target, why, run_at, keep = "cancelled", job.requested_reason or "cancelled", None, self.now + DAY

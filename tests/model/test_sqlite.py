@@ -18,7 +18,8 @@ from holdfast.testing.driver import REACHABLE
 from tests.model.machine import StoreMachine
 from tests.model.model import TARGET
 
-EXAMPLES = int(os.environ.get("HOLDFAST_TEST_EXAMPLES", "400"))
+USUAL = 400
+EXAMPLES = int(os.environ.get("HOLDFAST_TEST_EXAMPLES", USUAL))
 
 
 class SqliteMachine(StoreMachine):
@@ -40,4 +41,6 @@ def test_the_store_behaves_like_the_model() -> None:
     events = [*Action, *TARGET, "report", "promote", "sweep", "expire"]
     pairs = {(state.value, str(event)) for state, event in product(REACHABLE, events)}
     missed = pairs - SqliteMachine.visited.keys()
-    assert len(missed) <= len(pairs) // 10, f"walks too narrow: {sorted(missed)} never met"
+    assert EXAMPLES < USUAL or len(missed) <= len(pairs) // 10, (
+        f"walks too narrow: {sorted(missed)} never met"
+    )

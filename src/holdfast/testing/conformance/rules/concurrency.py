@@ -240,18 +240,6 @@ class ConcurrencyRules(Rules):
         assert store.job(jobs[1].id) is None
         assert gateway.call("insert", [jobs[1]]) == [(jobs[1].id, True)]
 
-    def test_the_line_outlives_an_interrupted_turn(self, store: Store, gateway: Gateway) -> None:
-        """Ctrl-C meets one thread in the middle of everybody's transaction."""
-        job = new_job()
-
-        def interrupt() -> None:
-            raise KeyboardInterrupt
-
-        store.interrupt = interrupt  # type: ignore[attr-defined]
-        with pytest.raises(KeyboardInterrupt):
-            gateway.call("interrupt")
-        assert gateway.call("insert", [job]) == [(job.id, True)]
-
     def test_whoever_is_concerned_is_woken_after_the_commit(self, store: Store, driver: StoreDriver) -> None:
         woken = list[frozenset[Topic]]()
         gateway = Gateway(store, woken.append)

@@ -1,0 +1,128 @@
+"""The line of waiting calls: patience, withdrawal, closing, and a fork. What every store must add is in the kit."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from holdfast.core.errors import StorageRefused, StorageUnavailable
+from holdfast.core.job import NewJob
+from holdfast.storage import gateway as module
+from holdfast.storage.gateway import MOST_AT_ONCE, Gateway
+from holdfast.storage.sqlite import SqliteStore
+from holdfast.testing import new_job
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "holdfast.db")
+    store.open()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def gateway(store: SqliteStore) -> Iterator[Gateway]:
+    gateway = Gateway(store, lambda topics: None)
+    yield gateway
+    gateway.close()
+
+
+def test_a_call_that_is_withdrawn_is_not_run_later(
+    store: SqliteStore, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    job, later = new_job(), new_job()
+    assert gateway._turn.acquire(timeout=1)  # a transaction that does not end
+    with pytest.raises(StorageUnavailable, match="Nothing was stored"):
+        gateway.call("insert", [job])
+    gateway._turn.release()
+    assert gateway.call("insert", [later]) == [(later.id, True)]
+    assert store.job(job.id) is None
+
+
+def test_more_calls_than_fit_in_one_transaction(store: SqliteStore, gateway: Gateway) -> None:
+    number = MOST_AT_ONCE * 2 + 7
+    with gateway._turn:
+        futures = [gateway.submit("insert", [new_job()]) for _ in range(number)]
+    assert all(future.result(30)[0].created for future in futures)
+    assert store.states()["enqueued"] == number
+
+
+def test_an_interrupted_turn_leaves_nobody_waiting(store: SqliteStore, gateway: Gateway) -> None:
+    """Ctrl-C meets one thread in the middle of everybody's transaction."""
+    mine, theirs = new_job(), new_job()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    store.interrupt = interrupt  # type: ignore[attr-defined]  # any name is a verb to the gateway
+    waiting = threading.Thread(target=lambda: answers.append(_outcome(gateway, theirs)))
+    answers: list[object] = []
+    with gateway._turn:
+        waiting.start()
+        while not gateway._waiting:
+            pass
+        gateway._waiting.append(module.Operation("interrupt", (), {}, None))
+        with pytest.raises(KeyboardInterrupt):
+            gateway._run_waiting()
+    waiting.join(20)
+    assert [type(answer) for answer in answers] == [StorageUnavailable]
+    assert store.job(theirs.id) is None
+    assert gateway.call("insert", [mine]) == [(mine.id, True)]
+
+
+def _outcome(gateway: Gateway, job: NewJob) -> object:
+    try:
+        return gateway.call("insert", [job])
+    except StorageUnavailable as error:
+        return error
+
+
+def test_close_runs_what_waits_and_refuses_the_rest(store: SqliteStore) -> None:
+    gateway = Gateway(store, lambda topics: None)
+    with gateway._turn:
+        future = gateway.submit("insert", [new_job()])
+    gateway.close()
+    gateway.close()
+    assert future.result(0)[0].created
+    with pytest.raises(StorageUnavailable, match="closed"):
+        gateway.call("insert", [new_job()])
+
+
+def test_many_first_submits_start_one_thread(store: SqliteStore) -> None:
+    for _ in range(20):
+        gateway = Gateway(store, lambda topics: None)
+        barrier = threading.Barrier(4)
+
+        def submit(gateway: Gateway = gateway, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait(10)
+            gateway.submit("insert", [new_job()]).result(10)
+
+        threads = [threading.Thread(target=submit) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert [thread.name for thread in threading.enumerate()].count("holdfast-gateway") == 1
+        gateway.close()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_child_does_not_inherit_the_line(store: SqliteStore, gateway: Gateway) -> None:
+    """Not its waiting calls, not its turn; and the store itself refuses to be written from there."""
+    gateway.submit("insert", [new_job()]).result(10)
+    with gateway._turn:
+        child = os.fork()
+        if child == 0:
+            try:
+                gateway.call("insert", [new_job()])
+            except StorageRefused:
+                os._exit(7)
+            os._exit(8)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert store.states()["enqueued"] == 1
