@@ -35,7 +35,7 @@ dev: $(DEV_STAMP)  ## Set up everything for development, run nothing
 
 .PHONY: up
 up: $(RUN_STAMP)  ## Start Holdfast on SQLite with the sample jobs; runs until Ctrl-C
-	@exec $(VENV)/bin/holdfast up --app examples.app:app
+	@exec $(VENV)/bin/python -m examples
 
 .PHONY: test
 test: $(DEV_STAMP)  ## Run the whole suite; what could not be run is named at the end (ARGS="-k pause" selects)

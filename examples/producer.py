@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
-from holdfast import Holdfast, HoldfastError
+from holdfast import Holdfast, HoldfastError, UnknownJobType
 
 EVERY = 5.0
 
@@ -16,10 +17,15 @@ def produce(every: float = EVERY) -> None:
     while os.getppid() == parent:
         try:
             app.enqueue("count_to", {"n": 100, "delay": 0.1}, owner="producer", tags=["sample"])
-        except HoldfastError as error:  # the store or the worker is not there yet: say so, try again
+        except UnknownJobType:  # no worker has told the store yet what it can run
+            time.sleep(0.5)
+        except HoldfastError as error:
             print(f"producer: {error}", flush=True)
-        time.sleep(every)
+            time.sleep(every)
+        else:
+            time.sleep(every)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     produce()

@@ -75,12 +75,21 @@ class Catalogue:
         known = {*self._published, *(t.name for t in self.registry)}
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        return f"No job type {name[:60]!r} is known{hint} Types become known when a worker that contains their code starts."
+        return f"No job type {name[:60]!r} is known{hint}. Types become known when a worker that contains their code starts."
 
 
 def _local(job_type: JobType, default_retries: int) -> Kind:
     o = job_type.options
-    return Kind(job_type.name, o.queue, o.priority, job_type.max_attempts(default_retries), o.timeout, o.retention, o.tags, job_type.dump)
+    return Kind(
+        job_type.name,
+        o.queue,
+        o.priority,
+        job_type.max_attempts(default_retries),
+        o.timeout,
+        o.retention,
+        o.tags,
+        job_type.dump,
+    )
 
 
 def _remote(record: TypeRecord) -> Kind:
@@ -89,7 +98,10 @@ def _remote(record: TypeRecord) -> Kind:
 
     def dump(arguments: Mapping[str, Any]) -> str:
         text = dump_json(dict(arguments), what="args", limit=MAX_ARGS)
-        found = [Problem(("args", *error.absolute_path), error.message) for error in validator.iter_errors(dict(arguments))]
+        found = [
+            Problem(("args", *error.absolute_path), error.message)
+            for error in validator.iter_errors(dict(arguments))
+        ]
         if found:
             words = "; ".join(f"{'.'.join(map(str, p.loc))}: {p.msg}" for p in found[:5])
             raise InvalidArguments(f"{record.name}: {words}", found)
