@@ -1,4 +1,5 @@
-"""This exists so that the parts are joined in one place: settings, store, gateway, signals and desk become a Holdfast app."""
+"""This exists so that the parts are joined in one place: settings, store, gateway, signals and desk become a Holdfast
+app."""
 
 from __future__ import annotations
 
@@ -97,24 +98,34 @@ class Holdfast:
         keep: Duration | None = None,
         tags: Iterable[str] = (),
     ) -> Decorator:
-        """Make a function a job type. `def` runs in a thread, `async def` in the loop, executor="process" in a child process.
+        """Make a function a job type. `def` runs in a thread, `async def` in the loop, executor="process" in a child
+        process.
 
-        `retries` after the first attempt (default: the setting, 10); `backoff` in seconds, a list, or a function of attempt and
-        chance (default: Hangfire's); `timeout` of one attempt (default: none); `keep` the ended jobs so long, or "forever".
+        `retries` after the first attempt (default: the setting, 10); `backoff` in seconds, a list, or a function of
+        attempt and chance (default: Hangfire's); `timeout` of one attempt (default: none); `keep` the ended jobs so
+        long, or "forever".
         """
 
         def decorate(function: Callable[..., Any]) -> Job[..., Any]:
             chosen = executor or ("loop" if inspect.iscoroutinefunction(function) else "thread")
             if chosen not in EXECUTORS or (chosen == "loop" and not inspect.iscoroutinefunction(function)):
-                raise TypeError(f"executor={executor!r} does not fit {function.__name__}; a plain def runs in thread or process")
+                raise TypeError(
+                    f"executor={executor!r} does not fit {function.__name__}; a plain def runs in thread or process"
+                )
             if priority not in PRIORITY_RANGE:
-                raise ValueError(f"priority must lie between {PRIORITY_RANGE.start} and {PRIORITY_RANGE.stop - 1}")
+                raise ValueError(
+                    f"priority must lie between {PRIORITY_RANGE.start} and {PRIORITY_RANGE.stop - 1}"
+                )
             span = None if keep in (None, "forever") else seconds(cast(Any, keep))
             options = TypeOptions(
                 queue=check_name(queue, loc=("queue",)),
                 priority=priority,
                 retries=retries,
-                backoff=as_backoff(backoff if backoff is None or callable(backoff) or isinstance(backoff, (int, float)) else list(backoff)),
+                backoff=as_backoff(
+                    backoff
+                    if backoff is None or callable(backoff) or isinstance(backoff, (int, float))
+                    else list(backoff)
+                ),
                 timeout=None if timeout is None else seconds(timeout),
                 executor=chosen,
                 retention=None if keep is None else Retention(span, span, span),
@@ -132,7 +143,9 @@ class Holdfast:
         """Store a job of a type whose code need not be here. Options as in `JobOptions`."""
         return self.client.enqueue(type, args or {}, options)
 
-    async def enqueue_async(self, type: str, args: Mapping[str, Any] | None = None, **options: Any) -> JobHandle:
+    async def enqueue_async(
+        self, type: str, args: Mapping[str, Any] | None = None, **options: Any
+    ) -> JobHandle:
         """`enqueue` for an event loop."""
         return await self.client.enqueue_async(type, args or {}, options)
 
@@ -157,11 +170,13 @@ class Holdfast:
         return self.open().overview
 
     def open(self) -> Parts:
-        """Open the store, once for each process; after a fork the child opens its own. Raises StorageRefused or StorageUnavailable."""
+        """Open the store, once for each process; after a fork the child opens its own. Raises StorageRefused or
+        StorageUnavailable."""
         if self._parts is not None and self._process == os.getpid():
             return self._parts
         if self._process != os.getpid():
-            self._inherited.append(self._parts)  # never closed here: its connections belong to the parent process
+            # never closed here: its connections belong to the parent process
+            self._inherited.append(self._parts)
             self._lock = threading.Lock()
             self._parts, self._process = None, os.getpid()
         with self._lock:
@@ -204,4 +219,3 @@ def _sqlite_path(settings: Settings) -> Path:
         problem = f"not a database this version knows: {scheme}://…; use sqlite:///path"
         raise ConfigurationError([Problem(("database_url",), problem)])
     return Path(rest[1:])
-

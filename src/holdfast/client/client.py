@@ -1,9 +1,10 @@
-"""This exists so that there is one desk: whatever a program, a page, REST or the command line wants of jobs is asked here."""
+"""This exists so that there is one desk: whatever a program, a page, REST or the command line wants of jobs is asked
+here."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -26,7 +27,9 @@ from holdfast.storage.protocol import Reader, Topic
 class Client:
     """Enqueue jobs and act on them. Thread-safe. What it answers is committed."""
 
-    def __init__(self, settings: Settings, reader: Reader, gateway: Gateway, signals: Signals, registry: Registry) -> None:
+    def __init__(
+        self, settings: Settings, reader: Reader, gateway: Gateway, signals: Signals, registry: Registry
+    ) -> None:
         self._settings = settings
         self.reader = reader
         self._gateway = gateway
@@ -35,8 +38,11 @@ class Client:
 
     # -- enqueue ----------------------------------------------------------------------------------------------------------
 
-    def enqueue(self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> JobHandle:
-        """Validate, store durably, answer at once. Raises InvalidArguments, UnknownJobType, InvalidInput, StorageUnavailable."""
+    def enqueue(
+        self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any] | None = None
+    ) -> JobHandle:
+        """Validate, store durably, answer at once. Raises InvalidArguments, UnknownJobType, InvalidInput,
+        StorageUnavailable."""
         job = self.new_job(type_, args, read_options(options or {}))
         return self._handle(self._gateway.call("insert", [job])[0])
 
@@ -106,7 +112,9 @@ class Client:
             raise NotFound(f"There is no job {job_id[:60]}; it never was, or its retention is over.")
         return job_view(record)
 
-    def act(self, job_id: str, action: Action, *, reason: str | None = None, actor: str | None = None) -> JobView:
+    def act(
+        self, job_id: str, action: Action, *, reason: str | None = None, actor: str | None = None
+    ) -> JobView:
         """Pause, resume, cancel or retry; answers the job as it is now. Raises NotFound, Conflict."""
         if reason:
             check_name(reason, loc=("reason",), limit=MAX_REASON)
@@ -121,7 +129,17 @@ class Client:
         """Every transition and request of a job, oldest first. Raises NotFound."""
         self.job(job_id)
         return [
-            HistoryView(**{**record._asdict(), "at": from_us(record.at)}) for record in self.reader.history(job_id)
+            HistoryView(
+                seq=r.seq,
+                at=from_us(r.at),
+                kind=r.kind,
+                state=r.state,
+                reason=r.reason,
+                actor=r.actor,
+                attempt=r.attempt,
+                worker=r.worker,
+            )
+            for r in self.reader.history(job_id)
         ]
 
     def logs(self, job_id: str, *, after: int = 0, limit: int = 500) -> LogPage:
@@ -129,7 +147,14 @@ class Client:
         self.job(job_id)
         records = self.reader.logs(job_id, after=after, limit=limit)
         items = [
-            LogView(n=r.n, at=from_us(r.at), level=r.level, message=r.message, attempt=r.attempt, fields=json.loads(r.fields) if r.fields else None)
+            LogView(
+                n=r.n,
+                at=from_us(r.at),
+                level=r.level,
+                message=r.message,
+                attempt=r.attempt,
+                fields=json.loads(r.fields) if r.fields else None,
+            )
             for r in records
         ]
         return LogPage(items=items, next_after=items[-1].n if items else max(after, 0))
@@ -146,14 +171,14 @@ class Client:
             positions=value.get("positions", {}),
             steps=value.get("steps", {}),
             at=from_us(record.at),
-            count=record.count,
+            count=record.times,
             bytes=len(record.saved.encode()),
         )
 
     # -- signals ----------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def listen(self, topics: Iterable[Topic]) -> Iterator[Listener]:
+    def listen(self, topics: Iterable[Topic]) -> Generator[Listener]:
         """Hear when something changes (a hint; look again from time to time all the same)."""
         listener = self._signals.listen(topics)
         try:

@@ -20,9 +20,12 @@ LOOK_AGAIN = 0.5
 
 
 class JobHandle:
-    """One job, by its id. `state`, `result` and `view` are as of the last `refresh()`, `wait()` or action; the methods ask the store."""
+    """One job, by its id. `state`, `result` and `view` are as of the last `refresh()`, `wait()` or action; the methods
+    ask the store."""
 
-    def __init__(self, client: Client, job_id: str, *, created: bool = True, view: JobView | None = None) -> None:
+    def __init__(
+        self, client: Client, job_id: str, *, created: bool = True, view: JobView | None = None
+    ) -> None:
         self._client = client
         self._view = view
         self.id = job_id
@@ -39,6 +42,7 @@ class JobHandle:
 
     @property
     def state(self) -> str:
+        """The state as it was last seen, for example "processing"."""
         return self.view.state
 
     @property
@@ -52,7 +56,8 @@ class JobHandle:
         return self
 
     def wait(self, timeout: float | None = None) -> JobHandle:
-        """Wait until the job has succeeded, failed or been cancelled. Raises WaitTimeout after `timeout` seconds; the job goes on."""
+        """Wait until the job has succeeded, failed or been cancelled. Raises WaitTimeout after `timeout` seconds; the job
+        goes on."""
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._client.listen((Topic.EVENTS,)) as listener:
             while self.refresh().state not in FINAL:
@@ -76,9 +81,11 @@ class JobHandle:
         return self._act(Action.RETRY, reason)
 
     async def refresh_async(self) -> JobHandle:
+        """`refresh` for an event loop."""
         return await asyncio.to_thread(self.refresh)
 
     async def wait_async(self, timeout: float | None = None) -> JobHandle:
+        """`wait` for an event loop, which goes on meanwhile."""
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._client.listen((Topic.EVENTS,)) as listener:
             while (await self.refresh_async()).state not in FINAL:
@@ -86,15 +93,19 @@ class JobHandle:
         return self
 
     async def pause_async(self, reason: str | None = None) -> JobHandle:
+        """`pause` for an event loop."""
         return await asyncio.to_thread(self.pause, reason)
 
     async def resume_async(self, reason: str | None = None) -> JobHandle:
+        """`resume` for an event loop."""
         return await asyncio.to_thread(self.resume, reason)
 
     async def cancel_async(self, reason: str | None = None) -> JobHandle:
+        """`cancel` for an event loop."""
         return await asyncio.to_thread(self.cancel, reason)
 
     async def retry_async(self, reason: str | None = None) -> JobHandle:
+        """`retry` for an event loop."""
         return await asyncio.to_thread(self.retry, reason)
 
     def _act(self, action: Action, reason: str | None) -> JobHandle:

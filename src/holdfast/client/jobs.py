@@ -32,7 +32,9 @@ class Enqueuer(Generic[P]):
 
     async def enqueue_async(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """`enqueue` for an event loop."""
-        return await self._client().enqueue_async(self._kind.name, _named(self._kind, args, kwargs), self._options)
+        return await self._client().enqueue_async(
+            self._kind.name, _named(self._kind, args, kwargs), self._options
+        )
 
     def enqueue_many(self, args: Iterable[Mapping[str, Any]]) -> list[JobHandle]:
         """One job for each mapping of arguments, in one transaction: all or none."""
@@ -53,6 +55,7 @@ class Job(Enqueuer[P], Generic[P, R]):
         return self._kind.name
 
     def __call__(self, *args: Any, **kwargs: Any) -> R:
+        """Call the function itself, with a context of your own where it wants one; nothing is stored."""
         return self._function(*args, **kwargs)
 
     def options(
@@ -84,7 +87,9 @@ class Job(Enqueuer[P], Generic[P, R]):
             "idempotency_key": idempotency_key,
             "keep": keep,
         }
-        return Enqueuer(self._kind, self._client, {name: value for name, value in given.items() if value is not None})
+        return Enqueuer(
+            self._kind, self._client, {name: value for name, value in given.items() if value is not None}
+        )
 
 
 def _named(kind: JobType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from holdfast.core.duration import seconds
 from holdfast.core.errors import InvalidInput, Problem
@@ -70,7 +70,9 @@ class JobOptions:
             tags=attempt("tags", lambda: None if self.tags is None else _tags(self.tags)),
             unique=name("unique", 500),
             retries=attempt("retries", lambda: _whole("retries", self.retries, range(1_001))),
-            timeout=attempt("timeout", lambda: None if self.timeout is None else _positive(seconds(self.timeout))),
+            timeout=attempt(
+                "timeout", lambda: None if self.timeout is None else _positive(seconds(self.timeout))
+            ),
             idempotency_key=name("idempotency_key", 500),
             keep=attempt("keep", lambda: None if self.keep is None else _retention(self.keep)),
         )
@@ -109,7 +111,8 @@ def read_options(values: Mapping[str, Any]) -> CheckedOptions:
     if unknown:
         known = ", ".join(sorted(OPTION_NAMES))
         raise InvalidInput(
-            f"unknown option {', '.join(unknown)}; known are {known}", [Problem((key,), "unknown option") for key in unknown]
+            f"unknown option {', '.join(unknown)}; known are {known}",
+            [Problem((key,), "unknown option") for key in unknown],
         )
     return JobOptions(**values).checked()
 
@@ -131,7 +134,7 @@ def _positive(value: float) -> float:
 def _tags(values: Sequence[str]) -> tuple[str, ...]:
     if isinstance(values, str) or len(values) > MAX_TAGS:
         raise ValueError(f"tags must be a list of at most {MAX_TAGS} texts")
-    for index, tag in enumerate(values):
+    for index, tag in enumerate(cast(Sequence[object], values)):
         if not isinstance(tag, str):
             raise ValueError(f"tags.{index} must be text")
         check_name(tag, loc=("tags", index))

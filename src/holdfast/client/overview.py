@@ -51,12 +51,18 @@ class Overview:
             return parse(text, now=datetime.now(UTC), zone=zone, me=me)
         except QueryError as error:
             hint = f" Did you mean {error.suggestion}?" if error.suggestion else ""
-            raise InvalidQuery(f"{error.message}{hint}", [Problem(("q", error.start, error.end), error.message)]) from None
+            raise InvalidQuery(
+                f"{error.message}{hint}", [Problem(("q", error.start, error.end), error.message)]
+            ) from None
 
-    def search(self, query: Query, *, sort: str = "-created", limit: int = 50, cursor: str | None = None) -> JobPage:
+    def search(
+        self, query: Query, *, sort: str = "-created", limit: int = 50, cursor: str | None = None
+    ) -> JobPage:
         """A page of the jobs that match. Raises InvalidInput for a sort, limit or cursor that cannot be."""
         if not 1 <= limit <= MAX_PAGE:
-            raise InvalidInput(f"limit must lie between 1 and {MAX_PAGE}", [Problem(("limit",), f"1 to {MAX_PAGE}")])
+            raise InvalidInput(
+                f"limit must lie between 1 and {MAX_PAGE}", [Problem(("limit",), f"1 to {MAX_PAGE}")]
+            )
         page = self._reader.search(query, sort=sort, limit=limit, cursor=cursor)
         return JobPage(
             items=[job_view(record) for record in page.items],
@@ -95,13 +101,22 @@ class Overview:
         page how many are done and refused so far; what it raises ends the work there.
         """
         counts = self._reader.count_by_state(query, cap=10 * CAP)
-        of_query = {s: c.count for s, c in counts.items() if s in set(State) and c.count and self._asks_for(query, s)}
+        of_query = {
+            s: c.count for s, c in counts.items() if s in set(State) and c.count and self._asks_for(query, s)
+        }
         fits = sum(count for state, count in of_query.items() if State(state) in ALLOWED[action])
         done = refused = 0
         if not dry_run:
             done, refused = self._act_in_pages(action, query, reason, actor, told)
         return BulkView(
-            action=action, q=query.text, dry_run=dry_run, matched=sum(of_query.values()), fits=fits, by_state=of_query, done=done, refused=refused
+            action=action,
+            q=query.text,
+            dry_run=dry_run,
+            matched=sum(of_query.values()),
+            fits=fits,
+            by_state=of_query,
+            done=done,
+            refused=refused,
         )
 
     def _asks_for(self, query: Query, state: str) -> bool:
@@ -109,7 +124,12 @@ class Overview:
         return self._reader.count(narrowed, cap=1).count > 0
 
     def _act_in_pages(
-        self, action: Action, query: Query, reason: str | None, actor: str | None, told: Callable[[int, int], None] | None
+        self,
+        action: Action,
+        query: Query,
+        reason: str | None,
+        actor: str | None,
+        told: Callable[[int, int], None] | None,
     ) -> tuple[int, int]:
         done = refused = 0
         cursor: str | None = None
@@ -141,7 +161,16 @@ class Overview:
         for local in self._client.catalogue.registry:
             r = local.row(self._client.catalogue.default_retries)
             known[r.name] = TypeRecord(
-                r.name, r.queue, r.schema, r.doc, r.signature, r.executor, r.max_attempts, r.timeout, r.priority, now
+                r.name,
+                r.queue,
+                r.schema,
+                r.doc,
+                r.signature,
+                r.executor,
+                r.max_attempts,
+                r.timeout,
+                r.priority,
+                now,
             )
         alive = [w for w in self._reader.workers() if w.state != "lost"]
         return [_type_view(record, alive) for _, record in sorted(known.items())]
@@ -151,7 +180,9 @@ class Overview:
         for view in self.types():
             if view.name == name:
                 return view
-        raise NotFound(f"No job type {name[:60]!r} is known. Types become known when a worker that contains their code starts.")
+        raise NotFound(
+            f"No job type {name[:60]!r} is known. Types become known when a worker that contains their code starts."
+        )
 
     def queues(self) -> list[QueueView]:
         """Every queue that a job, a type or a pause names."""
@@ -191,7 +222,11 @@ class Overview:
         last = whole[-1] if whole else None
         per_second = (last.succeeded + last.failed + last.cancelled) / 10 if last else 0.0
         return Throughput(
-            per_minute=succeeded + failed + cancelled, per_second=per_second, succeeded=succeeded, failed=failed, cancelled=cancelled
+            per_minute=succeeded + failed + cancelled,
+            per_second=per_second,
+            succeeded=succeeded,
+            failed=failed,
+            cancelled=cancelled,
         )
 
     def buckets(self, *, seconds: int, step: int) -> list[BucketView]:
@@ -204,7 +239,13 @@ class Overview:
             b = found.get(at)
             counts = (b.started, b.succeeded, b.failed, b.cancelled) if b else (0, 0, 0, 0)
             views.append(
-                BucketView(at=from_us(at * 1_000_000), started=counts[0], succeeded=counts[1], failed=counts[2], cancelled=counts[3])
+                BucketView(
+                    at=from_us(at * 1_000_000),
+                    started=counts[0],
+                    succeeded=counts[1],
+                    failed=counts[2],
+                    cancelled=counts[3],
+                )
             )
         return views
 

@@ -25,12 +25,17 @@ class Registry:
         self._types[job_type.name] = job_type
 
     def get(self, name: str) -> JobType | None:
+        """The type of this name, None when it is not known here."""
         return self._types.get(name)
 
     def matching(self, globs: Iterable[str]) -> dict[str, JobType]:
         """The types whose name matches one of the globs; all of them for none."""
         patterns = tuple(globs)
-        return {n: t for n, t in self._types.items() if not patterns or any(fnmatch.fnmatchcase(n, p) for p in patterns)}
+        return {
+            n: t
+            for n, t in self._types.items()
+            if not patterns or any(fnmatch.fnmatchcase(n, p) for p in patterns)
+        }
 
     def __iter__(self) -> Iterator[JobType]:
         return iter(self._types.values())

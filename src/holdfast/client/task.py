@@ -1,4 +1,5 @@
-"""This exists so that a Python function becomes a job type: its signature validates the arguments, its options are the defaults."""
+"""This exists so that a Python function becomes a job type: its signature validates the arguments, its options are the
+defaults."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ class JobType:
         self.is_async = inspect.iscoroutinefunction(function)
         self.context_parameter, parameters = _parameters(name, function)
         self.model: type[BaseModel] = create_model(
-            name, __config__=ConfigDict(extra="forbid", ser_json_inf_nan="constants", validate_default=False), **parameters
+            name,
+            __config__=ConfigDict(extra="forbid", ser_json_inf_nan="constants", validate_default=False),
+            **parameters,
         )
         self._validator = self.model.__pydantic_validator__
         self._serializer = self.model.__pydantic_serializer__
@@ -60,7 +63,9 @@ class JobType:
     def dump(self, arguments: Mapping[str, Any]) -> str:
         """Validated arguments as JSON text. Raises InvalidArguments with each place and reason."""
         try:
-            return strict_json(self._serializer.to_json(self._validator.validate_python(dict(arguments))), what="args")
+            return strict_json(
+                self._serializer.to_json(self._validator.validate_python(dict(arguments))), what="args"
+            )
         except ValidationError as error:
             raise InvalidArguments(f"{self.name}: {_summary(error)}", problems(error)) from None
         except PydanticSerializationError as error:
@@ -88,7 +93,15 @@ class JobType:
         o = self.options
         schema = json.dumps(self.schema())
         return TypeRow(
-            self.name, o.queue, schema, self.doc, self.signature, o.executor, self.max_attempts(default_retries), o.timeout, o.priority
+            self.name,
+            o.queue,
+            schema,
+            self.doc,
+            self.signature,
+            o.executor,
+            self.max_attempts(default_retries),
+            o.timeout,
+            o.priority,
         )
 
 
@@ -99,7 +112,9 @@ def dump_result(value: Any) -> str:
     try:
         return strict_json(to_json(value, inf_nan_mode="constants"), what="result", limit=MAX_RESULT)
     except PydanticSerializationError as error:
-        raise InvalidArguments(f"the result cannot be kept as JSON: {error}", [Problem(("result",), str(error))]) from None
+        raise InvalidArguments(
+            f"the result cannot be kept as JSON: {error}", [Problem(("result",), str(error))]
+        ) from None
 
 
 def strict_json(data: bytes, *, what: str, limit: int = MAX_ARGS) -> str:
@@ -113,7 +128,10 @@ def strict_json(data: bytes, *, what: str, limit: int = MAX_ARGS) -> str:
 
 def problems(error: ValidationError) -> list[Problem]:
     """The problems of a pydantic error, in our words, without the rejected values (they may be secret)."""
-    return [Problem(("args", *item["loc"]), item["msg"]) for item in error.errors(include_url=False, include_input=False)]
+    return [
+        Problem(("args", *item["loc"]), item["msg"])
+        for item in error.errors(include_url=False, include_input=False)
+    ]
 
 
 def _summary(error: ValidationError) -> str:
@@ -124,14 +142,18 @@ def _parameters(name: str, function: Callable[..., Any]) -> tuple[str | None, di
     try:
         hints = typing.get_type_hints(function, include_extras=True)
     except NameError as error:
-        raise TypeError(f"job {name!r}: the annotation {error.name!r} cannot be resolved; import it at module level") from error
+        raise TypeError(
+            f"job {name!r}: the annotation {error.name!r} cannot be resolved; import it at module level"
+        ) from error
     context, fields = None, dict[str, Any]()
     for parameter in inspect.signature(function).parameters.values():
         hint = hints.get(parameter.name, Any)
         if hint is JobContext:
             context = parameter.name
         elif parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise TypeError(f"job {name!r}: {parameter} is not possible; name each argument, so that it can be validated")
+            raise TypeError(
+                f"job {name!r}: {parameter} is not possible; name each argument, so that it can be validated"
+            )
         else:
             default = ... if parameter.default is parameter.empty else parameter.default
             fields[parameter.name] = (hint, default)

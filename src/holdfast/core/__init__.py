@@ -1,1 +1,2 @@
-"""The meaning of a job: pure values and rules, which import nothing of ours and do no I/O, read no clock and draw no chance."""
+"""The meaning of a job: pure values and rules, which import nothing of ours and do no I/O, read no clock and draw no
+chance."""

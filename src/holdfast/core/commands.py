@@ -1,4 +1,5 @@
-"""This exists so that what a person may do to a job is decided in one pure place, the same for page, REST, CLI and program."""
+"""This exists so that what a person may do to a job is decided in one pure place, the same for page, REST, CLI and
+program."""
 
 from __future__ import annotations
 

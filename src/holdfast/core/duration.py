@@ -36,4 +36,6 @@ def _parse(text: str) -> float:
             end = part.end()
         if end == len(text) and end:
             return total
-    raise ValueError(f"not a duration: {text[:40]!r}; write seconds, or for example 500ms, 30s, 15m, 1h30m, 2d")
+    raise ValueError(
+        f"not a duration: {text[:40]!r}; write seconds, or for example 500ms, 30s, 15m, 1h30m, 2d"
+    )

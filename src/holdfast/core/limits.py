@@ -1,10 +1,12 @@
-"""This exists so that what may be stored is decided once, before any store sees it: strict JSON, bounded, the same everywhere."""
+"""This exists so that what may be stored is decided once, before any store sees it: strict JSON, bounded, the same
+everywhere."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 from holdfast.core.errors import InvalidInput, Problem, TooLarge
 
@@ -24,12 +26,15 @@ _NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]+")
 
 
 def check_json(value: Any, *, what: str) -> None:
-    """Raise InvalidInput, with the place, when `value` is not strict JSON: NaN, lone surrogates, NUL, depth > 64, odd types."""
+    """Raise InvalidInput, with the place, when `value` is not strict JSON: NaN, lone surrogates, NUL, depth > 64, odd
+    types."""
     stack: list[tuple[Any, tuple[str | int, ...], int]] = [(value, (what,), 0)]
     while stack:
         item, loc, depth = stack.pop()
         if depth > MAX_DEPTH:
-            raise InvalidInput(f"{what}: nested deeper than {MAX_DEPTH} levels", [Problem(loc[:8], "nested too deep")])
+            raise InvalidInput(
+                f"{what}: nested deeper than {MAX_DEPTH} levels", [Problem(loc[:8], "nested too deep")]
+            )
         if isinstance(item, str):
             check_text(item, loc=loc)
         elif item is None or isinstance(item, bool):
@@ -39,18 +44,22 @@ def check_json(value: Any, *, what: str) -> None:
                 raise InvalidInput(f"{what}: a number has too many digits", [Problem(loc, "too many digits")])
         elif isinstance(item, float):
             if item != item or item in (float("inf"), float("-inf")):
-                raise InvalidInput(f"{what}: NaN and Infinity are not JSON", [Problem(loc, "not a finite number")])
+                raise InvalidInput(
+                    f"{what}: NaN and Infinity are not JSON", [Problem(loc, "not a finite number")]
+                )
         elif isinstance(item, dict):
-            for key, inner in item.items():
+            for key, inner in cast(dict[object, Any], item).items():
                 if not isinstance(key, str):
                     raise InvalidInput(f"{what}: keys must be text", [Problem(loc, "a key is not text")])
                 check_text(key, loc=loc)
                 stack.append((inner, (*loc, key), depth + 1))
         elif isinstance(item, (list, tuple)):
-            stack.extend((inner, (*loc, index), depth + 1) for index, inner in enumerate(item))
+            items = cast(Sequence[Any], item)
+            stack.extend((inner, (*loc, index), depth + 1) for index, inner in enumerate(items))
         else:
             raise InvalidInput(
-                f"{what}: {type(item).__name__} is not JSON", [Problem(loc, f"{type(item).__name__} is not JSON")]
+                f"{what}: {type(item).__name__} is not JSON",
+                [Problem(loc, f"{type(item).__name__} is not JSON")],
             )
 
 
@@ -69,9 +78,13 @@ def check_text(text: str, *, loc: tuple[str | int, ...]) -> None:
 def check_name(text: str, *, loc: tuple[str | int, ...], limit: int = MAX_NAME) -> str:
     """A queue, type, tag, owner or key: 1 to `limit` characters, none of them a control character. Returned as it came."""
     if not text or len(text) > limit:
-        raise InvalidInput(f"{loc[-1]}: must have 1 to {limit} characters", [Problem(loc, f"1 to {limit} characters")])
+        raise InvalidInput(
+            f"{loc[-1]}: must have 1 to {limit} characters", [Problem(loc, f"1 to {limit} characters")]
+        )
     if not _NAME.fullmatch(text):
-        raise InvalidInput(f"{loc[-1]}: control characters are not allowed", [Problem(loc, "control character")])
+        raise InvalidInput(
+            f"{loc[-1]}: control characters are not allowed", [Problem(loc, "control character")]
+        )
     return text
 
 

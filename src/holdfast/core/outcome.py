@@ -141,12 +141,21 @@ class Settlement:
 
 
 def answer_request(
-    settlement: Settlement, requested: Request, reason: str | None, actor: str | None, keep_cancelled: int | None
+    settlement: Settlement,
+    requested: Request,
+    reason: str | None,
+    actor: str | None,
+    keep_cancelled: int | None,
 ) -> Settlement:
     """The settlement that is written when `requested` had been accepted before it (see the winner table above)."""
     if requested is Request.CANCEL:
         return replace(
-            settlement, verb=Verb.STOP, reason=reason or "cancelled", actor=actor, run_at=None, keep=keep_cancelled
+            settlement,
+            verb=Verb.STOP,
+            reason=reason or "cancelled",
+            actor=actor,
+            run_at=None,
+            keep=keep_cancelled,
         )
     if settlement.target in (State.SCHEDULED, State.ENQUEUED):
         return replace(settlement, verb=Verb.SUSPEND, reason=reason or "paused", actor=actor)

@@ -63,11 +63,11 @@ class HistoryRecord(NamedTuple):
 
 
 class SavedRecord(NamedTuple):
-    """The last saved state of a job as JSON text, when it was stored, and how many were stored before it."""
+    """The last saved state of a job as JSON text, when it was stored, and how often one was."""
 
     saved: str
     at: int
-    count: int
+    times: int
 
 
 class LogRecord(NamedTuple):

@@ -63,11 +63,15 @@ class Transition:
     burns: bool = True
 
 
-def _way(verb: Verb, sources: tuple[State, ...], target: State, meaning: str, *, burns: bool = True) -> Transition:
+def _way(
+    verb: Verb, sources: tuple[State, ...], target: State, meaning: str, *, burns: bool = True
+) -> Transition:
     return Transition(verb, frozenset(sources), target, meaning, burns)
 
 
 _S = State
+# A table, one way a line.
+# fmt: off
 TRANSITIONS: dict[Verb, Transition] = {
     way.verb: way
     for way in (
@@ -86,15 +90,12 @@ TRANSITIONS: dict[Verb, Transition] = {
         _way(Verb.RESUME, (_S.PAUSED,), _S.ENQUEUED, "a person resumed it"),
         _way(Verb.RESUME_LATER, (_S.PAUSED,), _S.SCHEDULED, "a person resumed it before its time"),
         _way(Verb.RESUME_WAITING, (_S.PAUSED,), _S.AWAITING, "a person resumed it before its parents ended"),
-        _way(
-            Verb.CANCEL,
-            (_S.SCHEDULED, _S.AWAITING, _S.ENQUEUED, _S.PAUSED),
-            _S.CANCELLED,
-            "a person cancelled it while it waited",
-        ),
+        _way(Verb.CANCEL, (_S.SCHEDULED, _S.AWAITING, _S.ENQUEUED, _S.PAUSED), _S.CANCELLED,
+             "a person cancelled it while it waited"),
         _way(Verb.RETRY, (_S.FAILED, _S.CANCELLED, _S.SCHEDULED), _S.ENQUEUED, "a person wants it tried now"),
     )
 }
+# fmt: on
 
 LIVE = frozenset({_S.SCHEDULED, _S.AWAITING, _S.ENQUEUED, _S.PROCESSING, _S.PAUSED})
 """States in which a job still has something to do; a unique key is held in these."""
@@ -105,7 +106,7 @@ FINAL = frozenset({_S.SUCCEEDED, _S.FAILED, _S.CANCELLED})
 
 def mermaid() -> str:
     """The state diagram of the documentation, generated so that it cannot disagree with the table."""
-    lines = ["stateDiagram-v2", "    [*] --> enqueued: enqueue", "    [*] --> scheduled: enqueue with a delay"]
+    lines = ["stateDiagram-v2", "    [*] --> enqueued: enqueue", "    [*] --> scheduled: enqueue later"]
     for way in TRANSITIONS.values():
         for source in (state for state in State if state in way.sources):
             lines.append(f"    {source} --> {way.target}: {way.verb.replace('_', ' ')}")

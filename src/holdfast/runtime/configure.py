@@ -1,4 +1,5 @@
-"""This exists so that settings are gathered in one place: defaults ← holdfast.toml ← HOLDFAST_* ← arguments, all problems at once."""
+"""This exists so that settings are gathered in one place: defaults ← holdfast.toml ← HOLDFAST_* ← arguments, all problems
+at once."""
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ def load_settings(
             problems.append(Problem((origin.get(name, name),), item["msg"]))
         raise ConfigurationError(problems) from None
     if settings.lease < 2 * settings.heartbeat_interval:
-        problems.append(Problem(("lease",), "must be at least twice heartbeat_interval, else a living worker looks dead"))
+        problems.append(
+            Problem(("lease",), "must be at least twice heartbeat_interval, else a living worker looks dead")
+        )
     if problems:
         raise ConfigurationError(problems)
     return settings

@@ -1,4 +1,5 @@
-"""This exists so that every process of Holdfast writes its own log in the same way: words on a terminal, JSON for machines."""
+"""This exists so that every process of Holdfast writes its own log in the same way: words on a terminal, JSON for
+machines."""
 
 from __future__ import annotations
 
@@ -14,7 +15,11 @@ def set_up_logs(settings: Settings) -> None:
     """Log to standard error, as `log_format` and `log_level` say. Control characters from job names are escaped."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     json_lines = settings.log_format == "json"
-    renderer = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if json_lines
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

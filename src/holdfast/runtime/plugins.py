@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from holdfast.core.errors import ConfigurationError, Problem
 
 
 def load_app(path: str) -> Any:
-    """The Holdfast app that `path` ("module:attribute", attribute defaults to `app`) names, imported from the current folder too.
+    """The Holdfast app that `path` ("module:attribute", attribute defaults to `app`) names, imported from the current
+    folder too.
 
     Raises ConfigurationError that says which part was not found. What the module itself raises is passed on as it is.
     """
     module_name, _, attribute = path.partition(":")
-    folder = os.getcwd()
+    folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)
     try:
@@ -24,7 +25,9 @@ def load_app(path: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name):
             raise
-        raise ConfigurationError([Problem(("app",), f"there is no module {module_name!r} here ({folder})")]) from None
+        raise ConfigurationError(
+            [Problem(("app",), f"there is no module {module_name!r} here ({folder})")]
+        ) from None
     found = getattr(module, attribute or "app", None)
     if found is None or not hasattr(found, "registry"):
         what = f"module {module_name!r} has no Holdfast app named {attribute or 'app'!r}"

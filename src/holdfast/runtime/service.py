@@ -1,4 +1,5 @@
-"""This exists so that everything which runs by the clock has one lifecycle: a duty says what to do once and when to look again,
+"""This exists so that everything which runs by the clock has one lifecycle: a duty says what to do once and when to look
+again,
 the loop around it does the waiting, the waking, the errors and the stopping."""
 
 from __future__ import annotations
@@ -63,7 +64,12 @@ class DutyLoop:
                 except StorageUnavailable as error:
                     failures += 1
                     delay = min(LONGEST_BACKOFF, 0.25 * 2**failures) * (0.5 + random.random() / 2)
-                    log.warning("the store does not answer", duty=self._duty.name, error=str(error), again_in=round(delay, 2))
+                    log.warning(
+                        "the store does not answer",
+                        duty=self._duty.name,
+                        error=str(error),
+                        again_in=round(delay, 2),
+                    )
                 if listener is None or failures:
                     await asyncio.sleep(delay)
                 else:

@@ -1,4 +1,5 @@
-"""This exists so that processes can wake each other. A signal is a hint: it may be lost, doubled or late, and nothing breaks,
+"""This exists so that processes can wake each other. A signal is a hint: it may be lost, doubled or late, and nothing
+breaks,
 because everyone who waits for one also looks by itself from time to time."""
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class FileSignals:
             try:
                 os.pwrite(self._file(topic), b".", 0)
             except OSError:
-                self._files.pop(topic, None)  # a full or vanished disk: a hint may be lost, and the next one opens anew
+                # a full or vanished disk: a hint may be lost, and the next one opens anew
+                self._files.pop(topic, None)
 
     def listen(self, topics: Iterable[Topic]) -> Listener:
         paths = [self._path(topic) for topic in topics]

@@ -1,1 +1,2 @@
-"""What happens by the clock: due jobs are enqueued, the jobs of dead workers given back, old ones removed, rates summed up."""
+"""What happens by the clock: due jobs are enqueued, the jobs of dead workers given back, old ones removed, rates summed
+up."""

@@ -33,7 +33,11 @@ class Promote:
         now = self._reader.now()
         if due is not None and due <= now:
             _, due = await self._gateway.acall("promote", AT_ONCE)
-        return LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, (due - self._reader.now()) / 1_000_000))
+        return (
+            LONGEST_SLEEP
+            if due is None
+            else min(LONGEST_SLEEP, max(0.0, (due - self._reader.now()) / 1_000_000))
+        )
 
 
 class Rescue:
@@ -48,7 +52,13 @@ class Rescue:
 
     async def run_once(self) -> float:
         for swept in await self._gateway.acall("sweep"):
-            log.warning("rescued from a dead worker", job=swept.id, type=swept.type, worker=swept.worker, now=swept.state)
+            log.warning(
+                "rescued from a dead worker",
+                job=swept.id,
+                type=swept.type,
+                worker=swept.worker,
+                now=swept.state,
+            )
         return self._every
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -35,7 +34,9 @@ class Operation:
 
     __slots__ = ("answer", "args", "done", "error", "future", "kwargs", "verb")
 
-    def __init__(self, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any], future: Future[Any] | None) -> None:
+    def __init__(
+        self, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any], future: Future[Any] | None
+    ) -> None:
         self.verb = verb
         self.args = args
         self.kwargs = kwargs
@@ -69,6 +70,7 @@ class Gateway:
         self._notify = notify
         self._waiting: deque[Operation] = deque()
         self._turn = threading.Lock()
+        self._starting = threading.Lock()  # two threads would share the wake-ups of one, and close would hang
         self._signal = threading.Semaphore(0)
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
@@ -85,7 +87,9 @@ class Gateway:
                 finally:
                     self._turn.release()
             elif self._withdraw(operation):
-                raise StorageUnavailable(f"The database did not take the call within {PATIENCE:g} s. Nothing was stored.")
+                raise StorageUnavailable(
+                    f"The database did not take the call within {PATIENCE:g} s. Nothing was stored."
+                )
         if operation.error is not None:
             raise operation.error
         return operation.answer
@@ -137,8 +141,10 @@ class Gateway:
 
     def _wake(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._serve, name="holdfast-gateway", daemon=True)
-            self._thread.start()
+            with self._starting:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._serve, name="holdfast-gateway", daemon=True)
+                    self._thread.start()
         self._signal.release()
 
     def _serve(self) -> None:

@@ -68,10 +68,14 @@ def read_cursor(cursor: str, *, sort: str, text: str) -> Position:
     try:
         if len(cursor) > MAX_CURSOR:
             raise ValueError
-        body: Any = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        body: Any = json.loads(
+            base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        )
         check, seq, key, back, low, high = body
         fields = [seq, key, back, low, high]
-        if not all(field is None or (type(field) is int and field in _INTEGER) for field in fields) or back not in (0, 1):
+        if not all(
+            field is None or (type(field) is int and field in _INTEGER) for field in fields
+        ) or back not in (0, 1):
             raise ValueError
         if check != _check(fields, sort, text):
             raise ValueError

@@ -45,8 +45,6 @@ BULK_VERBS: Final = frozenset({"insert", "settle", "report"})
 """Verbs that take one sequence and answer in its order, so that the gateway may join the calls of many callers."""
 
 
-
-
 class Topic(StrEnum):
     """What a process may want to be woken for, once a commit has made it true."""
 
@@ -101,7 +99,9 @@ class Writer(Protocol):
         ("pause", "cancel" or ""), or LOST."""
         ...
 
-    def command(self, job_id: str, action: Action, *, actor: str | None, reason: str | None) -> JobRecord | None:
+    def command(
+        self, job_id: str, action: Action, *, actor: str | None, reason: str | None
+    ) -> JobRecord | None:
         """Do what a person asks (`holdfast.core.commands.decide`); answers the job as it is now, None when it was removed.
 
         Raises NotFound or Conflict; then nothing was changed."""

@@ -51,12 +51,22 @@ def ending(error: BaseException) -> Ended:
 def error_info(error: BaseException) -> ErrorInfo:
     """An exception as text: class, message, traceback without our own frames and without local values."""
     kind = type(error)
-    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    name = (
+        kind.__qualname__
+        if kind.__module__ in ("builtins", "__main__")
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
     place = error.__traceback__
-    while place is not None and place.tb_next is not None and place.tb_frame.f_code.co_filename.startswith(_OURS):
+    while (
+        place is not None
+        and place.tb_next is not None
+        and place.tb_frame.f_code.co_filename.startswith(_OURS)
+    ):
         place = place.tb_next
     lines = traceback.format_exception(kind, error, place)
-    return ErrorInfo(name, clean_text(_message(error), MAX_MESSAGE), clean_text("".join(lines), MAX_TRACEBACK))
+    return ErrorInfo(
+        name, clean_text(_message(error), MAX_MESSAGE), clean_text("".join(lines), MAX_TRACEBACK)
+    )
 
 
 def _message(error: BaseException) -> str:

@@ -25,7 +25,8 @@ log = structlog.get_logger("holdfast.worker")
 
 @dataclass(slots=True)
 class Pool:
-    """The places of one executor: `slots` of them, `busy` taken, for jobs of `types`. A job is claimed only for a free place,
+    """The places of one executor: `slots` of them, `busy` taken, for jobs of `types`. A job is claimed only for a free
+    place,
     so that none waits here while another worker is idle. `hungry`: there may be more to claim."""
 
     types: frozenset[str]
@@ -107,7 +108,12 @@ class Fetcher:
             except StorageUnavailable as error:
                 failures += 1
                 delay = min(5.0, 0.25 * 2**failures) * (0.5 + random.random() / 2)
-                log.warning("the store does not answer", error=str(error), waiting=len(self._ended), again_in=round(delay, 2))
+                log.warning(
+                    "the store does not answer",
+                    error=str(error),
+                    waiting=len(self._ended),
+                    again_in=round(delay, 2),
+                )
                 await asyncio.sleep(delay)
 
     def _wanted(self) -> list[tuple[Pool, int]]:

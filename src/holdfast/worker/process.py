@@ -134,19 +134,31 @@ class WorkerProcess:
         self._fetcher.settle(type_, settlement)
 
     def _pools(self) -> dict[str, Pool]:
-        slots = {"loop": self._settings.concurrency, "thread": self._settings.threads, "process": self._settings.children}
+        slots = {
+            "loop": self._settings.concurrency,
+            "thread": self._settings.threads,
+            "process": self._settings.children,
+        }
         return {
-            executor: Pool(frozenset(n for n, kind in self._types.items() if kind.options.executor == executor), count)
+            executor: Pool(
+                frozenset(n for n, kind in self._types.items() if kind.options.executor == executor), count
+            )
             for executor, count in slots.items()
         }
 
     async def _register(self) -> None:
-        await self._gateway.acall("publish_types", [kind.row(self._settings.retries) for kind in self._types.values()])
+        await self._gateway.acall(
+            "publish_types", [kind.row(self._settings.retries) for kind in self._types.values()]
+        )
         await self._gateway.acall("register_worker", self._worker, lease=self._settings.lease)
 
     def _part_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):
-            log.error("a part of the worker failed, it stops and is started anew", part=task.get_name(), exc_info=error)
+            log.error(
+                "a part of the worker failed, it stops and is started anew",
+                part=task.get_name(),
+                exc_info=error,
+            )
             self.fail(1)
 
     async def _hear_work(self) -> None:
@@ -183,11 +195,17 @@ class WorkerProcess:
             await asyncio.sleep(self._settings.heartbeat_interval)
             try:
                 held = await asyncio.to_thread(self._reader.held, self._worker.id)
-                unknown = {(s, t) for s, t in held if s not in self._runner.active and not self._fetcher.holds(s)}
+                unknown = {
+                    (s, t) for s, t in held if s not in self._runner.active and not self._fetcher.holds(s)
+                }
                 twice, strangers = unknown & strangers, unknown
                 if twice:
-                    log.warning("jobs were claimed whose claim was not answered, they are given back", jobs=len(twice))
-                    back = [Settlement(seq, token, Verb.RELEASE, "claim not answered") for seq, token in twice]
+                    log.warning(
+                        "jobs were claimed whose claim was not answered, they are given back", jobs=len(twice)
+                    )
+                    back = [
+                        Settlement(seq, token, Verb.RELEASE, "claim not answered") for seq, token in twice
+                    ]
                     await self._gateway.acall("settle", back)
             except StorageUnavailable as error:
                 log.warning("cannot reconcile, the store does not answer", error=str(error))
@@ -197,7 +215,7 @@ class WorkerProcess:
         self._runner.ask_all_to_stop()
         try:
             async with asyncio.timeout(self._settings.stop_grace):
-                while not self._fetcher.idle and not self._hurry.is_set():
+                while not self._fetcher.idle and not self._hurry.is_set():  # noqa: ASYNC110 - an event would cost every job
                     await asyncio.sleep(0.01)
         except TimeoutError:
             pass
@@ -205,10 +223,13 @@ class WorkerProcess:
             self._runner.force_all()
             try:
                 async with asyncio.timeout(5.0):
-                    while not self._fetcher.idle:
+                    while not self._fetcher.idle:  # noqa: ASYNC110 - an event would cost every job
                         await asyncio.sleep(0.01)
             except TimeoutError:
-                log.error("jobs did not let go; they are given back when the process has ended", jobs=len(self._runner.active))
+                log.error(
+                    "jobs did not let go; they are given back when the process has ended",
+                    jobs=len(self._runner.active),
+                )
                 self.exit_code = self.exit_code or 1
 
 

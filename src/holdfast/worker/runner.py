@@ -65,7 +65,8 @@ class Runner:
             job.id, job.type, job.attempt, job.max_attempts, job.token, job.args, job.owner, tags, job.saved
         )
         port = LocalPort(attempt, job.seq, self._courier)
-        # a job that was twice on board when a process died runs alone in a child: if it is the one, nobody else suffers again
+        # a job that was twice on board when a process died runs alone in a child: if it is the one, nobody else suffers
+        # again
         executor = self._executors["process" if job.crashes >= SUSPECT else kind.options.executor]
         active = self.active[job.seq] = Active(Run(job, kind, port), port, executor)
         if job.timeout is not None:
@@ -78,13 +79,16 @@ class Runner:
         job = active.run.job
         try:
             ended = await active.executor.run(active.run)
-        except Exception as error:  # an executor must not raise; if it does, the job fails with it and is not left running
+        except Exception as error:
+            # an executor must not raise; if it does, the job fails with it and is not left running
             log.exception("executor failed", job=job.id, type=job.type)
             ended = Ended(End.FAILED, error=ErrorInfo(type(error).__name__, str(error)))
         for timer in active.timers:
             timer.cancel()
         if active.timed_out and ended.end in (End.INTERRUPTED, End.FAILED):
-            ended = Ended(End.TIMED_OUT, error=ErrorInfo("TimeoutError", f"The job took longer than {job.timeout:g} s."))
+            ended = Ended(
+                End.TIMED_OUT, error=ErrorInfo("TimeoutError", f"The job took longer than {job.timeout:g} s.")
+            )
         report = active.port.close()
         del self.active[job.seq]
         backoff = active.run.type.options.backoff

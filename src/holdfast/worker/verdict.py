@@ -1,4 +1,5 @@
-"""This exists so that the end of an attempt becomes the settlement that is written: retry policy, flags and retention applied."""
+"""This exists so that the end of an attempt becomes the settlement that is written: retry policy, flags and retention
+applied."""
 
 from __future__ import annotations
 
@@ -61,7 +62,9 @@ class Judge:
         if flags.stop:
             return self._move(job, Verb.RELEASE, "worker stopped", ended, report)
         # nobody asked: the function itself raised CancelledError or Interrupted, which is its own failure
-        error = ended.error or ErrorInfo("CancelledError", "The job was interrupted from inside; nobody had asked for it.")
+        error = ended.error or ErrorInfo(
+            "CancelledError", "The job was interrupted from inside; nobody had asked for it."
+        )
         return self.settle(job, backoff, Ended(End.FAILED, error=error), flags, report)
 
     def _crashed(self, job: Claimed, ended: Ended, report: Report | None) -> Settlement:
@@ -72,7 +75,14 @@ class Judge:
         return self._move(job, Verb.RESCUE, "rescued", crashed, report, crashed=True)
 
     def _final(
-        self, job: Claimed, verb: Verb, reason: str | None, ended: Ended, report: Report | None, *, crashed: bool = False
+        self,
+        job: Claimed,
+        verb: Verb,
+        reason: str | None,
+        ended: Ended,
+        report: Report | None,
+        *,
+        crashed: bool = False,
     ) -> Settlement:
         retention = parse_retention(job.retention) or self._retention
         keep = retention.until(TRANSITIONS[verb].target, self._clock())
@@ -91,4 +101,6 @@ class Judge:
         run_at: int | None = None,
         crashed: bool = False,
     ) -> Settlement:
-        return Settlement(job.seq, job.token, verb, reason, None, run_at, None, ended.error, None, report, crashed)
+        return Settlement(
+            job.seq, job.token, verb, reason, None, run_at, None, ended.error, None, report, crashed
+        )

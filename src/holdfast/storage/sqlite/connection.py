@@ -1,4 +1,5 @@
-"""This exists so that every connection to the embedded database is opened in the one safe way, and unsafe places are refused."""
+"""This exists so that every connection to the embedded database is opened in the one safe way, and unsafe places are
+refused."""
 
 from __future__ import annotations
 
@@ -12,18 +13,21 @@ from holdfast.core.errors import StorageRefused, StorageUnavailable
 LEAST_SQLITE = (3, 51, 3)
 """Older libraries have the WAL-reset race (sqlite.org/wal.html#walresetbug), which can corrupt a file with two writers."""
 
-NETWORK_FILE_SYSTEMS = frozenset(
-    ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "beegfs", "gpfs", "ocfs2", "gfs2")
-    + ("fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fuse.ceph", "davfs")
-)
+# fmt: off
+NETWORK_FILE_SYSTEMS = frozenset((
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "beegfs", "gpfs", "ocfs2", "gfs2",
+    "davfs", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fuse.ceph",
+))
+# fmt: on
 
 BUSY_SECONDS = 10.0
 """A writer waits so long for the other processes' transactions (each a few milliseconds) before it gives up."""
 
 SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL"}
 
-
-FORKED = "This store was opened before a fork; a SQLite connection must not cross it. Open one in each process."
+FORKED = (
+    "This store was opened before a fork; a SQLite connection must not cross it. Open one in each process."
+)
 
 
 def check_library() -> None:
@@ -78,7 +82,8 @@ def connect(path: Path, durability: str) -> apsw.Connection:
 
 
 class _Patience:
-    """A busy handler that looks again after 0.1 to 1 ms: transactions are short, SQLite's own back-off of up to 100 ms is not."""
+    """A busy handler that looks again after 0.1 to 1 ms: transactions are short, SQLite's own back-off of up to 100 ms is
+    not."""
 
     def __init__(self) -> None:
         self._since = 0.0
@@ -103,7 +108,9 @@ def unavailable(error: apsw.Error) -> StorageUnavailable:
         what = "it may not be written"
     else:
         what = str(error)
-    return StorageUnavailable(f"The database refused: {what}. Nothing of this call was stored; repeat it when that is mended.")
+    return StorageUnavailable(
+        f"The database refused: {what}. Nothing of this call was stored; repeat it when that is mended."
+    )
 
 
 TRANSIENT = (

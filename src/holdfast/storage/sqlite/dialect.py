@@ -47,7 +47,9 @@ class SqliteCompiler(Compiler):
 
 def _place(path: Path) -> str:
     """The path as SQLite's JSON functions read it; a quoted key is written as JSON writes it."""
-    steps = (f"[{step}]" if isinstance(step, int) else f".{json.dumps(step, ensure_ascii=False)}" for step in path)
+    steps = (
+        f"[{step}]" if isinstance(step, int) else f".{json.dumps(step, ensure_ascii=False)}" for step in path
+    )
     return "$" + "".join(steps)
 
 

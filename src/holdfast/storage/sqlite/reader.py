@@ -98,17 +98,26 @@ class SqliteReader:
     def history(self, job_id: str) -> list[HistoryRecord]:
         sql = """SELECT seq, at, kind, state, reason, actor, attempt, worker FROM events
                  WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND kind < 2 ORDER BY seq"""
-        return [HistoryRecord(s, at, EVENT_KINDS[k], state or "", *rest) for s, at, k, state, *rest in self._rows(sql, job_id)]
+        return [
+            HistoryRecord(s, at, EVENT_KINDS[k], state or "", *rest)
+            for s, at, k, state, *rest in self._rows(sql, job_id)
+        ]
 
     def saved(self, job_id: str) -> SavedRecord | None:
-        rows = self._rows("SELECT saved, at, count FROM saved WHERE job = (SELECT seq FROM jobs WHERE id = ?)", job_id)
+        rows = self._rows(
+            "SELECT saved, at, count FROM saved WHERE job = (SELECT seq FROM jobs WHERE id = ?)", job_id
+        )
         return SavedRecord._make(rows[0]) if rows else None
 
     def logs(self, job_id: str, *, after: int, limit: int) -> list[LogRecord]:
         columns = "n, at, level, message, fields, attempt"
         of_job = "job = (SELECT seq FROM jobs WHERE id = ?)"
         if after < 0:
-            rows = self._rows(f"SELECT {columns} FROM logs WHERE {of_job} ORDER BY n DESC LIMIT ?", job_id, min(-after, limit))
+            rows = self._rows(
+                f"SELECT {columns} FROM logs WHERE {of_job} ORDER BY n DESC LIMIT ?",
+                job_id,
+                min(-after, limit),
+            )
             rows.reverse()
         else:
             sql = f"SELECT {columns} FROM logs WHERE {of_job} AND n > ? ORDER BY n LIMIT ?"
@@ -144,10 +153,12 @@ class SqliteReader:
         )
         SELECT named.name,
                (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'enqueued'),
-               (SELECT count(*) FROM jobs WHERE queue = named.name AND seq IN (SELECT seq FROM jobs WHERE state = 'processing')),
+               (SELECT count(*) FROM jobs
+                WHERE queue = named.name AND seq IN (SELECT seq FROM jobs WHERE state = 'processing')),
                (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'scheduled'),
                (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'paused'),
-               (SELECT changed_at FROM jobs WHERE seq = (SELECT min(seq) FROM jobs WHERE queue = named.name AND state = 'enqueued')),
+               (SELECT changed_at FROM jobs
+                WHERE seq = (SELECT min(seq) FROM jobs WHERE queue = named.name AND state = 'enqueued')),
                queues.paused_at, queues.paused_by, queues.paused_reason
         FROM named LEFT JOIN queues ON queues.name = named.name ORDER BY named.name
         """
@@ -162,7 +173,8 @@ class SqliteReader:
 
     def workers(self) -> list[WorkerRecord]:
         sql = """
-        SELECT id, name, host, pid, version, CASE WHEN boot <> ?1 OR deadline < ?2 THEN 'lost' ELSE state END, queues, types, slots,
+        SELECT id, name, host, pid, version, CASE WHEN boot <> ?1 OR deadline < ?2 THEN 'lost' ELSE state END,
+               queues, types, slots,
                (SELECT count(*) FROM jobs WHERE state = 'processing' AND jobs.worker = workers.id),
                started_at, heartbeat_at, lost_at
         FROM workers ORDER BY started_at, id

@@ -16,9 +16,9 @@ def _from(verb: Verb) -> str:
 
 
 JOB_COLUMNS = (
-    "seq, id, type, queue, state, reason, actor, requested, requested_at, requested_by, requested_reason, priority, args, owner, "
-    "tags, progress, result, error_type, error_message, error_traceback, attempt, max_attempts, crashes, token, worker, timeout, "
-    "unique_key, origin, created_at, changed_at, run_at, started_at, finished_at, expires_at, saved_at"
+    "seq, id, type, queue, state, reason, actor, requested, requested_at, requested_by, requested_reason, priority, args, "
+    "owner, tags, progress, result, error_type, error_message, error_traceback, attempt, max_attempts, crashes, token, "
+    "worker, timeout, unique_key, origin, created_at, changed_at, run_at, started_at, finished_at, expires_at, saved_at"
 )
 """The columns of JobRecord, in its order."""
 
@@ -38,9 +38,7 @@ INSERT_TAG = "INSERT INTO job_tags (tag, job) SELECT ?1, seq FROM jobs WHERE id 
 FIND_SAME = f"""
 SELECT id FROM jobs WHERE id = ?1
 UNION ALL SELECT id FROM jobs WHERE idempotency_key = ?2
-UNION ALL SELECT id FROM jobs WHERE type = ?3 AND unique_key = ?4 AND state IN {
-    _set(LIVE)
-}
+UNION ALL SELECT id FROM jobs WHERE type = ?3 AND unique_key = ?4 AND state IN {_set(LIVE)}
 LIMIT 1
 """
 
@@ -48,20 +46,24 @@ MAY_CLAIM = "SELECT 1 FROM workers WHERE id = ?1 AND state = 'live' AND boot = ?
 PAUSED_QUEUES = "SELECT name FROM queues WHERE paused_at IS NOT NULL"
 READY_LANES = """
 WITH RECURSIVE lane (queue, type) AS (
-    SELECT queue, type FROM (SELECT queue, type FROM jobs INDEXED BY jobs_ready WHERE state = 'enqueued' ORDER BY queue, type LIMIT 1)
+    SELECT queue, type FROM (
+        SELECT queue, type FROM jobs INDEXED BY jobs_ready WHERE state = 'enqueued' ORDER BY queue, type LIMIT 1)
     UNION ALL
     SELECT following.queue, following.type FROM lane, jobs AS following
     WHERE following.seq = coalesce(
         (SELECT seq FROM jobs INDEXED BY jobs_ready WHERE state = 'enqueued' AND queue = lane.queue AND type > lane.type
          ORDER BY type LIMIT 1),
-        (SELECT seq FROM jobs INDEXED BY jobs_ready WHERE state = 'enqueued' AND queue > lane.queue ORDER BY queue, type LIMIT 1))
+        (SELECT seq FROM jobs INDEXED BY jobs_ready WHERE state = 'enqueued' AND queue > lane.queue
+         ORDER BY queue, type LIMIT 1))
 )
 SELECT queue, type FROM lane
 """
 """Which (queue, type) pairs have enqueued jobs: one seek for each pair, however many jobs wait."""
 
-LANE_HEAD = """SELECT * FROM (SELECT seq, priority FROM jobs INDEXED BY jobs_ready WHERE state = 'enqueued' AND queue = ? AND type = ?
-                              ORDER BY priority DESC, seq LIMIT ?)"""
+LANE_HEAD = """
+SELECT * FROM (SELECT seq, priority FROM jobs INDEXED BY jobs_ready WHERE state = 'enqueued' AND queue = ? AND type = ?
+               ORDER BY priority DESC, seq LIMIT ?)
+"""
 
 
 def claim(lanes: int) -> str:
@@ -73,8 +75,8 @@ def claim(lanes: int) -> str:
 UPDATE jobs SET state = 'processing', reason = NULL, actor = NULL, token = token + 1, attempt = attempt + 1 - continues,
                 continues = 0, worker = ?, started_at = ?, changed_at = ?, run_at = NULL, finished_at = NULL
 WHERE seq IN (SELECT seq FROM ({heads}) ORDER BY priority DESC, seq LIMIT ?) AND +state IN {_from(Verb.CLAIM)}
-RETURNING seq, id, type, queue, priority, token, attempt, max_attempts, args, owner, tags, timeout, crashes, retention, created_at,
-          CASE WHEN saved_at IS NOT NULL THEN (SELECT saved FROM saved WHERE job = seq) END
+RETURNING seq, id, type, queue, priority, token, attempt, max_attempts, args, owner, tags, timeout, crashes, retention,
+          created_at, CASE WHEN saved_at IS NOT NULL THEN (SELECT saved FROM saved WHERE job = seq) END
 """
 
 
@@ -88,7 +90,8 @@ RETURNING seq, token
 """A whole batch [[seq, token, result, expires_at], …] in one statement: half the time of one statement for each row."""
 _SUCCEEDS = f"?3 = '{State.SUCCEEDED}'"
 SETTLE = f"""
-UPDATE jobs SET state = ?3, reason = ?4, actor = ?5, run_at = ?6, result = coalesce(?7, result), error_type = iif({_SUCCEEDS}, NULL, coalesce(?8, error_type)),
+UPDATE jobs SET state = ?3, reason = ?4, actor = ?5, run_at = ?6, result = coalesce(?7, result),
+                error_type = iif({_SUCCEEDS}, NULL, coalesce(?8, error_type)),
                 error_message = iif({_SUCCEEDS}, NULL, coalesce(?9, error_message)),
                 error_traceback = iif({_SUCCEEDS}, NULL, coalesce(?10, error_traceback)),
                 finished_at = ?11, changed_at = ?12, expires_at = ?13, continues = ?14, crashes = crashes + ?16,
@@ -96,10 +99,13 @@ UPDATE jobs SET state = ?3, reason = ?4, actor = ?5, run_at = ?6, result = coale
 WHERE seq = ?1 AND token = ?2 AND state IN {_from(Verb.SUCCEED)} AND requested IS ?15
 RETURNING seq
 """
-HELD = "SELECT requested, requested_reason, requested_by, retention FROM jobs WHERE seq = ?1 AND token = ?2 AND state = 'processing'"
+HELD = """
+SELECT requested, requested_reason, requested_by, retention FROM jobs WHERE seq = ?1 AND token = ?2 AND state = 'processing'
+"""
 
 REPORT = """
-UPDATE jobs SET progress = coalesce(?3, progress), saved_at = coalesce(?4, saved_at), log_lines = log_lines + ?5, changed_at = ?6
+UPDATE jobs SET progress = coalesce(?3, progress), saved_at = coalesce(?4, saved_at), log_lines = log_lines + ?5,
+                changed_at = ?6
 WHERE seq = ?1 AND token = ?2 AND state = 'processing'
 RETURNING coalesce(requested, ''), log_lines, attempt
 """
@@ -152,8 +158,8 @@ WHERE state = 'processing'
 """
 """Looked for from the jobs' side, so that a worker row that is gone hides nobody."""
 RECOVER = """
-UPDATE jobs SET state = ?3, reason = ?4, actor = ?5, changed_at = ?6, finished_at = ?7, expires_at = ?8, crashes = ?9, continues = ?10,
-                requested = NULL, requested_at = NULL, requested_by = NULL, requested_reason = NULL
+UPDATE jobs SET state = ?3, reason = ?4, actor = ?5, changed_at = ?6, finished_at = ?7, expires_at = ?8, crashes = ?9,
+                continues = ?10, requested = NULL, requested_at = NULL, requested_by = NULL, requested_reason = NULL
 WHERE seq = ?1 AND token = ?2 AND state = 'processing'
 RETURNING seq
 """
@@ -165,12 +171,14 @@ RETURNING id
 FORGET_WORKERS = "DELETE FROM workers WHERE state = 'lost' AND lost_at < ?1"
 
 EXPIRE = f"""
-DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) AND +state IN {_set(FINAL)}
+DELETE FROM jobs
+WHERE seq IN (SELECT seq FROM jobs WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) AND +state IN {_set(FINAL)}
 RETURNING seq
 """
 EXPIRE_EVENTS = """
 DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE kind >= 2 AND at < ?1 LIMIT ?2)
-  AND seq < (SELECT max(seq) FROM events) AND seq <> (SELECT seq FROM events WHERE kind >= 2 ORDER BY at DESC, seq DESC LIMIT 1)
+  AND seq < (SELECT max(seq) FROM events)
+  AND seq <> (SELECT seq FROM events WHERE kind >= 2 ORDER BY at DESC, seq DESC LIMIT 1)
 """
 """The newest of all stays, so that no seq is given twice; the newest passing one stays, so that `oldest_event` can tell that
 others have been removed."""
@@ -182,7 +190,9 @@ VALUES (?1, ?2, ?3, ?4, ?5, 'live', ?6, ?7, ?8, ?9, ?9, ?10, ?11)
 ON CONFLICT (id) DO NOTHING
 """
 BEAT = """
-UPDATE workers SET heartbeat_at = ?2, deadline = ?3 WHERE id IN (SELECT value FROM json_each(?1)) AND state <> 'lost' RETURNING id
+UPDATE workers SET heartbeat_at = ?2, deadline = ?3
+WHERE id IN (SELECT value FROM json_each(?1)) AND state <> 'lost'
+RETURNING id
 """
 DRAIN = "UPDATE workers SET state = 'draining' WHERE id = ?1 AND state = 'live' RETURNING id"
 RETIRE = "DELETE FROM workers WHERE id = ?1"
@@ -191,9 +201,9 @@ WORKER_EVENT = "INSERT INTO events (at, kind, worker, reason) VALUES (?1, 6, ?2,
 PUBLISH = """
 INSERT INTO types (name, queue, schema, doc, signature, executor, max_attempts, timeout, priority, updated_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, schema = excluded.schema, doc = excluded.doc, signature = excluded.signature,
-    executor = excluded.executor, max_attempts = excluded.max_attempts, timeout = excluded.timeout, priority = excluded.priority,
-    updated_at = excluded.updated_at
+ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, schema = excluded.schema, doc = excluded.doc,
+    signature = excluded.signature, executor = excluded.executor, max_attempts = excluded.max_attempts,
+    timeout = excluded.timeout, priority = excluded.priority, updated_at = excluded.updated_at
 """
 PAUSE_QUEUE = """
 INSERT INTO queues (name, paused_at, paused_by, paused_reason) VALUES (?1, ?2, ?3, ?4)
@@ -206,7 +216,8 @@ QUEUE_EVENT = "INSERT INTO events (at, kind, state, actor, reason) VALUES (?1, 5
 ROLLED_UP = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'rolled_up'"
 ROLL_UP = """
 INSERT INTO buckets (at, started, succeeded, failed, cancelled)
-SELECT at / 10000000 * 10, sum(state = 'processing'), sum(state = 'succeeded'), sum(state = 'failed'), sum(state = 'cancelled')
+SELECT at / 10000000 * 10,
+       sum(state = 'processing'), sum(state = 'succeeded'), sum(state = 'failed'), sum(state = 'cancelled')
 FROM events WHERE seq > ?1 AND seq <= ?2 AND kind = 0 AND state IN ('processing', 'succeeded', 'failed', 'cancelled')
 GROUP BY 1
 ON CONFLICT (at) DO UPDATE SET started = started + excluded.started, succeeded = succeeded + excluded.succeeded,

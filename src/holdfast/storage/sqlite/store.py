@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import apsw
 
@@ -52,7 +53,9 @@ class SqliteStore(SqliteWriter, SqliteReader):
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StorageUnavailable(f"The folder {self.path.parent} cannot be made: {error.strerror}.") from error
+            raise StorageUnavailable(
+                f"The folder {self.path.parent} cannot be made: {error.strerror}."
+            ) from error
         check_place(self.path)
         writing = self._open_connection()
         try:
@@ -77,7 +80,9 @@ class SqliteStore(SqliteWriter, SqliteReader):
         self.last_event()
 
     def facts(self) -> dict[str, str | int]:
-        size = sum(part.stat().st_size for part in self.path.parent.glob(self.path.name + "*") if part.is_file())
+        size = sum(
+            part.stat().st_size for part in self.path.parent.glob(self.path.name + "*") if part.is_file()
+        )
         journal = self._rows("PRAGMA journal_mode")[0][0]
         version = self._rows("PRAGMA user_version")[0][0]
         return {
@@ -98,7 +103,7 @@ def migrate(connection: apsw.Connection) -> None:
     while True:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            applied = next(connection.execute("PRAGMA user_version"))[0]
+            applied = cast(int, next(connection.execute("PRAGMA user_version"))[0])
             if applied > len(MIGRATIONS):
                 raise StorageRefused(
                     f"The database has schema {applied}, this program knows {len(MIGRATIONS)}: it was written by a newer "

@@ -34,7 +34,11 @@ class SqliteWriter:
     """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
 
     def __init__(
-        self, connection: apsw.Connection, retention: Retention, clock: Callable[[], int], lease_clock: Callable[[], int]
+        self,
+        connection: apsw.Connection,
+        retention: Retention,
+        clock: Callable[[], int],
+        lease_clock: Callable[[], int],
     ) -> None:
         self._db = connection
         self._retention = retention
@@ -123,7 +127,9 @@ class SqliteWriter:
         return [
             (queue, type_)
             for queue, type_ in self._db.execute(sql.READY_LANES)
-            if type_ in request.types and queue not in paused and (not request.queues or queue in request.queues)
+            if type_ in request.types
+            and queue not in paused
+            and (not request.queues or queue in request.queues)
         ]
 
     def settle(self, settlements: Sequence[Settlement]) -> list[str]:
@@ -151,7 +157,8 @@ class SqliteWriter:
         requested, reason, actor, retention = held
         if settlement.report is not None:
             self._report_one(settlement.report, now)
-        burns = TRANSITIONS[settlement.verb].burns  # an attempt that has failed counts, whatever is done with the job now
+        # an attempt that has failed counts, whatever is done with the job now
+        burns = TRANSITIONS[settlement.verb].burns
         if requested is not None:
             keep = self._keep(State.CANCELLED, retention, now)
             settlement = answer_request(settlement, Request(requested), reason, actor, keep)
@@ -185,14 +192,17 @@ class SqliteWriter:
         room = max(0, MAX_LOG_LINES - (lines - len(report.logs)))
         if report.logs and room:
             self._db.executemany(
-                sql.LOG, [(report.seq, x.at, x.level, x.message, x.fields, attempt) for x in report.logs[:room]]
+                sql.LOG,
+                [(report.seq, x.at, x.level, x.message, x.fields, attempt) for x in report.logs[:room]],
             )
             self._db.execute(sql.LOG_EVENT, (now, report.seq))
         return requested
 
     # -- what people ask --------------------------------------------------------------------------------------------------
 
-    def command(self, job_id: str, action: Action, *, actor: str | None, reason: str | None) -> JobRecord | None:
+    def command(
+        self, job_id: str, action: Action, *, actor: str | None, reason: str | None
+    ) -> JobRecord | None:
         now = self._now()
         row = next(self._db.execute(sql.FACTS, (job_id,)), None)
         if row is None:
@@ -214,10 +224,16 @@ class SqliteWriter:
                 ended = now if target in FINAL else None
                 expires = self._keep(target, retention, now) if target in FINAL else None
                 try:
-                    next(self._db.execute(sql.move(verb), (seq, reason, actor, now, ended, expires, int(verb is Verb.RETRY))))
+                    next(
+                        self._db.execute(
+                            sql.move(verb), (seq, reason, actor, now, ended, expires, int(verb is Verb.RETRY))
+                        )
+                    )
                 except apsw.ConstraintError as error:
                     raise Conflict("Another live job of this type holds the same unique key.") from error
-        return JobRecord._make(next(self._db.execute(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE seq = ?", (seq,))))
+        return JobRecord._make(
+            next(self._db.execute(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE seq = ?", (seq,)))
+        )
 
     def pause_queue(self, name: str, *, actor: str | None, reason: str | None) -> None:
         now = self._now()
@@ -254,7 +270,9 @@ class SqliteWriter:
         expires = self._keep(way.target, retention, now) if ended else None
         crashes = max(crashes, min(crashes + 1, SUSPECT))
         by = actor if requested else None
-        self._db.execute(sql.RECOVER, (seq, token, way.target, why, by, now, ended, expires, crashes, int(not way.burns)))
+        self._db.execute(
+            sql.RECOVER, (seq, token, way.target, why, by, now, ended, expires, crashes, int(not way.burns))
+        )
         return Swept(job_id, type_, worker, way.target, crashes)
 
     def expire(self, limit: int) -> int:
@@ -298,7 +316,18 @@ class SqliteWriter:
         self._db.executemany(
             sql.PUBLISH,
             [
-                (t.name, t.queue, t.schema, t.doc, t.signature, t.executor, t.max_attempts, t.timeout, t.priority, now)
+                (
+                    t.name,
+                    t.queue,
+                    t.schema,
+                    t.doc,
+                    t.signature,
+                    t.executor,
+                    t.max_attempts,
+                    t.timeout,
+                    t.priority,
+                    now,
+                )
                 for t in types
             ],
         )
@@ -324,6 +353,18 @@ def _row(job: NewJob, now: int) -> tuple[apsw.SQLiteValue, ...]:
     state, run_at = _when(job, now)
     tags = json.dumps(list(dict.fromkeys(job.tags)), ensure_ascii=False) if job.tags else None
     return (
-        *(job.id, job.type, job.queue, state, job.actor, job.priority, job.args, job.owner, tags, job.max_attempts, job.timeout),
+        *(
+            job.id,
+            job.type,
+            job.queue,
+            state,
+            job.actor,
+            job.priority,
+            job.args,
+            job.owner,
+            tags,
+            job.max_attempts,
+            job.timeout,
+        ),
         *(job.unique_key, job.idempotency_key, format_retention(job.retention), job.origin, now, run_at),
     )

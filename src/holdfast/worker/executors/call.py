@@ -40,9 +40,8 @@ def call(
         if kind.is_async:
             return asyncio.run(_call_async(kind, text, port, offer_cancel))
         return returned(kind.function(**arguments(kind, text, port)))
-    except (
-        BaseException
-    ) as error:  # SystemExit and Interrupted too: the end of a job is never the end of its thread
+    except BaseException as error:
+        # SystemExit and Interrupted too: the end of a job is never the end of its thread
         return ending(error)
 
 

@@ -61,7 +61,8 @@ class Keeper:
                         str(os.getpid()),
                     ),
                     stdin=subprocess.DEVNULL,
-                    stdout=_STDERR,  # what a job prints is seen, and cannot be taken for the output of the worker
+                    # what a job prints is seen, and cannot be taken for the output of the worker
+                    stdout=_STDERR,
                     pass_fds=(theirs.fileno(),),
                     start_new_session=True,
                 )

@@ -35,9 +35,8 @@ class LoopExecutor:
             return Ended(End.FAILED, error=error_info(error))  # the job awaited something that was cancelled
         except GeneratorExit:
             raise  # the loop is closed under a task that was left behind
-        except (
-            BaseException
-        ) as error:  # SystemExit and Interrupted too: the end of a job is not the end of the worker
+        except BaseException as error:
+            # SystemExit and Interrupted too: the end of a job is not the end of the worker
             return ending(error)
         finally:
             del self._tasks[run]
