@@ -10,7 +10,7 @@ from tests.guards.test_floors import imports
 from tests.guards.tree import ROOT, modules, shown
 
 # The name to import, where it is not the name of the distribution.
-IMPORTED_AS = {"python-multipart": "python_multipart", "pydantic-settings": "pydantic_settings"}
+IMPORTED_AS = {"python-multipart": "python_multipart"}
 # Declared for a library that loads them by itself, or gives them to us under its own name.
 LOADED_BY = {
     "httptools": "uvicorn, for HTTP",

@@ -209,7 +209,7 @@ def test_imports_are_seen_wherever_they_stand(tmp_path: Path, monkeypatch: pytes
         "from ..storage import protocol\n"
     )
     assert {module for _, module in imports(path)} >= {
-        "holdfast.web",
+        "holdfast.web.live",
         "holdfast.worker.runner",
         "holdfast.storage.protocol",
     }
