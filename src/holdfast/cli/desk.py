@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from holdfast.cli.exits import Trouble
 from holdfast.cli.options import Common
 from holdfast.client.views import (
     BulkView,
@@ -98,11 +97,3 @@ def load(path: str | None) -> Any:
     from holdfast.runtime.plugins import load_app
 
     return load_app(path) if path else Holdfast()
-
-
-def needed(path: str | None, command: str) -> str:
-    """The path of the app, which this command cannot do without."""
-    if not path:
-        cure = f"Name it: holdfast {command} --app module:app, or HOLDFAST_APP=module:app"
-        raise Trouble(f"holdfast {command} needs the program that holds the job functions.", cure)
-    return path

@@ -78,4 +78,10 @@ def _configuration(error: Exception) -> Trouble:
 
     assert isinstance(error, ConfigurationError)
     lines = [f"{'.'.join(map(str, problem.loc))}: {problem.msg}" for problem in error.problems]
-    return Trouble("\n".join(lines), "See every setting and its value: holdfast config show", Exit.USAGE)
+    cures = {
+        "app": "Name it as --app module:attribute; the module is looked for in this folder too.",
+        "host": "For example: HOLDFAST_HOST=127.0.0.1",
+        "port": "For example: HOLDFAST_PORT=8601, or 0 for any that is free.",
+    }
+    general = "Correct it in holdfast.toml or the environment, or take it out."
+    return Trouble("\n".join(lines), cures.get(str(error.problems[0].loc[0]), general), Exit.USAGE)

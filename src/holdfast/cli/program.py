@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -11,12 +12,11 @@ import typer
 from holdfast.cli import about, database, fleet, job_actions, job_reads, job_run, serve, top
 from holdfast.cli.exits import MEANING, Exit, Trouble, trouble_of
 from holdfast.cli.options import new_group
-
-_HELP = "Background jobs that hold their place: durable, pausable, resumable, watched live."
+from holdfast.version import VERSION
 
 _TOPICS = ("exit-codes", "output")
 
-app = new_group(_HELP)
+app = new_group("Background jobs that hold their place: durable, pausable, resumable, watched live.")
 
 serve.add_to(app)
 _jobs = new_group("Queue, find, watch and steer jobs.")
@@ -33,8 +33,18 @@ _ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 """What a command line that cannot be read raises; the public name of its class differs between versions of Typer."""
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"holdfast {VERSION}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
     """Background jobs that hold their place: durable, pausable, resumable, watched live."""
 
 
@@ -80,7 +90,7 @@ def run(arguments: list[str] | None = None) -> int:
         return Exit.DONE
     except Exception as error:
         if verbose and not isinstance(error, _ClickError):
-            raise
+            traceback.print_exc()
         return _tell(error)
 
 

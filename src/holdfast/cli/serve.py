@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.cli import worker_list
+from holdfast.cli.exits import Trouble
 from holdfast.cli.options import SERVES, Common, command, new_group, with_common
 
 if TYPE_CHECKING:
@@ -44,19 +45,21 @@ def add_to(app: typer.Typer) -> None:
         types: _TYPES = None,
     ) -> int:
         """Run everything: web server, scheduler and workers, until Ctrl-C."""
-        from holdfast.cli.desk import needed
+        from holdfast.hosting.child import Child
+
+        path = _needed(common.app, "up")
+        web_child = Child("web-process")  # ahead of everything: it loads while we do
         from holdfast.hosting.service import run_workers
         from holdfast.hosting.web_keeper import WebKeeper
         from holdfast.runtime.listen import address, bind
 
-        path = needed(common.app, "up")
         given = _given(
             host=host, port=port, workers=processes, concurrency=concurrency, queues=queues, types=types
         )
         app = _app(path, given)
         app.open()
         with bind(_checked(app.settings)) as listening:
-            web = WebKeeper(app.settings, listening)
+            web = WebKeeper(app.settings, listening, web_child)
             url = address(app.settings, listening)
             return run_workers(app, path, web=web, ready=lambda: _print(f"Holdfast is ready: {url}"))
 
@@ -73,10 +76,9 @@ def add_to(app: typer.Typer) -> None:
         """Run jobs of an app, until Ctrl-C; or list the workers there are."""
         if context.invoked_subcommand is not None:
             return 0
-        from holdfast.cli.desk import needed
         from holdfast.hosting.service import run_workers, worker_count
 
-        path = needed(common.app, "worker")
+        path = _needed(common.app, "worker")
         app = _app(path, _given(workers=processes, concurrency=concurrency, queues=queues, types=types))
         count = worker_count(app.settings)
         words = f"{count} process" if count == 1 else f"{count} processes"
@@ -101,6 +103,14 @@ def add_to(app: typer.Typer) -> None:
         from holdfast.hosting.service import run_duties
 
         return run_duties(_app(common.app, {}), ready=lambda: _print("Holdfast scheduler is ready"))
+
+
+def _needed(path: str | None, command: str) -> str:
+    """The path of the app, which this command cannot do without."""
+    if not path:
+        cure = f"Name it: holdfast {command} --app module:app, or HOLDFAST_APP=module:app"
+        raise Trouble(f"holdfast {command} needs the program that holds the job functions.", cure)
+    return path
 
 
 def _given(**values: Any) -> dict[str, Any]:

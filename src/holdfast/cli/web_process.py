@@ -15,7 +15,8 @@ from fastapi import FastAPI
 
 from holdfast.app import Holdfast
 from holdfast.core.settings import Settings
-from holdfast.hosting.orders import keep_output_apart, read_orders
+from holdfast.hosting.child import take_orders
+from holdfast.hosting.orders import keep_output_apart
 from holdfast.hosting.service import STOP_SIGNALS
 from holdfast.runtime.logs import set_up_logs
 from holdfast.version import VERSION
@@ -27,11 +28,14 @@ log = structlog.get_logger("holdfast.web")
 
 def web_process() -> int:
     """The body of the web server that `hosting.WebKeeper` keeps; its orders and its end come on standard input."""
-    orders = read_orders()
+    taken = take_orders()
+    if taken is None:
+        return 0  # whoever started us ahead of time had to give up, and has said why
+    orders, listening = taken
     keep_output_apart()
     settings = Settings.model_validate(orders["settings"])
     set_up_logs(settings)
-    with socket.socket(fileno=orders["socket"]) as listening:
+    with listening:
         return serve(Holdfast(settings=settings), listening=listening)
 
 

@@ -12,9 +12,6 @@ from typing import Any
 
 from holdfast.core.errors import ConfigurationError, Problem
 
-SELF = (sys.executable, "-m", "holdfast")
-"""How we start ourselves again, in the same environment."""
-
 
 def read_orders() -> dict[str, Any]:
     """The first line of standard input. Raises ConfigurationError when nobody gives orders."""

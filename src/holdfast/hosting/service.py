@@ -12,7 +12,7 @@ import uvloop
 
 from holdfast.app import Holdfast, Parts
 from holdfast.core.settings import Settings
-from holdfast.hosting.orders import SELF
+from holdfast.hosting.child import SELF
 from holdfast.hosting.web_keeper import WebKeeper
 from holdfast.runtime.service import DutyLoop
 from holdfast.scheduler.duties import all_duties

@@ -6,7 +6,6 @@ When it dies another one goes on at the same socket, which stays open here: call
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import subprocess
 import time
@@ -14,7 +13,10 @@ import time
 import structlog
 
 from holdfast.core.settings import Settings
-from holdfast.hosting.orders import SELF
+from holdfast.hosting.child import Child
+
+WEB_PROCESS = "web-process"
+"""What the process is called on its command line."""
 
 QUICK_DEATH = 5.0
 LONGEST_PAUSE = 10.0
@@ -25,35 +27,27 @@ log = structlog.get_logger("holdfast.web")
 
 
 class WebKeeper:
-    """Keeps one web server process running. The socket is handed in and stays the caller's."""
+    """Keeps one web server process running. The socket is handed in and stays the caller's; so is the first process, which
+    was started ahead, without orders."""
 
-    def __init__(self, settings: Settings, listening: socket.socket) -> None:
+    def __init__(self, settings: Settings, listening: socket.socket, first: Child) -> None:
         self._settings = settings
         self._listening = listening
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child = first
         self._started = 0.0
         self._stopping = False
 
     def start(self) -> None:
-        """Start the process. In a group of its own, so that Ctrl-C reaches it through us, in the order of stopping."""
-        fd = self._listening.fileno()
+        """Tell the first process what to serve."""
         self._started = time.monotonic()
-        self._process = subprocess.Popen(  # noqa: S603 - ourselves
-            [*SELF, "web-process"], stdin=subprocess.PIPE, pass_fds=(fd,), process_group=0
-        )
-        orders = {"socket": fd, "settings": self._settings.model_dump()}
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(orders).encode() + b"\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            return  # it has died already; `run` says so and starts another
+        self._child.order({"settings": self._settings.model_dump()}, self._listening)
 
     async def run(self) -> None:
         """Replace the process whenever it dies, until `stop`."""
         pause = 0.0
-        while self._process is not None:
-            code = await asyncio.to_thread(self._process.wait)
+        while True:
+            code = await asyncio.to_thread(self._child.process.wait)
+            self._child.close()
             if self._stopping:
                 return
             quick = time.monotonic() - self._started < QUICK_DEATH
@@ -62,6 +56,7 @@ class WebKeeper:
             await asyncio.sleep(pause)
             if self._stopping:
                 return
+            self._child = Child(WEB_PROCESS)
             self.start()
 
     async def answers(self) -> None:
@@ -72,9 +67,7 @@ class WebKeeper:
     async def stop(self) -> None:
         """End the process: in order, then by force. Idempotent."""
         self._stopping = True
-        process = self._process
-        if process is None:
-            return
+        process = self._child.process
         process.terminate()
         try:
             await asyncio.to_thread(process.wait, STOP_PATIENCE)
