@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
+from holdfast.storage.sqlite.forks import guard
 
 LEAST_SQLITE = (3, 51, 3)
 """Older libraries have the WAL-reset race (sqlite.org/wal.html#walresetbug), which can corrupt a file with two writers."""
@@ -68,7 +69,7 @@ def file_system(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> st
 def connect(path: Path, durability: str) -> apsw.Connection:
     """Open `path` for one process: WAL, the asked durability, waiting writers instead of "database is locked"."""
     try:
-        connection = apsw.Connection(str(path), statementcachesize=200)
+        connection = guard(apsw.Connection(str(path), statementcachesize=200))
         connection.set_busy_handler(_Patience())
         connection.execute(f"PRAGMA synchronous={SYNCHRONOUS[durability]}")
         connection.execute("PRAGMA foreign_keys=ON")
