@@ -43,7 +43,7 @@ STORES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MySQL"}
 
 
 def create_web_app(client: Client, overview: Overview, settings: Settings, *, version: str) -> FastAPI:
-    """The web app on an open store. `app.state.hub.stop()` says goodbye to everyone who watches; call it before the server
+    """The web app on an open store. `app.state.hub.farewell()` ends every stream that is watched; call it before the server
     waits for its connections to end (`holdfast.web.server` does)."""
     hub = LiveHub(client, overview)
     operations = Operations(overview)

@@ -84,7 +84,7 @@ class Guard:
         if refusal is not None:
             await _answer(refusal, scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":
-            await self._app(scope, receive, _with_headers(send))
+            await self._serve_socket(scope, receive, _with_headers(send))
         else:
             await self._serve(scope, receive, send)
 
@@ -101,6 +101,13 @@ class Guard:
             detail = "The request was sent by a page of another site. Only pages of this server and programs may ask."
             return problem(403, detail, code="foreign_origin", title="Not from another site")
         return None
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            log_accident(error, "WEBSOCKET", scope["path"])
+            await send({"type": "websocket.close", "code": 1011})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar, cast
 
 import structlog
@@ -142,7 +142,7 @@ class LiveHub:
         self._joining = 0
         self._seq = 0
         self._task: asyncio.Task[None] | None = None
-        self._woken = asyncio.Event()
+        self._deserted = asyncio.Event()
         self._thread: ThreadPoolExecutor | None = None
         self._stopped = False
         self._slow_at = float("-inf")
@@ -159,6 +159,8 @@ class LiveHub:
         finally:
             watcher.ended = True
             self._watchers.pop(watcher, None)
+            if not self._watchers:
+                self._deserted.set()
 
     def stop(self) -> None:
         """Say goodbye to everyone and look no more. Idempotent."""
@@ -170,6 +172,14 @@ class LiveHub:
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
+    async def farewell(self, patience: float = 1.0) -> None:
+        """Stop, and wait until everyone has been told, at most `patience` seconds."""
+        self.stop()
+        if self._watchers:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._deserted.wait()
+
     # -- joining ----------------------------------------------------------------------------------------------------------
 
     async def _join(self, watcher: Watcher) -> None:
@@ -180,6 +190,7 @@ class LiveHub:
                 f"{MOST_WATCHERS} live connections are open, which is the limit; try again later."
             )
         self._joining += 1
+        self._deserted.clear()
         try:
             await self._in_thread(lambda: self._begin(watcher))
         finally:
@@ -187,7 +198,6 @@ class LiveHub:
         watcher.wake()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="holdfast-live")
-        self._woken.set()
 
     def _begin(self, watcher: Watcher) -> None:
         """In the thread that also looks: no tick falls between what a watcher is told at first and what it is told next."""

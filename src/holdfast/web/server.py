@@ -28,8 +28,8 @@ class WebServer(uvicorn.Server):
         ready: Callable[[str], None] | None = None,
         listening: socket.socket | None = None,
     ) -> None:
-        """`ready` is called with the address once requests are answered; `listening` is a socket that is bound already. Raises
-        ConfigurationError when the address is not loopback, or is taken."""
+        """`ready` is called with the address once requests are answered; `listening` is a socket that is bound already.
+        Raises ConfigurationError when the address is not loopback, or is taken."""
         check_bind(settings)
         super().__init__(
             uvicorn.Config(
@@ -69,5 +69,7 @@ class WebServer(uvicorn.Server):
             self._ready(self.url)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.state.hub.stop()  # first of all: a stream that is watched would never end by itself
+        await (
+            self._app.state.hub.farewell()
+        )  # first of all: a stream that is watched would never end by itself
         await super().shutdown(sockets)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 if TYPE_CHECKING:
     from holdfast.web.live import LiveHub, Tick
@@ -148,7 +149,7 @@ async def either(writing: Awaitable[None], leaving: Awaitable[None]) -> None:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            with contextlib.suppress(TimeoutError, OSError):
+            with contextlib.suppress(TimeoutError, OSError, WebSocketDisconnect):
                 task.result()
     finally:
         for task in tasks:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from holdfast.client.views import JobView
+from holdfast.client.views import JobView, LogPage
 from holdfast.core.errors import InvalidInput, InvalidQuery, NotFound, Problem
 from holdfast.core.query import STATES, Query
 from holdfast.core.records import EventRecord
@@ -245,7 +245,6 @@ class Viewer(Watcher):
         self._drawn.jobs[job.id] = html
 
     def _draw_lines(self, tick: Tick) -> None:
-        self._lines_due = NEVER
         job = self._asked.job
         if not job or self._line < 0:
             return
@@ -254,21 +253,20 @@ class Viewer(Watcher):
                 ("log", job, self._line), lambda: tick.client.logs(job, after=self._line, limit=MOST_LINES)
             )
         except NotFound:
-            return
+            page = LogPage(items=[], next_after=self._line)
         if page.items:
             key = ("lines", job, self._line, self._view)
             html = tick.once(key, lambda: self._fragments.log_html(page.items, self._view))
             self._line = page.next_after
             self._drawn.log.append((html, self._line))
-        if len(page.items) == MOST_LINES:
-            self._lines_due = tick.now + 0.1
+        self._lines_due = tick.now + 0.1 if len(page.items) == MOST_LINES else NEVER
 
     def _draw_tabs(self, tick: Tick) -> None:
-        self._tabs_due = NEVER
         if self._asked.q is None:
             return
         key = (self._asked.q, self._asked.state, self._view)
         tabs = tick.once(("tabs", key), lambda: self._tabs_of(tick))
+        self._tabs_due = NEVER
         if tabs != self._tabs:
             self._tabs = self._drawn.tabs = tabs
 
@@ -284,7 +282,6 @@ class Viewer(Watcher):
         return self._fragments.tabs_html(counts, text, self._asked.state, self._view)
 
     def _draw_topics(self, tick: Tick) -> None:
-        self._topics_due = self._settled if self._settled > tick.now else tick.now + PULSE
         for topic in self._asked.topics:
             html = tick.once(
                 ("topic", topic, self._view),
@@ -294,6 +291,7 @@ class Viewer(Watcher):
                 if self._sent.get(part) != hash(text):
                     self._sent[part] = hash(text)
                     self._drawn.stats[part] = text
+        self._topics_due = self._settled if self._settled > tick.now else tick.now + PULSE
         rate = round(tick.rate, 1)
         if rate != self._rate:
             self._rate = self._drawn.rate = rate

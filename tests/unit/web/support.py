@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from holdfast.app import Holdfast
 from holdfast.context import JobContext
 from holdfast.core.job import ClaimRequest, WorkerRow
-from holdfast.core.outcome import Report
+from holdfast.core.outcome import LogLine, Report
 from holdfast.core.settings import Settings
 from holdfast.web.app import create_web_app
 from holdfast.web.server import WebServer
@@ -66,6 +66,11 @@ class Lab:
     def progress(self, claimed: Any, done: float, total: float = 100) -> str:
         report = Report(seq=claimed.seq, token=claimed.token, progress=f'{{"done":{done},"total":{total}}}')
         return self.parts.gateway.call("report", [report])[0]
+
+    def log(self, claimed: Any, lines: list[str]) -> str:
+        now = self.client.reader.now()
+        said = tuple(LogLine(at=now, level="info", message=line) for line in lines)
+        return self.parts.gateway.call("report", [Report(seq=claimed.seq, token=claimed.token, logs=said)])[0]
 
     def close(self) -> None:
         self.web.state.hub.stop()

@@ -177,8 +177,8 @@ def test_our_own_pages_and_programs_may_ask(address: str, http: httpx.Client) ->
 def test_a_websocket_of_another_site_is_refused(address: str) -> None:
     url = address.replace("http", "ws") + "/api/v1/ws"
     for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
-        with pytest.raises(InvalidStatus) as caught:
-            connect(url, additional_headers=headers).close()
+        with pytest.raises(InvalidStatus) as caught, connect(url, additional_headers=headers):
+            pass
         assert caught.value.response.status_code == 403
         assert caught.value.response.headers["content-type"] == "application/problem+json"
     with connect(url, additional_headers={"Origin": address}):

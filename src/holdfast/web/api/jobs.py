@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
@@ -35,7 +36,7 @@ Link = Callable[[Request, str], str]
 
 def link(request: Request, path: str) -> str:
     """The address of something of the API, as the path on this server."""
-    return f"{request.scope.get('root_path', '').rstrip('/')}/api/v1/{path}"
+    return f"{quote(request.scope.get('root_path', '').rstrip('/'))}/api/v1/{path}"
 
 
 def job_routes(client: Client, overview: Overview, operations: Operations) -> APIRouter:

@@ -1,0 +1,283 @@
+"""The streams over real connections: nothing missed, nothing doubled, slow readers told, all of it ended in order."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from holdfast.core.commands import Action
+from holdfast.web import live
+from tests.unit.web.listening import listening
+from tests.unit.web.support import Lab, served, until
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    lab = Lab(tmp_path)
+    lab.worker()
+    yield lab
+    lab.close()
+
+
+@pytest.fixture
+def url(lab: Lab) -> Iterator[str]:
+    with served(lab) as address:
+        yield address
+
+
+def test_a_change_is_told_as_the_job_is_then(lab: Lab, url: str) -> None:
+    with listening(f"{url}/api/v1/events") as ear:
+        assert ear.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert ear.headers["cache-control"] == "no-store"
+        assert ear.headers["x-accel-buffering"] == "no"
+        [job] = lab.add(1, owner="ann", tags=["eu"])
+        event = until(lambda: ear.named("job"))[0]
+        assert event.data.pop("at").endswith("Z")
+        assert event.data == {
+            "id": job, "type": "count_to", "queue": "default", "owner": "ann", "tags": ["eu"], "state": "enqueued",
+            "reason": None, "requested": None, "progress": None,
+        }  # fmt: skip
+        assert event.seq == lab.client.reader.last_event()
+        [claimed] = lab.claim()
+        lab.progress(claimed, 40)
+        until(lambda: (ear.events[-1].data.get("progress") or {}).get("done") == 40)
+        lab.client.act(job, Action.PAUSE)
+        until(lambda: ear.events[-1].data["requested"] == "pause")
+
+
+def test_only_what_matches_is_told(lab: Lab, url: str) -> None:
+    with (
+        listening(f"{url}/api/v1/events", {"q": "tag:eu -state:paused"}) as eu,
+        listening(f"{url}/api/v1/events", {"tag": "us"}) as us,
+    ):
+        [a], [b] = lab.add(1, tags=["eu"]), lab.add(1, tags=["us"])
+        lab.client.act(a, Action.PAUSE)
+        lab.client.act(b, Action.PAUSE)
+        until(lambda: us.events and us.events[-1].data["state"] == "paused")
+        lab.client.act(a, Action.RESUME)
+        until(lambda: eu.events and eu.events[-1].data["state"] == "enqueued")
+        assert {event.data["id"] for event in us.events} == {b}
+        assert {event.data["id"] for event in eu.events} == {a}
+        assert "paused" not in {event.data["state"] for event in eu.events}
+
+
+def test_a_removed_job_is_told(lab: Lab, url: str) -> None:
+    [job] = lab.add()
+    lab.client.act(job, Action.CANCEL)
+    with listening(f"{url}/api/v1/events") as ear:
+        lab.client.delete(job)
+        assert until(lambda: ear.named("removed"))[0].data["id"] == job
+
+
+def test_who_comes_back_misses_nothing_and_hears_nothing_twice(lab: Lab, url: str) -> None:
+    """Break the line again and again in the middle of changes; in the end every job is known as it is."""
+    known: dict[str, str] = {}
+    heard: list[int] = []
+    last: dict[str, str] = {}
+    ids: list[str] = []
+    for round_ in range(6):
+        with listening(f"{url}/api/v1/events", **last) as ear:
+            ids += lab.add(40)
+            if round_ < 5:
+                until(lambda ear=ear: len(ear.events) >= 3)
+            else:
+                until(lambda ear=ear: ear.last_id >= lab.client.reader.last_event())
+            events = list(ear.events)
+        for event in events:
+            assert event.name == "job"
+            known[event.data["id"]] = event.data["state"]
+            heard.append(event.seq or 0)
+        last = {"Last_Event_ID": str(events[-1].seq)}
+        for job in ids[-5:]:
+            if round_ < 5:
+                lab.client.act(job, Action.PAUSE)
+    assert len(heard) == len(set(heard))
+    assert known == {job: lab.client.job(job).state for job in ids}
+
+
+def test_the_place_to_resume_from_moves_although_nothing_matches(
+    lab: Lab, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.web.stream.PING", 0.2)
+    with listening(f"{url}/api/v1/events", {"q": "tag:none"}) as ear:
+        lab.add(5)
+        until(lambda: ear.last_id == lab.client.reader.last_event())
+        assert ear.pings >= 1
+        assert not ear.events
+
+
+@pytest.mark.parametrize("last", ["999999", "2"])
+def test_a_place_that_is_not_there_any_more_is_told(
+    lab: Lab, url: str, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for job in lab.add(3):
+        lab.client.act(job, Action.CANCEL)
+        lab.client.delete(job)
+    monkeypatch.setattr("holdfast.storage.sqlite.writer.EVENTS_STAY", -1_000_000)
+    lab.parts.gateway.call("expire", 100)
+    with listening(f"{url}/api/v1/events", Last_Event_ID=last) as ear:
+        assert until(lambda: ear.events)[0].name == "resync"
+        assert ear.events[0].data == {"seq": lab.client.reader.last_event()}
+        [job] = lab.add()
+        until(lambda: ear.named("job"))
+        assert ear.named("job")[0].data["id"] == job
+
+
+def test_a_place_before_which_nothing_is_missing_is_taken(lab: Lab, url: str) -> None:
+    """What was removed with its job is told as removed: no reason to ask for everything again."""
+    jobs = lab.add(3)
+    for job in jobs:
+        lab.client.act(job, Action.CANCEL)
+        lab.client.delete(job)
+    with listening(f"{url}/api/v1/events", Last_Event_ID="1") as ear:
+        until(lambda: len(ear.events) == 3)
+        assert {(event.name, event.data["id"]) for event in ear.events} == {("removed", job) for job in jobs}
+
+
+def test_a_slow_reader_is_told_that_it_missed_something(lab: Lab, url: str) -> None:
+    parts = urlsplit(url)
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        line.connect((parts.hostname, parts.port))
+        line.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        line.settimeout(10)
+        heard = line.recv(600)
+        assert b"200" in heard
+        jobs: list[str] = []
+        for _ in range(12):  # about 3 MB of events, and nobody reads
+            jobs += lab.add(1_000, owner="o" * 150, tags=["t" * 100])
+            time.sleep(0.3)
+        with listening(f"{url}/api/v1/events") as other:  # the others do not suffer
+            [last] = lab.add()
+            until(lambda: [e for e in other.named("job") if e.data["id"] == last], 5)
+        while b"event: resync" not in heard or last.encode() not in heard:
+            heard = heard[-200_000:] + line.recv(65_536)
+        assert heard.index(b"event: resync") < heard.index(last.encode())
+
+
+def test_too_many_streams_are_refused(lab: Lab, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MOST_WATCHERS", 2)
+    with listening(f"{url}/api/v1/events"), listening(f"{url}/live"):
+        refused = httpx.get(f"{url}/api/v1/events")
+        assert refused.status_code == 503
+        assert refused.json()["code"] == "too_many_streams"
+        assert refused.headers["retry-after"]
+        with pytest.raises(InvalidStatus) as caught, connect(url.replace("http", "ws") + "/api/v1/ws"):
+            pass
+        assert caught.value.response.status_code == 503
+    until(lambda: not lab.web.state.hub._watchers)
+    with listening(f"{url}/api/v1/events"):
+        pass
+
+
+def test_the_same_over_websocket(lab: Lab, url: str) -> None:
+    address = url.replace("http", "ws") + "/api/v1/ws"
+    with connect(f"{address}?q=tag:eu") as line:
+        lab.add(1, tags=["us"])
+        [job] = lab.add(1, tags=["eu"])
+        told = json.loads(line.recv(10))
+        assert (told["event"], told["data"]["id"], told["data"]["state"]) == ("job", job, "enqueued")
+    lab.client.act(job, Action.PAUSE)
+    with connect(f"{address}?tag=eu&last_event_id={told['seq']}") as line:
+        again = json.loads(line.recv(10))
+        assert (again["data"]["id"], again["data"]["state"]) == (job, "paused")
+        assert again["seq"] > told["seq"]
+        line.send("what is this")
+        lab.client.act(job, Action.RESUME)
+        assert json.loads(line.recv(10))["data"]["state"] == "enqueued"
+    with pytest.raises(InvalidStatus) as caught, connect(f"{address}?q=stat:x"):
+        pass
+    assert caught.value.response.status_code == 422
+    assert json.loads(caught.value.response.body)["errors"][0]["loc"] == ["q", 0, 4]
+
+
+def test_everybody_is_told_goodbye_and_the_server_ends_at_once(lab: Lab) -> None:
+    with ExitStack() as lines:
+        with served(lab) as url:
+            asked = [(f"{url}/api/v1/events", {}), (f"{url}/live", {"topics": "stats"})]
+            ears = [lines.enter_context(listening(path, params)) for path, params in asked]
+            line = lines.enter_context(connect(url.replace("http", "ws") + "/api/v1/ws"))
+            started = time.monotonic()
+        assert time.monotonic() - started < 3
+        for ear in ears:
+            until(lambda ear=ear: ear.ended)
+            assert ear.events[-1].name == "bye"
+            assert ear.events[-1].data == {"retry": 1000}
+        assert json.loads(line.recv(5))["event"] == "bye"
+        with pytest.raises(ConnectionClosed):
+            line.recv(5)
+
+
+def test_a_page_is_told_what_changed_since_it_was_drawn(lab: Lab, url: str) -> None:
+    jobs = lab.add(3)
+    seq = lab.client.reader.last_event()
+    lab.client.act(jobs[0], Action.PAUSE)
+    asked = {"topics": "stats", "ids": ",".join(jobs), "q": "", "seq": seq}
+    with listening(f"{url}/live", asked) as ear:
+        hello = until(lambda: ear.named("hello"))[0]
+        assert hello.data["seq"] == lab.client.reader.last_event()
+        rows = until(lambda: ear.named("rows"))[0].data
+        assert rows["html"].keys() == {jobs[0]}
+        assert 'data-look="paused"' in rows["html"][jobs[0]]
+        new = lab.add(2)
+        until(lambda: any(event.data.get("new") == 2 for event in ear.named("rows")))
+        until(lambda: any(">5</span>" in str(event.data.get("html")) for event in ear.named("stats")))
+        for job in (jobs[1], new[0]):
+            lab.client.act(job, Action.CANCEL)
+            lab.client.delete(job)
+        until(lambda: any(jobs[1] in event.data.get("gone", ()) for event in ear.named("rows")))
+
+
+def test_a_page_with_a_filter_is_told_who_left_it(lab: Lab, url: str) -> None:
+    jobs = lab.add(2)
+    asked = {
+        "ids": ",".join(jobs),
+        "q": "state:enqueued",
+        "state": "enqueued",
+        "seq": lab.client.reader.last_event(),
+    }
+    with listening(f"{url}/live", asked) as ear:
+        lab.client.act(jobs[0], Action.PAUSE)
+        rows = until(lambda: [event.data for event in ear.named("rows") if event.data["html"]])[0]
+        assert rows["left"] == [jobs[0]]
+        tabs = until(lambda: [event.data["tabs"] for event in ear.named("rows") if event.data.get("tabs")])[
+            -1
+        ]
+        assert 'id="tabs"' in tabs
+
+
+def test_an_open_job_is_told_whole_and_its_console_in_order(lab: Lab, url: str) -> None:
+    [job] = lab.add()
+    [claimed] = lab.claim()
+    asked = {"job": job, "log_after": "0", "seq": lab.client.reader.last_event()}
+    with listening(f"{url}/live", asked) as ear:
+        for start in range(0, 1_200, 100):
+            lab.log(claimed, [f"line {n}" for n in range(start, start + 100)])
+        until(lambda: sum(event.data["html"].count("<li") for event in ear.named("log")) >= 1_200)
+        text = "".join(event.data["html"] for event in ear.named("log"))
+        places = [text.index(f"line {n}<") for n in range(1_200)]
+        assert places == sorted(places)
+        lab.progress(claimed, 7)
+        until(lambda: any("job-status" in event.data["html"] for event in ear.named("job")))
+        assert ear.named("job")[-1].data["id"] == job
+
+
+def test_a_tab_that_polls_gets_its_answer_and_goodbye(lab: Lab, url: str) -> None:
+    jobs = lab.add(2)
+    answer = httpx.get(f"{url}/live", params={"once": "1", "ids": ",".join(jobs), "topics": "stats"})
+    names = [line[7:] for line in answer.text.splitlines() if line.startswith("event: ")]
+    assert names[0] == "hello"
+    assert names[-1] == "bye"
+    assert {"rows", "stats"} <= set(names)
+    posted = httpx.post(f"{url}/live", data={"once": "1", "ids": ",".join(jobs)})
+    assert all(job in posted.text for job in jobs)
