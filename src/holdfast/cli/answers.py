@@ -12,12 +12,12 @@ from holdfast.cli.output import Column, Writer, columns_of
 JOBS = (
     Column("ID", "id"),
     Column("STATE", "state"),
-    Column("TYPE", "type"),
-    Column("ARGS", "args", wide=True),
-    Column("QUEUE", "queue"),
-    Column("ATTEMPT", "attempt"),
+    Column("TYPE", "type", wide=True),
     Column("PROGRESS", "progress"),
     Column("CREATED", "created_at"),
+    Column("QUEUE", "queue", wide=True),
+    Column("ATTEMPT", "attempt"),
+    Column("ARGS", "args", wide=True),
     Column("ERROR", "error.message", wide=True),
 )
 

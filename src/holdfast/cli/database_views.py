@@ -49,7 +49,7 @@ def maintenance_of(settings: Settings) -> Maintenance:
     store = make_store(settings)
     if not isinstance(store, SqliteStore):
         raise Trouble(f"The database is {store.scheme}, not a file of ours.", "Use its own tools.")
-    return Maintenance(store.path)
+    return Maintenance(store.path.absolute())
 
 
 def schema_view(status: SchemaStatus) -> SchemaView:

@@ -98,7 +98,7 @@ def _signals(app: Holdfast) -> Finding:
         listener.close()
     if not heard:
         return Finding(name="signals", result="bad", found="a wake-up did not arrive within 2 s", fix=fix)
-    found = f"a wake-up took {took * 1000:.1f} ms"
+    found = f"a wake-up took {took * 1000:.2f} ms"
     return Finding(
         name="signals", result="good" if took < SLOW else "note", found=found, fix="" if took < SLOW else fix
     )

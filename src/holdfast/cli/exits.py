@@ -63,7 +63,7 @@ def trouble_of(error: Exception) -> Trouble | None:
         (e.InvalidQuery, Exit.USAGE, "For example: state:failed type:report.* created:>2h"),
         (e.InvalidInput, Exit.USAGE, ""),
         (e.NotFound, Exit.NOT_FOUND, ""),
-        (e.Conflict, Exit.CONFLICT, "See how it stands: holdfast job show ID"),
+        (e.Conflict, Exit.CONFLICT, ""),
         (e.WaitTimeout, Exit.TIMEOUT, "Wait longer: holdfast job wait ID --timeout 10m"),
         (e.StorageUnavailable, Exit.UNREACHABLE, "Find out more: holdfast doctor"),
         (e.StorageRefused, Exit.UNREACHABLE, "Find out more: holdfast doctor"),

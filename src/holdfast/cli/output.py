@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+LEAST = 10
+"""A column that may be cut keeps so many characters."""
+
+GAP = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -86,7 +91,8 @@ class Writer:
             self.json({**whole, "items": [picked(row, chosen) for row in rows]})
         elif self.terminal:
             shown = [Column(name, name, wide=True) for name in chosen] if chosen else columns
-            self.console().print(table_of(rows, shown, utc=self.common.utc))
+            console = self.console()
+            console.print(table_of(rows, shown, utc=self.common.utc, width=console.width))
         else:
             names = chosen or [column.field for column in columns]
             for row in rows:
@@ -156,23 +162,23 @@ class Writer:
         return names
 
 
-def table_of(rows: Sequence[Row], columns: Sequence[Column], *, utc: bool) -> Table:
-    """A table for people."""
+def table_of(rows: Sequence[Row], columns: Sequence[Column], *, utc: bool, width: int) -> Table:
+    """A table for people, at most `width` wide: what names a thing is never cut, and columns at the right are left out."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for column in columns:
-        table.add_column(
-            column.head,
-            overflow="ellipsis",
-            no_wrap=True,
-            min_width=None if column.wide else len(column.head),
-        )
-    for row in rows:
-        table.add_row(
-            *(Text(cell(row, column.field, utc=utc), style_of(row, column.field)) for column in columns)
-        )
+    cells = [[cell(row, column.field, utc=utc) for row in rows] for column in columns]
+    widest = [max(map(len, (column.head, *texts))) for column, texts in zip(columns, cells, strict=True)]
+    least = [min(LEAST, size) if column.wide else size for column, size in zip(columns, widest, strict=True)]
+    shown = len(columns)
+    while shown > 1 and sum(least[:shown]) + GAP * (shown - 1) > width:
+        shown -= 1
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, padding=(0, GAP, 0, 0))
+    for column, size in zip(columns[:shown], least[:shown], strict=True):
+        table.add_column(column.head, overflow="ellipsis", no_wrap=True, min_width=size)
+    for row, texts in zip(rows, zip(*cells[:shown], strict=True), strict=True):
+        styles = (style_of(row, column.field) for column in columns)
+        table.add_row(*(Text(text, style) for text, style in zip(texts, styles, strict=False)))
     return table
 
 

@@ -51,7 +51,8 @@ def show(desk: Desk, writer: Writer, *, once: bool) -> int:
     if once or not (writer.terminal and writer.plain):
         found = ask(desk, MOST_JOBS)
         if writer.terminal and writer.plain and not writer.common.fields:
-            writer.console().print(frame(found, desk.place, utc=writer.common.utc))
+            console = writer.console()
+            console.print(frame(found, desk.place, utc=writer.common.utc, width=console.width))
         else:
             writer.one(found, TOP)
         return Exit.DONE
@@ -84,7 +85,7 @@ def ask(desk: Desk, jobs: int) -> TopView:
     return TopView(stats=desk.stats(), running=running, workers=desk.workers())
 
 
-def frame(top: TopView, place: str, *, utc: bool) -> Any:
+def frame(top: TopView, place: str, *, utc: bool, width: int) -> Any:
     """One frame, for a terminal."""
     from rich.console import Group
     from rich.text import Text
@@ -105,11 +106,11 @@ def frame(top: TopView, place: str, *, utc: bool) -> Any:
     parts: list[Any] = [head, counts, pace]
     queues = [as_row(queue) for queue in stats.queues.values()]
     if queues:
-        parts += ["", table_of(queues, QUEUES, utc=utc)]
+        parts += ["", table_of(queues, QUEUES, utc=utc, width=width)]
     if top.running:
         parts += ["", running_table(top.running)]
     if top.workers:
-        parts += ["", table_of([as_row(worker) for worker in top.workers], WORKERS, utc=utc)]
+        parts += ["", table_of([as_row(worker) for worker in top.workers], WORKERS, utc=utc, width=width)]
     return Group(*parts)
 
 

@@ -111,9 +111,10 @@ def middle(text: str, limit: int) -> str:
 
 
 def stamp(moment: datetime, *, utc: bool) -> str:
-    """A time with its zone: of this machine, or UTC."""
+    """A time with its zone: of this machine, or UTC. The day is left out when it is today."""
     local = moment.astimezone(UTC if utc else None)
-    return f"{local:%Y-%m-%d %H:%M:%S} {local.tzname() or ''}".rstrip()
+    day = "" if local.date() == datetime.now(local.tzinfo).date() else f"{local:%Y-%m-%d} "
+    return f"{day}{local:%H:%M:%S} {local.tzname() or ''}".rstrip()
 
 
 def error_words(error: Mapping[str, Any], *, whole: bool = False) -> str:

@@ -25,7 +25,7 @@ class Child:
     def __init__(self, what: str) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            self.process = subprocess.Popen([*SELF, what], stdin=theirs, process_group=0)  # noqa: S603 - ourselves
+            self.process = subprocess.Popen([*SELF, what], stdin=theirs.fileno(), process_group=0)  # noqa: S603 - ourselves
         self._line = ours
 
     def order(self, orders: dict[str, Any], listening: socket.socket) -> None:
