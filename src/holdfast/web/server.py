@@ -13,7 +13,7 @@ from holdfast.core.settings import Settings
 from holdfast.runtime.listen import address, bind
 from holdfast.web.guard import check_bind
 
-LAST_WORD = 10
+LAST_WORD = 5
 """Seconds that open requests have to end when the server stops."""
 
 

@@ -1,0 +1,269 @@
+"""What watching costs: nothing when nobody watches, and a few questions a second however much changes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.core.commands import Action
+from holdfast.core.errors import StorageUnavailable
+from holdfast.web.api.search import filter_of
+from holdfast.web.dashboard.fragments import Fragments
+from holdfast.web.dashboard.routes import make_desk
+from holdfast.web.dashboard.view import View
+from holdfast.web.feed import MOST_BYTES, MOST_MESSAGES, Feed
+from holdfast.web.live import LiveHub
+from holdfast.web.stream import Message, Watcher
+from holdfast.web.viewer import Asked, Viewer
+from tests.unit.web.support import Lab
+
+VERBS = ("last_event", "oldest_event", "changed", "jobs", "events", "tally", "search", "count", "count_by_state", "states",
+         "queues", "workers", "buckets", "logs", "job", "history")  # fmt: skip
+
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    lab = Lab(tmp_path)
+    lab.worker()
+    yield lab
+    lab.close()
+
+
+@pytest.fixture
+def asked(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each reading verb of the store was used."""
+    counted: Counter[str] = Counter()
+    for verb in VERBS:
+        real = getattr(lab.parts.store, verb)
+
+        def counting(*args: Any, _real: Any = real, _verb: str = verb, **kwargs: Any) -> Any:
+            counted[_verb] += 1
+            return _real(*args, **kwargs)
+
+        monkeypatch.setattr(lab.parts.store, verb, counting)
+    return counted
+
+
+@pytest.fixture
+def hub(lab: Lab) -> LiveHub:
+    return LiveHub(lab.client, lab.parts.overview)
+
+
+def viewer(lab: Lab, ids: list[str], **more: Any) -> Viewer:
+    desk = make_desk(lab.client, lab.parts.overview, lab.settings, version="1", storage="SQLite")
+    asked = Asked(topics=("stats",), ids=tuple(ids), q="", seq=lab.client.reader.last_event(), **more)
+    return Viewer(asked, View(), Fragments(desk))
+
+
+@asynccontextmanager
+async def reading(hub: LiveHub, *watchers: Watcher) -> AsyncIterator[list[list[Message]]]:
+    """Watchers that fetch what they get; yields what each has got."""
+    heard: list[list[Message]] = [[] for _ in watchers]
+
+    async def read(watcher: Watcher, into: list[Message]) -> None:
+        while not watcher.ended:
+            into += await watcher.next()
+
+    async with AsyncExitStack() as stack:
+        for watcher in watchers:
+            await stack.enter_async_context(hub.watching(watcher))
+        tasks = [asyncio.create_task(read(*pair)) for pair in zip(watchers, heard, strict=True)]
+        try:
+            yield heard
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def come_true(fact: Any, seconds: float = 10.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not fact():
+            await asyncio.sleep(0.01)
+
+
+async def test_nobody_watches_and_nothing_is_asked(lab: Lab, hub: LiveHub, asked: Counter[str]) -> None:
+    async with reading(hub, viewer(lab, lab.add(3))):
+        await asyncio.sleep(0.1)
+    lab.add(5)
+    await asyncio.sleep(2.5)  # longer than the hub ever waits: it would have looked by now
+    asked.clear()
+    lab.add(5)
+    await asyncio.sleep(2.5)
+    assert not asked
+    hub.stop()
+
+
+async def test_silence_is_cheap(lab: Lab, hub: LiveHub, asked: Counter[str]) -> None:
+    async with reading(hub, viewer(lab, lab.add(3)), Feed(filter_of(), lab.parts.overview, None)):
+        await asyncio.sleep(1.5)
+        asked.clear()
+        await asyncio.sleep(4)
+        assert asked["last_event"] <= 5
+        assert asked["states"] <= 1
+        assert not asked["jobs"] + asked["changed"] + asked["events"] + asked["count_by_state"]
+    hub.stop()
+
+
+async def test_fifty_viewers_of_a_storm_cost_a_few_questions_a_second(
+    lab: Lab, hub: LiveHub, asked: Counter[str]
+) -> None:
+    ids = lab.add(50)
+    stop = threading.Event()
+
+    def storm() -> None:
+        while not stop.is_set():
+            lab.add(250)
+
+    async with reading(hub, *(viewer(lab, ids) for _ in range(50))) as heard:
+        before = lab.client.reader.last_event()
+        thread = threading.Thread(target=storm)
+        thread.start()
+        try:
+            await asyncio.sleep(1)
+            asked.clear()
+            start, seq = time.monotonic(), lab.client.reader.last_event()
+            for job in ids[:20]:
+                await asyncio.to_thread(lab.client.act, job, Action.PAUSE)
+            await asyncio.sleep(3)
+            passed = time.monotonic() - start
+            changes = (lab.client.reader.last_event() - seq) / passed
+        finally:
+            stop.set()
+            await asyncio.to_thread(thread.join)
+        assert before < seq
+        assert changes > 500
+        for verb in ("changed", "jobs", "events", "count_by_state", "states", "queues"):
+            assert asked[verb] / passed <= 4, (verb, asked, passed, changes)
+        await come_true(lambda: all(_rows(messages, ids[19]) == "paused" for messages in heard))
+        for messages in heard:
+            assert len([m for m in messages if m.event == "rows"]) <= 4.5 * passed + 10
+    hub.stop()
+
+
+def _rows(messages: list[Message], job: str) -> str:
+    for message in reversed(messages):
+        if message.event == "rows" and f"row-{job}" in message.data:
+            part = message.data.split(f"row-{job}", 1)[1]
+            return part.split('data-look=\\"', 1)[1].split("\\", 1)[0]
+    return ""
+
+
+async def test_the_first_change_is_told_at_once(lab: Lab, hub: LiveHub) -> None:
+    ids = lab.add(3)
+    took: list[float] = []
+    async with reading(hub, viewer(lab, ids)) as [heard]:
+        for action in (Action.PAUSE, Action.RESUME, Action.PAUSE, Action.RESUME, Action.PAUSE):
+            await asyncio.sleep(0.7)
+            start = time.monotonic()
+            await asyncio.to_thread(lab.client.act, ids[0], action)
+            look = "paused" if action is Action.PAUSE else "enqueued"
+            await come_true(lambda look=look: _rows(heard, ids[0]) == look)
+            took.append(time.monotonic() - start)
+    assert sorted(took)[2] < 0.15, took
+    hub.stop()
+
+
+async def test_a_box_nobody_empties_is_bounded_and_says_so(lab: Lab, hub: LiveHub) -> None:
+    slow = Feed(filter_of(), lab.parts.overview, None)
+    async with hub.watching(slow), reading(hub, Feed(filter_of(), lab.parts.overview, None)) as [heard]:
+        for _ in range(3):
+            lab.add(400)
+            await asyncio.sleep(0.6)
+        await come_true(lambda: len(heard) >= 1_200)
+        assert "resync" not in {message.event for message in heard}
+        kept = slow.flush()
+    assert kept[0].event == "resync"
+    assert len(kept) <= MOST_MESSAGES
+    assert sum(len(message.data) for message in kept) <= MOST_BYTES
+    assert kept[-1].seq == lab.client.reader.last_event()
+    hub.stop()
+
+
+async def test_changes_of_one_job_are_merged(lab: Lab, hub: LiveHub) -> None:
+    [job] = lab.add()
+    slow = Feed(filter_of(), lab.parts.overview, None)
+    async with hub.watching(slow):
+        for action in (Action.PAUSE, Action.RESUME) * 10 + (Action.PAUSE,):
+            await asyncio.to_thread(lab.client.act, job, action)
+        newest = lab.client.reader.last_event()
+        await come_true(lambda: slow.seq == newest)
+        [message] = slow.flush()
+    assert message.seq == newest
+    assert '"state":"paused"' in message.data
+    hub.stop()
+
+
+async def test_a_page_nobody_reads_is_told_that_it_has_a_gap(
+    lab: Lab, hub: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.web.viewer.MOST_BYTES", 2_000)
+    ids = lab.add(10)
+    page = viewer(lab, ids)
+    async with hub.watching(page):
+        page.flush()
+        for job in ids:
+            await asyncio.to_thread(lab.client.act, job, Action.PAUSE)
+        newest = lab.client.reader.last_event()
+        await come_true(lambda: page.seq == newest)
+        assert [message.event for message in page.flush()] == ["gap"]
+    hub.stop()
+
+
+async def test_an_outage_of_the_store_is_survived_and_logged_once(
+    lab: Lab, hub: LiveHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = threading.Event()
+    real = lab.parts.store.last_event
+
+    def last_event() -> int:
+        if away.is_set():
+            raise StorageUnavailable("The disk is full.")
+        return real()
+
+    monkeypatch.setattr(lab.parts.store, "last_event", last_event)
+    ids = lab.add(2)
+    async with reading(hub, viewer(lab, ids), Feed(filter_of(), lab.parts.overview, None)) as [page, feed]:
+        away.set()
+        await asyncio.to_thread(lab.client.act, ids[0], Action.PAUSE)
+        await asyncio.sleep(2)
+        assert not feed
+        away.clear()
+        await come_true(lambda: _rows(page, ids[0]) == "paused" and feed)
+    assert capsys.readouterr().out.count("live updates wait for the storage") == 1
+    hub.stop()
+
+
+async def test_a_picture_that_cannot_be_drawn_ends_one_stream_only(
+    lab: Lab, hub: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = lab.add(2)
+
+    def accident(*_: Any) -> str:
+        raise RuntimeError("no such filter")
+
+    async with reading(hub, viewer(lab, ids), Feed(filter_of(), lab.parts.overview, None)) as [page, feed]:
+        monkeypatch.setattr(Fragments, "row_html", accident)
+        for action in (Action.PAUSE, Action.RESUME):
+            await asyncio.to_thread(lab.client.act, ids[0], action)
+            await asyncio.sleep(0.4)
+        await come_true(lambda: len(feed) >= 2)
+        assert page[-1].event == "bye"
+        assert page[-1].data == '{"retry":5000}'
+    hub.stop()
