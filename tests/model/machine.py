@@ -63,9 +63,11 @@ class StoreMachine(RuleBasedStateMachine):
         return list(self.model.jobs)[n % len(self.model.jobs)]
 
     def some_attempt(self, n: int, zombie: bool) -> Claimed:
-        """One of all attempts ever, or one of those that hold their job, if any."""
+        """One of those that hold their job, if any; a zombie: any, half of the time one whose job runs again."""
         holders = [attempt for attempt in self.attempts if self.model.holds(attempt)]
-        chosen = self.attempts if zombie or not holders else holders
+        running = {attempt.id for attempt in holders}
+        stale = [attempt for attempt in self.attempts if attempt.id in running and attempt not in holders]
+        chosen = (stale if n % 2 and stale else self.attempts) if zombie or not holders else holders
         return chosen[n % len(chosen)]
 
     def some_worker(self, n: int) -> str:
@@ -202,9 +204,9 @@ class StoreMachine(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.attempts)
-    @rule(n=ANY, verb=st.sampled_from(list(TARGET)))
-    def zombie_settles(self, n: int, verb: Verb) -> None:
-        self.settle(n, True, verb, None, True, None, False, False)
+    @rule(n=ANY, verb=st.sampled_from([Verb.SUCCEED, *TARGET]), reports=st.booleans())
+    def zombie_settles(self, n: int, verb: Verb, reports: bool) -> None:
+        self.settle(n, True, verb, None, reports, None, False, False)
 
     @precondition(lambda self: self.attempts)
     @rule(n=ANY, verb=st.sampled_from([Verb.SUCCEED, *TARGET]))
@@ -261,9 +263,7 @@ class StoreMachine(RuleBasedStateMachine):
             case "beat":
                 assert (worker in self.driver.beat(worker, lease=LEASE)) == self.model.beat(worker, LEASE)
             case "start":
-                self.incarnations += 1
-                worker = self.driver.register(f"worker-{self.incarnations}", lease=LEASE)
-                self.model.workers[worker] = Worker(self.clock() + LEASE * SECOND)
+                self.start_worker()
             case "drain":
                 self.driver.do(self.store.drain_worker, worker)
                 if self.model.workers[worker].state == "live":
@@ -279,6 +279,25 @@ class StoreMachine(RuleBasedStateMachine):
                 self.model.paused.discard(queue)
             case _:
                 pass
+
+    @precondition(lambda self: any(self.model.holds(attempt) for attempt in self.attempts))
+    @rule(n=ANY, vanishes=st.booleans())
+    def worker_dies(self, n: int, vanishes: bool) -> None:
+        """It, or just its row, is gone while it runs jobs; another one goes on with them."""
+        worker = self.model.jobs[self.some_attempt(n, False).id].worker
+        assert worker is not None
+        if vanishes and worker in self.model.workers:
+            self.driver.do(self.store.retire_worker, worker)
+            del self.model.workers[worker]
+        self.start_worker()
+        swept = self.driver.sweep(*([] if vanishes else [worker]))
+        assert {row.id: row.state for row in swept} == self.model.sweep(None if vanishes else worker)
+        self.claim(n=1, limit=3)
+
+    def start_worker(self) -> None:
+        self.incarnations += 1
+        worker = self.driver.register(f"worker-{self.incarnations}", lease=LEASE)
+        self.model.workers[worker] = Worker(self.clock() + LEASE * SECOND)
 
     # -- after every step ---------------------------------------------------------------------------------------
 

@@ -90,6 +90,14 @@ class ReportRules(Rules):
         assert [row.seq for row in driver.store.asked([driver.worker])] == [cancelled.seq]
         driver.end(quiet, Verb.SUCCEED)
 
+    def test_held_names_what_a_worker_has(self, driver: StoreDriver) -> None:
+        driver.register("worker-2")
+        mine, ended = driver.start(), driver.start()
+        driver.start(worker="worker-2")
+        driver.end(ended, Verb.RELEASE)
+        assert list(driver.store.held(driver.worker)) == [(mine.seq, mine.token)]
+        assert list(driver.store.held("nobody")) == []
+
     def test_overdue_by_time_limit_and_by_cancel(self, driver: StoreDriver, clock: FakeClock) -> None:
         slow, stubborn = driver.start(timeout=5.0), driver.start()
         driver.start()
