@@ -30,7 +30,7 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-PATIENCE = 30.0
+PATIENCE = 15.0
 
 
 def until(fact: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:

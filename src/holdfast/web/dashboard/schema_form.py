@@ -265,7 +265,10 @@ def _fill(node: Field, schema: Schema, root: Schema, depth: int) -> None:
     elif node.kind == "array":
         items = cast(list[Any], given) if isinstance(given, list) else []
         for at, item in enumerate(items[:200]):
-            node.children.append(_build(schema["items"], root, (*node.path, at), True, item, depth + 1))
+            child = _build(schema["items"], root, (*node.path, at), True, item, depth + 1)
+            if child.label == str(at):
+                child.label = f"{node.label} {at + 1}"
+            node.children.append(child)
     elif node.kind == "union":
         ways = [resolve(one, root) for one in schema["anyOf"]]
         node.options = [(str(at), way_name(way)) for at, way in enumerate(ways)]
