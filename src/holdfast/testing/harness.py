@@ -1,4 +1,4 @@
-"""This exists so that users test their jobs in one process: an app on a store of its own, and a worker that runs all jobs."""
+"""This exists so that users test their jobs in one process: an app with its own store, and a worker that runs all jobs."""
 
 from __future__ import annotations
 
