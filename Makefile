@@ -48,6 +48,10 @@ check: $(DEV_STAMP)  ## Lint, formatting, types, and the guards of the architect
 	@$(PY) -m pyright
 	@$(PY) -m pytest tests/guards -q
 
+.PHONY: docs
+docs: $(DEV_STAMP)  ## Write the parts of the documentation that repeat the code
+	@$(PY) scripts/docs.py
+
 .PHONY: bench
 bench: $(DEV_STAMP)  ## Run the benchmarks, the yardsticks beside us; writes benchmarks/results/
 	@exec $(PY) -m benchmarks $(ARGS)
