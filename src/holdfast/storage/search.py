@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple, TypeAlias
 
 from holdfast.core.query import (
+    FINGERPRINT,
     And,
     ArgPath,
     Duration,
@@ -73,15 +74,17 @@ COLUMNS = {
     "duration": "(jobs.finished_at - jobs.started_at)",
     "attempt": "jobs.attempt",
     "priority": "jobs.priority",
-    # From the last time it became claimable, which its history keeps, to the start of the attempt.
+    # From the last time it became claimable, which its history keeps, to the start of the attempt. `kind < 2` is how the
+    # index on the history of jobs says what it holds.
     "wait": (
-        "(jobs.started_at - (SELECT max(events.at) FROM events WHERE events.job = jobs.seq AND events.kind = 0 "
-        f"AND events.state = '{State.ENQUEUED}' AND events.at <= jobs.started_at))"
+        "(jobs.started_at - (SELECT max(events.at) FROM events WHERE events.job = jobs.seq AND events.kind < 2 "
+        f"AND events.kind = 0 AND events.state = '{State.ENQUEUED}' AND events.at <= jobs.started_at))"
     ),
 }
-"""The fields that are one value of a job, each as an expression that is NULL for a job without it.
+"""The fields that are one value of a job, each as an expression that is NULL for a job without it."""
 
-What is missing here and handled nowhere else (schedule, batch, parent, version, error groups) no job has yet."""
+UNKEPT = frozenset({"schedule", "batch", "parent", "version", FINGERPRINT})
+"""Fields that no job has a value of as yet."""
 
 
 def microseconds(instant: datetime) -> int:
@@ -127,7 +130,9 @@ class Compiler(ABC):
             case Present():
                 return self._holds(node.field, lambda column: Sql(f"{column} IS NOT NULL"))
             case Number():
-                return self._holds(node.field, lambda column: self._compare(Sql(column), node.op, node.value, node.high))
+                return self._holds(
+                    node.field, lambda column: self._compare(Sql(column), node.op, node.value, node.high)
+                )
             case Duration():
                 low, high = _ticks(node.seconds), None if node.high is None else _ticks(node.high)
                 return self._holds(node.field, lambda column: self._compare(Sql(column), node.op, low, high))
@@ -180,7 +185,9 @@ class Compiler(ABC):
         match field:
             case "tag":
                 text, values = test("job_tags.tag")
-                return Sql(f"EXISTS (SELECT 1 FROM job_tags WHERE job_tags.job = jobs.seq AND {text})", values)
+                return Sql(
+                    f"EXISTS (SELECT 1 FROM job_tags WHERE job_tags.job = jobs.seq AND {text})", values
+                )
             case "worker":
                 names = (test("jobs.worker"), test("workers.name"), test("workers.host"))
                 known = self._joined(" OR ", names[1:])
@@ -188,9 +195,10 @@ class Compiler(ABC):
                 return self._joined(" OR ", (names[0], Sql(inner, known.values)))
             case "progress":
                 return test(self.progress)
+            case _ if field in UNKEPT:
+                return NEVER
             case _:
-                column = COLUMNS.get(field)
-                return NEVER if column is None else test(column)
+                return test(COLUMNS[field])
 
     def _in(self, column: str, values: tuple[str, ...]) -> Sql:
         if len(values) == 1:
@@ -203,11 +211,17 @@ class Compiler(ABC):
         text, values = expression
         above = after_prefix(pattern.literal)
         low = Sql(f"{text} >= {self.mark}", (*values, pattern.literal))
-        return low if above is None else self._joined(" AND ", (low, Sql(f"{text} < {self.mark}", (*values, above))))
+        return (
+            low
+            if above is None
+            else self._joined(" AND ", (low, Sql(f"{text} < {self.mark}", (*values, above))))
+        )
 
     def _between(self, column: str, time: Time) -> Sql:
         bounds = ((">=", time.low), ("<", time.high))
-        tests = (Sql(f"{column} {op} {self.mark}", (microseconds(at),)) for op, at in bounds if at is not None)
+        tests = (
+            Sql(f"{column} {op} {self.mark}", (microseconds(at),)) for op, at in bounds if at is not None
+        )
         return self._joined(" AND ", tests)
 
     def _compare(self, expression: Sql, op: Operator, value: Value, high: Value | None) -> Sql:
@@ -233,9 +247,13 @@ class Compiler(ABC):
 
     def _word(self, text: str) -> Sql:
         tests = [self.alike("jobs.id", text, start=True), self.alike("jobs.type", text)]
-        written = json.dumps(text, ensure_ascii=False)[1:-1]  # a quotation mark within an argument has a backslash
+        # a quotation mark within an argument has a backslash
+        written = json.dumps(text, ensure_ascii=False)[1:-1]
         tests += [self.alike("jobs.args", form) for form in dict.fromkeys((text, written))]
-        tests += [self._holds("tag", lambda column: self.alike(column, text)), self.alike("jobs.error_message", text)]
+        tests += [
+            self._holds("tag", lambda column: self.alike(column, text)),
+            self.alike("jobs.error_message", text),
+        ]
         return self._joined(" OR ", tests)
 
 

@@ -144,25 +144,24 @@ class SqliteReader:
 
     def queues(self) -> list[QueueRecord]:
         sql = """
-        WITH RECURSIVE used (name) AS (
-            SELECT name FROM (SELECT queue AS name FROM jobs ORDER BY queue LIMIT 1)
-            UNION ALL SELECT (SELECT queue FROM jobs WHERE queue > used.name ORDER BY queue LIMIT 1) FROM used
-            WHERE used.name IS NOT NULL
+        WITH RECURSIVE used (state, name) AS (
+            SELECT value, (SELECT min(queue) FROM jobs WHERE state = value) FROM json_each(?)
+            UNION ALL SELECT state, (SELECT min(queue) FROM jobs WHERE jobs.state = used.state AND queue > used.name)
+            FROM used WHERE used.name IS NOT NULL
         ), named (name) AS (
             SELECT name FROM used WHERE name IS NOT NULL UNION SELECT name FROM queues UNION SELECT queue FROM types
         )
         SELECT named.name,
                (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'enqueued'),
-               (SELECT count(*) FROM jobs
-                WHERE queue = named.name AND seq IN (SELECT seq FROM jobs WHERE state = 'processing')),
+               (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'processing'),
                (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'scheduled'),
                (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'paused'),
-               (SELECT changed_at FROM jobs
-                WHERE seq = (SELECT min(seq) FROM jobs WHERE queue = named.name AND state = 'enqueued')),
+               (SELECT changed_at FROM jobs WHERE seq = (
+                    SELECT min(seq) FROM jobs INDEXED BY jobs_lane WHERE queue = named.name AND state = 'enqueued')),
                queues.paused_at, queues.paused_by, queues.paused_reason
         FROM named LEFT JOIN queues ON queues.name = named.name ORDER BY named.name
         """
-        return [QueueRecord._make(row) for row in self._rows(sql)]
+        return [QueueRecord._make(row) for row in self._rows(sql, json.dumps(list(State)))]
 
     def buckets(self, *, since: int, step: int) -> list[BucketRecord]:
         sql = """SELECT at / ?2 * ?2 * 1000000, sum(succeeded), sum(failed), sum(cancelled), sum(started) FROM buckets

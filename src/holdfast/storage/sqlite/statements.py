@@ -38,7 +38,7 @@ INSERT_TAG = "INSERT INTO job_tags (tag, job) SELECT ?1, seq FROM jobs WHERE id 
 FIND_SAME = f"""
 SELECT id FROM jobs WHERE id = ?1
 UNION ALL SELECT id FROM jobs WHERE idempotency_key = ?2
-UNION ALL SELECT id FROM jobs WHERE type = ?3 AND unique_key = ?4 AND state IN {_set(LIVE)}
+UNION ALL SELECT id FROM jobs INDEXED BY jobs_unique WHERE type = ?3 AND unique_key = ?4 AND state IN {_set(LIVE)}
 LIMIT 1
 """
 
@@ -144,11 +144,11 @@ REMOVE = "DELETE FROM jobs WHERE seq = ?1 AND state = ?2 RETURNING seq"
 
 PROMOTE = f"""
 UPDATE jobs SET state = 'enqueued', actor = NULL, changed_at = ?1
-WHERE seq IN (SELECT seq FROM jobs WHERE state = 'scheduled' AND run_at <= ?1 ORDER BY run_at LIMIT ?2)
+WHERE seq IN (SELECT seq FROM jobs INDEXED BY jobs_due WHERE state = 'scheduled' AND run_at <= ?1 ORDER BY run_at LIMIT ?2)
   AND +state IN {_from(Verb.PROMOTE)}
 RETURNING seq
 """
-NEXT_DUE = "SELECT min(run_at) FROM jobs WHERE state = 'scheduled'"
+NEXT_DUE = "SELECT min(run_at) FROM jobs INDEXED BY jobs_due WHERE state = 'scheduled'"
 
 ORPHANS = """
 SELECT seq, id, type, worker, token, requested, requested_reason, requested_by, crashes, retention FROM jobs
