@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+from types import FrameType
 from typing import cast
 
 from benchmarks import harness, machine, report
@@ -37,6 +39,7 @@ def main() -> int:
         print(f"unknown: {', '.join(unknown)}; there are: {', '.join(named)}", file=sys.stderr)
         return 2
     WORK.mkdir(exist_ok=True)
+    signal.signal(signal.SIGTERM, _stop)
     for name in chosen:
         facts = machine.describe(WORK)
         results = harness.run(named[name], quick=arguments.quick, runs=arguments.runs, tell=_tell)
@@ -46,6 +49,11 @@ def main() -> int:
     if not arguments.quick:
         print(f"All latest figures: {report.write_latest(list(named))}", file=sys.stderr)
     return 0
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """End as after Ctrl-C, so that no worker of a measurement is left behind."""
+    raise KeyboardInterrupt
 
 
 def _tell(words: str) -> None:

@@ -131,16 +131,21 @@ def _run_child(python: str, target: str, setup: Setup, seconds: float) -> Measur
     try:
         output, errors = child.communicate(timeout=seconds)
     except subprocess.TimeoutExpired as error:
-        child.send_signal(
-            signal.SIGINT
-        )  # an exception in the child, so that it stops the workers it has started
-        _, errors = child.communicate()
-        raise MeasurementFailed(
-            f"took longer than {seconds:.0f} s\n{_last_lines(errors, setup.directory)}"
-        ) from error
+        errors = _interrupt(child)
+        message = f"took longer than {seconds:.0f} s\n{_last_lines(errors, setup.directory)}"
+        raise MeasurementFailed(message) from error
+    except BaseException:
+        _interrupt(child)
+        raise
     if child.returncode != 0:
         raise MeasurementFailed(_last_lines(errors, setup.directory))
     return cast(Measurement, json.loads(output.splitlines()[-1]))
+
+
+def _interrupt(child: subprocess.Popen[str]) -> str:
+    """Raise KeyboardInterrupt in the child, so that it stops the workers it has started; what it wrote to stderr."""
+    child.send_signal(signal.SIGINT)
+    return child.communicate()[1]
 
 
 def _environment(directory: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from types import TracebackType
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_SAMPLE_SECONDS = 0.1
+_SAMPLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _usage(entry: Path) -> Usage | None:
 
 
 class Watch:
-    """Samples process trees every 0.1 s while open: `peak_rss_mb` of all together and `cpu_seconds` used
+    """Samples process trees every 0.5 s while open, and once at the end: `peak_rss_mb` of all together and `cpu_seconds` used
     meanwhile.
 
     Shared pages are counted in every process that maps them, so the sum is an upper limit. CPU time of a

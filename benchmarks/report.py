@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from benchmarks.harness import Results
 from benchmarks.machine import Machine
-from benchmarks.scenario import Goal, Metric, Scenario
+from benchmarks.scenario import EVERY, Goal, Metric, Scenario
 from benchmarks.summary import Summary
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -42,7 +42,7 @@ def judge(scenario: Scenario, results: Results) -> list[Verdict]:
 def _verdict(goal: Goal, metric: Metric, results: Results) -> Verdict:
     if goal.against is None:
         words = f"{goal.of}: {metric.label}"
-        values = [measured[metric.name] for measured in results.rounds.get(goal.of, [])]
+        values = _worst(metric, results) if goal.of == EVERY else _values(metric, results, goal.of)
         value = Summary.of(values) if values else None
     else:
         words = f"{goal.of} ÷ {goal.against}: {metric.label}"
@@ -50,6 +50,19 @@ def _verdict(goal: Goal, metric: Metric, results: Results) -> Verdict:
     if goal.must is not None:
         words += f" (must {_sign(metric)} {goal.must:,g}, aim {goal.aim:,g})"
     return Verdict(words, value, _met(goal, metric, value))
+
+
+def _values(metric: Metric, results: Results, of: str) -> list[float]:
+    return [measured[metric.name] for measured in results.rounds.get(of, [])]
+
+
+def _worst(metric: Metric, results: Results) -> list[float]:
+    """The worst contestant of each round; nothing when one of them was skipped, for it may be the worst."""
+    if results.skipped:
+        return []
+    worst = min if metric.better == "more" else max
+    everyone = (_values(metric, results, name) for name in results.rounds)
+    return [worst(values) for values in zip(*everyone, strict=True)]
 
 
 def _met(goal: Goal, metric: Metric, value: Summary | None) -> str:

@@ -46,9 +46,15 @@ class Metric:
     digits: int = 0
 
 
+EVERY = "every row, the worst"
+"""As `of` of a goal: all contestants have to meet it."""
+
+
 @dataclass(frozen=True)
 class Goal:
     """A figure we want: of one contestant, absolute, or as a ratio to another one in the same round.
+
+    `of` EVERY takes the worst contestant of each round.
 
     `must` and `aim` are compared with the median and printed; nothing fails because of them.
     """

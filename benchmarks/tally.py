@@ -12,11 +12,11 @@ import threading
 import time
 from pathlib import Path
 
-_WRITE_SECONDS = 0.02
+_WRITE_SECONDS = 0.05
 
 
 class Tally:
-    """First call, last call and number of calls in this process, written to its own file every 20 ms."""
+    """First call, last call and number of calls in this process, written to its own file every 50 ms."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

@@ -115,5 +115,6 @@ def _timed(client: httpx.Client, path: str, query: str, cursor: str | None) -> t
     began = time.perf_counter()
     response = client.get(path, params=parameters)
     milliseconds = (time.perf_counter() - began) * 1000
-    response.raise_for_status()
+    if not response.is_success:
+        raise RuntimeError(f"{path} answered {response.status_code}: {response.text[:300]}")
     return milliseconds, response

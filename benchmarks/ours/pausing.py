@@ -73,6 +73,10 @@ class Told:
         self.page = page
         self.times: list[float] = []
 
+    def tell(self, milliseconds: float) -> None:
+        """Called by the script in the page."""
+        self.times.append(milliseconds)
+
     def wait(self, count: int) -> float:
         """The `count`-th time told; TimeoutError when it does not come."""
         deadline = time.monotonic() + _SECONDS
@@ -90,7 +94,7 @@ def _page(playwright: Playwright, address: str, script: str) -> Generator[Told]:
         stack.callback(chromium.close)
         page = chromium.new_page()
         told = Told(page)
-        page.expose_function("tell", told.times.append)  # pyright: ignore[reportUnknownMemberType]
+        page.expose_function("tell", told.tell)  # pyright: ignore[reportUnknownMemberType]
         page.add_init_script(script)
         page.goto(address)
         yield told
