@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-LEAST = 10
+LEAST = 8
 """A column that may be cut keeps so many characters."""
 
 GAP = 2
@@ -171,7 +171,7 @@ def table_of(rows: Sequence[Row], columns: Sequence[Column], *, utc: bool, width
     widest = [max(map(len, (column.head, *texts))) for column, texts in zip(columns, cells, strict=True)]
     least = [min(LEAST, size) if column.wide else size for column, size in zip(columns, widest, strict=True)]
     shown = len(columns)
-    while shown > 1 and sum(least[:shown]) + GAP * (shown - 1) > width:
+    while shown > 1 and sum(least[:shown]) + GAP * shown > width:
         shown -= 1
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, padding=(0, GAP, 0, 0))
     for column, size in zip(columns[:shown], least[:shown], strict=True):

@@ -64,10 +64,10 @@ def show(desk: Desk, writer: Writer, *, once: bool) -> int:
         with desk.listen("") as bell, Keys() as keys, screen as live:
             while True:
                 try:
-                    rows = shutil.get_terminal_size().lines
-                    live.update(
-                        frame(ask(desk, max(3, rows // 2)), desk.place, utc=writer.common.utc), refresh=True
-                    )
+                    size = shutil.get_terminal_size()
+                    found = ask(desk, max(3, size.lines // 2))
+                    shown = frame(found, desk.place, utc=writer.common.utc, width=size.columns)
+                    live.update(shown, refresh=True)
                     patience.answered()
                 except (Trouble, StorageUnavailable) as error:
                     if not lasting(error):
