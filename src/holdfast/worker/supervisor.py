@@ -10,9 +10,10 @@ killed; its other jobs go back to their queue.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
-import time
+import signal
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -28,7 +29,6 @@ from holdfast.worker.process import Orders
 UNRESPONSIVE_AFTER = 5.0
 """Seconds after the end of its own grace in which a worker process must have acted on a cancel or a time limit."""
 
-FAST_DEATH = 5.0
 LONGEST_PAUSE = 10.0
 
 log = structlog.get_logger("holdfast.worker")
@@ -41,13 +41,23 @@ class Child:
         self.worker = worker
         self.process = process
         self.stopped = False
+        self.stood = False
+        """A heartbeat of it was accepted: it had come up."""
 
     def look_whether_stopped(self) -> bool:
         """Whether the process stands still (SIGSTOP); asked of the kernel without taking its exit status away."""
-        news = os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+        try:
+            news = os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+        except ChildProcessError:
+            return True  # it has ended just now; `_keep` is about to hear of it
         if news is not None:
             self.stopped = news.si_code in (os.CLD_STOPPED, os.CLD_TRAPPED)
         return self.stopped
+
+    def signal(self, number: int) -> None:
+        """Send a signal; a process that has ended meanwhile needs none."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
 
 
 class Supervisor:
@@ -82,35 +92,39 @@ class Supervisor:
 
     async def run(self) -> None:
         """Until `stop`, and then until every worker process has ended."""
-        beats = asyncio.create_task(self._beat())
-        watch = asyncio.create_task(self._watch())
-        try:
+        async with asyncio.TaskGroup() as parts:  # a part that fails ends all: a supervisor that does not beat is none
+            rounds = [parts.create_task(self._beat()), parts.create_task(self._watch())]
             await asyncio.gather(*(self._keep(index) for index in range(self._count)))
-        finally:
-            beats.cancel()
-            watch.cancel()
-            await asyncio.gather(beats, watch, return_exceptions=True)
+            for part in rounds:
+                part.cancel()
 
     def stop(self) -> None:
         """First call: worker processes stop in order. Second call: they do not wait for their jobs."""
         self._stops += 1
         self._stopping.set()
         for child in self._children.values():
-            if child.process.returncode is None:
-                child.process.terminate()
+            child.signal(signal.SIGTERM)
+        if self._stops <= 2:
+            patience = UNRESPONSIVE_AFTER + (self._settings.stop_grace if self._stops == 1 else 0.0)
+            asyncio.get_running_loop().call_later(patience, self._end_the_stubborn)
+
+    def _end_the_stubborn(self) -> None:
+        """The grace time is over: processes that a job has blocked do not even hear that they shall stop."""
+        for child in self._children.values():
+            log.error("a worker does not stop, it is killed", worker=child.worker)
+            child.signal(signal.SIGKILL)
 
     async def _keep(self, index: int) -> None:
         pause = 0.0
         while not self._stopping.is_set():
-            started = time.monotonic()
             child = await self._start(index)
             code = await child.process.wait()
             del self._children[child.worker]
             await self._bury(child, code)
             if self._stopping.is_set():
                 return
-            quick = time.monotonic() - started < FAST_DEATH
-            pause = min(LONGEST_PAUSE, max(0.5, pause * 2)) if quick else 0.0
+            # a worker that cannot come up must not be tried in a hot loop; one that stood and was killed is replaced at once
+            pause = 0.0 if child.stood else min(LONGEST_PAUSE, max(0.5, pause * 2))
             log.warning(
                 "a worker process ended, it is replaced",
                 worker=child.worker,
@@ -127,13 +141,12 @@ class Supervisor:
         process.stdin.write(json.dumps(asdict(orders)).encode() + b"\n")
         child = self._children[worker] = Child(worker, process)
         if self._stopping.is_set():
-            process.terminate()
+            child.signal(signal.SIGTERM)
         return child
 
     async def _bury(self, child: Child, code: int) -> None:
-        """Its process has ended for certain, so its jobs are given back now, not when the lease runs out."""
-        if code == 0:
-            return
+        """Its process has ended for certain, so its jobs are given back now, not when the lease runs out. Whatever its exit
+        code says: a job may have ended the process with 0."""
         try:
             for swept in await self._gateway.acall("sweep", [child.worker]):
                 log.warning(
@@ -153,16 +166,23 @@ class Supervisor:
                 except StorageUnavailable as error:
                     log.warning("heartbeats fail, the store does not answer", error=str(error))
                 else:
+                    for worker in standing & self._children.keys():
+                        self._children[worker].stood = True
                     await self._end_the_lost(set(alive) - standing)
             await asyncio.sleep(self._settings.heartbeat_interval)
 
     async def _end_the_lost(self, missing: set[str]) -> None:
-        known = {record.id: record.state for record in await asyncio.to_thread(self._reader.workers)}
+        if not missing:
+            return
+        try:
+            known = {record.id: record.state for record in await asyncio.to_thread(self._reader.workers)}
+        except StorageUnavailable:
+            return  # the next beat says so
         for worker in missing:
             child = self._children.get(worker)
             if child is not None and known.get(worker) == "lost":
                 log.error("a worker was taken for dead by others, it is ended and replaced", worker=worker)
-                child.process.kill()
+                child.signal(signal.SIGKILL)
 
     async def _watch(self) -> None:
         """Kill processes that do not react although one of their jobs should have ended."""
@@ -179,7 +199,7 @@ class Supervisor:
                 child = self._children.get(worker)
                 if child is not None and not child.stopped:
                     log.error("a worker does not react, it is killed and replaced", worker=worker, job=job)
-                    child.process.kill()
+                    child.signal(signal.SIGKILL)
 
     async def _sleep(self, seconds: float) -> None:
         try:

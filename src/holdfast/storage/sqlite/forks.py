@@ -1,4 +1,5 @@
-"""This exists so that a fork cannot close what it has copied: connections of a parent process stay untouched in its children.
+"""This exists so that a fork cannot close what it has copied: connections of a parent process stay untouched in its
+children.
 
 A forked child lives on with one thread. Python frees there what the other threads had kept for themselves, and to free a
 connection is to close it: on locks that a vanished thread may hold for ever, and on files that the parent is using.
