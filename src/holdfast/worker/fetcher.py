@@ -55,18 +55,20 @@ class Fetcher:
         self._slots = slots
         self._start = start
         self._ended: list[Settlement] = []
+        self._sent: list[Settlement] = []
+        self._exchanging = False
         self._claiming = True
         self._changed = asyncio.Event()
         self.lost = 0
 
     def holds(self, seq: int) -> bool:
-        """Whether a settlement of this job waits to be stored."""
-        return any(settlement.seq == seq for settlement in self._ended)
+        """Whether a settlement of this job waits to be stored, or is being stored."""
+        return any(settlement.seq == seq for settlement in (*self._sent, *self._ended))
 
     @property
     def idle(self) -> bool:
-        """Nothing runs and nothing waits to be settled."""
-        return not self._busy and not self._ended
+        """Nothing runs, nothing waits to be settled, and no exchange is under way that might bring or take something."""
+        return not self._busy and not self._ended and not self._exchanging
 
     @property
     def _busy(self) -> int:
@@ -101,9 +103,10 @@ class Fetcher:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
-            ended, self._ended = self._ended[:MOST_AT_ONCE], self._ended[MOST_AT_ONCE:]
+            self._sent, self._ended = self._ended[:MOST_AT_ONCE], self._ended[MOST_AT_ONCE:]
+            self._exchanging = True
             try:
-                await self._exchange(ended, wanted)
+                await self._exchange(self._sent, wanted)
                 failures = 0
             except StorageUnavailable as error:
                 failures += 1
@@ -114,7 +117,10 @@ class Fetcher:
                     waiting=len(self._ended),
                     again_in=round(delay, 2),
                 )
+                self._exchanging = False
                 await asyncio.sleep(delay)
+            finally:
+                self._sent, self._exchanging = [], False
 
     def _wanted(self) -> list[tuple[Pool, int]]:
         """How many jobs each hungry pool has free places for."""
@@ -145,7 +151,7 @@ class Fetcher:
             for job in claimed:
                 self._start(job)
         if ended and isinstance(answers[0], BaseException):
-            self._ended = ended + self._ended
+            self._sent, self._ended = [], ended + self._ended
         elif ended and (lost := answers[0].count(LOST)):
             self.lost += lost
             log.warning("stale results were refused", jobs=lost)

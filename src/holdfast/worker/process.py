@@ -78,15 +78,17 @@ class WorkerProcess:
         self._signals = signals
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._asked_to_stop = False
         self.exit_code = 0
 
     async def run(self) -> int:
         """Until asked to stop; answers the exit code."""
         s, loop = self._settings, asyncio.get_running_loop()
         courier = Courier(self._gateway, loop)
+        threads = self._threads = ThreadExecutor(s.threads)
         executors: dict[str, Executor] = {
             "loop": LoopExecutor(),
-            "thread": ThreadExecutor(s.threads),
+            "thread": threads,
             "process": ProcessExecutor(s.children, self._app, s),
         }
         judge = Judge(
@@ -120,9 +122,11 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """First call: stop in order. Second call: do not wait for the grace time."""
-        if self._stopping.is_set():
+        if self._asked_to_stop:
             self._hurry.set()
+        self._asked_to_stop = True
         self._stopping.set()
+        asyncio.get_running_loop().call_later(self._settings.stop_grace, self._hurry.set)
 
     def fail(self, exit_code: int) -> None:
         """Stop at once, with this exit code."""
@@ -132,6 +136,9 @@ class WorkerProcess:
 
     def _settle(self, type_: str, settlement: Settlement | None) -> None:
         self._fetcher.settle(type_, settlement)
+        if self._threads.abandoned and not self._stopping.is_set():
+            log.warning("a job has left a thread behind that nothing can end; the worker is renewed when it is idle")
+            self._stopping.set()
 
     def _pools(self) -> dict[str, Pool]:
         slots = {
@@ -214,11 +221,11 @@ class WorkerProcess:
         self._fetcher.stop_claiming()
         self._runner.ask_all_to_stop()
         try:
-            async with asyncio.timeout(self._settings.stop_grace):
-                while not self._fetcher.idle and not self._hurry.is_set():  # noqa: ASYNC110 - an event would cost every job
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            pass
+            await self._gateway.acall("drain_worker", self._worker.id)
+        except StorageUnavailable as error:
+            log.warning("that the worker drains cannot be shown, the store does not answer", error=str(error))
+        while not self._fetcher.idle and not self._hurry.is_set():  # noqa: ASYNC110 - an event would cost every job
+            await asyncio.sleep(0.01)
         if not self._fetcher.idle:
             self._runner.force_all()
             try:

@@ -56,6 +56,7 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self.active: dict[int, Active] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     def start(self, job: Claimed) -> None:
         """Begin an attempt. Its settlement is handed over when it has ended."""
@@ -68,12 +69,18 @@ class Runner:
         # a job that was twice on board when a process died runs alone in a child: if it is the one, nobody else suffers
         # again
         executor = self._executors["process" if job.crashes >= SUSPECT else kind.options.executor]
-        active = self.active[job.seq] = Active(Run(job, kind, port), port, executor)
-        if job.timeout is not None:
-            active.timers.append(self._loop.call_later(job.timeout, self._time_is_over, active))
+        active = Active(Run(job, kind, port, lambda: self._begun(active)), port, executor)
+        self.active[job.seq] = active
+        if self._stopping:  # claimed while the stop was asked: its first checkpoint hands it back
+            port.raise_flag(stop=True)
         task = self._loop.create_task(self._attempt(active))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _begun(self, active: Active) -> None:
+        """Its function is called now: a suspect may have waited for a child, which is not its own time."""
+        if active.run.job.timeout is not None:
+            active.timers.append(self._loop.call_later(active.run.job.timeout, self._time_is_over, active))
 
     async def _attempt(self, active: Active) -> None:
         job = active.run.job
@@ -113,6 +120,7 @@ class Runner:
 
     def ask_all_to_stop(self) -> None:
         """The worker shuts down: every job may end, or be handed back at its next checkpoint."""
+        self._stopping = True
         for active in self.active.values():
             active.port.raise_flag(stop=True)
 

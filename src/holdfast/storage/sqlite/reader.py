@@ -13,6 +13,7 @@ from weakref import WeakSet
 import apsw
 
 from holdfast.core.errors import StorageRefused
+from holdfast.core.job import SUSPECT
 from holdfast.core.query import Query
 from holdfast.core.records import (
     Asked,
@@ -197,10 +198,11 @@ class SqliteReader:
     def overdue(self, workers: Sequence[str], *, grace: float) -> list[tuple[str, str]]:
         sql = """
         SELECT worker, id FROM jobs WHERE state = 'processing' AND worker IN (SELECT value FROM json_each(?1))
-        AND (requested = 'cancel' AND requested_at < ?2 OR started_at + timeout * 1000000 < ?2)
+        AND (requested = 'cancel' AND requested_at < ?2 OR crashes < ?3 AND started_at + timeout * 1000000 < ?2)
         """
         limit = self.now() - int(grace * 1_000_000)
-        return [(str(worker), str(job)) for worker, job in self._rows(sql, json.dumps(list(workers)), limit)]
+        asked = (json.dumps(list(workers)), limit, SUSPECT)  # a suspect may wait for its child: its time has not begun
+        return [(str(worker), str(job)) for worker, job in self._rows(sql, *asked)]
 
     # -- the clock and the feed -------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ class LoopExecutor:
         task = asyncio.current_task()
         assert task is not None
         self._tasks[run] = task
+        run.begun()
         try:
             value = run.type.function(**arguments(run.type, run.job.args, run.port))
             return returned(await value if inspect.isawaitable(value) else value)

@@ -67,6 +67,7 @@ class ProcessExecutor:
 
     async def _run(self, run: Run) -> Ended:
         async with self._seats:
+            run.begun()
             try:
                 while True:
                     keeper = self._take_idle() or await Keeper.start(self._app, self._settings)

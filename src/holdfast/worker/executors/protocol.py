@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,8 @@ class Run:
     job: Claimed
     type: JobType
     port: Port
+    begun: Callable[[], None] = lambda: None
+    """To be called, once, when the function is about to be called: the time limit counts from here."""
 
 
 class Executor(Protocol):

@@ -77,6 +77,7 @@ class ThreadExecutor:
             self._outstanding += 1
         self._queue.put(work)
         self._start_threads()
+        run.begun()
         try:
             return await work.answer
         except asyncio.CancelledError:
