@@ -1,0 +1,227 @@
+"""This exists so that a system test has a real fleet (supervisors, worker processes, children of jobs) on a store of its own, can
+kill any of it, and leaves no process behind whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from holdfast.app import Parts
+from holdfast.client.handle import JobHandle
+from holdfast.core.records import HistoryRecord, JobRecord, WorkerRecord
+from holdfast.core.states import FINAL
+from tests.system.jobs.app import make_app
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "holdfast", "worker", "--app", "tests.system.jobs.app:app")
+FOLDER = "HOLDFAST_TEST_FOLDER"
+"""Where jobs leave their effects and find their barriers; also the mark by which the processes of a fleet are known."""
+
+PATIENCE = 30.0
+"""Seconds that a fact may take on a busy machine. A test that passes never waits so long."""
+
+
+class NotInTime(AssertionError):
+    """A fact did not become true."""
+
+
+def until(fact: Callable[[], T], what: str, *, within: float = PATIENCE, every: float = 0.02) -> T:
+    """Look again and again until `fact` answers something true; that is the answer."""
+    deadline = time.monotonic() + within
+    while not (value := fact()):
+        if time.monotonic() > deadline:
+            raise NotInTime(f"not within {within:g} s: {what}; last look: {value!r}")
+        time.sleep(every)
+    return value
+
+
+class Supervisor:
+    """One `holdfast worker` process, leader of a process group of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self.pid = process.pid
+        self.log = log
+
+    def signal(self, number: int, *, group: bool = False) -> None:
+        (os.killpg if group else os.kill)(self.pid, number)
+
+    def ended(self, within: float) -> int:
+        """Wait for its end; answers the exit code."""
+        try:
+            return self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            raise NotInTime(f"the supervisor did not end within {within:g} s\n{self.words()}") from None
+
+    def words(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def lines(self, *parts: str) -> list[str]:
+        """What it and its workers have logged, lines that contain all of `parts`."""
+        return [line for line in self.words().splitlines() if all(part in line for part in parts)]
+
+
+class Fleet:
+    """A store, and the processes that work on it. Settings are given as HOLDFAST_* environment, as a user would."""
+
+    def __init__(self, folder: Path, *, data_dir: Path | None = None, **settings: object) -> None:
+        self.folder = folder
+        self.effects_file = folder / "effects.jsonl"
+        self.effects_file.touch()
+        self.data_dir = data_dir or folder / "data"
+        defaults: dict[str, object] = {"workers": 1, "heartbeat_interval": 0.5, "lease": 10, "cancel_grace": 1, "stop_grace": 5}
+        self.settings = {**defaults, "data_dir": self.data_dir, **settings}
+        self.app = make_app(data_dir=str(self.data_dir))
+        self.supervisors: list[Supervisor] = []
+
+    # -- processes --------------------------------------------------------------------------------------------------------
+
+    def start(self, *, ready: bool = True, **settings: object) -> Supervisor:
+        """Start a supervisor; `ready`: wait until its workers are registered."""
+        given = {**self.settings, **settings}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
+        environment |= {"HOLDFAST_" + name.upper(): str(value) for name, value in given.items()}
+        environment |= {FOLDER: str(self.folder), "PYTHONUNBUFFERED": "1"}
+        log = self.folder / f"supervisor-{len(self.supervisors) + 1}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                COMMAND,
+                cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+            )
+        supervisor = Supervisor(process, log)
+        self.supervisors.append(supervisor)
+        if ready:
+            until(lambda: self._is_up(supervisor), "the fleet is up")
+        return supervisor
+
+    def _is_up(self, supervisor: Supervisor) -> bool:
+        assert supervisor.process.poll() is None, supervisor.words()
+        return "Holdfast worker is ready" in supervisor.words()
+
+    def processes(self) -> set[int]:
+        """Every living process that belongs to this fleet: supervisors, workers, children of jobs."""
+        mark = f"{FOLDER}={self.folder}".encode() + b"\0"
+        found: set[int] = set()
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    if mark in (entry / "environ").read_bytes() and _state(entry) != "Z":
+                        found.add(int(entry.name))
+                except OSError:
+                    continue  # it has ended meanwhile
+        return found - {os.getpid()}
+
+    def destroy(self) -> None:
+        """End everything, whatever state it is in."""
+        deadline = time.monotonic() + 10
+        while (left := self.processes()) and time.monotonic() < deadline:
+            for pid in left:
+                kill(pid)
+            time.sleep(0.02)
+        for supervisor in self.supervisors:
+            supervisor.process.wait(10)
+
+    # -- the store --------------------------------------------------------------------------------------------------------
+
+    @property
+    def parts(self) -> Parts:
+        return self.app.open()
+
+    def enqueue(self, type_: str, args: Mapping[str, Any] | None = None, **options: Any) -> JobHandle:
+        return self.app.enqueue(type_, args, **options)
+
+    def enqueue_many(self, type_: str, args: Iterable[Mapping[str, Any]], **options: Any) -> list[JobHandle]:
+        return self.app.enqueue_many(type_, args, **options)
+
+    def job(self, job: JobHandle | str) -> JobRecord:
+        record = self.parts.store.job(job if isinstance(job, str) else job.id)
+        assert record is not None
+        return record
+
+    def history(self, job: JobHandle | str) -> list[HistoryRecord]:
+        return self.parts.store.history(job if isinstance(job, str) else job.id)
+
+    def path(self, job: JobHandle | str) -> list[str]:
+        """The states of a job, oldest first."""
+        return [row.state for row in self.history(job) if row.kind == "state"]
+
+    def workers(self, *states: str) -> list[WorkerRecord]:
+        """Worker processes in the store; those in `states`, by default the live ones."""
+        return [worker for worker in self.parts.store.workers() if worker.state in (states or ("live",))]
+
+    def ended(self, jobs: Iterable[JobHandle], *, within: float = PATIENCE) -> list[JobRecord]:
+        """Wait until all jobs have ended; answers them."""
+        waiting = {job.id: job for job in jobs}
+        order = list(waiting)
+        done: dict[str, JobRecord] = {}
+
+        def all_done() -> bool:
+            for start in range(0, len(waiting), 1000):
+                for record in self.parts.store.jobs(list(waiting)[start : start + 1000]):
+                    if record.state in FINAL:
+                        done[record.id] = record
+            for job_id in done:
+                waiting.pop(job_id, None)
+            return not waiting
+
+        try:
+            until(all_done, "every job has ended", within=within, every=0.05)
+        except NotInTime as error:
+            rows = [self.job(job_id) for job_id in list(waiting)[:5]]
+            raise NotInTime(f"{error}; {len(waiting)} left, such as {rows}") from None
+        return [done[job_id] for job_id in order]
+
+    def in_state(self, job: JobHandle, *states: str, within: float = PATIENCE) -> JobRecord:
+        """Wait until a job is in one of `states`."""
+
+        def there() -> JobRecord | None:
+            record = self.job(job)
+            return record if record.state in states else None
+
+        try:
+            return until(there, f"{job.id} is {' or '.join(states)}", within=within)
+        except NotInTime as error:
+            raise NotInTime(f"{error}: {self.job(job)} {self.history(job)}") from None
+
+    def worker_of(self, job: JobHandle) -> WorkerRecord:
+        """The worker process that is processing a job."""
+        record = self.in_state(job, "processing")
+        return next(worker for worker in self.parts.store.workers() if worker.id == record.worker)
+
+    # -- what the jobs leave ----------------------------------------------------------------------------------------------
+
+    def effects(self, job: JobHandle | str | None = None, what: str | None = None) -> list[dict[str, Any]]:
+        """What jobs have written, in the order in which it reached the file."""
+        job_id = job.id if isinstance(job, JobHandle) else job
+        found: Sequence[dict[str, Any]] = [json.loads(line) for line in self.effects_file.read_bytes().splitlines()]
+        return [e for e in found if job_id in (None, e["job"]) and what in (None, e["what"])]
+
+    def effect(self, job: JobHandle, what: str, *, within: float = PATIENCE) -> dict[str, Any]:
+        """Wait for an effect of a job; answers the newest."""
+        return until(lambda: self.effects(job, what), f"{job.id} has reached {what!r}", within=within)[-1]
+
+    def allow(self, barrier: str) -> None:
+        """Let jobs that wait at `barrier` go on."""
+        (self.folder / f"barrier-{barrier}").touch()
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> bool:
+    """Send a signal; False when the process is gone."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _state(process: Path) -> str:
+    return (process / "stat").read_text().rpartition(")")[2].split()[0]

@@ -1,0 +1,197 @@
+"""Jobs of the system tests. Whatever they do to the outside world is one line in a file that survives every death."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from holdfast import Cancel, Fail, Holdfast, JobContext, Retry, Snooze
+
+
+def effect(ctx: JobContext, what: str, **more: Any) -> None:
+    """Leave a line: one write in append mode, so that lines of many processes do not mix."""
+    fields = {"job": ctx.id, "what": what, "token": ctx.fence_token, "attempt": ctx.attempt, "pid": os.getpid(), **more}
+    line = json.dumps({**fields, "at": time.time_ns() // 1000}) + "\n"
+    fd = os.open(_folder() / "effects.jsonl", os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(fd, line.encode())
+    finally:
+        os.close(fd)
+
+
+def _folder() -> Path:
+    return Path(os.environ["HOLDFAST_TEST_FOLDER"])
+
+
+def is_open(barrier: str) -> bool:
+    return not barrier or (_folder() / f"barrier-{barrier}").exists()
+
+
+# -- work that holds its place --------------------------------------------------------------------------------------------
+
+
+async def items_loop(ctx: JobContext, n: int, pause: float = 0.0, barrier: str = "", at: int = 0) -> int:
+    """One effect for each item; waits at item `at` for `barrier`."""
+    async for item in ctx.track(range(n), every=1):
+        effect(ctx, "item", item=item)
+        await asyncio.sleep(pause)
+        while item == at and not is_open(barrier):
+            await asyncio.sleep(0.005)
+    return n
+
+
+def items_sync(ctx: JobContext, n: int, pause: float = 0.0, barrier: str = "", at: int = 0) -> int:
+    """The same for threads and child processes."""
+    for item in ctx.track(range(n), every=1):
+        effect(ctx, "item", item=item)
+        time.sleep(pause)
+        while item == at and not is_open(barrier):
+            time.sleep(0.005)
+    return n
+
+
+async def steps(ctx: JobContext, n: int = 4, pause: float = 0.0) -> int:
+    """Steps whose results are kept; the effect carries the number of the step as its item."""
+
+    async def one(number: int) -> int:
+        effect(ctx, "item", item=number)
+        await asyncio.sleep(pause)
+        return number
+
+    return sum([await ctx.step_async(f"step {number}", one, number) for number in range(n)])
+
+
+# -- a last moment: work that is over when the barrier opens, without looking at any flag ----------------------------------
+
+
+async def end_loop(ctx: JobContext, barrier: str) -> str:
+    effect(ctx, "at the end")
+    while not is_open(barrier):
+        await asyncio.sleep(0.005)
+    return "done"
+
+
+def end_sync(ctx: JobContext, barrier: str) -> str:
+    effect(ctx, "at the end")
+    while not is_open(barrier):
+        time.sleep(0.005)
+    return "done"
+
+
+# -- ill behaviour --------------------------------------------------------------------------------------------------------
+
+
+def misbehave(ctx: JobContext, how: str, seconds: float = 600.0) -> None:
+    """Do what no job should."""
+    effect(ctx, how)
+    match how:
+        case "exit":
+            os._exit(0)
+        case "segfault":
+            ctypes.string_at(0)
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "memory":
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+            hoard = [bytes(1 << 28) for _ in range(16)]
+            raise AssertionError(f"there was memory for {len(hoard)}")
+        case "block":
+            time.sleep(seconds)
+        case "gil":
+            hold_gil(seconds)
+        case _:
+            raise ValueError(how)
+
+
+def hold_gil(seconds: float) -> None:
+    """One call in C that does not give the GIL away: `PyDLL` keeps it."""
+    ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
+
+
+async def bad_loop(ctx: JobContext, how: str, seconds: float = 600.0) -> None:
+    misbehave(ctx, how, seconds)
+
+
+def bad_thread(ctx: JobContext, how: str, seconds: float = 600.0) -> None:
+    misbehave(ctx, how, seconds)
+
+
+def bad_process(ctx: JobContext, how: str, seconds: float = 600.0) -> None:
+    misbehave(ctx, how, seconds)
+
+
+def regex(ctx: JobContext, n: int = 40) -> bool:
+    """A match that backtracks for longer than anybody waits, holding the GIL."""
+    effect(ctx, "regex")
+    return re.fullmatch(r"(a+)+b", "a" * n) is not None
+
+
+async def deaf(ctx: JobContext, seconds: float = 600.0) -> None:
+    """Reports all the time, and never looks at a flag."""
+    effect(ctx, "deaf")
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        ctx.progress(end - time.monotonic())
+        await asyncio.sleep(0.02)
+
+
+# -- outcomes -------------------------------------------------------------------------------------------------------------
+
+
+def outcome(ctx: JobContext, kind: str, delay: float = 0.0, message: str = "why") -> str:
+    """End the first attempt in this way, any later one well."""
+    effect(ctx, "run")
+    if ctx.state.get("seen"):
+        return "second"
+    ctx.checkpoint({"seen": True})
+    match kind:
+        case "retry":
+            raise Retry(message, delay=delay)
+        case "snooze":
+            raise Snooze(delay)
+        case "fail":
+            raise Fail(message)
+        case "cancel":
+            raise Cancel(message)
+        case "error":
+            raise ConnectionError(message)
+        case _:
+            return "first"
+
+
+async def note_loop(ctx: JobContext, value: int = 0) -> int:
+    effect(ctx, "run", value=value)
+    return value
+
+
+async def nap(ctx: JobContext, seconds: float) -> None:
+    """Sleeps as a good citizen."""
+    effect(ctx, "run")
+    await ctx.sleep(seconds)
+
+
+def make_app(**overrides: Any) -> Holdfast:
+    """The jobs above, as an app of its own."""
+    app = Holdfast(**overrides)
+    for function in (items_loop, steps, end_loop, bad_loop, bad_thread, deaf, note_loop, nap):
+        app.job(retries=1, backoff=0.05)(function)
+    app.job(name="regex", executor="thread")(regex)
+    for executor in ("thread", "process"):
+        app.job(name=f"items_{executor}", executor=executor)(items_sync)
+        app.job(name=f"end_{executor}", executor=executor)(end_sync)
+        app.job(name=f"outcome_{executor}", executor=executor, retries=2, backoff=0.05)(outcome)
+    app.job(executor="process", retries=1, backoff=0.05)(bad_process)
+    app.job(name="report.month", queue="reports")(note_loop)
+    return app
+
+
+app = make_app()

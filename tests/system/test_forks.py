@@ -1,0 +1,63 @@
+"""A fork while other threads use the store: the child goes on, and does not touch what belongs to its parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+from tests.system.fleet import until
+from tests.system.jobs.app import make_app
+
+FORKS = 50
+
+
+def test_a_fork_beside_busy_threads_neither_hangs_nor_closes_anything(tmp_path: Path) -> None:
+    """Connections kept by other threads are freed by Python in the child; closing them there waits for ever for locks of
+    threads that the child does not have."""
+    app = make_app(data_dir=str(tmp_path))
+    app.enqueue("note_loop")
+    stop = threading.Event()
+
+    def look() -> None:
+        app.open().store.states()  # from now on this thread has a connection, which nothing but the thread holds
+        stop.wait()
+
+    def write() -> None:
+        while not stop.is_set():
+            app.enqueue("note_loop")
+
+    threads = [threading.Thread(target=target) for target in (look, look, write)]
+    for thread in threads:
+        thread.start()
+    app.open().store.states()
+    connections, everyone = app.open().store._all, 3  # type: ignore[attr-defined]  # two readers and this thread
+    until(lambda: len(connections) == everyone, "every reader has its connection")
+    try:
+        for number in range(FORKS):
+            if not (pid := os.fork()):
+                os._exit(len(connections) != everyone)
+            assert _exit_code(pid) == 0, f"child {number} has closed what it had copied, or hangs"
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert sum(app.open().store.states().values()) >= 1
+    with app.open().store.reading() as db:  # type: ignore[attr-defined]
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    app.close()
+
+
+def _exit_code(pid: int) -> int | None:
+    """None for a process that hangs; it is killed."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.001)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return None
