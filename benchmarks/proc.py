@@ -59,8 +59,8 @@ def _usage(entry: Path) -> Usage | None:
 
 
 class Watch:
-    """Samples process trees every 0.5 s while open, and once at the end: `peak_rss_mb` of all together and `cpu_seconds` used
-    meanwhile.
+    """Samples process trees every 0.5 s while open and once at the end: `peak_rss_mb` of all together, and the
+    `cpu_seconds` they used meanwhile.
 
     Shared pages are counted in every process that maps them, so the sum is an upper limit. CPU time of a
     process that starts and ends between two samples is found again in its parent, when the parent has waited
