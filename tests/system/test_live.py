@@ -80,29 +80,33 @@ def test_a_removed_job_is_told(lab: Lab, url: str) -> None:
 
 
 def test_who_comes_back_misses_nothing_and_hears_nothing_twice(lab: Lab, url: str) -> None:
-    """Break the line again and again in the middle of changes; in the end every job is known as it is."""
+    """Break the line again and again in the middle of changes, while another listens; in the end each job is known."""
     known: dict[str, str] = {}
     heard: list[int] = []
-    last: dict[str, str] = {}
     ids: list[str] = []
-    for round_ in range(6):
-        with listening(f"{url}/api/v1/events", **last) as ear:
-            ids += lab.add(40)
-            if round_ < 5:
-                until(lambda ear=ear: len(ear.events) >= 3)
-            else:
-                until(lambda ear=ear: ear.last_id >= lab.client.reader.last_event())
-            events = list(ear.events)
-        for event in events:
-            assert event.name == "job"
-            known[event.data["id"]] = event.data["state"]
-            heard.append(event.seq or 0)
-        last = {"Last_Event_ID": str(events[-1].seq)}
-        for job in ids[-5:]:
-            if round_ < 5:
-                lab.client.act(job, Action.PAUSE)
+    last = {"Last_Event_ID": str(lab.client.reader.last_event())}
+    with listening(f"{url}/api/v1/events") as bystander:
+        for round_ in range(8):
+            ids += lab.add(20)
+            with listening(f"{url}/api/v1/events", **last) as ear:
+                ids += lab.add(20)
+                if round_ < 7:
+                    until(lambda ear=ear: len(ear.events) >= 3)
+                else:
+                    until(lambda ear=ear: ear.last_id >= lab.client.reader.last_event())
+                events = list(ear.events)
+            for event in events:
+                assert event.name == "job"
+                known[event.data["id"]] = event.data["state"]
+                heard.append(event.seq or 0)
+            last = {"Last_Event_ID": str(events[-1].seq)}
+            if round_ < 7:
+                for job in ids[-5:]:
+                    lab.client.act(job, Action.PAUSE)
+        until(lambda: bystander.last_id >= lab.client.reader.last_event())
     assert len(heard) == len(set(heard))
     assert known == {job: lab.client.job(job).state for job in ids}
+    assert {event.data["id"] for event in bystander.events} == set(ids)
 
 
 def test_the_place_to_resume_from_moves_although_nothing_matches(
@@ -265,6 +269,7 @@ def test_an_open_job_is_told_whole_and_its_console_in_order(lab: Lab, url: str) 
             lab.log(claimed, [f"line {n}" for n in range(start, start + 100)])
         until(lambda: sum(event.data["html"].count("<li") for event in ear.named("log")) >= 1_200)
         text = "".join(event.data["html"] for event in ear.named("log"))
+        assert text.count("<li") == 1_200
         places = [text.index(f"line {n}<") for n in range(1_200)]
         assert places == sorted(places)
         lab.progress(claimed, 7)

@@ -69,7 +69,6 @@ class WebServer(uvicorn.Server):
             self._ready(self.url)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await (
-            self._app.state.hub.farewell()
-        )  # first of all: a stream that is watched would never end by itself
+        # first of all: a stream that is watched would never end by itself
+        await self._app.state.hub.farewell()
         await super().shutdown(sockets)

@@ -267,3 +267,16 @@ async def test_a_picture_that_cannot_be_drawn_ends_one_stream_only(
         assert page[-1].event == "bye"
         assert page[-1].data == '{"retry":5000}'
     hub.stop()
+
+
+async def test_what_a_listener_has_seen_elsewhere_is_not_told_again(lab: Lab, hub: LiveHub) -> None:
+    """It comes with an id that this hub has not looked at yet."""
+    async with hub.watching(Feed(filter_of(), lab.parts.overview, None)):
+        lab.add(5)
+        second = Feed(filter_of(), lab.parts.overview, lab.client.reader.last_event())
+        async with hub.watching(second):
+            lab.add()
+            newest = lab.client.reader.last_event()
+            await come_true(lambda: second.seq == newest)
+            assert [message.seq for message in second.flush()] == [newest]
+    hub.stop()
