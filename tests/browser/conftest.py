@@ -1,4 +1,4 @@
-"""One real server, one real worker and one Chromium for all browser tests; any console error or policy violation fails a test."""
+"""One real server, one real worker and one Chromium for all browser tests; any complaint of the console fails a test."""
 
 from __future__ import annotations
 
@@ -171,7 +171,9 @@ class Watch:
     contexts: list[BrowserContext] = field(default_factory=list[BrowserContext])
 
     def context(self, **options: Any) -> BrowserContext:
-        made = self.browser.new_context(**{"viewport": {"width": 1440, "height": 900}, "timezone_id": "Europe/Berlin", **options})
+        made = self.browser.new_context(
+            **{"viewport": {"width": 1440, "height": 900}, "timezone_id": "Europe/Berlin", **options}
+        )
         made.set_default_timeout(PATIENCE * 1000)
         made.on("console", self._heard)
         made.on("weberror", lambda error: self.complaints.append(f"error: {error.error}"))

@@ -1,4 +1,4 @@
-"""This exists so that the browser tests look at real processes: `web PORT [PREFIX]` or `worker`, on the database of HOLDFAST_DATABASE_URL."""
+"""This exists so that the browser tests look at real processes: `web` or `worker`, set up by HOLDFAST_* as anywhere."""
 
 from __future__ import annotations
 

@@ -8,7 +8,16 @@ from holdfast import Fail, Holdfast, JobContext
 
 app = Holdfast()
 
-HOSTILE = ("foo/bar.baz", "a b", "%2F", "'\"<>&", "\u202egnp.elif", "😀 emoji", "x" * 190, "<img src=x onerror=alert(1)>")
+HOSTILE = (
+    "foo/bar.baz",
+    "a b",
+    "%2F",
+    "'\"<>&",
+    "\u202egnp.elif",
+    "😀 emoji",
+    "x" * 190,
+    "<img src=x onerror=alert(1)>",
+)
 
 
 @app.job()

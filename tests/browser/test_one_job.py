@@ -57,7 +57,11 @@ def test_a_second_click_makes_no_second_job(site: Site, shop: Holdfast, watch: W
     page.goto(f"{site.url}/types/count/new?args.n=1&args.label=twice")
     form = page.evaluate("new URLSearchParams(new FormData(document.getElementById('new'))).toString()")
     for _ in range(2):
-        answer = page.request.post(page.url, data=form, headers={"Content-Type": "application/x-www-form-urlencoded", "Origin": site.url})
+        answer = page.request.post(
+            page.url,
+            data=form,
+            headers={"Content-Type": "application/x-www-form-urlencoded", "Origin": site.url},
+        )
         assert answer.ok
     found = shop.overview.search(shop.overview.query("args.label:twice")).items
     assert len(found) == 1
@@ -90,7 +94,9 @@ def test_the_console_follows_and_shows_text_as_text(site: Site, shop: Holdfast, 
     page.locator("#log-follow").click()
     expect(page.locator("#log li").last).to_contain_text("line 299")
     until(
-        lambda: page.locator("#log").evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight < 30"),
+        lambda: page.locator("#log").evaluate(
+            "box => box.scrollHeight - box.scrollTop - box.clientHeight < 30"
+        ),
         "it stands at the end",
     )
     numbers = page.locator("#log li b + span").all_inner_texts()

@@ -21,7 +21,12 @@ def frail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def test_a_killed_server_is_told_and_its_return_brings_what_was_missed(frail: Site, watch: Watch) -> None:
-    watch.allowed += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
+    watch.allowed += [
+        "ERR_CONNECTION_REFUSED",
+        "ERR_INCOMPLETE_CHUNKED_ENCODING",
+        "ERR_CONNECTION_RESET",
+        "ERR_EMPTY_RESPONSE",
+    ]
     app = frail.app()
     jobs = app.enqueue_many("count", [{"n": at} for at in range(5)])
     page = watch.page()
@@ -33,11 +38,15 @@ def test_a_killed_server_is_told_and_its_return_brings_what_was_missed(frail: Si
     page.on("framenavigated", lambda frame: loads.append(frame.url))
     frail.kill_web()
     expect(page.locator("#live")).to_have_attribute("data-live", "offline")
-    expect(page.locator("#bars")).to_contain_text(re.compile(r"Connection lost at \d\d:\d\d:\d\d"), timeout=15_000)
+    expect(page.locator("#bars")).to_contain_text(
+        re.compile(r"Connection lost at \d\d:\d\d:\d\d"), timeout=15_000
+    )
     expect(page.locator("#bar-retry")).to_contain_text("Trying again in")
 
     page.locator("#rows a[data-menu]").nth(2).click()
-    expect(page.locator("#toasts")).to_contain_text("Not sent: the server cannot be reached. Nothing was changed.")
+    expect(page.locator("#toasts")).to_contain_text(
+        "Not sent: the server cannot be reached. Nothing was changed."
+    )
 
     jobs[2].pause()
     frail.start_web()
@@ -73,6 +82,12 @@ def test_a_new_version_on_the_server_is_told_and_never_reloads_by_itself(frail: 
     page.evaluate("() => 0")
     live(page)
     expect(page.locator("#bars")).to_be_hidden()
-    page.route("**/jobs", lambda route: route.fulfill(body=re.sub(r'data-build="\w+"', 'data-build="0ld"', route.fetch().text()), content_type="text/html"))
+    page.route(
+        "**/jobs",
+        lambda route: route.fulfill(
+            body=re.sub(r'data-build="\w+"', 'data-build="0ld"', route.fetch().text()),
+            content_type="text/html",
+        ),
+    )
     page.reload()
     expect(page.locator("#bars")).to_contain_text("Holdfast was updated on the server.")

@@ -23,10 +23,10 @@ export function stopClocks(on) {
 /** @returns {number} the server's time in ms */
 export const now = () => Date.now() + offset;
 
+const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
 /** @returns {string} the IANA zone in use */
-export function zone() {
-  return root.dataset.zone || Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-}
+export const zone = () => root.dataset.zone || own;
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const formats = new Map();
@@ -122,7 +122,6 @@ export function retell(within = document) {
 
 /** Starts the one timer of the page. */
 export function startClocks() {
-  const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
   // so that the next page comes in this zone from the server at once
   document.cookie = `holdfast_browser_zone=${own};path=${root.dataset.base || ""}/;max-age=31536000;samesite=lax`;
   if (!root.dataset.zone) {
