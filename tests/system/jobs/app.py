@@ -9,10 +9,13 @@ import os
 import re
 import signal
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from holdfast import Cancel, Fail, Holdfast, JobContext, Retry, Snooze
+from holdfast.core.errors import LeaseLost
 
 
 def effect(ctx: JobContext, what: str, **more: Any) -> None:
@@ -30,31 +33,44 @@ def _folder() -> Path:
     return Path(os.environ["HOLDFAST_TEST_FOLDER"])
 
 
-def is_open(barrier: str) -> bool:
-    return not barrier or (_folder() / f"barrier-{barrier}").exists()
+def is_open(ctx: JobContext, barrier: str) -> bool:
+    """Whether a barrier lets this run pass: it was opened for all, or for the run with this token."""
+    names = (f"barrier-{barrier}", f"barrier-{barrier}-{ctx.fence_token}")
+    return not barrier or any((_folder() / name).exists() for name in names)
+
+
+@contextmanager
+def telling_loss(ctx: JobContext) -> Generator[None]:
+    try:
+        yield
+    except LeaseLost:
+        effect(ctx, "lost")
+        raise
 
 
 # -- work that holds its place --------------------------------------------------------------------------------------------
 
 
 async def items_loop(ctx: JobContext, n: int, pause: float = 0.0, barrier: str = "", at: int = 0) -> int:
-    """One effect for each item; waits at item `at` for `barrier`."""
-    async for item in ctx.track(range(n), every=1):
-        effect(ctx, "item", item=item)
-        await asyncio.sleep(pause)
-        while item == at and not is_open(barrier):
-            await asyncio.sleep(0.005)
-    return n
+    """One effect for each item; waits at item `at` for `barrier`; answers which run came to the end."""
+    with telling_loss(ctx):
+        async for item in ctx.track(range(n), every=1):
+            effect(ctx, "item", item=item)
+            await asyncio.sleep(pause)
+            while item == at and not is_open(ctx, barrier):
+                await asyncio.sleep(0.005)
+    return ctx.fence_token
 
 
 def items_sync(ctx: JobContext, n: int, pause: float = 0.0, barrier: str = "", at: int = 0) -> int:
     """The same for threads and child processes."""
-    for item in ctx.track(range(n), every=1):
-        effect(ctx, "item", item=item)
-        time.sleep(pause)
-        while item == at and not is_open(barrier):
-            time.sleep(0.005)
-    return n
+    with telling_loss(ctx):
+        for item in ctx.track(range(n), every=1):
+            effect(ctx, "item", item=item)
+            time.sleep(pause)
+            while item == at and not is_open(ctx, barrier):
+                time.sleep(0.005)
+    return ctx.fence_token
 
 
 async def steps(ctx: JobContext, n: int = 4, pause: float = 0.0) -> int:
@@ -71,18 +87,18 @@ async def steps(ctx: JobContext, n: int = 4, pause: float = 0.0) -> int:
 # -- a last moment: work that is over when the barrier opens, without looking at any flag ----------------------------------
 
 
-async def end_loop(ctx: JobContext, barrier: str) -> str:
+async def end_loop(ctx: JobContext, barrier: str) -> int:
     effect(ctx, "at the end")
-    while not is_open(barrier):
+    while not is_open(ctx, barrier):
         await asyncio.sleep(0.005)
-    return "done"
+    return ctx.fence_token
 
 
-def end_sync(ctx: JobContext, barrier: str) -> str:
+def end_sync(ctx: JobContext, barrier: str) -> int:
     effect(ctx, "at the end")
-    while not is_open(barrier):
+    while not is_open(ctx, barrier):
         time.sleep(0.005)
-    return "done"
+    return ctx.fence_token
 
 
 # -- ill behaviour --------------------------------------------------------------------------------------------------------
