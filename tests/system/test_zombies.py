@@ -1,0 +1,121 @@
+"""A worker that stood still for longer than its lease has lost its jobs: what it does afterwards changes nothing."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.system.fleet import Fleet, kill, until
+from tests.system.histories import check_history, check_items
+
+SETTINGS = {"lease": 1.5, "heartbeat_interval": 0.3}
+KINDS = ("items_loop", "items_thread", "items_process")
+ENDS = ("end_loop", "end_thread", "end_process")
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *ENDS])
+def test_a_zombie_writes_nothing(make_fleet: Callable[..., Fleet], kind: str) -> None:
+    """It wakes while the job runs elsewhere for the second time, and comes to its next checkpoint or to its end."""
+    fleet = make_fleet(**SETTINGS)
+    supervisor = fleet.start()
+    job = fleet.enqueue(kind, {"n": 3, "barrier": "go", "at": 1} if kind in KINDS else {"barrier": "go"})
+    until(lambda: len(fleet.effects(job)) == (2 if kind in KINDS else 1), "the job stands")
+    zombie = fleet.worker_of(job)
+    kill(zombie.pid, signal.SIGSTOP)
+    until(lambda: fleet.job(job).state == "enqueued", "the lease has run out and the job is given back")
+    supervisor.signal(signal.SIGSTOP)  # else it would end the zombie at its next heartbeat
+    fleet.start()
+    until(lambda: len({e["token"] for e in fleet.effects(job)}) == 2, "the job runs elsewhere, and stands again")
+    before, saved = fleet.job(job), fleet.parts.store.saved(job.id)
+
+    kill(zombie.pid, signal.SIGCONT)
+    fleet.allow("go-1")  # for the first run only
+    if kind in KINDS:
+        assert fleet.effect(job, "lost")["token"] == 1
+    else:
+        until(lambda: supervisor.lines("stale results were refused"), "its result was refused")
+    assert (fleet.job(job), fleet.parts.store.saved(job.id)) == (before, saved), "a zombie has written"
+
+    supervisor.signal(signal.SIGCONT)
+    until(lambda: zombie.pid not in fleet.processes(), "the zombie is ended")
+    until(lambda: len(fleet.workers()) == 2, "the zombie is replaced")
+    assert supervisor.lines("taken for dead by others")
+    fleet.allow("go-2")
+    [after] = fleet.ended([job])
+    assert (after.state, after.token, after.attempt, after.result) == ("succeeded", 2, 1, "2")
+    check_history(after, fleet.history(job))
+    if kind in KINDS:
+        check_items(fleet.effects(job, "item"), 3, again=1)
+
+
+def test_a_zombie_that_wakes_after_the_end_changes_nothing(make_fleet: Callable[..., Fleet]) -> None:
+    """All three executors at once; the jobs have ended elsewhere before it wakes, and its work is over at that moment."""
+    fleet = make_fleet(**SETTINGS)
+    fleet.start()
+    jobs = [fleet.enqueue(kind, {"barrier": "end"}) for kind in ENDS]
+    for job in jobs:
+        fleet.effect(job, "at the end")
+    zombie = fleet.worker_of(jobs[0])
+    kill(zombie.pid, signal.SIGSTOP)
+    fleet.start()
+    fleet.allow("end")
+    before = fleet.ended(jobs)
+    assert {job.worker for job in before} != {zombie.id}
+    kill(zombie.pid, signal.SIGCONT)
+    until(lambda: zombie.pid not in fleet.processes(), "the zombie is ended")
+    assert [fleet.job(job) for job in jobs] == before
+    for job in before:
+        assert (job.state, job.token) == ("succeeded", 2)
+        check_history(job, fleet.history(job.id))
+
+
+def test_a_whole_tree_that_stood_still_goes_on(make_fleet: Callable[..., Fleet]) -> None:
+    """A host that slept: nobody took the jobs meanwhile, so they are still its own."""
+    fleet = make_fleet(**SETTINGS, workers=2)
+    supervisor = fleet.start()
+    jobs = [fleet.enqueue(kind, {"n": 3, "barrier": "sleep", "at": 1}) for kind in KINDS]
+    for job in jobs:
+        until(lambda job=job: len(fleet.effects(job)) == 2, "the job stands at the second item")
+    tree = fleet.processes()
+    for pid in tree:
+        kill(pid, signal.SIGSTOP)
+    until(lambda: not fleet.workers(), "all leases have run out", every=0.1)
+    slept = fleet.parts.store.now()
+    until(lambda: fleet.parts.store.now() > slept + 3_000_000, "three leases have passed")
+    for pid in tree:
+        kill(pid, signal.SIGCONT)
+    fleet.allow("sleep")
+    for job in fleet.ended(jobs):
+        assert (job.state, job.attempt) == ("succeeded", 1)
+        check_history(job, fleet.history(job.id))
+        check_items(fleet.effects(job.id), 3, again=job.token - 1)
+    until(lambda: len(fleet.workers()) == 2, "both workers are live again")
+    after = fleet.enqueue("note_loop", {"value": 7})
+    assert fleet.ended([after])[0].state == "succeeded"
+    assert supervisor.process.poll() is None
+
+
+def test_a_tree_whose_jobs_were_taken_starts_anew(make_fleet: Callable[..., Fleet]) -> None:
+    """A host that slept while another one took its jobs: its workers end, new ones come, nothing is written by the old."""
+    fleet = make_fleet(**SETTINGS)
+    sleeper = fleet.start()
+    jobs = [fleet.enqueue(kind, {"n": 3, "barrier": "sleep", "at": 1}) for kind in KINDS]
+    for job in jobs:
+        until(lambda job=job: len(fleet.effects(job)) == 2, "the job stands at the second item")
+    [old] = fleet.workers()
+    tree = fleet.processes()
+    for pid in tree:
+        kill(pid, signal.SIGSTOP)
+    fleet.start()
+    fleet.allow("sleep")
+    before = fleet.ended(jobs)
+    for pid in tree:
+        kill(pid, signal.SIGCONT)
+    until(lambda: old.pid not in fleet.processes(), "the old worker is ended")
+    until(lambda: len(fleet.workers()) == 2, "there is a new one")
+    assert [fleet.job(job) for job in jobs] == before
+    for job in before:
+        assert (job.state, job.token, job.attempt) == ("succeeded", 2, 1)
+    assert sleeper.process.poll() is None
