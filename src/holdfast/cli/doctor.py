@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -46,41 +47,39 @@ def examine(common: Common) -> list[Finding]:
     """Every check, of this installation or of the server of --url. A check that itself fails is a finding."""
     if common.url:
         from holdfast.cli.doctor_server import server_checks
+        from holdfast.cli.remote import RemoteDesk
 
-        checks = server_checks(common.url)
-    else:
-        checks = _local_checks(common)
-    return [_tried(name, check) for name, check in checks]
+        with closing(RemoteDesk(common.url)) as desk:
+            return [_tried(name, check) for name, check in server_checks(desk)]
+    try:
+        app = load(common.app)
+        settings = app.settings
+    except HoldfastError as error:
+        return [_version(), _failed("settings", error)]
+    from holdfast.cli.doctor_store import store_checks
+
+    with closing(app):
+        checks: list[tuple[str, Check]] = [
+            ("version", _version),
+            ("settings", lambda: Finding(name="settings", result="good", found="all can be used")),
+            ("clock", _clock),
+            ("folder", lambda: _folder(Path(settings.data_dir))),
+            ("port", lambda: _port(settings)),
+            *store_checks(app),
+        ]
+        return [_tried(name, check) for name, check in checks]
 
 
 def _tried(name: str, check: Check) -> Finding:
     try:
         return check()
     except (HoldfastError, Trouble, OSError) as error:
-        trouble = trouble_of(error) or Trouble(str(error))
-        return Finding(name=name, result="bad", found=trouble.what, fix=trouble.cure)
+        return _failed(name, error)
 
 
-def _local_checks(common: Common) -> list[tuple[str, Check]]:
-    try:
-        app = load(common.app)
-        settings = app.settings
-    except HoldfastError as error:
-        trouble = trouble_of(error)
-        assert trouble is not None
-        finding = Finding(name="settings", result="bad", found=trouble.what, fix=trouble.cure)
-        return [("version", _version), ("settings", lambda: finding)]
-
-    from holdfast.cli.doctor_store import store_checks
-
-    return [
-        ("version", _version),
-        ("settings", lambda: Finding(name="settings", result="good", found="all can be used")),
-        ("clock", _clock),
-        ("folder", lambda: _folder(Path(settings.data_dir))),
-        ("port", lambda: _port(settings)),
-        *store_checks(app),
-    ]
+def _failed(name: str, error: Exception) -> Finding:
+    trouble = trouble_of(error) or Trouble(str(error))
+    return Finding(name=name, result="bad", found=trouble.what, fix=trouble.cure)
 
 
 def _version() -> Finding:

@@ -17,9 +17,8 @@ FIRST_LINE = 5.0
 """Seconds in which the stream must begin; a proxy that buffers keeps it back for much longer."""
 
 
-def server_checks(url: str) -> list[tuple[str, Check]]:
+def server_checks(desk: RemoteDesk) -> list[tuple[str, Check]]:
     """The checks of a server."""
-    desk = RemoteDesk(url)
     return [
         ("reachable", lambda: _reachable(desk)),
         ("ready", lambda: _ready(desk)),

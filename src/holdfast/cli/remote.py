@@ -99,9 +99,12 @@ class RemoteDesk:
     def act_on_all(self, action: Action, q: str, *, dry_run: bool, reason: str | None) -> BulkView:
         body = {"action": action, "q": q, "dry_run": dry_run, "reason": reason}
         answer = self._send("POST", "/jobs/actions", json=body)
-        while answer.status_code == 202 or not answer.json().get("finished", True):
-            time.sleep(LOOK_AGAIN)
-            answer = self._send("GET", f"/jobs/actions/{answer.json()['id']}")
+        if answer.status_code == 202:
+            operation = answer.headers["location"].rpartition("/")[2]
+            answer = self._send("GET", f"/jobs/actions/{operation}")
+            while not answer.json()["finished"]:
+                time.sleep(LOOK_AGAIN)
+                answer = self._send("GET", f"/jobs/actions/{operation}")
         found = self._read(BulkView, answer)
         if answer.json().get("error"):
             words = (

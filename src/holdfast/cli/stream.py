@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
 SILENCE = 40.0
 """Seconds without a line, the server's pings included, after which the connection is taken for broken."""
+
+CONNECTING = 10.0
+FIRST_PAUSE = 0.25
+
+PARTING = 2.0
+"""Seconds that the thread has to end; it is a daemon, so that nothing waits for a connection that is just being made."""
 
 LONGEST_PAUSE = 5.0
 
@@ -23,6 +32,7 @@ class StreamBell:
         self._parameters = dict(parameters)
         self._rung = threading.Event()
         self._closed = threading.Event()
+        self._stream: Any = None
         self._thread = threading.Thread(target=self._run, name="holdfast-stream", daemon=True)
         self._thread.start()
 
@@ -33,31 +43,41 @@ class StreamBell:
         return rung
 
     def close(self) -> None:
-        """Hear no more. The thread ends with its next line; it holds nothing that must be given back before."""
+        """Hear no more; gives back the connection."""
         self._closed.set()
+        stream = self._stream
+        if stream is not None:
+            with contextlib.suppress(OSError):  # the other side may have hung up already
+                stream.get_extra_info("socket").shutdown(
+                    socket.SHUT_RDWR
+                )  # wakes the thread, which then closes it
+        self._thread.join(PARTING)
 
     def _run(self) -> None:
-        pause = 0.25
+        pause = FIRST_PAUSE
         while not self._closed.is_set():
             try:
-                pause = self._listen(pause)
+                self._listen()
+                pause = FIRST_PAUSE
             except httpx.HTTPError:
                 pause = min(LONGEST_PAUSE, pause * 2)
             except RuntimeError:
                 return  # the client was closed while we connected
             self._closed.wait(pause)
 
-    def _listen(self, pause: float) -> float:
-        timeout = httpx.Timeout(10.0, read=SILENCE)
+    def _listen(self) -> None:
+        timeout = httpx.Timeout(CONNECTING, read=SILENCE)
         headers = {"Accept": "text/event-stream"}
         with self._http.stream(
             "GET", self._path, params=self._parameters, headers=headers, timeout=timeout
         ) as answer:
             answer.raise_for_status()
+            self._stream = answer.extensions["network_stream"]
+            if (
+                self._closed.is_set()
+            ):  # after the line above, so that either we see it or `close` sees the stream
+                return
             self._rung.set()  # whatever was missed before the stream began
             for line in answer.iter_lines():
-                if self._closed.is_set():
-                    break
                 if line.startswith("data:"):
                     self._rung.set()
-        return 0.25

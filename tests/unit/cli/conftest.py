@@ -54,7 +54,9 @@ class Hands:
     def __init__(self, app: Holdfast) -> None:
         self.app = app
         self.gateway = app.open().gateway
-        row = WorkerRow(id="w1", name="w1", host="here", pid=4711, version="0", queues=(), types=("count_to",), slots=10)
+        row = WorkerRow(
+            id="w1", name="w1", host="here", pid=4711, version="0", queues=(), types=("count_to",), slots=10
+        )
         self.gateway.call("register_worker", row, lease=600.0)
         self.gateway.call("publish_types", [kind.row(default_retries=10) for kind in app.registry])
 
@@ -62,12 +64,19 @@ class Hands:
         return self.app.enqueue("count_to", {"n": 3}, **options).id
 
     def claim(self) -> Any:
-        return self.gateway.call("claim", ClaimRequest(worker="w1", types=frozenset(("count_to",)), limit=1))[0]
+        return self.gateway.call("claim", ClaimRequest(worker="w1", types=frozenset(("count_to",)), limit=1))[
+            0
+        ]
 
     def log(self, *lines: str) -> str:
         claimed = self.claim()
-        said = tuple(LogLine(self.app.client.reader.now(), "warning" if "!" in line else "info", line) for line in lines)
-        self.gateway.call("report", [Report(claimed.seq, claimed.token, logs=said, progress='{"done":2,"total":4}')])
+        said = tuple(
+            LogLine(self.app.client.reader.now(), "warning" if "!" in line else "info", line)
+            for line in lines
+        )
+        self.gateway.call(
+            "report", [Report(claimed.seq, claimed.token, logs=said, progress='{"done":2,"total":4}')]
+        )
         return claimed.id
 
     def end(self, verb: Verb) -> str:

@@ -96,14 +96,18 @@ def test_help_lists_them_all(terminal: Terminal) -> None:
         (["job", "list", "--app", "nowhere:app"], 2, "nowhere"),
     ],
 )
-def test_bad_commands_end_with_their_code_and_a_cure(terminal: Terminal, words: list[str], code: int, says: str) -> None:
+def test_bad_commands_end_with_their_code_and_a_cure(
+    terminal: Terminal, words: list[str], code: int, says: str
+) -> None:
     done = terminal(*words)
     assert (done.code, done.out) == (code, "")
     assert says in done.err
     assert "Traceback" not in done.err
 
 
-def test_unknown_settings_are_told_with_the_nearest(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_settings_are_told_with_the_nearest(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOLDFAST_CONCURENCY", "3")
     done = terminal("job", "list")
     assert done.code == 2
@@ -125,7 +129,10 @@ def test_control_characters_do_not_reach_the_terminal(terminal: Terminal) -> Non
 
 def test_a_failed_job_weighs_more_than_a_cancelled_one(hands: Hands) -> None:
     jobs = [hands.app.client.job(hands.add()) for _ in range(3)]
-    by_state = [job.model_copy(update={"state": state}) for job, state in zip(jobs, ("succeeded", "cancelled", "failed"), strict=True)]
+    by_state = [
+        job.model_copy(update={"state": state})
+        for job, state in zip(jobs, ("succeeded", "cancelled", "failed"), strict=True)
+    ]
     assert exit_of(by_state) is Exit.FAILED
     assert exit_of(by_state[:2]) is Exit.CANCELLED
     assert exit_of(by_state[:1]) is Exit.DONE

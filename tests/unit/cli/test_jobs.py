@@ -11,10 +11,32 @@ from tests.unit.cli.conftest import Hands, Terminal
 
 
 def test_a_job_is_queued_with_its_options(terminal: Terminal) -> None:
-    words = ["--arg", "n=7", "--queue", "mail", "--priority", "5", "--owner", "ann", "--tag", "eu", "--tag", "x", "--retries", "2"]
+    words = [
+        "--arg",
+        "n=7",
+        "--queue",
+        "mail",
+        "--priority",
+        "5",
+        "--owner",
+        "ann",
+        "--tag",
+        "eu",
+        "--tag",
+        "x",
+        "--retries",
+        "2",
+    ]
     job = terminal("job", "run", "count_to", *words, "--timeout", "15m", "--in", "1h", "--json").json
     assert job["args"] == {"n": 7, "delay": 0.1}
-    expected = {"queue": "mail", "priority": 5, "owner": "ann", "tags": ["eu", "x"], "max_attempts": 3, "timeout": 900.0}
+    expected = {
+        "queue": "mail",
+        "priority": 5,
+        "owner": "ann",
+        "tags": ["eu", "x"],
+        "max_attempts": 3,
+        "timeout": 900.0,
+    }
     assert {name: job[name] for name in expected} == expected
     assert (job["state"], job["origin"]) == ("scheduled", "cli")
     assert terminal("job", "show", job["id"], "--json").json == job
@@ -91,17 +113,25 @@ def test_watch_writes_a_line_for_each_change(terminal: Terminal, hands: Hands) -
     line = terminal("job", "watch", job_id).lines[-1].split("\t")
     assert line[1:3] == [job_id, "succeeded"]
     assert terminal("job", "watch", job_id, "--json").json["result"] == 3
-    assert [json.loads(line)["state"] for line in terminal("job", "watch", job_id, "--ndjson").lines] == ["succeeded"]
+    assert [json.loads(line)["state"] for line in terminal("job", "watch", job_id, "--ndjson").lines] == [
+        "succeeded"
+    ]
 
 
 def test_the_console_is_read_whole_and_in_part(terminal: Terminal, hands: Hands) -> None:
     hands.add()
     job_id = hands.log(*[f"line {number}" for number in range(700)], "careful!")
     assert len(terminal("job", "logs", job_id).lines) == 701
-    assert [line.split("\t")[3] for line in terminal("job", "logs", job_id, "--tail", "2").lines] == ["line 699", "careful!"]
+    assert [line.split("\t")[3] for line in terminal("job", "logs", job_id, "--tail", "2").lines] == [
+        "line 699",
+        "careful!",
+    ]
     assert terminal("job", "logs", job_id, "--tail", "0").out == ""
     assert len(terminal("job", "logs", job_id, "--json").json["items"]) == 701
-    assert [line["message"] for line in terminal("job", "logs", job_id, "--level", "warning", "--json").json["items"]] == ["careful!"]
+    assert [
+        line["message"]
+        for line in terminal("job", "logs", job_id, "--level", "warning", "--json").json["items"]
+    ] == ["careful!"]
     assert json.loads(terminal("job", "logs", job_id, "--tail", "1", "--ndjson").out)["level"] == "warning"
     assert terminal("job", "logs", job_id, "--level", "loud").code == 2
 
@@ -120,7 +150,12 @@ def test_bulk_counts_first_and_asks(terminal: Terminal, hands: Hands) -> None:
     terminal("job", "pause", ids[0])
     counted = terminal("job", "pause", "-q", "queue:mail", "--dry-run", "--json")
     assert counted.code == 0
-    assert (counted.json["matched"], counted.json["fits"], counted.json["done"], counted.json["dry_run"]) == (3, 2, 0, True)
+    assert (counted.json["matched"], counted.json["fits"], counted.json["done"], counted.json["dry_run"]) == (
+        3,
+        2,
+        0,
+        True,
+    )
     assert "3 match: 2 enqueued, 1 paused. 2 would be paused" in counted.err
     unasked = terminal("job", "pause", "-q", "queue:mail")
     assert (unasked.code, unasked.out) == (2, "")

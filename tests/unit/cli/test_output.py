@@ -86,7 +86,9 @@ def test_json_is_one_document_with_every_field() -> None:
 
 
 def test_ndjson_is_one_object_a_line() -> None:
-    lines = written(Common(ndjson=True, fields="id,progress.done"), job(progress=Progress(done=3)), job()).splitlines()
+    lines = written(
+        Common(ndjson=True, fields="id,progress.done"), job(progress=Progress(done=3)), job()
+    ).splitlines()
     assert [json.loads(line) for line in lines] == [
         {"id": job().id, "progress.done": 3.0},
         {"id": job().id, "progress.done": None},
@@ -105,5 +107,7 @@ def test_a_field_that_is_not_there_is_told_with_the_nearest() -> None:
 
 def test_one_thing_is_its_fields_under_each_other() -> None:
     out = io.StringIO()
-    Writer(Common(), out).one(job(), [Column("id", "id"), Column("state", "state"), Column("error", "error.message")])
+    Writer(Common(), out).one(
+        job(), [Column("id", "id"), Column("state", "state"), Column("error", "error.message")]
+    )
     assert out.getvalue().splitlines() == [f"id\t{job().id}", "state\tprocessing", "error.message\t"]

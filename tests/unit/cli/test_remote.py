@@ -87,7 +87,9 @@ READS = [
 
 
 @pytest.mark.parametrize("json_too", [False, True])
-def test_reading_and_refusing_is_the_same(terminal: Terminal, jobs: dict[str, str], url: str, json_too: bool) -> None:
+def test_reading_and_refusing_is_the_same(
+    terminal: Terminal, jobs: dict[str, str], url: str, json_too: bool
+) -> None:
     different: list[Any] = []
     for line in READS:
         words = [word.replace("+", " ") for word in line.format(**jobs).split()]
@@ -104,19 +106,41 @@ def steady(text: str) -> str:
     try:
         document = json.loads(text)
     except ValueError:
-        return "\n".join(line for line in text.splitlines() if "oldest" not in line and "\topen\t" not in line)
+        return "\n".join(
+            line for line in text.splitlines() if "oldest" not in line and "\topen\t" not in line
+        )
     for item in document.get("items", ()) if isinstance(document, dict) else ():
         item.pop("oldest_wait", None)
     return json.dumps(document)
 
 
 def test_a_job_is_queued_and_steered_through_a_server(terminal: Terminal, url: str) -> None:
-    options = ["--arg", "n=7", "--queue", "mail", "--tag", "eu", "--owner", "ann", "--timeout", "15m", "--at", "2030-01-01T10:00Z"]
+    options = [
+        "--arg",
+        "n=7",
+        "--queue",
+        "mail",
+        "--tag",
+        "eu",
+        "--owner",
+        "ann",
+        "--timeout",
+        "15m",
+        "--at",
+        "2030-01-01T10:00Z",
+    ]
     here = terminal("job", "run", "count_to", *options, "--json").json
     there = terminal("job", "run", "count_to", *options, "--url", url, "--json").json
     differ = {"id", "created_at", "changed_at", "origin", "actor"}
-    assert {k: v for k, v in here.items() if k not in differ} == {k: v for k, v in there.items() if k not in differ}
-    for action, state in (("pause", "paused"), ("resume", "scheduled"), ("cancel", "cancelled"), ("retry", "enqueued")):
+    assert {k: v for k, v in here.items() if k not in differ} == {
+        k: v for k, v in there.items() if k not in differ
+    }
+    for action, state in (
+        ("pause", "paused"),
+        ("resume", "scheduled"),
+        ("cancel", "cancelled"),
+        ("retry", "enqueued"),
+    ):
         done = terminal("job", action, there["id"], "--reason", "because", "--url", url, "--json")
         assert (done.code, done.json["state"]) == (0, state)
     terminal("job", "cancel", there["id"], "--url", url)
@@ -136,13 +160,17 @@ def test_a_key_that_is_held_is_told_through_a_server(terminal: Terminal, url: st
 def test_bulk_through_a_server_also_in_the_background(terminal: Terminal, hands: Hands, url: str) -> None:
     hands.app.enqueue_many("count_to", [{"n": n} for n in range(1_100)], queue="many")
     done = terminal("job", "cancel", "-q", "queue:many", "--yes", "--url", url, "--json")
-    assert (done.code, done.json["done"], done.json["refused"]) == (0, 1_100, 0)
+    assert done.code == 0, done.err
+    assert (done.json["done"], done.json["refused"]) == (1_100, 0)
     assert "1,100 match: 1,100 enqueued" in done.err
     assert terminal("job", "list", "-q", "queue:many state:enqueued", "--ids").out == ""
 
 
 def test_queues_are_paused_through_a_server(terminal: Terminal, url: str) -> None:
-    assert terminal("queue", "pause", "a b/c", "--reason", "x", "--url", url, "--fields", "name,state").out == "a b/c\tpaused\n"
+    assert (
+        terminal("queue", "pause", "a b/c", "--reason", "x", "--url", url, "--fields", "name,state").out
+        == "a b/c\tpaused\n"
+    )
     assert terminal("queue", "resume", "a b/c", "--url", url, "--fields", "state").out == "open\n"
 
 
@@ -155,9 +183,9 @@ def test_waiting_through_a_server_hears_the_end(terminal: Terminal, hands: Hands
 def test_the_doctor_of_a_server(terminal: Terminal, url: str) -> None:
     done = terminal("doctor", "--url", url, "--json")
     assert done.code == 0
-    assert {one["name"]: one["result"] for one in done.json["items"] if one["name"] != "workers"} == dict.fromkeys(
-        ("reachable", "ready", "clock", "stream"), "good"
-    )
+    assert {
+        one["name"]: one["result"] for one in done.json["items"] if one["name"] != "workers"
+    } == dict.fromkeys(("reachable", "ready", "clock", "stream"), "good")
 
 
 class Answer(BaseHTTPRequestHandler):

@@ -12,7 +12,18 @@ from holdfast.cli.job_run import moment, read_arguments
 
 
 def test_a_value_is_json_if_it_parses_and_else_text() -> None:
-    pairs = ["n=3", "x=1.5", "on=true", "none=null", "list=[1,2]", "word=eu", 'quoted="3"', "equals=a=b", "empty=", "nan=NaN"]
+    pairs = [
+        "n=3",
+        "x=1.5",
+        "on=true",
+        "none=null",
+        "list=[1,2]",
+        "word=eu",
+        'quoted="3"',
+        "equals=a=b",
+        "empty=",
+        "nan=NaN",
+    ]
     assert read_arguments(pairs, None) == {
         "n": 3,
         "x": 1.5,

@@ -37,7 +37,11 @@ def test_the_database_is_made_checked_and_copied(terminal: Terminal, tmp_path: P
     assert "Applied 0001_first." in made.err
     assert "up to date" in terminal("db", "migrate").err
     assert terminal("db", "status").code == 0
-    assert terminal("db", "check", "--json").json == {"place": made.json["place"], "sound": True, "problems": []}
+    assert terminal("db", "check", "--json").json == {
+        "place": made.json["place"],
+        "sound": True,
+        "problems": [],
+    }
 
 
 def test_a_copy_is_a_database_with_everything_in_it(terminal: Terminal, hands: Hands, tmp_path: Path) -> None:
@@ -61,7 +65,9 @@ def test_damage_is_found(terminal: Terminal, tmp_path: Path) -> None:
     place = Path(terminal("db", "migrate", "--json").json["place"])
     with sqlite3.connect(place) as db:
         db.execute("PRAGMA writable_schema=ON")
-        db.execute("UPDATE sqlite_master SET sql = replace(sql, '(queue, type', '(type, queue') WHERE name = 'jobs_ready'")
+        db.execute(
+            "UPDATE sqlite_master SET sql = replace(sql, '(queue, type', '(type, queue') WHERE name = 'jobs_ready'"
+        )
         db.execute("INSERT INTO queues (name) VALUES ('x')")
     db.close()
     data = bytearray(place.read_bytes())
@@ -96,7 +102,9 @@ def test_settings_are_shown_without_passwords(terminal: Terminal, monkeypatch: p
     assert "secret" not in terminal("config", "show").out
 
 
-def test_every_problem_of_the_settings_is_told_at_once(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_problem_of_the_settings_is_told_at_once(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "holdfast.toml").write_text('prot = 1\nworkers = "many"\n')
     monkeypatch.setenv("HOLDFAST_LEAS", "3")
     done = terminal("config", "check")
@@ -109,7 +117,17 @@ def test_the_doctor_finds_a_sound_installation_sound(terminal: Terminal, hands: 
     results = {one["name"]: one["result"] for one in done.json["items"]}
     assert done.code == 0
     assert "bad" not in results.values()
-    assert results.keys() >= {"version", "clock", "folder", "port", "sqlite", "schema", "durability", "signals", "workers"}
+    assert results.keys() >= {
+        "version",
+        "clock",
+        "folder",
+        "port",
+        "sqlite",
+        "schema",
+        "durability",
+        "signals",
+        "workers",
+    }
 
 
 def test_the_doctor_makes_no_database(terminal: Terminal, tmp_path: Path) -> None:
@@ -117,7 +135,9 @@ def test_the_doctor_makes_no_database(terminal: Terminal, tmp_path: Path) -> Non
     assert not (tmp_path / ".holdfast").exists()
 
 
-def test_the_doctor_tells_what_is_wrong_and_what_to_do(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_tells_what_is_wrong_and_what_to_do(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setenv("HOLDFAST_PORT", str(taken.getsockname()[1]))
         monkeypatch.setenv("HOLDFAST_DATA_DIR", "/proc/holdfast")

@@ -35,7 +35,9 @@ def test_the_mark_never_stands_ahead_of_what_is_held(held: int) -> None:
 
 
 def test_a_bar_says_its_figures() -> None:
-    line = bar_line("rows", {"done": 41_200, "total": 90_000, "held": 41_000, "message": "eu\x1b[2J"}, left=156)
+    line = bar_line(
+        "rows", {"done": 41_200, "total": 90_000, "held": 41_000, "message": "eu\x1b[2J"}, left=156
+    )
     assert line.startswith("rows █")
     assert "41,200 / 90,000  45 %  held 41,000  about 2 min 36 s left  eu\\x1b[2J" in line
 
