@@ -37,62 +37,69 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    database_url: str = Field("", description="sqlite:///path. Empty: holdfast.db in data_dir.")
+    database_url: str = Field(default="", description="sqlite:///path. Empty: holdfast.db in data_dir.")
     data_dir: str = Field(
-        ".holdfast", description="Folder of the embedded database and of the wake-up files."
+        default=".holdfast", description="Folder of the embedded database and of the wake-up files."
     )
     durability: Literal["full", "normal"] = Field(
-        "full",
+        default="full",
         description="full: acknowledged survives a power cut. normal: survives a crash of the process only.",
     )
     host: str = Field(
-        "127.0.0.1", description="Address that the web server binds. Only loopback until sign-in exists."
+        default="127.0.0.1",
+        description="Address that the web server binds. Only loopback until sign-in exists.",
     )
-    port: int = Field(8600, ge=0, le=65535, description="Port of the web server; 0 = any free one.")
-    allowed_hosts: Names = Field((), description="Further Host names that the web server answers to.")
+    port: int = Field(default=8600, ge=0, le=65535, description="Port of the web server; 0 = any free one.")
+    allowed_hosts: Names = Field(default=(), description="Further Host names that the web server answers to.")
     root_path: str = Field(
-        "", description="Prefix under which a proxy serves the web pages, for example /jobs."
+        default="", description="Prefix under which a proxy serves the web pages, for example /jobs."
     )
-    environment: str = Field("", description="Word shown in the top bar of every page, for example prod.")
+    environment: str = Field(
+        default="", description="Word shown in the top bar of every page, for example prod."
+    )
     environment_color: Literal["", "red", "amber", "green", "blue", "grey"] = Field(
-        "", description="Colour of the line across the top of every page."
+        default="", description="Colour of the line across the top of every page."
     )
-    workers: int = Field(1, ge=-1, le=256, description="Worker processes; -1 = one per core.")
-    concurrency: int = Field(100, ge=1, le=10_000, description="Jobs at once per worker process.")
+    workers: int = Field(default=1, ge=-1, le=256, description="Worker processes; -1 = one per core.")
+    concurrency: int = Field(default=100, ge=1, le=10_000, description="Jobs at once per worker process.")
     threads: int = Field(
-        20, ge=1, le=1_000, description="Of these, plain `def` jobs at once per worker process."
+        default=20, ge=1, le=1_000, description="Of these, plain `def` jobs at once per worker process."
     )
     children: int = Field(
-        2, ge=1, le=256, description="Child processes per worker process for executor='process'."
+        default=2, ge=1, le=256, description="Child processes per worker process for executor='process'."
     )
-    queues: Names = Field((), description="Queues that the worker serves; empty = all.")
+    queues: Names = Field(default=(), description="Queues that the worker serves; empty = all.")
     types: Names = Field(
-        (), description="Globs of the job types that the worker serves; empty = all it knows."
+        default=(), description="Globs of the job types that the worker serves; empty = all it knows."
     )
     poll_interval: Seconds = Field(
-        1.0, description="Longest time in seconds between two looks for work without a wake-up."
+        default=1.0, description="Longest time in seconds between two looks for work without a wake-up."
     )
     heartbeat_interval: Seconds = Field(
-        5.0, description="Seconds between two heartbeats of a worker process."
+        default=5.0, description="Seconds between two heartbeats of a worker process."
     )
     lease: Seconds = Field(
-        30.0, description="Seconds without a heartbeat after which a worker is taken for dead."
+        default=30.0, description="Seconds without a heartbeat after which a worker is taken for dead."
     )
     cancel_grace: Seconds = Field(
-        10.0, description="Seconds a running job has to stop after a cancel, then force."
+        default=10.0, description="Seconds a running job has to stop after a cancel, then force."
     )
     stop_grace: Seconds = Field(
-        25.0, description="Seconds running jobs have to end or reach a checkpoint at shutdown."
+        default=25.0, description="Seconds running jobs have to end or reach a checkpoint at shutdown."
     )
     retries: int = Field(
-        10, ge=0, le=1_000, description="Retries of a failed job when its type does not say."
+        default=10, ge=0, le=1_000, description="Retries of a failed job when its type does not say."
     )
-    keep_succeeded: Keep = Field(86_400.0, description='Seconds that succeeded jobs are kept, or "forever".')
-    keep_failed: Keep = Field(None, description='Seconds that failed jobs are kept, or "forever".')
-    keep_cancelled: Keep = Field(86_400.0, description='Seconds that cancelled jobs are kept, or "forever".')
+    keep_succeeded: Keep = Field(
+        default=86_400.0, description='Seconds that succeeded jobs are kept, or "forever".'
+    )
+    keep_failed: Keep = Field(default=None, description='Seconds that failed jobs are kept, or "forever".')
+    keep_cancelled: Keep = Field(
+        default=86_400.0, description='Seconds that cancelled jobs are kept, or "forever".'
+    )
     log_format: Literal["console", "json"] = Field(
-        "console", description="How the processes write their own log."
+        default="console", description="How the processes write their own log."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level that is logged."
+        default="info", description="Least level that is logged."
     )
