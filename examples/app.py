@@ -1,4 +1,5 @@
-"""The sample jobs. Read this first: a job is a function, its signature is the form on the web page and the schema of the API."""
+"""The sample jobs. Read this first: a job is a function, its signature is the form on the web page and the schema of the
+API."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ app = Holdfast()
 
 @app.job()
 async def count_to(ctx: JobContext, n: int = 100, delay: float = 0.1) -> int:
-    """Count to n, one number every `delay` seconds. Each number is held: pause it, kill its worker, it goes on at the next one."""
+    """Count to n, one number every `delay` seconds. Each number is held: pause it, kill its worker, it goes on at the
+    next one."""
     async for _ in ctx.track(range(n), every=1):
         await ctx.sleep(delay)
     return n

@@ -1,4 +1,5 @@
-"""This exists so that `python -m holdfast` is the command, and that processes we start ourselves load no more than they need."""
+"""This exists so that `python -m holdfast` is the command, and that processes we start ourselves load no more than they
+need."""
 
 import sys
 

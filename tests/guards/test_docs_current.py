@@ -33,7 +33,9 @@ def script() -> ModuleType:
 
 def test_what_repeats_the_code_is_current() -> None:
     # a process of its own: which errors exist depends on what is imported
-    done = subprocess.run([sys.executable, SCRIPT, "--check"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, SCRIPT, "--check"], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -201,7 +201,8 @@ class SqliteReader:
         AND (requested = 'cancel' AND requested_at < ?2 OR crashes < ?3 AND started_at + timeout * 1000000 < ?2)
         """
         limit = self.now() - int(grace * 1_000_000)
-        asked = (json.dumps(list(workers)), limit, SUSPECT)  # a suspect may wait for its child: its time has not begun
+        # a suspect may wait for its child: its time has not begun
+        asked = (json.dumps(list(workers)), limit, SUSPECT)
         return [(str(worker), str(job)) for worker, job in self._rows(sql, *asked)]
 
     # -- the clock and the feed -------------------------------------------------------------------------------------------

@@ -57,7 +57,9 @@ class Run:
         """The seq of its n-th entry from the newer end (`down`) or the older one, None when it has fewer."""
         text, values = self.condition
         turn = "DESC" if down else "ASC"
-        sql = f"SELECT {self.seq} FROM {self.entries} WHERE {text} ORDER BY {self.seq} {turn} LIMIT 1 OFFSET ?"
+        sql = (
+            f"SELECT {self.seq} FROM {self.entries} WHERE {text} ORDER BY {self.seq} {turn} LIMIT 1 OFFSET ?"
+        )
         return next((seq for (seq,) in db.execute(sql, (*values, n - 1))), None)
 
 
@@ -93,7 +95,9 @@ def _indexed(index: str, where: Sql) -> Run:
 
 
 def _lane(state: str, queue: str, type_: str) -> Run:
-    return _indexed("jobs_lane", Sql("jobs.state = ? AND jobs.queue = ? AND jobs.type = ?", (state, queue, type_)))
+    return _indexed(
+        "jobs_lane", Sql("jobs.state = ? AND jobs.queue = ? AND jobs.type = ?", (state, queue, type_))
+    )
 
 
 def _of_id(where: Sql) -> Run:
@@ -207,7 +211,9 @@ class Planner:
             match item:
                 case JobState():
                     states = [state for state in states if any(asked.state is state for asked in item.any_of)]
-                    exact = exact and all(asked.reason is None and asked.requested is None for asked in item.any_of)
+                    exact = exact and all(
+                        asked.reason is None and asked.requested is None for asked in item.any_of
+                    )
                 case Text():
                     names[item.field] = names[item.field].only(item.values)
                 case Glob():
@@ -219,7 +225,9 @@ class Planner:
             of_state = Sql("state = ?", (state.value,))
             for queue in self._names("queue", names["queue"], of_state):
                 of_queue = Sql("state = ? AND queue = ?", (state.value, queue))
-                runs += [_lane(state.value, queue, type_) for type_ in self._names("type", names["type"], of_queue)]
+                runs += [
+                    _lane(state.value, queue, type_) for type_ in self._names("type", names["type"], of_queue)
+                ]
         return Plan(tuple(runs), exact)
 
     def _names(self, column: str, names: _Names, fixed: Sql) -> list[str]:
@@ -247,7 +255,9 @@ class Planner:
         entries = run(Sql("TRUE")).entries
         values = self._distinct(entries, column, Sql("TRUE"), prefix, MANY_VALUES)
         if len(values) < MANY_VALUES:
-            return Plan(tuple(run(Sql(f"{column} = ?", (value,))) for value in values), disjoint=field != "tag")
+            return Plan(
+                tuple(run(Sql(f"{column} = ?", (value,))) for value in values), disjoint=field != "tag"
+            )
         plan = Plan((run(_within(column, prefix)),), disjoint=field != "tag")
         return plan if plan.count(self._db, LARGE) < LARGE else None
 
@@ -257,10 +267,14 @@ class Planner:
         if plan.count(self._db, LARGE) < LARGE:
             return FIRST, LAST, plan
         text, values = plan.runs[0].where
-        newest = f"SELECT min({text}) FROM (SELECT jobs.id FROM jobs ORDER BY seq DESC LIMIT {NEWEST}) AS jobs"
+        newest = (
+            f"SELECT min({text}) FROM (SELECT jobs.id FROM jobs ORDER BY seq DESC LIMIT {NEWEST}) AS jobs"
+        )
         if next(self._db.execute(newest, values))[0]:
             return FIRST, LAST, None
-        ((first, last),) = self._db.execute(f"SELECT min(seq), max(seq) FROM {plan.runs[0].entries} WHERE {text}", values)
+        ((first, last),) = self._db.execute(
+            f"SELECT min(seq), max(seq) FROM {plan.runs[0].entries} WHERE {text}", values
+        )
         return first - 1, last + 1, None
 
     def _distinct(self, source: str, column: str, fixed: Sql, prefix: str, limit: int) -> list[str]:

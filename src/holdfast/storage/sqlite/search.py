@@ -55,7 +55,9 @@ def page(db: apsw.Connection, query: Query, *, sort: str, limit: int, cursor: st
         if place.back and found.before is None and not found.rows:  # what was before is gone
             return page(db, query, sort=sort, limit=limit, cursor=None)
         items = _jobs(db, [row[0] for row in found.rows])
-    after, before = (at and write_cursor(at, sort=sort, text=query.text) for at in (found.after, found.before))
+    after, before = (
+        at and write_cursor(at, sort=sort, text=query.text) for at in (found.after, found.before)
+    )
     return Page(items, after, before, found.searched)
 
 
@@ -140,7 +142,11 @@ def _by_key(db: apsw.Connection, query: Query, order: Sort, key: str, place: Pos
     sign = -1 if order.descending else 1
     scan = Scan(db, query.root)
     high = LAST if place.high is None else place.high
-    if order.name == "run_at" and _only_scheduled(query.root) and scan.plan.count(db, BUDGET_ROWS) >= BUDGET_ROWS:
+    if (
+        order.name == "run_at"
+        and _only_scheduled(query.root)
+        and scan.plan.count(db, BUDGET_ROWS) >= BUDGET_ROWS
+    ):
         after = None if place.seq is None or place.key is None else (place.key, place.seq)
         rows = scan.by_run_at(after, down=order.descending != place.back, need=limit + 1)
         return _cut(rows, place, limit, place.low, high, None)
@@ -163,7 +169,9 @@ def _by_key(db: apsw.Connection, query: Query, order: Sort, key: str, place: Pos
     return _cut(pick(limit + 1, rows, key=lambda row: rank(*row)), place, limit, low, high, found.looked)
 
 
-def _cut(rows: list[Row], place: Position, limit: int, low: int | None, high: int, looked: int | None) -> _Found:
+def _cut(
+    rows: list[Row], place: Position, limit: int, low: int | None, high: int, looked: int | None
+) -> _Found:
     """The page of these rows, which go on in the direction of `place`; `low` None = all older jobs were sorted along."""
     more = len(rows) > limit
     rows = rows[:limit][::-1] if place.back else rows[:limit]

@@ -129,7 +129,8 @@ def move(verb: Verb) -> str:
     way = TRANSITIONS[verb]
     return f"""
 UPDATE jobs SET state = '{way.target}', reason = ?2, actor = ?3, changed_at = ?4, finished_at = ?5, expires_at = ?6,
-                max_attempts = max(max_attempts, attempt + ?7), crashes = crashes * (1 - ?7), run_at = CASE WHEN ?7 THEN NULL ELSE run_at END
+                max_attempts = max(max_attempts, attempt + ?7), crashes = crashes * (1 - ?7),
+                run_at = CASE WHEN ?7 THEN NULL ELSE run_at END
 WHERE seq = ?1 AND state IN {_set(way.sources)}
 RETURNING seq
 """
