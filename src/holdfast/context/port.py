@@ -3,8 +3,7 @@ pipe from a child process: reports go up, flags come down."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Flags:
@@ -27,8 +26,7 @@ class Flags:
         return self.pause or self.cancel or self.stop or self.lost
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """What a job may know of itself. `saved` is the JSON text of the last saved state, None for none."""
 
     id: str

@@ -10,8 +10,9 @@ The winner table, which every store follows because it is decided here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from holdfast.core.states import TRANSITIONS, Request, State, Verb
 
@@ -79,8 +80,7 @@ class End(StrEnum):
     LOST = "lost"  # the job belongs to another attempt; nothing may be written
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """The end of an attempt as a value that also travels over a pipe: texts and numbers only."""
 
     end: End
@@ -100,8 +100,7 @@ class LogLine:
     fields: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What a running attempt has to say, guarded by its token. None = nothing new of that kind.
 
     `progress` and `saved` are JSON texts; `saved` is the whole saved state and replaces the one before.
@@ -114,8 +113,7 @@ class Report:
     logs: tuple[LogLine, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """The end of one attempt as it shall be written: guarded by `token`, moved by `verb`.
 
     `run_at` (microseconds) only for scheduled; `result` is JSON text; `keep` is the time in microseconds after which the
@@ -149,8 +147,7 @@ def answer_request(
 ) -> Settlement:
     """The settlement that is written when `requested` had been accepted before it (see the winner table above)."""
     if requested is Request.CANCEL:
-        return replace(
-            settlement,
+        return settlement._replace(
             verb=Verb.STOP,
             reason=reason or "cancelled",
             actor=actor,
@@ -158,7 +155,7 @@ def answer_request(
             keep=keep_cancelled,
         )
     if settlement.target in (State.SCHEDULED, State.ENQUEUED):
-        return replace(settlement, verb=Verb.SUSPEND, reason=reason or "paused", actor=actor)
+        return settlement._replace(verb=Verb.SUSPEND, reason=reason or "paused", actor=actor)
     if settlement.verb is Verb.SUSPEND:
-        return replace(settlement, reason=reason or "paused", actor=actor)
+        return settlement._replace(reason=reason or "paused", actor=actor)
     return settlement

@@ -137,7 +137,9 @@ class WorkerProcess:
     def _settle(self, type_: str, settlement: Settlement | None) -> None:
         self._fetcher.settle(type_, settlement)
         if self._threads.abandoned and not self._stopping.is_set():
-            log.warning("a job has left a thread behind that nothing can end; the worker is renewed when it is idle")
+            log.warning(
+                "a job has left a thread behind that nothing can end; the worker is renewed when it is idle"
+            )
             self._stopping.set()
 
     def _pools(self) -> dict[str, Pool]:

@@ -15,6 +15,7 @@ from holdfast.core.outcome import End, Ended, ErrorInfo, Settlement
 from holdfast.core.records import Asked
 from holdfast.worker.executors.protocol import Executor, Run
 from holdfast.worker.port import Courier, LocalPort
+from holdfast.worker.slots import Slots
 from holdfast.worker.verdict import Judge
 
 log = structlog.get_logger("holdfast.worker")
@@ -55,7 +56,7 @@ class Runner:
         self._grace = cancel_grace
         self._loop = asyncio.get_running_loop()
         self.active: dict[int, Active] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._slots = Slots(self._attempt)
         self._stopping = False
 
     def start(self, job: Claimed) -> None:
@@ -73,9 +74,7 @@ class Runner:
         self.active[job.seq] = active
         if self._stopping:  # claimed while the stop was asked: its first checkpoint hands it back
             port.raise_flag(stop=True)
-        task = self._loop.create_task(self._attempt(active))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._slots.put(active)
 
     def _begun(self, active: Active) -> None:
         """Its function is called now: a suspect may have waited for a child, which is not its own time."""

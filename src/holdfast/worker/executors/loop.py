@@ -13,7 +13,7 @@ from holdfast.worker.executors.protocol import Run
 
 
 class LoopExecutor:
-    """Awaits the function inside the task that calls `run`. Force is `task.cancel()`."""
+    """Awaits the function inside the task that calls `run`. Force is `task.cancel()`, taken back when the run has ended."""
 
     def __init__(self) -> None:
         self._tasks: dict[Run, asyncio.Task[Any]] = {}
@@ -26,14 +26,14 @@ class LoopExecutor:
         run.begun()
         try:
             value = run.type.function(**arguments(run.type, run.job.args, run.port))
-            return returned(await value if inspect.isawaitable(value) else value)
+            return returned(await value if run.type.is_async or inspect.isawaitable(value) else value)
         except asyncio.CancelledError as error:
             because = self._forced.get(run)
             if because is not None:
                 return Ended(End.INTERRUPTED, reason=because)
-            if task.cancelling():
-                raise  # the worker itself ends this task
-            return Ended(End.FAILED, error=error_info(error))  # the job awaited something that was cancelled
+            return Ended(
+                End.FAILED, error=error_info(error)
+            )  # the job cancelled itself, or what it awaited was cancelled
         except GeneratorExit:
             raise  # the loop is closed under a task that was left behind
         except BaseException as error:

@@ -8,7 +8,7 @@ import contextvars
 import ctypes
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from queue import SimpleQueue
 from time import monotonic
@@ -194,7 +194,7 @@ class ThreadExecutor:
             self._abandoned.discard(work)
         if not given_up:
             if ended.end is End.INTERRUPTED and work.because is not None:
-                ended = replace(ended, reason=work.because)
+                ended = ended._replace(reason=work.because)
             with contextlib.suppress(RuntimeError):  # the worker's loop is closed: nobody waits for this
                 work.loop.call_soon_threadsafe(_answer, work, ended)
         return given_up

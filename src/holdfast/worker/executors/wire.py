@@ -62,7 +62,7 @@ def _receive(line: socket.socket, size: int) -> bytes | None:
 
 
 def attempt_message(attempt: Attempt) -> Message:
-    return {"kind": "run", "attempt": asdict(attempt)}
+    return {"kind": "run", "attempt": attempt._asdict()}
 
 
 def read_attempt(message: Message) -> Attempt:
@@ -72,7 +72,8 @@ def read_attempt(message: Message) -> Attempt:
 
 
 def ended_message(ended: Ended) -> Message:
-    return {"kind": "ended", "ended": asdict(ended)}
+    error = None if ended.error is None else asdict(ended.error)
+    return {"kind": "ended", "ended": {**ended._asdict(), "error": error}}
 
 
 def read_ended(message: Message) -> Ended:

@@ -170,7 +170,10 @@ def test_a_worker_that_gives_up_waiting_is_not_answered(place: str, way: str) ->
             task = asyncio.create_task(executor.run(one))
             await until(lambda: port.of("log"))
             task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
+            if place == "loop":  # the job runs in this very task, and might have cancelled itself
+                assert (await task).end is End.FAILED
+            else:
+                with pytest.raises(asyncio.CancelledError):
+                    await task
 
     run(main())
