@@ -17,8 +17,6 @@ from tests.guards.tree import ROOT, shown
 SCRIPT = ROOT / "scripts" / "docs.py"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
-# Pictures of the running program, made by the release.
-IMAGES = {".png", ".svg"}
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +72,6 @@ def test_links_lead_somewhere() -> None:
         for target, anchor in LINK.findall(page.read_text()):
             found += 1
             path = (page.parent / target).resolve() if target else page
-            if path.suffix in IMAGES:
-                continue
             if not path.exists() or (anchor and anchor not in anchors(path)):
                 broken.append(f"{shown(page)}: {target}{'#' + anchor if anchor else ''}")
     assert found > 20
