@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from holdfast.client.views import JobView
-from tests.guards.tree import ROOT, shown
+from tests.guards.tree import PACKAGE, ROOT, shown
 
 SCRIPT = ROOT / "scripts" / "docs.py"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -76,3 +76,21 @@ def test_links_lead_somewhere() -> None:
                 broken.append(f"{shown(page)}: {target}{'#' + anchor if anchor else ''}")
     assert found > 20
     assert not broken, "\n".join(broken)
+
+
+PLACE = re.compile(r"`([\w/]+\.py)`(?:\s+`([\w.]+)`)?")
+
+
+def test_internals_name_what_is_there() -> None:
+    page = ROOT / "docs" / "internals.md"
+    missing: list[str] = []
+    found = PLACE.findall(page.read_text())
+    for name, thing in found:
+        roots = [folder / name for folder in (ROOT, PACKAGE) if (folder / name).is_file()]
+        inside = [path for path in PACKAGE.rglob("*.py") if path.as_posix().endswith(f"/{name}")]
+        texts = [path.read_text() for path in roots or inside]
+        last = thing.rpartition(".")[2]
+        if not texts or (thing and not any(re.search(rf"\b{last}\b", text) for text in texts)):
+            missing.append(f"{name} {thing}".strip())
+    assert len(found) > 30
+    assert not missing
