@@ -64,8 +64,11 @@ class Desk:
         """The name of the worker that has or had the job."""
         if job.worker is None:
             return ""
-        found = next((worker.name or worker.host for worker in self.workers() if worker.id == job.worker), "")
-        return found or job.worker[-12:]
+        return self.worker_names().get(job.worker) or job.worker[-12:]
+
+    def worker_names(self) -> dict[str, str]:
+        """The names of the worker processes by their ids."""
+        return {worker.id: worker.name or worker.host for worker in self.workers()}
 
     def queue(self, name: str) -> QueueView | None:
         """A queue by name, or None when nothing names it."""

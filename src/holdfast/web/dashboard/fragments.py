@@ -135,7 +135,7 @@ def draw_panels(page: JobPanels, view: View) -> dict[str, str]:
     part = macros("job_parts.html", view)
     return {
         "job-actions": str(part.actions(page.job)),
-        "job-status": str(part.status(page.job, page.strip, page.words, page.left, page.unit)),
+        "job-status": str(part.status(page.job, page.strip, page.left)),
         "job-pins": str(part.pins(page.job)),
         "job-error": str(part.error(page.job, page.trace)),
         "job-result": str(part.result(page.job)),

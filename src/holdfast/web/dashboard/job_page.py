@@ -40,9 +40,7 @@ class JobPanels:
 
     job: Shown
     strip: Strip
-    words: str
     left: str
-    unit: str
     saved: SavedPanel | None
     trace: list[Part]
     timeline: list[Entry]
@@ -57,12 +55,10 @@ def panels(desk: Desk, job: JobView, view: View) -> JobPanels:
     return JobPanels(
         job=line,
         strip=strip(job, history, saved, view.zone),
-        words=line.words,
         left=f"about {ticking(left)} left" if left is not None else "",
-        unit="",
         saved=_saved(saved),
         trace=parts_of(job.error.traceback) if job.error else [],
-        timeline=entries(job, history, saved),
+        timeline=entries(job, history, saved, desk.worker_names()),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
@@ -15,7 +15,7 @@ from holdfast.client.views import JobView
 from holdfast.core.commands import ALLOWED, Action
 from holdfast.core.query import term
 from holdfast.core.states import FINAL, Request, State
-from holdfast.web.dashboard.format import duration, exact, middle, ticking
+from holdfast.web.dashboard.format import duration, exact, middle
 from holdfast.web.dashboard.looks import Look, look_of
 from holdfast.web.dashboard.markup import json_html
 
@@ -170,13 +170,12 @@ def shown_all(jobs: Iterable[JobView]) -> list[Shown]:
 
 
 def status_words(view: JobView, look: Look) -> str:
-    """The sentence beside the state in the head of a job: what it waits for, who asked what, and when."""
-    now = datetime.now(UTC)
+    """The sentence beside the state in the head of a job: what it waits for, why, who did it."""
     match look.key:
         case "pausing":
-            return f"{_asked(view, now)} · stops at the next checkpoint{_last_held(view, now)}"
+            return "stops at the next checkpoint"
         case "cancelling":
-            return f"{_asked(view, now)} · stops at the next checkpoint, by force after the grace time"
+            return "stops at the next checkpoint, by force after the grace time"
         case "paused":
             place = (
                 f"at {amount(view.progress.held)}, "
@@ -202,17 +201,6 @@ def status_words(view: JobView, look: Look) -> str:
             return ""
         case _:
             return f"attempt {view.attempt} of {view.max_attempts}"
-
-
-def _asked(view: JobView, now: datetime) -> str:
-    when = f"asked {ticking((now - view.requested_at).total_seconds())} ago" if view.requested_at else "asked"
-    return f"{when} by {view.requested_by}" if view.requested_by else when
-
-
-def _last_held(view: JobView, now: datetime) -> str:
-    if view.saved_at is None:
-        return ""
-    return f", the last one was {ticking((now - view.saved_at).total_seconds())} ago"
 
 
 def _why(view: JobView) -> str:

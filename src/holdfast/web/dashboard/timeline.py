@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -50,13 +50,15 @@ class Entry:
     ahead: bool = False
 
 
-def entries(job: JobView, history: Sequence[HistoryView], saved: SavedView | None) -> list[Entry]:
-    """The timeline, newest first, with what will come on top."""
+def entries(
+    job: JobView, history: Sequence[HistoryView], saved: SavedView | None, names: Mapping[str, str]
+) -> list[Entry]:
+    """The timeline, newest first, with what will come on top. `names`: of worker processes, by id."""
     told: list[Entry] = []
     before: HistoryView | None = None
     ran = False
     for one in history:
-        told.append(_request(one) if one.kind == "request" else _change(one, before, job, ran))
+        told.append(_request(one) if one.kind == "request" else _change(one, before, names, ran))
         if one.kind != "request":
             before = one
             ran = ran or one.state == State.PROCESSING
@@ -84,7 +86,7 @@ def _request(one: HistoryView) -> Entry:
     return Entry("Pause taken back", "processing", "processing", text, one.at)
 
 
-def _change(one: HistoryView, before: HistoryView | None, job: JobView, ran: bool) -> Entry:
+def _change(one: HistoryView, before: HistoryView | None, names: Mapping[str, str], ran: bool) -> Entry:
     gap = (one.at - before.at).total_seconds() if before else 0.0
     parts: list[str] = []
     key = "retrying" if one.state == State.SCHEDULED and one.reason == "retry" else one.state
@@ -92,7 +94,10 @@ def _change(one: HistoryView, before: HistoryView | None, job: JobView, ran: boo
     match one.state:
         case State.PROCESSING:
             title = "Running again" if ran else "Running"
-            parts = [f"attempt {one.attempt}" + (f" on worker {one.worker[-12:]}" if one.worker else "")]
+            parts = [
+                f"attempt {one.attempt}"
+                + (f" on worker {names.get(one.worker) or one.worker[-12:]}" if one.worker else "")
+            ]
             if before is not None:
                 parts.append(f"waited {duration(gap)}")
         case State.ENQUEUED if before is not None:

@@ -121,7 +121,7 @@ RUN = history(
 def test_the_timeline_tells_what_was_what_is_asked_and_what_will_come() -> None:
     running = job(state="processing", requested="pause", progress=Progress(done=50, total=100, held=40))
     saved = SavedView(state={"row": 40}, at=NOW - timedelta(seconds=10), count=4, bytes=12)
-    told = entries(running, RUN, saved)
+    told = entries(running, RUN, saved, {})
     assert [entry.title for entry in told] == [
         "Paused",
         "Pause asked",

@@ -1,10 +1,11 @@
 // This exists so that a job's console can be followed while it is written: lines come in order, the eye keeps its place.
 
+import { byId } from "./dom.js";
 import { asks, takes } from "./live.js";
 import { retell } from "./time.js";
 
 const MOST = 2000;
-const log = () => /** @type {HTMLOListElement | null} */ (document.getElementById("log"));
+const log = () => byId("log");
 
 let follow = true;
 let unseen = 0;
@@ -24,7 +25,7 @@ function toEnd() {
 }
 
 function pill() {
-  const node = /** @type {HTMLButtonElement | null} */ (document.getElementById("log-new"));
+  const node = byId("log-new");
   if (!node) return;
   node.hidden = !unseen;
   node.textContent = `${unseen.toLocaleString("en")} new ${unseen === 1 ? "line" : "lines"} ↓`;
@@ -33,7 +34,7 @@ function pill() {
 /** @param {boolean} on */
 function setFollow(on) {
   follow = on;
-  document.getElementById("log-follow")?.setAttribute("aria-pressed", String(on));
+  byId("log-follow")?.setAttribute("aria-pressed", String(on));
   if (on) toEnd();
 }
 
@@ -72,10 +73,10 @@ function take(message) {
     unseen += added;
     pill();
   }
-  const count = document.getElementById("log-count");
+  const count = byId("log-count");
   const n = box.children.length;
   if (count) count.textContent = `${n.toLocaleString("en")}${n >= MOST ? "+" : ""} ${n === 1 ? "line" : "lines"}`;
-  const empty = document.getElementById("log-empty");
+  const empty = byId("log-empty");
   if (empty) empty.hidden = true;
 }
 
@@ -89,7 +90,7 @@ export function startConsole() {
   });
   if (paged) return;
   takes("log", take);
-  const tools = document.getElementById("log-tools");
+  const tools = byId("log-tools");
   if (tools) tools.hidden = false;
   toEnd();
   // a scroll of the reader's own turns following off, and back on at the end
@@ -104,21 +105,21 @@ export function startConsole() {
     }
     if (follow !== atEnd(box)) {
       follow = atEnd(box);
-      document.getElementById("log-follow")?.setAttribute("aria-pressed", String(follow));
+      byId("log-follow")?.setAttribute("aria-pressed", String(follow));
     }
   });
-  document.getElementById("log-follow")?.addEventListener("click", () => setFollow(!follow));
-  document.getElementById("log-new")?.addEventListener("click", () => setFollow(true));
-  document.getElementById("log-wrap")?.addEventListener("click", (event) => {
+  byId("log-follow")?.addEventListener("click", () => setFollow(!follow));
+  byId("log-new")?.addEventListener("click", () => setFollow(true));
+  byId("log-wrap")?.addEventListener("click", (event) => {
     const on = !box.classList.toggle("nowrap");
     /** @type {HTMLElement} */ (event.currentTarget).setAttribute("aria-pressed", String(on));
   });
   const again = () => [...box.children].forEach((line) => judge(/** @type {HTMLElement} */ (line)));
-  document.getElementById("log-level")?.addEventListener("change", (event) => {
+  byId("log-level")?.addEventListener("change", (event) => {
     level = /** @type {HTMLSelectElement} */ (event.target).value;
     again();
   });
-  document.getElementById("log-find")?.addEventListener("input", (event) => {
+  byId("log-find")?.addEventListener("input", (event) => {
     words = /** @type {HTMLInputElement} */ (event.target).value.toLowerCase();
     again();
   });

@@ -1,11 +1,11 @@
 // This exists so that forms act without leaving the page: the outcome is told by the server, never guessed.
 // Without it every form and link here works as a page of its own.
 
+import { byId, toast } from "./dom.js";
 import { patch, patchShape } from "./patch.js";
-import { toast } from "./toast.js";
 
-const dialog = () => /** @type {HTMLDialogElement} */ (document.getElementById("dialog"));
-const menu = () => /** @type {HTMLElement} */ (document.getElementById("menu"));
+const dialog = () => byId("dialog");
+const menu = () => byId("menu");
 
 /** @param {string} url @returns {Promise<Element | null>} what a page of ours asks */
 async function question(url) {
@@ -42,7 +42,7 @@ async function reach(url, init) {
 /** @param {{toast: string, icon?: string, html?: Record<string, string>, undo?: {action: string, word: string}}} outcome */
 function told(outcome) {
   for (const [id, html] of Object.entries(outcome.html || {})) {
-    const el = document.getElementById(id);
+    const el = byId(id);
     if (el) (id.startsWith("row-") ? patchShape : patch)(el, html);
   }
   toast(outcome.toast, outcome.icon, outcome.undo);
@@ -69,7 +69,7 @@ async function send(form, submitter) {
     if (dialog().open && answer.status < 500) dialog().close();
     told(outcome);
     document.dispatchEvent(new CustomEvent("holdfast:done", { detail: { form, outcome, ok: answer.ok } }));
-    const gone = answer.ok && /\/delete$/.test(own(form, "action")) && document.getElementById("job");
+    const gone = answer.ok && /\/delete$/.test(own(form, "action")) && byId("job");
     if (gone) location.href = outcome.to;
     return;
   }
@@ -158,9 +158,9 @@ export function startForms() {
 
 /** The form of a new job: parts that change the form are redrawn in place; the first problem gets the focus. */
 function newJob() {
-  const form = /** @type {HTMLFormElement | null} */ (document.getElementById("new"));
+  const form = byId("new");
   if (!form) return;
-  document.getElementById("problems")?.focus();
+  byId("problems")?.focus();
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) event.preventDefault();
     const name = /** @type {HTMLButtonElement | null} */ (event.submitter)?.name;

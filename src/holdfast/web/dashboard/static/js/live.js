@@ -1,5 +1,6 @@
 // This exists so that a page shows what is true now: one stream, coalesced, applied in one animation frame, honest when it breaks.
 
+import { button, byId, icon, make } from "./dom.js";
 import { patch } from "./patch.js";
 import { clock, now, setServerTime, stopClocks } from "./time.js";
 
@@ -45,11 +46,11 @@ let mode = "connecting";
 /** @param {Mode} next */
 function show(next) {
   mode = next;
-  const button = document.getElementById("live");
-  if (!button) return;
-  button.hidden = false;
-  if (button.dataset.live !== next) button.dataset.live = next;
-  button.setAttribute("aria-pressed", String(!paused));
+  const sign = byId("live");
+  if (!sign) return;
+  sign.hidden = false;
+  if (sign.dataset.live !== next) sign.dataset.live = next;
+  sign.setAttribute("aria-pressed", String(!paused));
   const words = { on: "Live", connecting: "Connecting", paused: "Paused", polling: "Every 5 s", offline: `Offline ${Math.round((Date.now() - lostAt) / 1000)} s` };
   write("live-word", words[next]);
   write("live-rate", next === "on" && rate >= 0.5 ? `${rate < 10 ? Math.round(rate * 10) / 10 : Math.round(rate)} changes/s` : "");
@@ -58,7 +59,7 @@ function show(next) {
 
 /** @param {string} id @param {string} text */
 function write(id, text) {
-  const node = document.getElementById(id);
+  const node = byId(id);
   if (node && node.textContent !== text) node.textContent = text;
 }
 
@@ -67,10 +68,10 @@ let barred = null;
 
 /** The one bar across the page, the worst first. */
 function bars() {
-  const place = document.getElementById("bars");
+  const place = byId("bars");
   if (!place) return;
   const lost = mode === "offline" && Date.now() - lostAt > 5000;
-  document.getElementById("main")?.classList.toggle("lost", lost);
+  byId("main")?.classList.toggle("lost", lost);
   stopClocks(lost);
   const key = lost ? "lost" : signedOut ? "out" : paused ? "paused" : updated ? "updated" : "";
   if (key === barred?.key) {
@@ -88,38 +89,21 @@ function bars() {
 
 const retryWords = () => `Trying again in ${Math.max(0, Math.ceil((retryAt - Date.now()) / 1000))} s.`;
 
-/** @param {string} state @param {string} icon @param {string} strong @param {string} text @param {string} word @param {() => void} act @param {boolean} [retry] */
-function bar(state, icon, strong, text, word, act, retry) {
-  const node = document.createElement("div");
-  node.className = "bar";
-  if (state) node.dataset.state = state;
-  const sign = /** @type {SVGElement} */ (document.querySelector(".topbar svg.i")?.cloneNode(true));
-  const use = sign?.querySelector("use");
-  if (use) use.setAttribute("href", (use.getAttribute("href") || "").replace(/#.*/, `#${icon}`));
-  const p = document.createElement("p");
-  const b = document.createElement("b");
-  b.textContent = strong;
-  p.append(b, ` ${text} `);
+/** @param {string} state @param {string} sign @param {string} strong @param {string} text @param {string} word @param {() => void} act @param {boolean} [retry] */
+function bar(state, sign, strong, text, word, act, retry) {
+  const p = make("p", "", make("b", "", strong), ` ${text} `);
   if (retry) {
-    const span = document.createElement("span");
-    span.id = "bar-retry";
-    span.textContent = retryWords();
-    p.append(span);
+    const wait = make("span", "", retryWords());
+    wait.id = "bar-retry";
+    p.append(wait);
   }
-  const button = document.createElement("button");
-  button.className = "btn s";
-  button.type = "button";
-  button.textContent = word;
-  button.addEventListener("click", act);
-  node.append(sign, p, button);
+  const node = make("div", "bar", icon(sign), p, button(word, act));
+  if (state) node.dataset.state = state;
   return node;
 }
 
 let signedOut = false;
 let updated = false;
-
-/** Whether the server could be reached a moment ago. */
-export const reachable = () => mode !== "offline";
 
 /** Pauses or resumes live updates of this tab. */
 export function toggle() {
@@ -286,20 +270,20 @@ function apply() {
     for (const taker of takers.get(event) || []) taker(message);
   }
   for (const [id, part] of html) {
-    const el = document.getElementById(id);
+    const el = byId(id);
     if (el) patch(el, part);
   }
 }
 
 /** Starts the stream of this page. */
 export function startLive() {
-  document.getElementById("live")?.addEventListener("click", toggle);
+  byId("live")?.addEventListener("click", toggle);
   asks((query) => {
-    const topic = document.getElementById("topic")?.dataset.topic;
+    const topic = byId("topic")?.dataset.topic;
     query.set("topics", ["stats", ...(topic ? [topic] : [])].join(","));
-    const job = /** @type {HTMLElement | null} */ (document.getElementById("job"));
+    const job = byId("job");
     if (job) query.set("job", job.dataset.job || "");
-    const peek = /** @type {HTMLElement | null} */ (document.getElementById("peek"));
+    const peek = byId("peek");
     if (peek) query.set("peek", peek.dataset.peek || "");
   });
   document.addEventListener("visibilitychange", () => {

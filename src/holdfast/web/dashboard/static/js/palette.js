@@ -1,11 +1,12 @@
 // This exists so that every page and action is one shortcut away, and the keys are off while one types.
 
+import { byId, icon, make } from "./dom.js";
 import { ask, post } from "./forms.js";
 import { toggle } from "./live.js";
 import { currentJob, tableKey } from "./table.js";
 
 const base = document.documentElement.dataset.base || "";
-const box = () => /** @type {HTMLDialogElement} */ (document.getElementById("palette"));
+const box = () => byId("palette");
 
 /** @typedef {{word: string, note: string, icon: string, key: string, run: () => void}} Hit */
 
@@ -27,7 +28,7 @@ function hits() {
   for (const hit of list) hit.key = keys[/** @type {keyof typeof keys} */ (hit.word)] || "";
   list.push({ word: "New job", note: "choose a type", icon: "plus", key: "n", run: go("/types") });
   list.push({ word: "Pause or resume live updates", note: "this tab", icon: "paused", key: "r", run: toggle });
-  list.push({ word: "Change theme", note: "light, dark, system", icon: "theme", key: "t", run: () => document.getElementById("theme")?.click() });
+  list.push({ word: "Change theme", note: "light, dark, system", icon: "theme", key: "t", run: () => byId("theme")?.click() });
   if (id) {
     const at = `${base}/jobs/${encodeURIComponent(id)}`;
     const on = `this job, …${id.slice(-12)}`;
@@ -53,19 +54,11 @@ function fits(words, text) {
 
 function openPalette() {
   const dialog = box();
-  const field = document.createElement("div");
-  field.className = "ask";
   const input = document.createElement("input");
-  input.setAttribute("role", "combobox");
-  input.setAttribute("aria-label", "Go to or do");
-  input.setAttribute("aria-expanded", "true");
-  input.setAttribute("aria-controls", "hits");
-  input.placeholder = "A page, an action, or a job to find";
-  const escape = document.createElement("kbd");
-  escape.textContent = "Esc";
-  field.append(input, escape);
-  const list = document.createElement("div");
-  list.className = "hits";
+  const told = { role: "combobox", "aria-label": "Go to or do", "aria-expanded": "true", "aria-controls": "hits", placeholder: "A page, an action, or a job to find" };
+  for (const [name, value] of Object.entries(told)) input.setAttribute(name, value);
+  const field = make("div", "ask", input, make("kbd", "", "Esc"));
+  const list = make("div", "hits");
   list.id = "hits";
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", "Hits");
@@ -112,29 +105,12 @@ function openPalette() {
 
 /** @param {Hit} hit @param {number} at @param {boolean} on */
 function row(hit, at, on) {
-  const node = document.createElement("div");
+  const word = make("span", "clip", `${hit.word} `, make("span", "sub", hit.note));
+  const keys = hit.key.split(" ").filter(Boolean).map((key) => make("kbd", "", key));
+  const node = make("div", "", make("span", "icon-slot", icon(hit.icon)), word, ...keys);
   node.setAttribute("role", "option");
   node.id = `hit-${at}`;
   node.setAttribute("aria-selected", String(on));
-  const slot = document.createElement("span");
-  slot.className = "icon-slot";
-  const sign = /** @type {SVGElement} */ (document.querySelector(".topbar svg.i")?.cloneNode(true));
-  const use = sign?.querySelector("use");
-  if (use) use.setAttribute("href", (use.getAttribute("href") || "").replace(/#.*/, `#${hit.icon}`));
-  slot.append(sign);
-  const word = document.createElement("span");
-  word.className = "clip";
-  word.textContent = `${hit.word} `;
-  const note = document.createElement("span");
-  note.className = "sub";
-  note.textContent = hit.note;
-  word.append(note);
-  node.append(slot, word);
-  for (const key of hit.key.split(" ").filter(Boolean)) {
-    const kbd = document.createElement("kbd");
-    kbd.textContent = key;
-    node.append(kbd);
-  }
   return node;
 }
 
@@ -160,11 +136,11 @@ export function startKeys() {
     if (key === "g") going = Date.now();
     else if (key === "/") {
       event.preventDefault();
-      (document.getElementById("q") || document.getElementById("find"))?.focus();
+      (byId("q") || byId("find"))?.focus();
     } else if (key === "?") go("/help")();
-    else if (key === "n") location.href = /** @type {HTMLAnchorElement | null} */ (document.getElementById("new-job"))?.href || `${base}/types`;
+    else if (key === "n") location.href = byId("new-job")?.href || `${base}/types`;
     else if (key === "r") toggle();
-    else if (key === "t") document.getElementById("theme")?.click();
+    else if (key === "t") byId("theme")?.click();
     else if (tableKey(key, event)) return;
     else if (id && key === "o") location.href = at;
     else if (id && key === "p") post(`${at}/${pausable(id) ? "pause" : "resume"}`);
@@ -175,7 +151,7 @@ export function startKeys() {
 
 /** @param {string} id */
 function pausable(id) {
-  const row = document.getElementById(`row-${id}`);
+  const row = byId(`row-${id}`);
   if (row) return (row.dataset.fits || "").split(" ").includes("pause");
   return !document.querySelector("[data-key=resume]");
 }

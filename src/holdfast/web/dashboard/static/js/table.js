@@ -1,13 +1,12 @@
 // This exists so that the jobs table can be worked with while it lives: select, move by keys, and never lose one's place.
 
+import { byId, find, say } from "./dom.js";
 import { load, patchShape } from "./patch.js";
 import { asks, resubscribe, takes } from "./live.js";
-import { say } from "./toast.js";
 
-const one = (/** @type {string} */ id) => document.getElementById(id);
 const rows = () => /** @type {HTMLTableRowElement[]} */ ([...document.querySelectorAll("#rows > tr[data-id]")]);
 /** @param {Element} row */
-const tick = (row) => /** @type {HTMLInputElement | null} */ (row.querySelector("input[type=checkbox]"));
+const tick = (row) => find(row, "input[type=checkbox]");
 
 /** Ids that are selected; kept while the page changes, and over sorting and paging. @type {Set<string>} */
 const selected = new Set(JSON.parse(sessionStorage.getItem("holdfast-selected") || "[]"));
@@ -23,35 +22,35 @@ function keep() {
 }
 
 function bar() {
-  const sel = one("sel");
+  const sel = byId("sel");
   if (!sel) return;
   sel.classList.add("scripted");
   sel.classList.toggle("shown", selected.size > 0 || every);
-  const count = every ? one("sel-all")?.textContent?.replace("Select all ", "") || "All" : String(selected.size);
+  const count = every ? byId("sel-all")?.textContent?.replace("Select all ", "") || "All" : String(selected.size);
   const text = `${count} selected`;
-  const b = one("sel-count");
+  const b = byId("sel-count");
   if (b && b.textContent !== text) b.textContent = text;
   const fits = new Map();
   for (const row of rows()) if (selected.has(row.dataset.id || "")) for (const action of (row.dataset.fits || "").split(" ")) fits.set(action, (fits.get(action) || 0) + 1);
-  const away = [...selected].filter((id) => !one(`row-${id}`)).length;
+  const away = [...selected].filter((id) => !byId(`row-${id}`)).length;
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (sel.querySelectorAll("[data-action]"))) {
     const n = fits.get(button.dataset.action) || 0;
-    const note = /** @type {HTMLElement} */ (button.querySelector(".n"));
+    const note = find(button, ".n");
     const words = every ? "" : away ? `${n}+` : String(n);
     if (note.textContent !== words) note.textContent = words;
     const none = !every && !away && !n;
     button.setAttribute("aria-disabled", String(none));
     button.title = none ? "No selected job allows it" : "";
   }
-  const all = /** @type {HTMLInputElement | null} */ (one("check-all"));
+  const all = byId("check-all");
   const here = rows().filter((row) => selected.has(row.dataset.id || "")).length;
   if (all) {
     all.checked = here > 0 && here === rows().length;
     all.indeterminate = here > 0 && here < rows().length;
   }
-  const more = /** @type {HTMLElement | null} */ (one("sel-all"));
+  const more = byId("sel-all");
   if (more) more.hidden = every || !document.querySelector(".pages a");
-  const clear = /** @type {HTMLElement | null} */ (one("sel-clear"));
+  const clear = byId("sel-clear");
   if (clear) clear.hidden = false;
 }
 
@@ -60,7 +59,7 @@ function select(id, on) {
   if (on) selected.add(id);
   else selected.delete(id);
   every = false;
-  const row = one(`row-${id}`);
+  const row = byId(`row-${id}`);
   const box = row && tick(row);
   if (box && box.checked !== on) box.checked = on;
 }
@@ -93,15 +92,15 @@ function move(step) {
   cursor = next.dataset.id || "";
   next.classList.add("cursor");
   next.scrollIntoView({ block: "nearest" });
-  /** @type {HTMLElement | null} */ (next.querySelector("a"))?.focus({ preventScroll: true });
+  find(next, "a")?.focus({ preventScroll: true });
 }
 
 /** The job that keys act on: that of the page, the peek, or the row under the cursor. */
 export function currentJob() {
-  const job = one("job")?.dataset.job || one("peek")?.dataset.peek || cursor;
-  const row = job && one(`row-${job}`);
+  const job = byId("job")?.dataset.job || byId("peek")?.dataset.peek || cursor;
+  const row = job && byId(`row-${job}`);
   const held = document.activeElement?.closest("tr[data-id]");
-  return held instanceof HTMLElement && !one("job") ? held.dataset.id || job : row || one("job") || one("peek") ? job : "";
+  return held instanceof HTMLElement && !byId("job") ? held.dataset.id || job : row || byId("job") || byId("peek") ? job : "";
 }
 
 /** @param {string} id */
@@ -114,14 +113,14 @@ export function look(id) {
 }
 
 async function showPeek() {
-  const list = one("list");
+  const list = byId("list");
   const id = new URL(location.href).searchParams.get("peek");
   for (const row of rows()) {
     if (row.dataset.id === id) row.setAttribute("aria-current", "true");
     else row.removeAttribute("aria-current");
   }
   if (!id) {
-    one("peek")?.remove();
+    byId("peek")?.remove();
     list?.classList.remove("with-peek");
     return resubscribe();
   }
@@ -129,7 +128,7 @@ async function showPeek() {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const found = page.getElementById("peek");
   if (!found || !list) return;
-  const old = one("peek");
+  const old = byId("peek");
   if (old) old.replaceWith(found);
   else list.append(found);
   list.classList.add("with-peek");
@@ -138,7 +137,7 @@ async function showPeek() {
 
 /** Shows what is new, from the top. */
 export async function showNew() {
-  const pill = one("pill");
+  const pill = byId("pill");
   if (pill) pill.hidden = true;
   fresh = 0;
   const url = new URL(location.href);
@@ -160,12 +159,12 @@ function restore() {
 
 /** Whether rows may come in by themselves: nobody reads, selects, points or types here. */
 function idle() {
-  const table = one("table");
+  const table = byId("table");
   if (!table || table.dataset.first !== "yes" || table.dataset.sort !== "-created") return false;
   if (scrollY > 60 || selected.size || over || Date.now() - pointed < 1500) return false;
   if (document.querySelector("dialog[open], :popover-open, #peek")) return false;
   const focus = document.activeElement;
-  return !(focus && focus !== document.body && one("list")?.contains(focus)) && getSelection()?.isCollapsed !== false;
+  return !(focus && focus !== document.body && byId("list")?.contains(focus)) && getSelection()?.isCollapsed !== false;
 }
 
 let fresh = 0;
@@ -184,7 +183,7 @@ function take(message) {
   const quiet = Math.max(flashFrom[1], flashFrom[2]) >= 50 || matchMedia("(prefers-reduced-motion: reduce)").matches;
   let failed = 0;
   for (const [id, text] of html) {
-    const row = one(`row-${id}`);
+    const row = byId(`row-${id}`);
     if (!row) continue;
     const before = quiet ? [] : [...row.children].map((cell) => cell.querySelector("time") ? "" : cell.textContent);
     const was = row.dataset.look;
@@ -201,7 +200,7 @@ function take(message) {
     });
   }
   for (const id of message.gone || []) {
-    const row = one(`row-${id}`);
+    const row = byId(`row-${id}`);
     if (!row) continue;
     row.classList.add("left");
     select(id, false);
@@ -238,7 +237,7 @@ async function arrived(count) {
     }
     return;
   }
-  const pill = one("pill");
+  const pill = byId("pill");
   if (!pill || entering) return;
   pill.hidden = !count;
   const words = /** @type {HTMLElement} */ (pill.firstElementChild);
@@ -248,9 +247,9 @@ async function arrived(count) {
 
 export function startTable() {
   asks((query) => {
-    const table = one("table");
+    const table = byId("table");
     if (!table) {
-      if (one("filter")) query.set("q", one("bulk") ? "" : new URL(location.href).searchParams.get("q") || "");
+      if (byId("filter")) query.set("q", byId("bulk") ? "" : new URL(location.href).searchParams.get("q") || "");
       return;
     }
     query.set("ids", rows().map((row) => row.dataset.id).join(","));
@@ -260,7 +259,7 @@ export function startTable() {
     if (state) query.set("state", state);
   });
   takes("rows", take);
-  if (!one("list")) return;
+  if (!byId("list")) return;
   // ids of another search are not meant any more
   const place = new URL(location.href);
   place.searchParams.delete("cursor");
@@ -271,7 +270,7 @@ export function startTable() {
   restore();
   keep();
 
-  const list = /** @type {HTMLElement} */ (one("list"));
+  const list = byId("list");
   list.addEventListener("pointerenter", () => (over = true));
   list.addEventListener("pointerleave", () => (over = false));
   list.addEventListener("pointermove", () => (pointed = Date.now()));
@@ -323,7 +322,7 @@ export function startTable() {
 
 /** What the keys do on a list. @param {string} key @param {KeyboardEvent} event @returns {boolean} */
 export function tableKey(key, event) {
-  if (!one("rows")) return false;
+  if (!byId("rows")) return false;
   if (key === "j" || key === "k") move(key === "j" ? 1 : -1);
   else if (key === "x" || key === "X") {
     const id = currentJob();
@@ -332,11 +331,11 @@ export function tableKey(key, event) {
     else select(id, !selected.has(id));
     anchor = id;
     done();
-  } else if (key === "." && !one("pill")?.hidden) showNew();
+  } else if (key === "." && !byId("pill")?.hidden) showNew();
   else if (key === "Enter" && document.activeElement?.matches("#rows a[href]") && innerWidth > 720) {
     event.preventDefault();
     look(currentJob());
-  } else if (key === "Escape" && one("peek")) look("");
+  } else if (key === "Escape" && byId("peek")) look("");
   else if (key === "Escape" && selected.size) clear();
   else return false;
   return true;

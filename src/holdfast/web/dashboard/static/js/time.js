@@ -1,6 +1,8 @@
 // This exists so that every time on a page is told in the viewer's zone and goes on counting, by one timer.
 // The words are the same as those of format.py.
 
+import { byId } from "./dom.js";
+
 const root = document.documentElement;
 
 /** How far the server's clock is ahead of this one, in ms. @type {number} */
@@ -126,7 +128,7 @@ export function startClocks() {
   document.cookie = `holdfast_browser_zone=${own};path=${root.dataset.base || ""}/;max-age=31536000;samesite=lax`;
   if (!root.dataset.zone) {
     for (const node of document.querySelectorAll("[data-zone-word]")) node.textContent = own;
-    const word = document.getElementById("zone-word");
+    const word = byId("zone-word");
     if (word) word.textContent = own.split("/").pop()?.replaceAll("_", " ") || own;
   }
   retell();
