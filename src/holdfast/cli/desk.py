@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, redirect_stdout
 from typing import Any, Protocol
 
 from holdfast.cli.options import Common
@@ -96,4 +97,7 @@ def load(path: str | None) -> Any:
     from holdfast.app import Holdfast
     from holdfast.runtime.plugins import load_app
 
-    return load_app(path) if path else Holdfast()
+    if not path:
+        return Holdfast()
+    with redirect_stdout(sys.stderr):  # what a program prints while it is loaded is no answer of ours
+        return load_app(path)

@@ -1,4 +1,4 @@
-"""Apps for the tests of the command line: `tests.unit.cli.sample:app` is a new one, with the settings of now, each time it is asked for."""
+"""Apps for the tests of the command line; `app` is a new one, with the settings of now, each time it is asked for."""
 
 from __future__ import annotations
 
