@@ -21,8 +21,10 @@ SLACK = 600_000_000
 """By how much `created_at` may go back while `seq` goes on: ten minutes of a wall clock that was set back."""
 MANY_VALUES = 500
 """A prefix that fits more values than this is read as one piece of the index, which has to be sorted."""
-LARGE = 50_000
-"""Entries up to which such a piece is worth sorting, and up to which plans are compared."""
+LARGE = 10_000
+"""Entries up to which such a piece is worth sorting."""
+COMPARED = 50_000
+"""Entries up to which plans are compared; two that are larger count as equal."""
 NEWEST = 256
 """When so many of the newest jobs all fit a prefix of the id, it is not worth looking for the bounds of what fits."""
 
@@ -194,7 +196,7 @@ class Planner:
             return plans[0] if plans else None
         best, least = plans[0], LAST
         for plan in plans:
-            size = plan.count(self._db, min(least, LARGE))
+            size = plan.count(self._db, min(least, COMPARED))
             if size < least:
                 best, least = plan, size
             if least == 0:
@@ -263,17 +265,15 @@ class Planner:
 
     def _id_prefix(self, prefix: str) -> tuple[int, int, Plan | None]:
         """Bounds of seq, and the plan when the piece of the index is small enough to be sorted."""
-        plan = Plan((_of_id(_within("jobs.id", prefix)),))
-        if plan.count(self._db, LARGE) < LARGE:
-            return FIRST, LAST, plan
-        text, values = plan.runs[0].where
-        newest = (
-            f"SELECT min({text}) FROM (SELECT jobs.id FROM jobs ORDER BY seq DESC LIMIT {NEWEST}) AS jobs"
-        )
+        run = _of_id(_within("jobs.id", prefix))
+        text, values = run.where
+        newest = f"SELECT min({text}) FROM (SELECT jobs.id FROM jobs WHERE seq > 0 ORDER BY seq DESC LIMIT {NEWEST}) AS jobs"
         if next(self._db.execute(newest, values))[0]:
             return FIRST, LAST, None
+        if run.count(self._db, LARGE) < LARGE:
+            return FIRST, LAST, Plan((run,))
         ((first, last),) = self._db.execute(
-            f"SELECT min(seq), max(seq) FROM {plan.runs[0].entries} WHERE {text}", values
+            f"SELECT min(seq), max(seq) FROM {run.entries} WHERE {text}", values
         )
         return first - 1, last + 1, None
 

@@ -1,0 +1,286 @@
+"""Rows for the tests of searches, put into a real file, and a plain reading of the nodes over them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from holdfast.core.query import (
+    And,
+    ArgPath,
+    Duration,
+    Glob,
+    JobState,
+    Node,
+    Not,
+    Number,
+    Or,
+    Pattern,
+    Phrase,
+    Present,
+    Query,
+    Text,
+    Time,
+    Word,
+    parse,
+)
+from holdfast.storage.sqlite import SqliteStore
+
+NOW = datetime(2026, 11, 19, 16, 0, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def us(instant: datetime) -> int:
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def ask(text: str) -> Query:
+    return parse(text, now=NOW, me="ann")
+
+
+@dataclass
+class Job:
+    """One row, with its tags and the times at which it became claimable again."""
+
+    id: str
+    type: str = "mail"
+    queue: str = "default"
+    state: str = "enqueued"
+    reason: str | None = None
+    actor: str | None = None
+    requested: str | None = None
+    requested_by: str | None = None
+    priority: int = 0
+    args: Any = field(default_factory=dict[str, Any])
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
+    progress: dict[str, float] | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    attempt: int = 0
+    worker: str | None = None
+    unique_key: str | None = None
+    created_at: int = us(NOW)
+    run_at: int | None = None
+    started_at: int | None = None
+    finished_at: int | None = None
+    enqueued_again: tuple[int, ...] = ()
+
+    @property
+    def wait(self) -> int | None:
+        times = [self.created_at] if self.state == "enqueued" else []
+        before = [
+            at
+            for at in (*times, *self.enqueued_again)
+            if self.started_at is not None and at <= self.started_at
+        ]
+        return self.started_at - max(before) if self.started_at is not None and before else None
+
+
+PLAIN = (
+    *(
+        "id",
+        "type",
+        "queue",
+        "state",
+        "reason",
+        "actor",
+        "requested",
+        "requested_by",
+        "priority",
+        "owner",
+        "error_type",
+    ),
+    *(
+        "error_message",
+        "attempt",
+        "worker",
+        "unique_key",
+        "created_at",
+        "run_at",
+        "started_at",
+        "finished_at",
+    ),
+)
+INSERT = f"""
+INSERT INTO jobs ({", ".join(PLAIN)}, args, tags, progress, changed_at, max_attempts)
+VALUES ({", ".join("?" * len(PLAIN))}, ?, ?, ?, 0, 11) RETURNING seq
+"""
+
+
+def connect(folder: Path) -> apsw.Connection:
+    """A connection to a new store."""
+    store = SqliteStore(folder / "jobs.db", durability="normal")
+    store.open()
+    store.close()
+    return apsw.Connection(str(folder / "jobs.db"))
+
+
+def put(db: apsw.Connection, jobs: Iterable[Job]) -> list[int]:
+    """Store the jobs as they are; answers their seqs."""
+    seqs: list[int] = []
+    with db:
+        for job in jobs:
+            plain = [getattr(job, name) for name in PLAIN]
+            tags = json.dumps(job.tags, ensure_ascii=False) if job.tags else None
+            progress = None if job.progress is None else json.dumps(job.progress)
+            ((seq,),) = db.execute(INSERT, (*plain, compact(job.args), tags, progress))
+            db.executemany("INSERT INTO job_tags (tag, job) VALUES (?, ?)", [(tag, seq) for tag in job.tags])
+            again = [(at, seq) for at in job.enqueued_again]
+            db.executemany("INSERT INTO events (at, kind, job, state) VALUES (?, 0, ?, 'enqueued')", again)
+            seqs.append(seq)
+    return seqs
+
+
+def compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+# -- what a node means, read plainly ----------------------------------------------------------------------------------------
+
+
+def matches(node: Node | None, job: Job) -> bool:
+    match node:
+        case None:
+            return True
+        case And():
+            return all(matches(item, job) for item in node.items)
+        case Or():
+            return any(matches(item, job) for item in node.items)
+        case Not():
+            return not matches(node.item, job)
+        case JobState():
+            return any(
+                job.state == asked.state
+                and (asked.reason is None or job.reason == asked.reason)
+                and (asked.requested is None or job.requested == asked.requested)
+                for asked in node.any_of
+            )
+        case Text():
+            return any(value in node.values for value in values(node.field, job))
+        case Glob():
+            return any(fits(node.pattern, value) for value in values(node.field, job))
+        case Phrase():
+            return job.error_message is not None and contains(job.error_message, node.text)
+        case Present():
+            return bool(values(node.field, job))
+        case Number():
+            return any(compare(value, node.op, node.value, node.high) for value in values(node.field, job))
+        case Duration():
+            low, high = round(node.seconds * 1e6), None if node.high is None else round(node.high * 1e6)
+            return any(compare(value, node.op, low, high) for value in values(node.field, job))
+        case Time():
+            low, high = (None if at is None else us(at) for at in (node.low, node.high))
+            found = values(node.field, job)
+            return any((low is None or low <= at) and (high is None or at < high) for at in found)
+        case ArgPath():
+            return argument(node, job.args)
+        case Word():
+            texts = [job.type, compact(job.args), job.error_message or "", *job.tags]
+            escaped = json.dumps(node.text, ensure_ascii=False)[1:-1]
+            starts = contains(job.id[: len(node.text)], node.text)
+            return (
+                starts
+                or contains(compact(job.args), escaped)
+                or any(contains(text, node.text) for text in texts)
+            )
+
+
+def values(name: str, job: Job) -> list[Any]:
+    match name:
+        case "tag":
+            return list(job.tags)
+        case "paused-by":
+            found = (
+                job.actor if job.state == "paused" else job.requested_by if job.requested == "pause" else None
+            )
+        case "cancelled-by":
+            found = (
+                job.actor
+                if job.state == "cancelled"
+                else job.requested_by
+                if job.requested == "cancel"
+                else None
+            )
+        case "progress":
+            known = job.progress is not None and job.progress.get("total", 0) > 0
+            found = 100.0 * job.progress["done"] / job.progress["total"] if known and job.progress else None
+        case "duration":
+            ended = job.finished_at is not None and job.started_at is not None
+            found = job.finished_at - job.started_at if ended else None  # type: ignore[operator]
+        case "wait":
+            found = job.wait
+        case "schedule" | "batch" | "parent" | "version" | "fingerprint":
+            found = None
+        case _:
+            columns = {
+                "error": "error_type",
+                "key": "unique_key",
+                "created": "created_at",
+                "run": "run_at",
+                "started": "started_at",
+                "finished": "finished_at",
+            }
+            found = getattr(job, columns.get(name, name))
+    return [] if found is None else [found]
+
+
+def fits(pattern: Pattern, text: str) -> bool:
+    return re.fullmatch(".*".join(re.escape(part) for part in pattern.parts), text, re.DOTALL) is not None
+
+
+def contains(text: str, part: str) -> bool:
+    """Letter case apart: of ASCII letters, and of others as soon as one of them is asked for."""
+
+    def same(one: str, other: str) -> bool:
+        if part.isascii() and not (one.isascii() and other.isascii()):
+            return one == other
+        return one == other or one.lower() == other.lower() or one.upper() == other.upper()
+
+    places = range(len(text) - len(part) + 1)
+    return any(all(same(text[at + k], part[k]) for k in range(len(part))) for at in places)
+
+
+def compare(value: Any, op: str, low: Any, high: Any) -> bool:
+    match op:
+        case "=":
+            return value == low
+        case "<":
+            return value < low
+        case "<=":
+            return value <= low
+        case ">":
+            return value > low
+        case ">=":
+            return value >= low
+        case _:
+            return low <= value <= high
+
+
+def argument(node: ArgPath, args: Any) -> bool:
+    here = args
+    for step in node.path:
+        fits_here = isinstance(here, dict) if isinstance(step, str) else isinstance(here, list)
+        if not fits_here or (step not in here if isinstance(here, dict) else step >= len(here)):
+            return False
+        here = here[step]
+    wanted = node.value
+    if isinstance(wanted, Pattern):
+        return isinstance(here, str) and fits(wanted, here)
+    if node.op == "present":
+        return True
+    if node.op == "~":
+        return (here if isinstance(here, str) else compact(here)) == wanted
+    if wanted is None or isinstance(wanted, bool):
+        return here is wanted
+    if isinstance(wanted, str):
+        return isinstance(here, str) and compare(here, node.op, wanted, node.high)
+    number = isinstance(here, int | float) and not isinstance(here, bool)
+    return number and compare(here, node.op, wanted, node.high)

@@ -1,0 +1,377 @@
+"""A search finds exactly the jobs that a plain reading of its nodes finds, whatever stands in them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from holdfast.core.query import QueryError
+from holdfast.core.query.canonical import quote
+from holdfast.core.states import State
+from holdfast.storage.sqlite import runs, scan, search
+from tests.unit.storage.search_rows import NOW, Job, ask, connect, matches, put, us
+
+SECOND = 1_000_000
+NAMES = (
+    "mail",
+    "mail.send",
+    "Mail",
+    "a%b",
+    "a_b",
+    "axb",
+    "a*b",
+    "a?b",
+    "a[b]",
+    "a]b",
+    "x'y",
+    'x"y',
+    "x\\y",
+    "ä",
+    "Äx",
+    "ÉTÉ",
+    "été",
+)
+ODD = (
+    "😀",
+    "\U0010ffff",
+    "\ud7ff",
+    "\ue000",
+    "line\nbreak",
+    "null",
+    "me",
+    "-x",
+    "a,b",
+    "(a)",
+    "OR",
+    "x:y",
+    "%",
+    "_",
+    "*",
+    "[",
+    ";--",
+)
+TEXTS = NAMES + ODD
+KEYS = ("n", "a.b", "a b", 'q"q', "b\\s", "ä", "", "0", "#", "$", "[0]")
+
+NUMBERS = (-1, 0, 1, 2, 2**53 + 1, 2**63 - 1, -(2**63), 0.5, 1e10, 1e-7, -0.0, 1e300)
+
+names = st.sampled_from(TEXTS)
+keys = st.sampled_from(KEYS)
+
+
+class Maker(random.Random):
+    """Rows from a seed: drawing each value by itself would take most of the time of the test."""
+
+    def maybe(self, values: Sequence[Any]) -> Any:
+        return self.choice(values) if self.random() < 0.7 else None
+
+    def at(self) -> int:
+        return us(NOW) + self.randint(-40, 40) * 60 * SECOND
+
+    def when(self) -> int | None:
+        return self.at() if self.random() < 0.7 else None
+
+    def value(self, depth: int) -> Any:
+        kind = self.random()
+        if depth and kind < 0.2:
+            return [self.value(depth - 1) for _ in range(self.randint(0, 2))]
+        if depth and kind < 0.4:
+            return self.mapping(depth - 1)
+        return self.choice((*NUMBERS, True, False, None, *self.sample(TEXTS, 12)))
+
+    def mapping(self, depth: int) -> dict[str, Any]:
+        return {self.choice(KEYS): self.value(depth) for _ in range(self.randint(0, 3))}
+
+    def job(self, n: int) -> Job:
+        return Job(
+            id=f"{self.choice(('01J8', '01j9', 'a%', 'ä', '😀'))}-{n}",
+            type=self.choice(TEXTS),
+            queue=self.choice(TEXTS),
+            state=self.choice([state.value for state in State]),
+            reason=self.maybe(("retry", "deploy", "x'y")),
+            actor=self.maybe(TEXTS),
+            requested=self.maybe(("pause", "cancel")),
+            requested_by=self.maybe(TEXTS),
+            priority=self.randint(-2, 2),
+            args=self.mapping(2),
+            owner=self.maybe(TEXTS),
+            tags=tuple(self.sample(TEXTS, self.randint(0, 3))),
+            progress=self.maybe(({"done": 1, "total": 2}, {"done": 7.0, "total": 0}, {"done": 3})),
+            error_type=self.maybe(TEXTS),
+            error_message=f"{self.choice(TEXTS)} {self.choice(TEXTS)}" if self.random() < 0.7 else None,
+            attempt=self.randint(0, 3),
+            worker=self.maybe(TEXTS),
+            unique_key=self.maybe((f"k{n}", f"a%{n}")),
+            # In the order of seq, but for a clock that was set back by less than is allowed for.
+            created_at=us(NOW) + (3 * n - 30 + self.randint(-4, 4)) * 60 * SECOND,
+            run_at=self.when(),
+            started_at=self.when(),
+            finished_at=self.when(),
+            enqueued_again=tuple(self.at() for _ in range(self.randint(0, 2))),
+        )
+
+
+def make(seed: int, number: int) -> list[Job]:
+    maker = Maker(seed)
+    return [maker.job(n) for n in range(number)]
+
+
+jobs = st.builds(make, st.integers(0, 10_000), st.integers(0, 20))
+QUOTED = tuple(quote(name) for name in TEXTS if "\n" not in name)
+PATTERNS = (
+    *(
+        "*",
+        "null",
+        "m*",
+        "mail*",
+        "*b",
+        "*a*",
+        "a*b",
+        "a%*",
+        "*x*y*",
+        "ä*",
+        "😀*",
+        "\U0010ffff*",
+        "\ud7ff*",
+        "[*",
+        "*?*",
+    ),
+)
+FIELDS = (
+    "type",
+    "queue",
+    "owner",
+    "tag",
+    "id",
+    "reason",
+    "worker",
+    "schedule",
+    "key",
+    "paused-by",
+    "cancelled-by",
+    "parent",
+)
+texts = st.sampled_from(QUOTED + PATTERNS)
+fields = st.sampled_from(FIELDS)
+states = st.sampled_from([*(state.value for state in State), "retrying", "pausing", "cancelling"])
+moments = st.sampled_from(
+    [
+        ">10m",
+        "<10m",
+        ">=5m",
+        "<=5m",
+        "today",
+        "2026-11-19T15:50Z..2026-11-19T16:10Z",
+        "<2026-11-19T16:20Z",
+        "*",
+        "null",
+    ]
+)
+spans = st.sampled_from(["1m", ">5m", "<1m", ">=10m", "0s..10m", "*", "null"])
+whole = st.sampled_from(["0", ">0", ">=1", "<2", "-1..1", "*", "null"])
+steps = st.one_of(keys.map(lambda key: f"[{quote(key)}]"), st.integers(0, 1).map(lambda n: f"[{n}]"))
+paths = st.tuples(keys.map(lambda key: f"[{quote(key)}]"), st.one_of(st.just(""), steps))
+WANTED = (
+    *(
+        "1",
+        "0",
+        "0.5",
+        "1e10",
+        "-0.0",
+        "true",
+        "false",
+        "null",
+        "9223372036854775807",
+        ">0",
+        "<=1",
+        ">9007199254740992",
+    ),
+    *(
+        "-1..1",
+        '>"a"',
+        '<"ä"',
+        '~"1"',
+        '~"true"',
+        '~"null"',
+        '~"1e300"',
+        '~"[]"',
+        '~"x\'y"',
+        "=2",
+        ">=0.5",
+        "*",
+    ),
+)
+wanted = st.one_of(texts, st.sampled_from(WANTED))
+lists = st.lists(texts, min_size=1, max_size=3).map(",".join)
+terms = st.one_of(
+    st.builds("{}:{}".format, fields, lists),
+    st.lists(states, min_size=1, max_size=3).map(lambda found: f"state:{','.join(found)}"),
+    st.builds("{}:{}".format, st.sampled_from(["created", "finished", "run", "started"]), moments),
+    st.builds("{}:{}".format, st.sampled_from(["duration", "wait"]), spans),
+    st.builds("{}:{}".format, st.sampled_from(["attempt", "priority"]), whole),
+    st.builds("progress:{}".format, st.sampled_from(["50", "<50", ">=0", "*", "null"])),
+    st.builds("args{}:{}".format, paths.map("".join), wanted),
+    st.builds("error:{}".format, st.one_of(lists, st.sampled_from(["#a1", "mail", '"été a"', '"x\'Y"']))),
+    st.sampled_from(QUOTED),
+    st.sampled_from(["01J", "MAIL", "ÄX", "a%", "]"]),
+)
+queries = st.recursive(
+    terms,
+    lambda inner: st.one_of(
+        inner.map(lambda text: f"-({text})"),
+        st.lists(inner, min_size=2, max_size=3).map(lambda parts: f"({' OR '.join(parts)})"),
+        st.lists(inner, min_size=2, max_size=3).map(lambda parts: f"({' '.join(parts)})"),
+    ),
+    max_leaves=5,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small() -> Iterator[None]:
+    """Sizes at which a few rows already go every way: several windows, long prefixes, many values."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "WINDOW", 4)
+        patch.setattr(runs, "MANY_VALUES", 3)
+        patch.setattr(runs, "LARGE", 5)
+        patch.setattr(runs, "COMPARED", 8)
+        patch.setattr(runs, "NEWEST", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apsw.Connection]:
+    connection = connect(tmp_path_factory.mktemp("meaning"))
+    yield connection
+    connection.close()
+
+
+def test_each_term_by_itself_finds_what_it_means(db: apsw.Connection) -> None:
+    """The same without chance: every field and every way to ask for an argument, on rows that have each value."""
+    rows = make(1, 250)
+    asked = [f"{field}:{text}" for field in FIELDS for text in QUOTED + PATTERNS]
+    places = [f"args[{quote(key)}]{step}" for key in KEYS for step in ("", "[0]")]
+    asked += [f"{place}:{text}" for place in places for text in QUOTED + PATTERNS + WANTED]
+    asked += [*QUOTED, *(f"error:{text}" for text in QUOTED)]
+    told = 0
+    db.execute("SAVEPOINT example")
+    try:
+        seqs = put(db, rows)
+        for text in asked:
+            query = ask(text)
+            where, values = search.condition(query)
+            selected = {seq for (seq,) in db.execute(f"SELECT seq FROM jobs WHERE {where}", values)}
+            found = {seq for seq, job in zip(seqs, rows, strict=True) if matches(query.root, job)}
+            assert selected == found, text
+            told += 0 < len(found) < len(rows)
+    finally:
+        db.execute("ROLLBACK TO example")
+        db.execute("RELEASE example")
+    assert told > len(asked) // 3  # the test itself tells matches apart
+
+
+@settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(rows=jobs, text=st.one_of(st.just(""), queries))
+def test_a_search_finds_what_its_nodes_mean(db: apsw.Connection, rows: list[Job], text: str) -> None:
+    try:
+        query = ask(text)
+    except QueryError:
+        return
+    db.execute("SAVEPOINT example")
+    try:
+        seqs = put(db, rows)
+        found = [seq for seq, job in zip(seqs, rows, strict=True) if matches(query.root, job)]
+        where, values = search.condition(query)
+        selected = [
+            seq for (seq,) in db.execute(f"SELECT seq FROM jobs WHERE 1 AND {where} ORDER BY seq", values)
+        ]
+        assert selected == found
+        assert listed(db, text, "created") == found
+        assert listed(db, text, "-created") == found[::-1]
+        assert sorted(listed(db, text, "-priority")) == found
+        assert search.count(db, query, cap=100) == search.Count(len(found), False)
+    finally:
+        db.execute("ROLLBACK TO example")
+        db.execute("RELEASE example")
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(rows=jobs, text=terms, state=states)
+def test_counts_by_state_leave_out_the_states_of_the_search(
+    db: apsw.Connection, rows: list[Job], text: str, state: str
+) -> None:
+    try:
+        rest, query = ask(text), ask(f"state:{state} {text} -state:failed")
+    except QueryError:
+        return
+    if text.startswith("state:"):
+        return
+    db.execute("SAVEPOINT example")
+    try:
+        put(db, rows)
+        found = [job for job in rows if matches(rest.root, job)]
+        counts = search.count_by_state(db, query, cap=100)
+        expected = {name.value: sum(job.state == name for job in found) for name in State}
+        expected["retrying"] = sum(job.state == "scheduled" and job.reason == "retry" for job in found)
+        assert {name: counted.count for name, counted in counts.items()} == expected
+        assert not any(counted.capped for counted in counts.values())
+    finally:
+        db.execute("ROLLBACK TO example")
+        db.execute("RELEASE example")
+
+
+def listed(db: apsw.Connection, text: str, sort: str) -> list[int]:
+    """All pages, three at a time."""
+    seqs: list[int] = []
+    cursor = None
+    while True:
+        page = search.page(db, ask(text), sort=sort, limit=3, cursor=cursor)
+        assert page.searched is None
+        seqs += [job.seq for job in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            return seqs
+
+
+def test_everything_is_found_by_no_search(tmp_path: Path) -> None:
+    db = connect(tmp_path)
+    assert search.condition(None) == ("1", [])
+    assert search.condition(ask("")) == ("1", [])
+    put(db, [Job("a"), Job("b")])
+    assert listed(db, "", "created") == [1, 2]
+    db.close()
+
+
+def test_no_value_stands_in_the_statement() -> None:
+    hostile = "x' OR 1=1; DROP TABLE jobs --"
+    for text in (
+        f"type:{quote(hostile)}",
+        f'args["{hostile}"]:{quote(hostile)}',
+        quote(hostile),
+        f"error:{quote(hostile)}",
+    ):
+        where, values = search.condition(ask(text))
+        assert "DROP" not in where
+        assert any("DROP" in str(value) for value in values)
+
+
+def test_a_worker_is_found_by_its_id_and_by_its_name(tmp_path: Path) -> None:
+    db = connect(tmp_path)
+    db.execute(
+        """INSERT INTO workers (id, name, host, pid, version, state, queues, types, slots, started_at, heartbeat_at, boot,
+                                deadline)
+           VALUES ('w-17', 'web-3', 'host-1', 1, '1', 'live', '[]', '[]', 1, 0, 0, 'b', 0)"""
+    )
+    put(db, [Job("a", worker="w-17"), Job("b", worker="w-18"), Job("c")])
+    assert [
+        listed(db, text, "created")
+        for text in ("worker:w-17", "worker:web-3", "worker:host-*", "worker:w-1*")
+    ] == [*([1], [1], [1], [1, 2])]
+    assert listed(db, "-worker:web-3", "created") == [2, 3]
+    db.close()
