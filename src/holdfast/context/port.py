@@ -13,13 +13,11 @@ class Flags:
     `lost`: the job belongs to another attempt.
     """
 
-    __slots__ = ("cancel", "lost", "pause", "stop")
-
-    def __init__(self) -> None:
-        self.pause = False
-        self.cancel = False
-        self.stop = False
-        self.lost = False
+    # defaults of the class: most attempts are over before anybody asks for anything
+    pause = False
+    cancel = False
+    stop = False
+    lost = False
 
     @property
     def any(self) -> bool:
@@ -43,8 +41,12 @@ class Attempt(NamedTuple):
 class Port(Protocol):
     """One attempt's line to its worker."""
 
-    attempt: Attempt
     flags: Flags
+
+    @property
+    def attempt(self) -> Attempt:
+        """What the job may know of itself."""
+        ...
 
     def progress(self, text: str) -> None:
         """Hand up the newest progress (JSON text); sent within half a second, the newest wins. Never blocks.

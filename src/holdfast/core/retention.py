@@ -18,11 +18,7 @@ class Retention:
 
     def until(self, state: State, now: int) -> int | None:
         """When a job that ended in `state` at `now` may be removed, or None."""
-        seconds = {
-            State.SUCCEEDED: self.succeeded,
-            State.FAILED: self.failed,
-            State.CANCELLED: self.cancelled,
-        }[state]
+        seconds: float | None = getattr(self, state)
         return None if seconds is None else now + int(seconds * 1_000_000)
 
 

@@ -20,6 +20,11 @@ def new_id() -> str:
     return f"{head[:8]}-{head[8:]}-7{tail[1:4]}-{variant}{tail[5:8]}-{tail[8:]}"
 
 
+def new_worker_id() -> str:
+    """Twelve random characters for one start of a worker process; short, because every row that it touches carries it."""
+    return os.urandom(6).hex()
+
+
 def from_us(value: int) -> datetime:
     """The aware UTC datetime of a stored time."""
     return datetime.fromtimestamp(value // 1_000_000, UTC).replace(microsecond=value % 1_000_000)

@@ -45,7 +45,6 @@ class Fetcher:
         pools: Mapping[str, Pool],
         queues: tuple[str, ...],
         slots: int,
-        start: Callable[[Claimed], None],
     ) -> None:
         self._gateway = gateway
         self._worker = worker
@@ -53,7 +52,6 @@ class Fetcher:
         self._pools = [pool for pool in pools.values() if pool.types]
         self._pool_of = {name: pool for pool in self._pools for name in pool.types}
         self._slots = slots
-        self._start = start
         self._ended: list[Settlement] = []
         self._sent: list[Settlement] = []
         self._exchanging = False
@@ -94,8 +92,8 @@ class Fetcher:
         self._claiming = False
         self._changed.set()
 
-    async def run(self) -> None:
-        """Until cancelled. The store failing is waited out; nothing that has ended is forgotten."""
+    async def run(self, start: Callable[[Claimed], None]) -> None:
+        """Hand each claimed job to `start`, until cancelled. The store failing is waited out; nothing that has ended is forgotten."""
         failures = 0
         while True:
             wanted = self._wanted()
@@ -106,7 +104,7 @@ class Fetcher:
             self._sent, self._ended = self._ended[:MOST_AT_ONCE], self._ended[MOST_AT_ONCE:]
             self._exchanging = True
             try:
-                await self._exchange(self._sent, wanted)
+                await self._exchange(self._sent, wanted, start)
                 failures = 0
             except StorageUnavailable as error:
                 failures += 1
@@ -135,7 +133,9 @@ class Fetcher:
                 free -= count
         return wanted
 
-    async def _exchange(self, ended: list[Settlement], wanted: list[tuple[Pool, int]]) -> None:
+    async def _exchange(
+        self, ended: list[Settlement], wanted: list[tuple[Pool, int]], start: Callable[[Claimed], None]
+    ) -> None:
         calls: list[tuple[str, tuple[object, ...]]] = [("settle", (ended,))] if ended else []
         for pool, count in wanted:
             pool.hungry = False
@@ -149,7 +149,7 @@ class Fetcher:
             pool.hungry = pool.hungry or len(claimed) == count
             pool.busy += len(claimed)
             for job in claimed:
-                self._start(job)
+                start(job)
         if ended and isinstance(answers[0], BaseException):
             self._sent, self._ended = [], ended + self._ended
         elif ended and (lost := answers[0].count(LOST)):

@@ -4,6 +4,7 @@ with what other jobs hand up, four times a second; what must be durable goes at 
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from typing import Any
 
@@ -11,6 +12,7 @@ import structlog
 
 from holdfast.context.port import Attempt, Flags
 from holdfast.core.errors import LeaseLost, StorageUnavailable
+from holdfast.core.job import Claimed
 from holdfast.core.limits import MAX_LOG_LINE, clean_text
 from holdfast.core.outcome import LogLine, Report
 from holdfast.storage.gateway import Gateway
@@ -70,19 +72,29 @@ class Courier:
 class LocalPort:
     """`holdfast.context.port.Port` for a job that runs in the worker process itself."""
 
-    def __init__(self, attempt: Attempt, seq: int, courier: Courier) -> None:
-        self.attempt = attempt
+    # Defaults of the class: a job that says nothing costs nothing here.
+    _progress: str | None = None
+    _saved: str | None = None
+    _newest: str | None = None
+    _logs: list[LogLine] | None = None
+    _woken: threading.Event | None = None
+    _waiters: frozenset[asyncio.Future[None]] = frozenset()
+    _closed = False
+
+    def __init__(self, job: Claimed, courier: Courier) -> None:
         self.flags = Flags()
-        self._seq = seq
+        self._job = job
         self._courier = courier
         self._lock = threading.Lock()
-        self._progress: str | None = None
-        self._saved: str | None = None
-        self._newest: str | None = None
-        self._logs: list[LogLine] = []
-        self._woken: threading.Event | None = None
-        self._waiters: set[asyncio.Future[None]] = set()
-        self._closed = False
+
+    @property
+    def attempt(self) -> Attempt:
+        """What the job may know of itself."""
+        job = self._job
+        tags = tuple(json.loads(job.tags)) if job.tags else ()
+        return Attempt(
+            job.id, job.type, job.attempt, job.max_attempts, job.token, job.args, job.owner, tags, job.saved
+        )
 
     # -- what the job calls -----------------------------------------------------------------------------------------------
 
@@ -94,6 +106,8 @@ class LocalPort:
     def log(self, at: int, level: str, message: str, fields: str | None) -> None:
         line = LogLine(at, level, clean_text(message, MAX_LOG_LINE), fields)
         with self._lock:
+            if self._logs is None:
+                self._logs = []
             self._logs.append(line)
         self._courier.note(self)
 
@@ -132,7 +146,7 @@ class LocalPort:
         with self._lock:
             if self.flags.any:
                 return
-            self._waiters.add(waiter)
+            self._waiters |= {waiter}
         try:
             async with asyncio.timeout(seconds):
                 await waiter
@@ -140,7 +154,7 @@ class LocalPort:
             return
         finally:
             with self._lock:
-                self._waiters.discard(waiter)
+                self._waiters -= {waiter}
 
     # -- what the worker calls --------------------------------------------------------------------------------------------
 
@@ -149,7 +163,7 @@ class LocalPort:
         for name, value in flags.items():
             setattr(self.flags, name, value)
         with self._lock:
-            woken, waiters = self._woken, tuple(self._waiters)
+            woken, waiters = self._woken, self._waiters
         if not self.flags.any:
             if woken is not None:
                 woken.clear()
@@ -165,7 +179,7 @@ class LocalPort:
             if not self._closed:
                 self.raise_flag(lost=True)
             if strict:
-                raise LeaseLost(f"Job {self.attempt.id} belongs to another attempt now; this one must stop.")
+                raise LeaseLost(f"Job {self._job.id} belongs to another attempt now; this one must stop.")
         elif answer:
             self.raise_flag(pause=answer == "pause", cancel=answer == "cancel")
 
@@ -190,7 +204,7 @@ class LocalPort:
             self._progress = self._progress or report.progress
             if report.saved is self._newest:  # else a newer one is stored already, or waits
                 self._saved = report.saved
-            self._logs[:0] = report.logs
+            self._logs = [*report.logs, *(self._logs or ())]
         if not self._closed:
             self._courier.note(self)
 
@@ -200,9 +214,8 @@ class LocalPort:
             return self._take()
 
     def _take(self) -> Report:
-        report = Report(self._seq, self.attempt.fence_token, self._progress, self._saved, tuple(self._logs))
-        self._progress = self._saved = None
-        self._logs = []
+        report = Report(self._job.seq, self._job.token, self._progress, self._saved, tuple(self._logs or ()))
+        self._progress = self._saved = self._logs = None
         return report
 
 

@@ -94,15 +94,15 @@ class WorkerProcess:
         judge = Judge(
             Retention(s.keep_succeeded, s.keep_failed, s.keep_cancelled), self._reader.now, random.random
         )
-        self._runner = Runner(
-            self._types, executors, courier, judge, self._settle, cancel_grace=s.cancel_grace
-        )
         fetcher = self._fetcher = Fetcher(
-            self._gateway, self._worker.id, self._pools(), s.queues, s.concurrency, self._runner.start
+            self._gateway, self._worker.id, self._pools(), s.queues, s.concurrency
+        )
+        runner = self._runner = Runner(
+            self._types, executors, courier, judge, fetcher.settle, cancel_grace=s.cancel_grace
         )
         await self._register()
         tasks = [
-            asyncio.create_task(fetcher.run(), name="fetcher"),
+            asyncio.create_task(fetcher.run(runner.start), name="fetcher"),
             asyncio.create_task(self._hear_work(), name="work"),
             asyncio.create_task(self._hear_control(), name="control"),
             asyncio.create_task(self._reconcile(), name="reconcile"),
@@ -133,14 +133,6 @@ class WorkerProcess:
         self.exit_code = exit_code
         self._hurry.set()
         self._stopping.set()
-
-    def _settle(self, type_: str, settlement: Settlement | None) -> None:
-        self._fetcher.settle(type_, settlement)
-        if self._threads.abandoned and not self._stopping.is_set():
-            log.warning(
-                "a job has left a thread behind that nothing can end; the worker is renewed when it is idle"
-            )
-            self._stopping.set()
 
     def _pools(self) -> dict[str, Pool]:
         slots = {
@@ -187,6 +179,11 @@ class WorkerProcess:
                 await listener.wait_async(self._settings.poll_interval)
                 if self._runner.active:
                     await self._look_for_requests()
+                if self._threads.abandoned and not self._stopping.is_set():
+                    log.warning(
+                        "a thread cannot be ended; the worker is renewed when its other jobs are done"
+                    )
+                    self._stopping.set()
                 await asyncio.sleep(WAKE_GAP)
         finally:
             listener.close()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 
 import structlog
 
 from holdfast.client.task import JobType
-from holdfast.context.port import Attempt
 from holdfast.core.job import SUSPECT, Claimed
 from holdfast.core.outcome import End, Ended, ErrorInfo, Settlement
 from holdfast.core.records import Asked
@@ -62,24 +60,22 @@ class Runner:
     def start(self, job: Claimed) -> None:
         """Begin an attempt. Its settlement is handed over when it has ended."""
         kind = self._types[job.type]
-        tags = tuple(json.loads(job.tags)) if job.tags else ()
-        attempt = Attempt(
-            job.id, job.type, job.attempt, job.max_attempts, job.token, job.args, job.owner, tags, job.saved
-        )
-        port = LocalPort(attempt, job.seq, self._courier)
+        port = LocalPort(job, self._courier)
         # a job that was twice on board when a process died runs alone in a child: if it is the one, nobody else suffers
         # again
         executor = self._executors["process" if job.crashes >= SUSPECT else kind.options.executor]
-        active = Active(Run(job, kind, port, lambda: self._begun(active)), port, executor)
-        self.active[job.seq] = active
+        active = self.active[job.seq] = Active(Run(job, kind, port), port, executor)
+        if job.timeout is not None:
+            active.run.begun = lambda: self._begun(active)
         if self._stopping:  # claimed while the stop was asked: its first checkpoint hands it back
             port.raise_flag(stop=True)
         self._slots.put(active)
 
     def _begun(self, active: Active) -> None:
         """Its function is called now: a suspect may have waited for a child, which is not its own time."""
-        if active.run.job.timeout is not None:
-            active.timers.append(self._loop.call_later(active.run.job.timeout, self._time_is_over, active))
+        timeout = active.run.job.timeout
+        if timeout is not None:
+            active.timers.append(self._loop.call_later(timeout, self._time_is_over, active))
 
     async def _attempt(self, active: Active) -> None:
         job = active.run.job

@@ -21,7 +21,7 @@ import structlog
 
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.settings import Settings
-from holdfast.runtime.clock import new_id
+from holdfast.runtime.clock import new_worker_id
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader
 from holdfast.worker.process import Orders
@@ -136,7 +136,7 @@ class Supervisor:
             await self._sleep(pause)
 
     async def _start(self, index: int) -> Child:
-        worker = new_id()
+        worker = new_worker_id()
         orders = Orders(worker, f"{self._name}-{index + 1}", self._app, self._settings.model_dump())
         process = await asyncio.create_subprocess_exec(*self._command, stdin=asyncio.subprocess.PIPE)
         assert process.stdin is not None
