@@ -14,6 +14,7 @@ import sys
 import termios
 import time
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +79,14 @@ def _own_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
+def listens(pid: int) -> bool:
+    """Whether the process waits for wake-ups: it has opened the kernel's file notification."""
+    try:
+        return any("inotify" in str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+
+
 def new_job(house: House, n: int) -> str:
     return house.run("job", "run", "count_to", "--arg", f"n={n}", "--ids").stdout.strip()
 
@@ -138,10 +147,7 @@ def test_leaving_and_ctrl_c_leave_the_job_alone(house: House) -> None:
     assert screen.end() == 130
     assert f"holdfast job cancel {job_id}" in screen.text
     waiting = house.start("job", "wait", job_id)
-    until(
-        lambda: waiting.pid in house.processes() and house.ask("job", "show", job_id)["state"] == "processing"
-    )
-    time.sleep(0.5)  # until it waits; were the signal to come earlier, it would end the same way
+    until(lambda: listens(waiting.pid))
     waiting.send_signal(signal.SIGINT)
     assert waiting.wait(30) == 130
     assert house.ask("job", "show", job_id)["state"] == "processing"
