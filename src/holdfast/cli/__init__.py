@@ -7,9 +7,12 @@ from typing import Any
 
 def main(arguments: list[str] | None = None) -> int:
     """The command `holdfast`; answers its exit code."""
-    from holdfast.cli.program import run
+    try:
+        from holdfast.cli.program import run
 
-    return run(arguments)
+        return run(arguments)
+    except KeyboardInterrupt:
+        return 130  # while we were still loading; `Exit.INTERRUPTED` may not be there yet
 
 
 def __getattr__(name: str) -> Any:

@@ -80,9 +80,7 @@ def run(arguments: list[str] | None = None) -> int:
     verbose = "--verbose" in arguments
     try:
         return int(app(arguments, prog_name="holdfast", standalone_mode=False) or 0)
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
-    except typer.Abort:
+    except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
     except BrokenPipeError:
         # whoever read our output has had enough; Python would complain once more when it closes it

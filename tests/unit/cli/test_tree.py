@@ -1,0 +1,68 @@
+"""The reference of the command line lists what there is, in the words of `--help`; and loading it costs little."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from holdfast.cli import app, main
+from holdfast.cli.exits import MEANING
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
+
+
+def commands(command: Any, name: str) -> Iterator[tuple[str, str]]:
+    """Every command that does something, as it is typed, with what it does."""
+    below = getattr(command, "commands", None)
+    for word, one in sorted((below or {}).items()):
+        yield from commands(one, f"{name} {word}")
+    if below is None or command.invoke_without_command:
+        yield name, str(command.help).strip()
+
+
+def documented() -> dict[str, str]:
+    return dict(re.findall(r"^\| `(holdfast [^`]+)` \| (.*) \|$", REFERENCE.read_text(), re.MULTILINE))
+
+
+def test_the_reference_lists_every_command_and_no_other() -> None:
+    there = dict(commands(typer.main.get_command(app), "holdfast"))
+    assert len(there) > 30
+    assert documented() == there
+
+
+def test_the_reference_lists_every_exit_code() -> None:
+    listed = dict(re.findall(r"^\| (\d+) \| (.*) \|$", REFERENCE.read_text(), re.MULTILINE))
+    assert listed == {str(int(exit)): meaning for exit, meaning in MEANING.items()}
+
+
+@pytest.mark.parametrize("command", sorted(documented()))
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command.split()[1:], "--help"]) == 0
+    assert "Usage: " + command in capsys.readouterr().out
+
+
+def test_help_and_the_start_of_a_server_load_nothing_heavy() -> None:
+    code = "import sys; from holdfast.cli import main; main(['--help']); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "typer" in loaded
+    assert not loaded & {
+        "pydantic",
+        "rich",
+        "httpx",
+        "apsw",
+        "fastapi",
+        "uvicorn",
+        "structlog",
+        "asyncio",
+        "jsonschema",
+    }
