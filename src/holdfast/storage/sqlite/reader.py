@@ -70,10 +70,14 @@ class SqliteReader:
             raise unavailable(error) from error
 
     def close(self) -> None:
-        """Close the connections of all threads."""
+        """Close the connections of all threads. One that is in the middle of a statement is told to stop, and goes with its
+        thread."""
         with self._lock:
             for connection in list(self._all):
-                connection.close(True)
+                try:
+                    connection.close(True)
+                except apsw.ThreadingViolationError:
+                    connection.interrupt()
             self._all.clear()
         self._local = threading.local()
 
