@@ -77,9 +77,8 @@ def _write_all(
                 if ended or not follow:
                     return
                 job = look(desk, job_id, patience)
-                ended = (
-                    job is not None and job.state in FINAL
-                )  # and one more look: lines may have come with the end
+                # and one more look when it has: lines may have come with the end
+                ended = job is not None and job.state in FINAL
                 if not ended:
                     bell.wait(LOOK_AGAIN)
             page = desk.logs(job_id, after=page.next_after, limit=PAGE)

@@ -132,11 +132,8 @@ def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
 
 def _checked(settings: Settings) -> Settings:
     """The settings, once it is sure that the web server may listen on their address."""
-    if settings.host not in (
-        "127.0.0.1",
-        "localhost",
-        "::1",
-    ):  # what is known to be safe need not load the web's guard
+    # what is known to be safe need not load the web's guard
+    if settings.host not in ("127.0.0.1", "localhost", "::1"):
         from holdfast.web.guard import check_bind
 
         check_bind(settings)

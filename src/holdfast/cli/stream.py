@@ -48,9 +48,8 @@ class StreamBell:
         stream = self._stream
         if stream is not None:
             with contextlib.suppress(OSError):  # the other side may have hung up already
-                stream.get_extra_info("socket").shutdown(
-                    socket.SHUT_RDWR
-                )  # wakes the thread, which then closes it
+                # wakes the thread, which then closes it
+                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         self._thread.join(PARTING)
 
     def _run(self) -> None:
@@ -73,9 +72,8 @@ class StreamBell:
         ) as answer:
             answer.raise_for_status()
             self._stream = answer.extensions["network_stream"]
-            if (
-                self._closed.is_set()
-            ):  # after the line above, so that either we see it or `close` sees the stream
+            # after the line above, so that either we see it or `close` sees the stream
+            if self._closed.is_set():
                 return
             self._rung.set()  # whatever was missed before the stream began
             for line in answer.iter_lines():

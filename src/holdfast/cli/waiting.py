@@ -75,9 +75,8 @@ def wait_for(
     exit_status: bool = True,
 ) -> int:
     """Wait until all of the jobs (or any one) have ended, write them, and answer the exit code."""
-    jobs = {
-        job_id: desk.job(job_id) for job_id in ids
-    }  # a job that does not exist is told before anything is waited for
+    # a job that does not exist is told before anything is waited for
+    jobs = {job_id: desk.job(job_id) for job_id in ids}
     patience = Patience()
     try:
         with desk.listen(_all_of(ids)) as bell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import typer
 
 from holdfast.cli import app, main
 from holdfast.cli.exits import MEANING
+from holdfast.core.commands import Action
+from tests.unit.cli.conftest import Terminal
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
 
@@ -66,3 +69,42 @@ def test_help_and_the_start_of_a_server_load_nothing_heavy() -> None:
         "asyncio",
         "jsonschema",
     }
+
+
+# What the REST API can do, and the command that does the same.
+DOES_THE_SAME = {
+    "GET /health/live": "doctor",
+    "GET /health/ready": "doctor",
+    "GET /stats": "top",
+    "GET /job-types": "type list",
+    "GET /job-types/{name}": "type show",
+    "POST /jobs": "job run",
+    "GET /jobs": "job list",
+    "GET /jobs/{job_id}": "job show",
+    "GET /jobs/{job_id}/history": "job show",
+    "GET /jobs/{job_id}/logs": "job logs",
+    "DELETE /jobs/{job_id}": "job delete",
+    "POST /jobs/actions": "job cancel",
+    "GET /jobs/actions/{operation_id}": "job cancel",
+    "GET /jobs/count": "job pause",  # the dry run counts
+    "GET /queues": "queue list",
+    "POST /queues/{name}/pause": "queue pause",
+    "POST /queues/{name}/resume": "queue resume",
+    "GET /workers": "worker list",
+    "GET /events": "job watch",
+    **{
+        f"POST /jobs/{{job_id}}/{action}": f"job {action}" for action in Action if action is not Action.DELETE
+    },
+}
+ONLY_FOR_PROGRAMS = {"POST /jobs/bulk"}
+
+
+def test_what_the_api_can_do_the_command_line_can_do(terminal: Terminal) -> None:
+    operations = {
+        f"{method.upper()} {path.removeprefix('/api/v1')}"
+        for path, methods in json.loads(terminal("openapi").out)["paths"].items()
+        for method in methods
+    }
+    assert operations == DOES_THE_SAME.keys() | ONLY_FOR_PROGRAMS
+    assert {f"holdfast {command}" for command in DOES_THE_SAME.values()} <= documented().keys()
+    assert {f"holdfast job {action}" for action in Action} <= documented().keys()
