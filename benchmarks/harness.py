@@ -108,9 +108,8 @@ def _directory() -> Generator[Path]:
     try:
         yield directory
     finally:
-        shutil.rmtree(
-            directory, ignore_errors=True
-        )  # a log that a dying process still writes is left for the next clean
+        # a log that a dying process still writes is left for the next clean
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _run_child(python: str, target: str, setup: Setup, seconds: float) -> Measurement:
@@ -157,7 +156,6 @@ def _environment(directory: Path) -> dict[str, str]:
 def _last_lines(errors: str, directory: Path) -> str:
     logs = "".join(path.read_text(errors="replace") for path in sorted(directory.glob("*.log")))
     lines = [*logs.splitlines()[-_ERROR_LINES:], *errors.splitlines()[-_ERROR_LINES:]]
-    words = (
-        "\n".join(lines).replace(f"{sys.prefix}/", "").replace(f"{PROJECT}/", "")
-    )  # no place of this machine
+    # no place of this machine
+    words = "\n".join(lines).replace(f"{sys.prefix}/", "").replace(f"{PROJECT}/", "")
     return words or "it wrote nothing"

@@ -56,9 +56,8 @@ def wait_for(directory: Path, count: int, *, timeout: float) -> float:
     while time.monotonic() < deadline:
         rows = [tuple(int(word) for word in path.read_text().split()) for path in directory.glob("*.tally")]
         if sum(row[2] for row in rows) >= count:
-            time.sleep(
-                2 * _WRITE_SECONDS
-            )  # the last clock readings are written after the last count at the latest
+            # the last clock readings are written after the last count at the latest
+            time.sleep(2 * _WRITE_SECONDS)
             rows = [
                 tuple(int(word) for word in path.read_text().split()) for path in directory.glob("*.tally")
             ]

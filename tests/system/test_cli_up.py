@@ -30,9 +30,8 @@ def test_up_says_one_line_when_all_answers_and_stops_whole(house: House) -> None
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     until(lambda: not house.processes())
-    assert (
-        house.out(process) == f"Holdfast is ready: {url}\n"
-    )  # and nothing that the app or a job has printed
+    # and nothing that the app or a job has printed
+    assert house.out(process) == f"Holdfast is ready: {url}\n"
     assert "I count" in house.err(process)
     assert "Traceback" not in house.err(process)
     assert house.ask("worker", "list")["items"] == []

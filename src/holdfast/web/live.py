@@ -278,9 +278,8 @@ class LiveHub:
                 watcher.look(tick)
             except StorageUnavailable:
                 raise
-            except (
-                Exception
-            ) as error:  # a fault in one picture: that watcher is told to come again, the others go on
+            except Exception as error:
+                # a fault in one picture: that watcher is told to come again, the others go on
                 log_accident(error, "LIVE", type(watcher).__name__)
                 watcher.broken = True
             else:

@@ -93,7 +93,8 @@ class Fetcher:
         self._changed.set()
 
     async def run(self, start: Callable[[Claimed], None]) -> None:
-        """Hand each claimed job to `start`, until cancelled. The store failing is waited out; nothing that has ended is forgotten."""
+        """Hand each claimed job to `start`, until cancelled. The store failing is waited out; nothing that has ended is
+        forgotten."""
         failures = 0
         while True:
             wanted = self._wanted()

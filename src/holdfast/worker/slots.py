@@ -64,9 +64,8 @@ class Slots(Generic[T]):
                         self._stir()
                     return
                 if self._loop.time() - since > AT_A_STRETCH:
-                    self._breathing = (
-                        True  # the others wait too, else every slot would take a stretch of its own
-                    )
+                    # the others wait too, else every slot would take a stretch of its own
+                    self._breathing = True
                     await asyncio.sleep(0)
                     self._breathing = False
                     since = self._loop.time()

@@ -92,9 +92,8 @@ class Supervisor:
 
     async def run(self) -> None:
         """Until `stop`, and then until every worker process has ended."""
-        async with (
-            asyncio.TaskGroup() as parts
-        ):  # a part that fails ends all: a supervisor that does not beat is none
+        # a part that fails ends all: a supervisor that does not beat is none
+        async with asyncio.TaskGroup() as parts:
             rounds = [parts.create_task(self._beat()), parts.create_task(self._watch())]
             await asyncio.gather(*(self._keep(index) for index in range(self._count)))
             for part in rounds:

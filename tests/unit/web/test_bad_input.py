@@ -228,9 +228,8 @@ def test_a_body_that_is_too_large(lab: Lab, http: httpx.Client) -> None:
     assert "1,048,576" in found["detail"]
     pieces = (large[start : start + 60_000] for start in range(0, len(large), 60_000))
     assert "1,048,576" in check(http.post("/api/v1/jobs", content=pieces, headers=JSON), 413)["detail"]
-    check(
-        http.post("/jobs/new", content=large), 413
-    )  # every address, known or not, sees no more than its limit
+    # every address, known or not, sees no more than its limit
+    check(http.post("/jobs/new", content=large), 413)
     huge = json.dumps({"jobs": [{"type": "import_customers", "args": {"path": "x" * 200_000}}] * 90}).encode()
     check(http.post("/api/v1/jobs/bulk", content=huge, headers=JSON), 413)
     assert lab.client.reader.last_event() == before

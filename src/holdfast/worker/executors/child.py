@@ -78,9 +78,8 @@ class Child:
         if self._busy:
             os._exit(1)  # the worker is gone: another one has the job, or soon will
         self._inbox.put(None)
-        time.sleep(
-            _LAST_WORDS
-        )  # the main thread ends in order, unless something that the jobs left behind holds it
+        # the main thread ends in order, unless something that the jobs left behind holds it
+        time.sleep(_LAST_WORDS)
         os._exit(0)
 
 

@@ -31,9 +31,8 @@ class LoopExecutor:
             because = self._forced.get(run)
             if because is not None:
                 return Ended(End.INTERRUPTED, reason=because)
-            return Ended(
-                End.FAILED, error=error_info(error)
-            )  # the job cancelled itself, or what it awaited was cancelled
+            # the job cancelled itself, or what it awaited was cancelled
+            return Ended(End.FAILED, error=error_info(error))
         except GeneratorExit:
             raise  # the loop is closed under a task that was left behind
         except BaseException as error:

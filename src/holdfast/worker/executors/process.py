@@ -67,21 +67,20 @@ class ProcessExecutor:
 
     async def _run(self, run: Run) -> Ended:
         async with self._seats:
-            run.begun()
             try:
                 while True:
                     keeper = self._take_idle() or await Keeper.start(self._app, self._settings)
                     ended = await self._run_in(keeper, run)
-                    if (
-                        ended is not None
-                    ):  # otherwise the child had died while it was idle, which is no fault of this job
+                    if ended is not None:
                         return ended
+                    # else the child had died while it was idle, which is no fault of this job
             except ChildBroken as broken:
                 return Ended(End.FAILED, error=broken.error)
             except OSError as error:  # no process or memory left for a child
                 return Ended(End.FAILED, error=error_info(error))
 
     async def _run_in(self, keeper: Keeper, run: Run) -> Ended | None:
+        run.begun()  # not before: neither waiting for a child nor its start is the job's own time
         try:
             ended = await keeper.run(run.port)
         except BaseException:

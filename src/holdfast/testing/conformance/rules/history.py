@@ -115,9 +115,8 @@ class HistoryRules(Rules):
         for _ in range(3):
             driver.do(driver.store.pause_queue, "mail", actor=None, reason=None)
         driver.command(job.id, Action.DELETE)
-        clock.advance(
-            10**9
-        )  # beyond every retention, and beyond the wall clock that a removal may be told by
+        # beyond every retention, and beyond the wall clock that a removal may be told by
+        clock.advance(10**9)
         driver.expire()
         driver.add()
         assert driver.store.oldest_event() > stands_at + 1
