@@ -1,4 +1,5 @@
-"""This exists so that a system test has a real fleet (supervisors, worker processes, children of jobs) on a store of its own, can
+"""This exists so that a system test has a real fleet (supervisors, worker processes, children of jobs) on a store of its
+own, can
 kill any of it, and leaves no process behind whatever happens."""
 
 from __future__ import annotations
@@ -78,7 +79,13 @@ class Fleet:
         self.effects_file = folder / "effects.jsonl"
         self.effects_file.touch()
         self.data_dir = data_dir or folder / "data"
-        defaults: dict[str, object] = {"workers": 1, "heartbeat_interval": 0.5, "lease": 10, "cancel_grace": 1, "stop_grace": 5}
+        defaults: dict[str, object] = {
+            "workers": 1,
+            "heartbeat_interval": 0.5,
+            "lease": 10,
+            "cancel_grace": 1,
+            "stop_grace": 5,
+        }
         self.settings = {**defaults, "data_dir": self.data_dir, **settings}
         self.app = make_app(data_dir=str(self.data_dir))
         self.supervisors: list[Supervisor] = []
@@ -95,7 +102,12 @@ class Fleet:
         with log.open("wb") as out:
             process = subprocess.Popen(
                 COMMAND,
-                cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
             )
         supervisor = Supervisor(process, log)
         self.supervisors.append(supervisor)
@@ -202,7 +214,9 @@ class Fleet:
     def effects(self, job: JobHandle | str | None = None, what: str | None = None) -> list[dict[str, Any]]:
         """What jobs have written, in the order in which it reached the file."""
         job_id = job.id if isinstance(job, JobHandle) else job
-        found: Sequence[dict[str, Any]] = [json.loads(line) for line in self.effects_file.read_bytes().splitlines()]
+        found: Sequence[dict[str, Any]] = [
+            json.loads(line) for line in self.effects_file.read_bytes().splitlines()
+        ]
         return [e for e in found if job_id in (None, e["job"]) and what in (None, e["what"])]
 
     def effect(self, job: JobHandle, what: str, *, within: float = PATIENCE) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from holdfast.core.records import HistoryRecord, JobRecord
@@ -19,7 +20,7 @@ def check_history(job: JobRecord, history: Sequence[HistoryRecord]) -> None:
     states = [row for row in history if row.kind == "state"]
     path = [State(row.state) for row in states]
     assert path[-1] == job.state, (job, history)
-    for way in zip(path, path[1:], strict=False):
+    for way in pairwise(path):
         assert way in LEGAL, f"no such way: {way}\n{job}\n{history}"
     assert not [state for state in path[:-1] if state in FINAL], f"ended twice\n{job}\n{history}"
     assert path.count(State.PROCESSING) == job.token, f"the token does not count the claims\n{job}\n{history}"
@@ -32,7 +33,7 @@ def interruptions(history: Sequence[HistoryRecord]) -> int:
     states = [row for row in history if row.kind == "state"]
     return sum(
         before.state == State.PROCESSING and row.state in (State.ENQUEUED, State.SCHEDULED, State.PAUSED)
-        for before, row in zip(states, states[1:], strict=False)
+        for before, row in pairwise(states)
     )
 
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -37,7 +38,8 @@ def storm(fleet: Fleet, chance: random.Random) -> int:
     supervisor = fleet.start()
     blows, step = 0, 0.9 * JOBS / KILLS
     while len(hit) < KILLS:
-        victim = until(lambda: _victim(fleet, chance, hit, step * len(hit)), "a worker is at work", within=60)
+        find = partial(_victim, fleet, chance, hit, step * len(hit))
+        victim = until(find, "a worker is at work", within=60)
         blows += 1
         if blows % SUPERVISOR_EVERY:
             kill(victim)

@@ -27,7 +27,9 @@ def test_a_zombie_writes_nothing(make_fleet: Callable[..., Fleet], kind: str) ->
     until(lambda: fleet.job(job).state == "enqueued", "the lease has run out and the job is given back")
     supervisor.signal(signal.SIGSTOP)  # else it would end the zombie at its next heartbeat
     fleet.start()
-    until(lambda: len({e["token"] for e in fleet.effects(job)}) == 2, "the job runs elsewhere, and stands again")
+    until(
+        lambda: len({e["token"] for e in fleet.effects(job)}) == 2, "the job runs elsewhere, and stands again"
+    )
     before, saved = fleet.job(job), fleet.parts.store.saved(job.id)
 
     kill(zombie.pid, signal.SIGCONT)
