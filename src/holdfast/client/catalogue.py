@@ -74,7 +74,7 @@ class Catalogue:
     def _unknown(self, name: str) -> str:
         known = {*self._published, *(t.name for t in self.registry)}
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
         return f"No job type {name[:60]!r} is known{hint}. Types become known when a worker that contains their code starts."
 
 

@@ -161,4 +161,5 @@ def _parameters(name: str, function: Callable[..., Any]) -> tuple[str | None, di
 
 
 def _shown(function: Callable[..., Any], context: str | None) -> list[str]:
-    return [str(p) for p in inspect.signature(function).parameters.values() if p.name != context]
+    signature = inspect.signature(function, eval_str=True)  # the annotations could be resolved: _parameters has done it
+    return [str(p) for p in signature.parameters.values() if p.name != context]

@@ -51,11 +51,8 @@ def ending(error: BaseException) -> Ended:
 def error_info(error: BaseException) -> ErrorInfo:
     """An exception as text: class, message, traceback without our own frames and without local values."""
     kind = type(error)
-    name = (
-        kind.__qualname__
-        if kind.__module__ in ("builtins", "__main__")
-        else f"{kind.__module__}.{kind.__qualname__}"
-    )
+    known = kind.__module__ in ("builtins", "__main__") or kind.__module__.startswith("holdfast.")
+    name = kind.__qualname__ if known else f"{kind.__module__}.{kind.__qualname__}"
     place = error.__traceback__
     while (
         place is not None

@@ -98,7 +98,7 @@ def test_a_save_that_is_refused_raises_in_the_job(place: str, way: str) -> None:
             assert ended.end is End.FAILED
             assert ended.error is not None
             assert (ended.error.type, ended.error.message) == (
-                "holdfast.core.errors.StorageUnavailable",
+                "StorageUnavailable",
                 "the disk is full",
             )
 
