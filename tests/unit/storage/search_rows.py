@@ -267,10 +267,15 @@ def compare(value: Any, op: str, low: Any, high: Any) -> bool:
 def argument(node: ArgPath, args: Any) -> bool:
     here = args
     for step in node.path:
-        fits_here = isinstance(here, dict) if isinstance(step, str) else isinstance(here, list)
-        if not fits_here or (step not in here if isinstance(here, dict) else step >= len(here)):
+        # A number is a place in an array, a text a key of an object; never the other way round.
+        inside: dict[Any, Any] = {}
+        if isinstance(step, str) and isinstance(here, dict):
+            inside = here
+        elif isinstance(step, int) and isinstance(here, list):
+            inside = dict(enumerate(here))
+        if step not in inside:
             return False
-        here = here[step]
+        here = inside[step]
     wanted = node.value
     if isinstance(wanted, Pattern):
         return isinstance(here, str) and fits(wanted, here)

@@ -339,6 +339,57 @@ def listed(db: apsw.Connection, text: str, sort: str) -> list[int]:
             return seqs
 
 
+def test_a_clock_that_was_set_back_hides_nothing(tmp_path: Path) -> None:
+    db = connect(tmp_path)
+    minutes = [
+        -60,
+        -40,
+        -34,
+        -41,
+        -33,
+        -20,
+        -12,
+        -19,
+        -11,
+        -5,
+    ]  # none more than ten minutes before an earlier one
+    put(db, [Job(f"j{n}", created_at=us(NOW) + at * 60 * SECOND) for n, at in enumerate(minutes)])
+    for bound in range(-65, 0):
+        younger = [n + 1 for n, at in enumerate(minutes) if at >= bound]
+        older = [n + 1 for n, at in enumerate(minutes) if at < bound]
+        assert listed(db, f"created:>{-bound}m", "created") == younger
+        assert listed(db, f"created:<{-bound}m", "created") == older
+        assert listed(db, f"created:<{-bound}m state:enqueued", "-created") == older[::-1]
+    db.close()
+
+
+def test_a_job_that_fits_twice_counts_once(tmp_path: Path) -> None:
+    db = connect(tmp_path)
+    put(db, [Job(f"j{n}", owner="ann", tags=("eu", "urgent")) for n in range(9)])
+    for text in (
+        "type:mail OR state:enqueued",
+        "owner:ann OR type:mail",
+        "tag:eu,urgent",
+        "tag:eu OR tag:urgent",
+        "tag:e* OR tag:u*",
+    ):
+        assert search.count(db, ask(text), cap=100).count == 9
+        assert search.count_by_state(db, ask(text), cap=100)["enqueued"].count == 9
+        assert listed(db, text, "created") == list(range(1, 10))
+    db.close()
+
+
+def test_a_prefix_of_many_ids_is_found_wherever_they_stand(tmp_path: Path) -> None:
+    db = connect(tmp_path)
+    put(
+        db, [Job(f"{'b' if 5 <= n < 15 else 'a'}{n:02}") for n in range(20)]
+    )  # ten, when six are many already
+    assert listed(db, "id:b*", "created") == list(range(6, 16))
+    assert listed(db, "id:b*", "-created") == list(range(15, 5, -1))
+    assert listed(db, "id:a*", "created") == [*range(1, 6), *range(16, 21)]
+    db.close()
+
+
 def test_everything_is_found_by_no_search(tmp_path: Path) -> None:
     db = connect(tmp_path)
     assert search.condition(None) == ("1", [])

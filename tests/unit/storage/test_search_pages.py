@@ -213,9 +213,8 @@ def test_scheduled_jobs_are_sorted_exactly_however_many(db: apsw.Connection, sor
     pages = [turn(db, "state:scheduled", sort)]
     while pages[-1].next_cursor:
         pages.append(turn(db, "state:scheduled", sort, pages[-1].next_cursor))
-    assert [seq for page in pages for seq in seqs_of(page)] == expected(
-        *map(list, zip(*scheduled, strict=True)), sort
-    )
+    order = expected([job for job, _ in scheduled], [seq for _, seq in scheduled], sort)
+    assert [seq for page in pages for seq in seqs_of(page)] == order
     assert all(page.searched is None for page in pages)
     before = turn(db, "state:scheduled", sort, pages[2].previous_cursor)
     assert seqs_of(before) == seqs_of(pages[1])
