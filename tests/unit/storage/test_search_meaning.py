@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
@@ -16,111 +14,10 @@ from holdfast.core.query import QueryError
 from holdfast.core.query.canonical import quote
 from holdfast.core.states import State
 from holdfast.storage.sqlite import runs, scan, search
-from tests.unit.storage.search_rows import NOW, Job, ask, connect, matches, put, us
-
-SECOND = 1_000_000
-NAMES = (
-    "mail",
-    "mail.send",
-    "Mail",
-    "a%b",
-    "a_b",
-    "axb",
-    "a*b",
-    "a?b",
-    "a[b]",
-    "a]b",
-    "x'y",
-    'x"y',
-    "x\\y",
-    "ä",
-    "Äx",
-    "ÉTÉ",
-    "été",
-)
-ODD = (
-    "😀",
-    "\U0010ffff",
-    "\ud7ff",
-    "\ue000",
-    "line\nbreak",
-    "null",
-    "me",
-    "-x",
-    "a,b",
-    "(a)",
-    "OR",
-    "x:y",
-    "%",
-    "_",
-    "*",
-    "[",
-    ";--",
-)
-TEXTS = NAMES + ODD
-KEYS = ("n", "a.b", "a b", 'q"q', "b\\s", "ä", "", "0", "#", "$", "[0]")
-
-NUMBERS = (-1, 0, 1, 2, 2**53 + 1, 2**63 - 1, -(2**63), 0.5, 1e10, 1e-7, -0.0, 1e300)
+from tests.unit.storage.search_rows import KEYS, NOW, SECOND, TEXTS, Job, ask, connect, make, matches, put, us
 
 names = st.sampled_from(TEXTS)
 keys = st.sampled_from(KEYS)
-
-
-class Maker(random.Random):
-    """Rows from a seed: drawing each value by itself would take most of the time of the test."""
-
-    def maybe(self, values: Sequence[Any]) -> Any:
-        return self.choice(values) if self.random() < 0.7 else None
-
-    def at(self) -> int:
-        return us(NOW) + self.randint(-40, 40) * 60 * SECOND
-
-    def when(self) -> int | None:
-        return self.at() if self.random() < 0.7 else None
-
-    def value(self, depth: int) -> Any:
-        kind = self.random()
-        if depth and kind < 0.2:
-            return [self.value(depth - 1) for _ in range(self.randint(0, 2))]
-        if depth and kind < 0.4:
-            return self.mapping(depth - 1)
-        return self.choice((*NUMBERS, True, False, None, *self.sample(TEXTS, 12)))
-
-    def mapping(self, depth: int) -> dict[str, Any]:
-        return {self.choice(KEYS): self.value(depth) for _ in range(self.randint(0, 3))}
-
-    def job(self, n: int) -> Job:
-        return Job(
-            id=f"{self.choice(('01J8', '01j9', 'a%', 'ä', '😀'))}-{n}",
-            type=self.choice(TEXTS),
-            queue=self.choice(TEXTS),
-            state=self.choice([state.value for state in State]),
-            reason=self.maybe(("retry", "deploy", "x'y")),
-            actor=self.maybe(TEXTS),
-            requested=self.maybe(("pause", "cancel")),
-            requested_by=self.maybe(TEXTS),
-            priority=self.randint(-2, 2),
-            args=self.mapping(2),
-            owner=self.maybe(TEXTS),
-            tags=tuple(self.sample(TEXTS, self.randint(0, 3))),
-            progress=self.maybe(({"done": 1, "total": 2}, {"done": 7.0, "total": 0}, {"done": 3})),
-            error_type=self.maybe(TEXTS),
-            error_message=f"{self.choice(TEXTS)} {self.choice(TEXTS)}" if self.random() < 0.7 else None,
-            attempt=self.randint(0, 3),
-            worker=self.maybe(TEXTS),
-            unique_key=self.maybe((f"k{n}", f"a%{n}")),
-            # In the order of seq, but for a clock that was set back by less than is allowed for.
-            created_at=us(NOW) + (3 * n - 30 + self.randint(-4, 4)) * 60 * SECOND,
-            run_at=self.when(),
-            started_at=self.when(),
-            finished_at=self.when(),
-            enqueued_again=tuple(self.at() for _ in range(self.randint(0, 2))),
-        )
-
-
-def make(seed: int, number: int) -> list[Job]:
-    maker = Maker(seed)
-    return [maker.job(n) for n in range(number)]
 
 
 jobs = st.builds(make, st.integers(0, 10_000), st.integers(0, 20))
