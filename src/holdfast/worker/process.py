@@ -8,6 +8,7 @@ checkpoint for the grace time; interrupt and hand back what is left.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import random
 import signal
@@ -42,6 +43,8 @@ WAKE_GAP = 0.002
 
 GONE = 3
 """Exit code of a process whose row is gone: others took it for dead, it must not go on."""
+
+_PR_SET_PDEATHSIG = 1
 
 log = structlog.get_logger("holdfast.worker")
 
@@ -121,12 +124,16 @@ class WorkerProcess:
         return self.exit_code
 
     def stop(self) -> None:
-        """First call: stop in order. Second call: do not wait for the grace time."""
-        if self._asked_to_stop:
-            self._hurry.set()
-        self._asked_to_stop = True
-        self._stopping.set()
-        asyncio.get_running_loop().call_later(self._settings.stop_grace, self._hurry.set)
+        """Stop in order: claim nothing more, and let running jobs end or reach a checkpoint for the grace time."""
+        if not self._asked_to_stop:
+            self._asked_to_stop = True
+            self._stopping.set()
+            asyncio.get_running_loop().call_later(self._settings.stop_grace, self._hurry.set)
+
+    def hurry(self) -> None:
+        """Stop without waiting for the grace time."""
+        self.stop()
+        self._hurry.set()
 
     def fail(self, exit_code: int) -> None:
         """Stop at once, with this exit code."""
@@ -240,17 +247,32 @@ class WorkerProcess:
 
 
 def watch_orders(process: WorkerProcess, loop: asyncio.AbstractEventLoop) -> None:
-    """React to the supervisor: SIGTERM = stop; end of standard input = it is gone, stop at once."""
+    """React to the supervisor: SIGTERM = stop; a word on standard input = hurry; its end = the supervisor is gone, stop at once.
+
+    SIGTERM alone never hurries, because who stops a whole group of processes sends it to us and to the supervisor."""
     loop.add_signal_handler(signal.SIGTERM, process.stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
+    _end_with_the_supervisor()
 
     def on_input() -> None:
-        if not os.read(sys.stdin.fileno(), 1024):
-            loop.remove_reader(sys.stdin.fileno())
-            log.warning("the supervisor is gone, the worker stops")
-            process.fail(1)
+        if os.read(sys.stdin.fileno(), 1024):
+            process.hurry()
+            return
+        loop.remove_reader(sys.stdin.fileno())
+        log.warning("the supervisor is gone, the worker stops")
+        process.fail(1)
 
     loop.add_reader(sys.stdin.fileno(), on_input)
+
+
+def _end_with_the_supervisor() -> None:
+    """See to it that this process ends soon after its supervisor, even if a job holds the loop, or the GIL, so that no line of
+    Python is run here any more. The kernel sends SIGUSR1 when the parent dies; its handler is `alarm` of the C library, which
+    takes the number of the signal for the seconds (10) after which SIGALRM ends the process."""
+    if sys.platform == "linux":
+        library = ctypes.CDLL(None)
+        library.signal(signal.SIGUSR1, library.alarm)
+        library.prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
 
 
 def describe(orders: Orders, settings: Settings, types: dict[str, JobType], version: str) -> WorkerRow:

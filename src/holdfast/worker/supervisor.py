@@ -30,6 +30,7 @@ UNRESPONSIVE_AFTER = 5.0
 """Seconds after the end of its own grace in which a worker process must have acted on a cancel or a time limit."""
 
 LONGEST_PAUSE = 10.0
+HURRY = b"hurry\n"
 
 log = structlog.get_logger("holdfast.worker")
 
@@ -105,6 +106,8 @@ class Supervisor:
         self._stopping.set()
         for child in self._children.values():
             child.signal(signal.SIGTERM)
+            if self._stops > 1 and child.process.stdin is not None:
+                child.process.stdin.write(HURRY)
         if self._stops <= 2:
             patience = UNRESPONSIVE_AFTER + (self._settings.stop_grace if self._stops == 1 else 0.0)
             asyncio.get_running_loop().call_later(patience, self._end_the_stubborn)

@@ -20,7 +20,7 @@ class Run:
     type: JobType
     port: Port
     begun: Callable[[], None] = lambda: None
-    """To be called, once, when the function is about to be called: the time limit counts from here."""
+    """To be called when the function is about to be called: the time limit counts from the first call."""
 
 
 class Executor(Protocol):
