@@ -156,7 +156,8 @@ def test_an_action_on_very_many_goes_on_in_the_background(
     lab.add(450)
     begun = http.post("/jobs/actions", json={"action": "cancel", "q": "type:count_to", "reason": "old"})
     assert begun.status_code == 202
-    assert begun.json()["matched"] == 450
+    assert (begun.json()["matched"], begun.json()["finished"]) == (450, False)
+    assert begun.headers["location"].endswith(begun.json()["id"])
     path = begun.headers["location"].removeprefix("/api/v1")
     ended = until(lambda: (now := http.get(path).json())["finished"] and now)
     assert (ended["done"], ended["refused"], ended["error"]) == (450, 0, None)

@@ -129,8 +129,11 @@ def misbehave(ctx: JobContext, how: str, seconds: float = 600.0) -> None:
 
 
 def hold_gil(seconds: float) -> None:
-    """One call in C that does not give the GIL away: `PyDLL` keeps it."""
-    ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
+    """One call in C that gives nobody else a turn, nor Python a chance to look at signals."""
+    probe = 2_000_000
+    began = time.perf_counter()
+    sum(range(probe))
+    sum(range(int(seconds * probe / (time.perf_counter() - began))))
 
 
 async def bad_loop(ctx: JobContext, how: str, seconds: float = 600.0) -> None:
@@ -202,8 +205,8 @@ def make_app(**overrides: Any) -> Holdfast:
         app.job(retries=1, backoff=0.05)(function)
     app.job(name="regex", executor="thread")(regex)
     for executor in ("thread", "process"):
-        app.job(name=f"items_{executor}", executor=executor)(items_sync)
-        app.job(name=f"end_{executor}", executor=executor)(end_sync)
+        app.job(name=f"items_{executor}", executor=executor, backoff=0.05)(items_sync)
+        app.job(name=f"end_{executor}", executor=executor, backoff=0.05)(end_sync)
         app.job(name=f"outcome_{executor}", executor=executor, retries=2, backoff=0.05)(outcome)
     app.job(executor="process", retries=1, backoff=0.05)(bad_process)
     app.job(name="report.month", queue="reports")(note_loop)

@@ -1,0 +1,156 @@
+"""Jobs that kill, block or exhaust what runs them: the others go on, the heart beats, and who kills three times is shut away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+
+import pytest
+
+from holdfast.core.states import FINAL
+from tests.system.fleet import Fleet, until
+from tests.system.histories import check_history, check_items
+
+FORCE = 0.5
+"""cancel_grace of these fleets."""
+
+AT_LATEST = FORCE + 7.0
+"""Seconds in which a cancelled job is cancelled, whatever it does: its grace, five more for the worker, then the worker's end."""
+
+
+def neighbours(fleet: Fleet) -> list[tuple[str, object]]:
+    kinds = ("items_loop", "items_thread", "items_process")
+    jobs = [fleet.enqueue(kind, {"n": 3, "barrier": "on", "at": 1}) for kind in kinds]
+    for job in jobs:
+        until(lambda job=job: len(fleet.effects(job)) == 2, "a neighbour stands at its second item")
+    return jobs  # type: ignore[return-value]
+
+
+def check_neighbours(fleet: Fleet, jobs: list) -> None:  # type: ignore[type-arg]
+    """They have ended well, each item held, without an attempt burnt."""
+    fleet.allow("on")
+    for job in fleet.ended(jobs):
+        assert (job.state, job.attempt) == ("succeeded", 1), job
+        check_history(job, fleet.history(job.id))
+        check_items(fleet.effects(job.id), 3, again=job.token - 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [("bad_loop", "exit"), ("bad_loop", "segfault"), ("bad_thread", "kill"), ("bad_thread", "segfault")],
+)
+def test_a_job_that_kills_its_worker_is_shut_away(make_fleet: Callable[..., Fleet], kind: str, how: str) -> None:
+    """Twice it takes a worker with it, the third time only a child of its own."""
+    fleet = make_fleet(children=4)  # the neighbours were on board twice too, and so need one each
+    supervisor = fleet.start()
+    others = neighbours(fleet)
+    bad = fleet.enqueue(kind, {"how": how})
+    [after] = fleet.ended([bad])
+    assert (after.state, after.reason, after.crashes, after.token) == ("failed", "quarantined", 3, 3)
+    assert after.error_type == "WorkerCrashed"
+    check_history(after, fleet.history(bad))
+    pids = [effect["pid"] for effect in fleet.effects(bad)]
+    assert len(set(pids)) == 3
+    assert len(supervisor.lines("a worker process ended, it is replaced")) == 2, "the third death was that of a child"
+    check_neighbours(fleet, others)
+
+
+@pytest.mark.parametrize("how", ["exit", "segfault", "kill"])
+def test_a_child_dies_alone(make_fleet: Callable[..., Fleet], how: str) -> None:
+    fleet = make_fleet(children=2)
+    supervisor = fleet.start()
+    others = neighbours(fleet)
+    bad = fleet.enqueue("bad_process", {"how": how})
+    [after] = fleet.ended([bad])
+    assert (after.state, after.reason, after.crashes, after.token) == ("failed", "quarantined", 3, 3)
+    assert not supervisor.lines("a worker process ended")
+    check_neighbours(fleet, others)
+    assert all(fleet.job(job).token == 1 for job in others), "nobody else has noticed"
+
+
+def test_memory_that_is_not_there_fails_the_job_alone(make_fleet: Callable[..., Fleet]) -> None:
+    fleet = make_fleet(children=2)
+    supervisor = fleet.start()
+    others = neighbours(fleet)
+    bad = fleet.enqueue("bad_process", {"how": "memory"})
+    [after] = fleet.ended([bad])
+    assert (after.state, after.error_type, after.crashes) == ("failed", "MemoryError", 0)
+    assert not supervisor.lines("a worker process ended")
+    check_neighbours(fleet, others)
+
+
+@pytest.mark.parametrize(("kind", "how"), [("bad_loop", "block"), ("bad_loop", "gil"), ("bad_thread", "gil")])
+def test_the_heart_beats_while_a_job_holds_everything(make_fleet: Callable[..., Fleet], kind: str, how: str) -> None:
+    """Three leases long the worker can do nothing at all, and stays what it is: alive. Nobody takes its jobs."""
+    fleet = make_fleet(lease=1, heartbeat_interval=0.25)
+    fleet.start()
+    fleet.start()  # somebody who would take them
+    other = fleet.enqueue("nap", {"seconds": 0.5})
+    worker = fleet.worker_of(other)
+    bad = fleet.enqueue(kind, {"how": how, "seconds": 3.5})
+    fleet.effect(bad, how)
+    seen: set[str] = set()
+
+    def ended() -> bool:
+        seen.update(w.state for w in fleet.parts.store.workers())
+        return fleet.job(bad).state in FINAL
+
+    until(ended, "the job that holds everything has ended")
+    assert seen == {"live"}
+    for job in (other, bad):
+        after = fleet.ended([job])[0]
+        assert (after.state, after.token, after.attempt) == ("succeeded", 1, 1), after
+    assert worker.id in {w.id for w in fleet.workers()}
+
+
+@pytest.mark.parametrize(("kind", "args"), [("bad_loop", {"how": "block"}), ("bad_loop", {"how": "gil"}), ("regex", {})])
+def test_a_job_that_holds_everything_can_be_cancelled(
+    make_fleet: Callable[..., Fleet], kind: str, args: dict[str, str]
+) -> None:
+    fleet = make_fleet(cancel_grace=FORCE, children=2)
+    supervisor = fleet.start()
+    others = neighbours(fleet)
+    bad = fleet.enqueue(kind, args)
+    fleet.effect(bad, args.get("how", kind))
+    asked = monotonic()
+    bad.cancel("too long")
+    [after] = fleet.ended([bad], within=AT_LATEST + 5)
+    took = monotonic() - asked
+    assert (after.state, after.reason) == ("cancelled", "too long")
+    assert took < AT_LATEST + 1, took
+    check_history(after, fleet.history(bad))
+    assert supervisor.lines("does not react, it is killed")
+    check_neighbours(fleet, others)
+
+
+@pytest.mark.parametrize("kind", ["deaf", "bad_process"])
+def test_a_job_that_listens_to_nobody_is_forced(make_fleet: Callable[..., Fleet], kind: str) -> None:
+    """In the loop and in a child, force needs nobody's death but the child's."""
+    fleet = make_fleet(cancel_grace=FORCE, children=2)
+    supervisor = fleet.start()
+    others = neighbours(fleet)
+    bad = fleet.enqueue(kind, {"how": "block"} if kind == "bad_process" else {})
+    fleet.effect(bad, "block" if kind == "bad_process" else kind)
+    bad.cancel()
+    [after] = fleet.ended([bad], within=FORCE + 3)
+    assert after.state == "cancelled"
+    assert not supervisor.lines("a worker process ended")
+    check_neighbours(fleet, others)
+
+
+def test_a_thread_that_nothing_can_end_is_left_and_its_worker_renewed(make_fleet: Callable[..., Fleet]) -> None:
+    fleet = make_fleet(cancel_grace=FORCE, children=2)
+    supervisor = fleet.start()
+    others = neighbours(fleet)
+    bad = fleet.enqueue("bad_thread", {"how": "block"})
+    old = fleet.worker_of(bad)
+    fleet.effect(bad, "block")
+    bad.cancel()
+    [after] = fleet.ended([bad], within=FORCE + 5)
+    assert after.state == "cancelled"
+    until(lambda: [w.state for w in fleet.workers("draining") if w.id == old.id], "the worker drains")
+    check_neighbours(fleet, others)
+    until(lambda: old.pid not in fleet.processes(), "the old process is gone, with its thread")
+    until(lambda: [w for w in fleet.workers() if w.id != old.id], "there is a new worker")
+    assert not supervisor.lines("given back by a dead worker"), "it has ended in order"
+    assert fleet.ended([fleet.enqueue("note_loop")])[0].state == "succeeded"
