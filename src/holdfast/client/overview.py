@@ -50,7 +50,8 @@ class Overview:
         try:
             return parse(text, now=datetime.now(UTC), zone=zone, me=me)
         except QueryError as error:
-            hint = f" Did you mean {error.suggestion}?" if error.suggestion else ""
+            told = error.suggestion is None or error.suggestion in error.message
+            hint = "" if told else f": {error.suggestion}"
             raise InvalidQuery(
                 f"{error.message}{hint}", [Problem(("q", error.start, error.end), error.message)]
             ) from None

@@ -142,7 +142,7 @@ def _add_many(router: APIRouter, overview: Overview, operations: Operations) -> 
     begun = {"model": Operation, "description": f"More than {AT_ONCE:,} match: begun, watch it at Location"}
 
     @router.post("/actions", responses={202: begun}, summary="Act on all jobs that match")
-    def act_on_all(request: Request, response: Response, body: ActionRequest) -> BulkView:
+    def act_on_all(request: Request, response: Response, body: ActionRequest) -> Operation | BulkView:
         """Do something to all jobs that match. Above 1,000 matches it goes on in the background of this server process; it
         does not survive a restart of it, and is safe to repeat."""
         query = overview.query(body.q)
