@@ -32,6 +32,7 @@ from holdfast.core.query import (
     Word,
     parse,
 )
+from holdfast.core.states import State
 from holdfast.storage.sqlite import SqliteStore
 
 NOW = datetime(2026, 11, 19, 16, 0, tzinfo=UTC)
