@@ -1,4 +1,5 @@
-"""Jobs that kill, block or exhaust what runs them: the others go on, the heart beats, and who kills three times is shut away."""
+"""Jobs that kill, block or exhaust what runs them: the others go on, the heart beats, and who kills three times is shut
+away."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ FORCE = 0.5
 """cancel_grace of these fleets."""
 
 AT_LATEST = FORCE + 7.0
-"""Seconds in which a cancelled job is cancelled, whatever it does: its grace, five more for the worker, then the worker's end."""
+"""Seconds in which a cancelled job is cancelled, whatever it does: its grace, five more for the worker, then the worker's
+end."""
 
 
 def neighbours(fleet: Fleet) -> list[tuple[str, object]]:
@@ -39,7 +41,9 @@ def check_neighbours(fleet: Fleet, jobs: list) -> None:  # type: ignore[type-arg
     ("kind", "how"),
     [("bad_loop", "exit"), ("bad_loop", "segfault"), ("bad_thread", "kill"), ("bad_thread", "segfault")],
 )
-def test_a_job_that_kills_its_worker_is_shut_away(make_fleet: Callable[..., Fleet], kind: str, how: str) -> None:
+def test_a_job_that_kills_its_worker_is_shut_away(
+    make_fleet: Callable[..., Fleet], kind: str, how: str
+) -> None:
     """Twice it takes a worker with it, the third time only a child of its own."""
     fleet = make_fleet(children=4)  # the neighbours were on board twice too, and so need one each
     supervisor = fleet.start()
@@ -51,7 +55,9 @@ def test_a_job_that_kills_its_worker_is_shut_away(make_fleet: Callable[..., Flee
     check_history(after, fleet.history(bad))
     pids = [effect["pid"] for effect in fleet.effects(bad)]
     assert len(set(pids)) == 3
-    assert len(supervisor.lines("a worker process ended, it is replaced")) == 2, "the third death was that of a child"
+    assert len(supervisor.lines("a worker process ended, it is replaced")) == 2, (
+        "the third death was that of a child"
+    )
     check_neighbours(fleet, others)
 
 
@@ -80,7 +86,9 @@ def test_memory_that_is_not_there_fails_the_job_alone(make_fleet: Callable[..., 
 
 
 @pytest.mark.parametrize(("kind", "how"), [("bad_loop", "block"), ("bad_loop", "gil"), ("bad_thread", "gil")])
-def test_the_heart_beats_while_a_job_holds_everything(make_fleet: Callable[..., Fleet], kind: str, how: str) -> None:
+def test_the_heart_beats_while_a_job_holds_everything(
+    make_fleet: Callable[..., Fleet], kind: str, how: str
+) -> None:
     """Three leases long the worker can do nothing at all, and stays what it is: alive. Nobody takes its jobs."""
     fleet = make_fleet(lease=1, heartbeat_interval=0.25)
     fleet.start()
@@ -103,7 +111,9 @@ def test_the_heart_beats_while_a_job_holds_everything(make_fleet: Callable[..., 
     assert worker.id in {w.id for w in fleet.workers()}
 
 
-@pytest.mark.parametrize(("kind", "args"), [("bad_loop", {"how": "block"}), ("bad_loop", {"how": "gil"}), ("regex", {})])
+@pytest.mark.parametrize(
+    ("kind", "args"), [("bad_loop", {"how": "block"}), ("bad_loop", {"how": "gil"}), ("regex", {})]
+)
 def test_a_job_that_holds_everything_can_be_cancelled(
     make_fleet: Callable[..., Fleet], kind: str, args: dict[str, str]
 ) -> None:
@@ -138,7 +148,9 @@ def test_a_job_that_listens_to_nobody_is_forced(make_fleet: Callable[..., Fleet]
     check_neighbours(fleet, others)
 
 
-def test_a_thread_that_nothing_can_end_is_left_and_its_worker_renewed(make_fleet: Callable[..., Fleet]) -> None:
+def test_a_thread_that_nothing_can_end_is_left_and_its_worker_renewed(
+    make_fleet: Callable[..., Fleet],
+) -> None:
     fleet = make_fleet(cancel_grace=FORCE, children=2)
     supervisor = fleet.start()
     others = neighbours(fleet)

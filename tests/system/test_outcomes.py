@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 import pytest
 
 from holdfast.core.job import NewJob
+from holdfast.core.records import JobRecord
 from holdfast.runtime.clock import new_id
 from tests.system.fleet import Fleet, until
 from tests.system.histories import check_history
@@ -61,7 +62,7 @@ class TestOutcomes:
         assert (after.state, after.attempt, after.reason) == ("cancelled", 1, "nothing to do")
 
     @staticmethod
-    def run(fleet: Fleet, executor: str, kind: str, delay: float = 0.0, message: str = "why"):  # type: ignore[no-untyped-def]  # noqa: ANN205
+    def run(fleet: Fleet, executor: str, kind: str, delay: float = 0.0, message: str = "why") -> JobRecord:
         job = fleet.enqueue(f"outcome_{executor}", {"kind": kind, "delay": delay, "message": message})
         [after] = fleet.ended([job])
         check_history(after, fleet.history(job))
@@ -81,7 +82,9 @@ def test_delayed_jobs_run_on_time_and_in_order(fleet: Fleet) -> None:
     jobs = [fleet.enqueue("note_loop", {"value": n}, delay=delay) for n, delay in enumerate(delays)]
     assert {fleet.job(job).state for job in jobs} == {"scheduled"}
     fleet.ended(jobs)
-    ran = sorted((fleet.effects(job, "run")[0]["at"], delay, job) for job, delay in zip(jobs, delays, strict=True))
+    ran = sorted(
+        (fleet.effects(job, "run")[0]["at"], delay, job) for job, delay in zip(jobs, delays, strict=True)
+    )
     assert [delay for _, delay, _ in ran] == sorted(delays)
     for at, delay, job in ran:
         late = at - (fleet.job(job).created_at + delay * 1_000_000)
@@ -121,6 +124,8 @@ def test_workers_serve_their_queues_and_types_and_leave_the_rest(make_fleet: Cal
     assert {job.state for job in by_second} == {"succeeded"}
     assert by_first.worker not in {job.worker for job in by_second}
     left = fleet.job(unknown)
-    assert (left.state, left.attempt, left.token) == ("enqueued", 0, 0), "what nobody knows waits, and never fails"
+    assert (left.state, left.attempt, left.token) == ("enqueued", 0, 0), (
+        "what nobody knows waits, and never fails"
+    )
     assert first.process.poll() is None
     until(lambda: len(fleet.workers()) == 2, "both live")

@@ -14,12 +14,12 @@ from tests.system.histories import check_history, check_items
 GRACE = 3.0
 KINDS = ("items_loop", "items_thread", "items_process")
 
-WAYS: dict[str, Callable[[Supervisor], None]] = {
+WAYS: dict[str, Callable[[Supervisor], object]] = {
     "SIGTERM": lambda s: s.signal(signal.SIGTERM),
     "SIGINT": lambda s: s.signal(signal.SIGINT),
     "SIGTERM to the group": lambda s: s.signal(signal.SIGTERM, group=True),
     "SIGINT to the group": lambda s: s.signal(signal.SIGINT, group=True),
-    "SIGTERM twice": lambda s: [s.signal(signal.SIGTERM), s.signal(signal.SIGTERM)] and None,
+    "SIGTERM twice": lambda s: (s.signal(signal.SIGTERM), s.signal(signal.SIGTERM)),
 }
 
 
@@ -116,12 +116,18 @@ def test_a_worker_that_hears_nothing_is_ended(make_fleet: Callable[..., Fleet], 
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "block", "gil"])
-def test_a_supervisor_that_is_killed_leaves_nobody_behind(make_fleet: Callable[..., Fleet], kind: str) -> None:
+def test_a_supervisor_that_is_killed_leaves_nobody_behind(
+    make_fleet: Callable[..., Fleet], kind: str
+) -> None:
     """Also when a job has blocked the worker: then the kernel ends it, ten seconds later at most."""
     fleet = make_fleet(lease=2, heartbeat_interval=0.4, stop_grace=1)
     supervisor = fleet.start()
     blocks = kind not in KINDS
-    job = fleet.enqueue("bad_loop", {"how": kind}) if blocks else fleet.enqueue(kind, {"n": 3, "barrier": "on", "at": 1})
+    job = (
+        fleet.enqueue("bad_loop", {"how": kind})
+        if blocks
+        else fleet.enqueue(kind, {"n": 3, "barrier": "on", "at": 1})
+    )
     until(lambda: len(fleet.effects(job)) == (1 if blocks else 2), "the job runs")
     supervisor.signal(signal.SIGKILL)
     supervisor.ended(within=10)

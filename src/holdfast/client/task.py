@@ -161,5 +161,6 @@ def _parameters(name: str, function: Callable[..., Any]) -> tuple[str | None, di
 
 
 def _shown(function: Callable[..., Any], context: str | None) -> list[str]:
-    signature = inspect.signature(function, eval_str=True)  # the annotations could be resolved: _parameters has done it
+    # the annotations could be resolved: _parameters has done it
+    signature = inspect.signature(function, eval_str=True)
     return [str(p) for p in signature.parameters.values() if p.name != context]

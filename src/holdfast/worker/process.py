@@ -247,7 +247,8 @@ class WorkerProcess:
 
 
 def watch_orders(process: WorkerProcess, loop: asyncio.AbstractEventLoop) -> None:
-    """React to the supervisor: SIGTERM = stop; a word on standard input = hurry; its end = the supervisor is gone, stop at once.
+    """React to the supervisor: SIGTERM = stop; a word on standard input = hurry; its end = the supervisor is gone, stop at
+    once.
 
     SIGTERM alone never hurries, because who stops a whole group of processes sends it to us and to the supervisor."""
     loop.add_signal_handler(signal.SIGTERM, process.stop)
@@ -266,9 +267,9 @@ def watch_orders(process: WorkerProcess, loop: asyncio.AbstractEventLoop) -> Non
 
 
 def _end_with_the_supervisor() -> None:
-    """See to it that this process ends soon after its supervisor, even if a job holds the loop, or the GIL, so that no line of
-    Python is run here any more. The kernel sends SIGUSR1 when the parent dies; its handler is `alarm` of the C library, which
-    takes the number of the signal for the seconds (10) after which SIGALRM ends the process."""
+    """See to it that this process ends soon after its supervisor, even if a job holds the loop, or the GIL, so that no
+    line of Python is run here any more. The kernel sends SIGUSR1 when the parent dies; its handler is `alarm` of the C
+    library, which takes the number of the signal for the seconds (10) after which SIGALRM ends the process."""
     if sys.platform == "linux":
         library = ctypes.CDLL(None)
         library.signal(signal.SIGUSR1, library.alarm)

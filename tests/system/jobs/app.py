@@ -20,7 +20,14 @@ from holdfast.core.errors import LeaseLost
 
 def effect(ctx: JobContext, what: str, **more: Any) -> None:
     """Leave a line: one write in append mode, so that lines of many processes do not mix."""
-    fields = {"job": ctx.id, "what": what, "token": ctx.fence_token, "attempt": ctx.attempt, "pid": os.getpid(), **more}
+    fields = {
+        "job": ctx.id,
+        "what": what,
+        "token": ctx.fence_token,
+        "attempt": ctx.attempt,
+        "pid": os.getpid(),
+        **more,
+    }
     line = json.dumps({**fields, "at": time.time_ns() // 1000}) + "\n"
     fd = os.open(_folder() / "effects.jsonl", os.O_WRONLY | os.O_APPEND)
     try:
