@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.client.task import dump_result
-from holdfast.core.errors import InvalidArguments, InvalidInput, LeaseLost
+from holdfast.core.errors import InvalidArguments, InvalidInput, LeaseLost, StorageUnavailable
 from holdfast.core.limits import MAX_TRACEBACK, clean_text
 from holdfast.core.outcome import Cancel, End, Ended, ErrorInfo, Fail, Interrupted, Retry, Snooze
 
 MAX_MESSAGE = 4_000
+
+STORE_PAUSE = 1.0
+"""Seconds after which a job that could not save comes again. Its end has to be stored first, which waits for the store."""
 
 _OURS = str(Path(__file__).parent)
 
@@ -34,6 +37,8 @@ def ending(error: BaseException) -> Ended:
             return Ended(End.LOST)
         case Snooze():
             return Ended(End.SNOOZE, delay=error.delay)
+        case StorageUnavailable():  # a checkpoint was refused: the fault of nobody, so it costs no attempt
+            return Ended(End.SNOOZE, error=error_info(error), delay=STORE_PAUSE, reason="the store did not answer")
         case Retry():
             return Ended(End.RETRY, error=error_info(error), delay=error.delay)
         case Cancel():

@@ -42,7 +42,7 @@ class Judge:
                 return self._final(job, Verb.FAIL, ended.reason, ended, report)
             case End.SNOOZE:
                 run_at = self._clock() + int(max(0.0, ended.delay or 0.0) * 1_000_000)
-                return self._move(job, Verb.SNOOZE, "snoozed", ended, report, run_at=run_at)
+                return self._move(job, Verb.SNOOZE, ended.reason or "snoozed", ended, report, run_at=run_at)
             case End.CANCELLED:
                 return self._final(job, Verb.STOP, ended.reason, ended, report)
             case End.CRASHED:

@@ -95,7 +95,7 @@ def test_a_save_that_is_refused_raises_in_the_job(place: str, way: str) -> None:
             one, port = a_run(f"keep{way}")
             port.refuse = StorageUnavailable("the disk is full")
             ended = await executor.run(one)
-            assert ended.end is End.FAILED
+            assert ended.end is End.SNOOZE
             assert ended.error is not None
             assert (ended.error.type, ended.error.message) == (
                 "StorageUnavailable",
