@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final
 
 import apsw
@@ -111,7 +112,9 @@ class SqliteWriter:
             parameters += (queue, type_, request.limit)
         parameters.append(request.limit)
         claimed = [Claimed._make(row) for row in self._db.execute(sql.claim(len(lanes)), parameters)]
-        claimed.sort(key=lambda job: (-job.priority, job.seq))  # RETURNING promises no order
+        claimed.sort(key=attrgetter("seq"))  # RETURNING promises no order
+        if len({job.priority for job in claimed}) > 1:
+            claimed.sort(key=attrgetter("priority"), reverse=True)
         return claimed
 
     def _best_lanes(self, lanes: list[tuple[str, str]], limit: int) -> list[tuple[str, str]]:
@@ -138,7 +141,7 @@ class SqliteWriter:
         done: set[tuple[int, int]] = set()
         if swift:
             rows = json.dumps([(s.seq, s.token, s.result, s.keep) for s in swift], ensure_ascii=False)
-            done = {(seq, token) for seq, token in self._db.execute(sql.SUCCEED, (rows, now))}
+            done = set(self._db.execute(sql.SUCCEED, (rows, now)))
             if len(done) == len(settlements):
                 return [State.SUCCEEDED] * len(settlements)
         answers: list[str] = []
