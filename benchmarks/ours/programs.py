@@ -22,10 +22,19 @@ _READY_SECONDS = 60.0
 
 @contextmanager
 def workers(
-    directory: Path, *, processes: int, data: Path | None = None, queues: str | None = None
+    directory: Path,
+    *,
+    processes: int,
+    concurrency: int = 100,
+    data: Path | None = None,
+    queues: str | None = None,
 ) -> Generator[subprocess.Popen[bytes]]:
     """``holdfast worker`` with so many worker processes, on the store in `data` (default: in `directory`)."""
-    settings = {"HOLDFAST_WORKERS": str(processes), "HOLDFAST_DATA_DIR": str(data or directory)}
+    settings = {
+        "HOLDFAST_CONCURRENCY": str(concurrency),
+        "HOLDFAST_WORKERS": str(processes),
+        "HOLDFAST_DATA_DIR": str(data or directory),
+    }
     if queues is not None:
         settings["HOLDFAST_QUEUES"] = queues
     with running((HOLDFAST, "worker", *_APP), directory, environment=settings) as started:
