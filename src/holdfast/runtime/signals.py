@@ -13,7 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+import structlog
+
 from holdfast.storage.protocol import Topic
+
+log = structlog.get_logger("holdfast.runtime")
 
 
 class Listener(Protocol):
@@ -67,7 +71,14 @@ class FileSignals:
         paths = [self._path(topic) for topic in topics]
         for path in paths:
             path.touch(exist_ok=True)
-        return InotifyListener(paths) if sys.platform == "linux" else PollingListener(paths)
+        if sys.platform == "linux":
+            try:
+                return InotifyListener(paths)
+            except (
+                OSError
+            ) as error:  # the host's inotify instances are used up: slower to hear is better than deaf
+                log.warning("no file notification, signals are looked for instead", error=str(error))
+        return PollingListener(paths)
 
     def _file(self, topic: Topic) -> int:
         if topic not in self._files:
