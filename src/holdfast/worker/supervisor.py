@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -28,6 +29,9 @@ from holdfast.worker.process import Orders
 
 UNRESPONSIVE_AFTER = 5.0
 """Seconds after the end of its own grace in which a worker process must have acted on a cancel or a time limit."""
+
+LONGEST_TURN = 5.0
+"""Seconds for which a worker process may stand in one transaction, which takes milliseconds; others wait no more than ten."""
 
 LONGEST_PAUSE = 10.0
 HURRY = b"hurry\n"
@@ -85,6 +89,8 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         self._stopping = asyncio.Event()
         self._stops = 0
+        self._turn: tuple[int, int] | None = None
+        self._turn_seen = 0.0
 
     @property
     def workers(self) -> list[str]:
@@ -189,12 +195,14 @@ class Supervisor:
                 child.signal(signal.SIGKILL)
 
     async def _watch(self) -> None:
-        """Kill processes that do not react although one of their jobs should have ended."""
+        """Kill processes that do not react although one of their jobs should have ended, or although everybody waits for
+        their transaction: a job that holds the GIL may have stopped its process in the middle of one."""
         grace = self._settings.cancel_grace + UNRESPONSIVE_AFTER
         while True:
             await asyncio.sleep(1.0)
             if not self._children:
                 continue
+            await self._free_the_store()
             try:
                 overdue = await asyncio.to_thread(self._reader.overdue, list(self._children), grace=grace)
             except StorageUnavailable:
@@ -203,6 +211,16 @@ class Supervisor:
                 child = self._children.get(worker)
                 if child is not None and not child.stopped:
                     log.error("a worker does not react, it is killed and replaced", worker=worker, job=job)
+                    child.signal(signal.SIGKILL)
+
+    async def _free_the_store(self) -> None:
+        turn = await asyncio.to_thread(self._reader.writing)
+        if turn is None or turn != self._turn:
+            self._turn, self._turn_seen = turn, time.monotonic()
+        elif time.monotonic() - self._turn_seen > LONGEST_TURN:
+            for child in self._children.values():
+                if child.process.pid == turn[0]:
+                    log.error("a worker keeps all others from writing, it is killed and replaced", worker=child.worker)
                     child.signal(signal.SIGKILL)
 
     async def _sleep(self, seconds: float) -> None:

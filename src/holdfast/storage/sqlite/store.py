@@ -12,6 +12,7 @@ import apsw
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.retention import Retention
+from holdfast.storage.sqlite import turn
 from holdfast.storage.sqlite.boot import boot_clock
 from holdfast.storage.sqlite.connection import check_library, check_place, connect, unavailable
 from holdfast.storage.sqlite.reader import SqliteReader
@@ -78,6 +79,9 @@ class SqliteStore(SqliteWriter, SqliteReader):
 
     def ping(self) -> None:
         self.last_event()
+
+    def writing(self) -> tuple[int, int] | None:
+        return turn.writing(self.path)
 
     def facts(self) -> dict[str, str | int]:
         size = sum(
