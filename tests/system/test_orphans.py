@@ -90,12 +90,12 @@ def test_the_heart_beats_while_a_job_holds_everything(
     make_fleet: Callable[..., Fleet], kind: str, how: str
 ) -> None:
     """Three leases long the worker can do nothing at all, and stays what it is: alive. Nobody takes its jobs."""
-    fleet = make_fleet(lease=1, heartbeat_interval=0.25)
+    fleet = make_fleet(lease=1.5, heartbeat_interval=0.3)
     fleet.start()
     fleet.start()  # somebody who would take them
-    other = fleet.enqueue("nap", {"seconds": 0.5})
+    other = fleet.enqueue("nap", {"seconds": 0.1})
     worker = fleet.worker_of(other)
-    bad = fleet.enqueue(kind, {"how": how, "seconds": 3.5})
+    bad = fleet.enqueue(kind, {"how": how, "seconds": 5.0})
     fleet.effect(bad, how)
     seen: set[str] = set()
 
@@ -130,6 +130,19 @@ def test_a_job_that_holds_everything_can_be_cancelled(
     assert took < AT_LATEST + 1, took
     check_history(after, fleet.history(bad))
     assert supervisor.lines("does not react, it is killed")
+    check_neighbours(fleet, others)
+
+
+def test_a_worker_that_stands_in_a_transaction_is_killed(make_fleet: Callable[..., Fleet]) -> None:
+    """A job holds the GIL at a moment when its process has the writing turn: all others would wait for as long as it likes."""
+    fleet = make_fleet(children=2)
+    supervisor = fleet.start()
+    others = neighbours(fleet)
+    bad = fleet.enqueue("bad_loop", {"how": "hog", "once": True})
+    fleet.effect(bad, "hog")
+    after = fleet.enqueue("note_loop")  # waits for its turn, and gets it
+    assert supervisor.lines("keeps all others from writing")
+    assert [job.state for job in fleet.ended([bad, after])] == ["succeeded", "succeeded"]
     check_neighbours(fleet, others)
 
 

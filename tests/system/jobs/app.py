@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import apsw
+
 from holdfast import Cancel, Fail, Holdfast, JobContext, Retry, Snooze
 from holdfast.core.errors import LeaseLost
 
@@ -111,9 +113,11 @@ def end_sync(ctx: JobContext, barrier: str) -> int:
 # -- ill behaviour --------------------------------------------------------------------------------------------------------
 
 
-def misbehave(ctx: JobContext, how: str, seconds: float = 600.0) -> None:
-    """Do what no job should."""
+def misbehave(ctx: JobContext, how: str, seconds: float = 600.0, *, once: bool = False) -> None:
+    """Do what no job should; `once`: in the first run only."""
     effect(ctx, how)
+    if once and ctx.fence_token > 1:
+        return
     match how:
         case "exit":
             os._exit(0)
@@ -127,6 +131,10 @@ def misbehave(ctx: JobContext, how: str, seconds: float = 600.0) -> None:
             resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
             hoard = [bytes(1 << 28) for _ in range(16)]
             raise AssertionError(f"there was memory for {len(hoard)}")
+        case "hog":
+            connection = apsw.Connection(str(Path(os.environ["HOLDFAST_DATA_DIR"]) / "holdfast.db"))
+            connection.execute("BEGIN IMMEDIATE")
+            hold_gil(seconds)
         case "block":
             time.sleep(seconds)
         case "gil":
@@ -143,11 +151,13 @@ def hold_gil(seconds: float) -> None:
     sum(range(int(seconds * probe / (time.perf_counter() - began))))
 
 
-async def bad_loop(ctx: JobContext, how: str, seconds: float = 600.0) -> None:
-    misbehave(ctx, how, seconds)
+async def bad_loop(ctx: JobContext, how: str, seconds: float = 600.0, once: bool = False) -> None:
+    await asyncio.sleep(0.2)  # what the worker has begun with the store for our start is over
+    misbehave(ctx, how, seconds, once=once)
 
 
 def bad_thread(ctx: JobContext, how: str, seconds: float = 600.0) -> None:
+    time.sleep(0.2)
     misbehave(ctx, how, seconds)
 
 
