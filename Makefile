@@ -9,6 +9,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # pytest arguments, for example: make test ARGS="-k pause -x"
 ARGS ?=
+MINUTES ?=
 
 # A stamp names what was installed: the lock, the package's own metadata and the place of the clone (an environment is not
 # movable). While it stands, nothing is installed, so a second start costs no pip run.
@@ -40,6 +41,14 @@ up: $(RUN_STAMP)  ## Start Holdfast on SQLite with the sample jobs; runs until C
 .PHONY: test
 test: $(DEV_STAMP)  ## Run the whole suite; what could not be run is named at the end (ARGS="-k pause" selects)
 	@HOLDFAST_TEST_CHROMIUM="$$(scripts/find-chromium)" $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+.PHONY: soak
+soak: $(DEV_STAMP)  ## The system tests again and again for MINUTES=30, every failure told at the end
+	@MINUTES="$(MINUTES)" scripts/soak $(PY) $(ARGS)
+
+.PHONY: chaos
+chaos: $(DEV_STAMP)  ## The kill storm at full size: 2,000 kills over 20,000 jobs (MINUTES=60 bounds it)
+	@HOLDFAST_TEST_CHAOS=1 HOLDFAST_TEST_MINUTES="$(MINUTES)" $(PY) -m pytest tests/system/test_storm.py -s $(ARGS)
 
 .PHONY: check
 check: $(DEV_STAMP)  ## Lint, formatting, types, and the guards of the architecture

@@ -41,8 +41,23 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     on_a_disk = 'mount -t tmpfs -o size=12m none "$0" && exec "$@"'
     done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", on_a_disk, str(tmp_path / "data"), sys.executable, "-m", __name__, str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, timeout=110, check=False,
+        [
+            "unshare",
+            "-rm",
+            "sh",
+            "-c",
+            on_a_disk,
+            str(tmp_path / "data"),
+            sys.executable,
+            "-m",
+            __name__,
+            str(tmp_path),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
 
@@ -56,7 +71,7 @@ def play(fleet: Fleet) -> None:
     ending = [fleet.enqueue(kind, {"barrier": "full"}) for kind in ("end_loop", "end_thread")]
     for job in walking:
         until(
-            lambda job=job: len(fleet.effects(job)) == 2 or print(fleet.job(job)),
+            lambda job=job: len(fleet.effects(job)) == 2,
             "it stands at the second item",
             every=5,
         )

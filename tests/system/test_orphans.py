@@ -134,7 +134,7 @@ def test_a_job_that_holds_everything_can_be_cancelled(
 
 
 def test_a_worker_that_stands_in_a_transaction_is_killed(make_fleet: Callable[..., Fleet]) -> None:
-    """A job holds the GIL at a moment when its process has the writing turn: all others would wait for as long as it likes."""
+    """A job holds the GIL at a moment when its process has the writing turn: all others would wait as long as it likes."""
     fleet = make_fleet(children=2)
     supervisor = fleet.start()
     others = neighbours(fleet)

@@ -120,6 +120,19 @@ class TestOrder:
         assert fleet.ended([job])[0].state == "cancelled"
 
 
+def test_a_pause_that_is_taken_back_while_the_job_stops_for_it(fleet: Fleet) -> None:
+    job = fleet.enqueue("reluctant")
+    fleet.effect(job, "run")
+    job.pause()
+    fleet.effect(job, "stopping")
+    job.resume()
+    [after] = fleet.ended([job])
+    assert (after.state, after.attempt, after.result) == ("succeeded", 1, "2"), (
+        "it goes on, and nothing was burnt"
+    )
+    check_winners(fleet.history(job))
+
+
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_resumed_on_another_worker_it_goes_on_at_the_next_item(
     make_fleet: Callable[..., Fleet], executor: str

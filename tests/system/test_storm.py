@@ -22,7 +22,7 @@ KILLS, JOBS = (2_000, 20_000) if CHAOS else (100, 2_000)
 KILLS = int(os.environ.get("HOLDFAST_TEST_KILLS", KILLS))
 JOBS = int(os.environ.get("HOLDFAST_TEST_JOBS", JOBS))
 SEED = int(os.environ.get("HOLDFAST_TEST_SEED", random.randrange(1 << 30)))
-WITHIN = 3_600 if CHAOS else 150
+WITHIN = 60 * float(os.environ.get("HOLDFAST_TEST_MINUTES") or 60) if CHAOS else 150.0
 
 ITEMS = 6
 SUPERVISOR_EVERY = 20
@@ -36,8 +36,9 @@ def storm(fleet: Fleet, chance: random.Random) -> int:
     Answers how many worker processes were killed."""
     hit: set[int] = set()
     supervisor = fleet.start()
+    deadline = time.monotonic() + WITHIN
     blows, step = 0, 0.9 * JOBS / KILLS
-    while len(hit) < KILLS:
+    while len(hit) < KILLS and (not CHAOS or time.monotonic() < deadline):
         find = partial(_victim, fleet, chance, hit, step * len(hit))
         victim = until(find, "a worker is at work", within=60)
         blows += 1
@@ -94,5 +95,5 @@ def test_a_storm_of_kills_loses_nothing_and_ends_nothing_twice(make_fleet: Calla
         twice += check_items(effects[record.id], ITEMS, interruptions(history))
     report = f"seed {SEED}: {killed} kills in {stormed:.0f} s, {len(jobs)} jobs, {cut} runs cut off, {twice} items twice"
     print(f"\n{report}, {time.monotonic() - started:.0f} s in all")  # noqa: T201
-    assert killed >= KILLS, report
-    assert cut >= KILLS, f"the storm has hit nothing: {report}"
+    assert killed >= KILLS or CHAOS, report  # the large storm is bounded by time too
+    assert cut >= killed, f"the storm has hit nothing: {report}"

@@ -227,8 +227,8 @@ class Reader(Protocol):
         ...
 
     def writing(self) -> tuple[int, int] | None:
-        """The process of this host that is in a writing transaction which keeps all others from writing, and a mark that every
-        commit changes. None for nobody, and for backends where one writer does not stop the others."""
+        """The process of this host that is in a writing transaction which keeps all others from writing, and a mark that
+        every commit changes. None for nobody, and for backends where one writer does not stop the others."""
         ...
 
     def next_due(self) -> int | None:

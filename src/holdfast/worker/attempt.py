@@ -38,7 +38,9 @@ def ending(error: BaseException) -> Ended:
         case Snooze():
             return Ended(End.SNOOZE, delay=error.delay)
         case StorageUnavailable():  # a checkpoint was refused: the fault of nobody, so it costs no attempt
-            return Ended(End.SNOOZE, error=error_info(error), delay=STORE_PAUSE, reason="the store did not answer")
+            return Ended(
+                End.SNOOZE, error=error_info(error), delay=STORE_PAUSE, reason="the store did not answer"
+            )
         case Retry():
             return Ended(End.RETRY, error=error_info(error), delay=error.delay)
         case Cancel():

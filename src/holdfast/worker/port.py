@@ -80,6 +80,8 @@ class LocalPort:
     _woken: threading.Event | None = None
     _waiters: frozenset[asyncio.Future[None]] = frozenset()
     _closed = False
+    was_pausing = False
+    """A pause was asked of this run, be it that it was taken back."""
 
     def __init__(self, job: Claimed, courier: Courier) -> None:
         self.flags = Flags()
@@ -160,6 +162,7 @@ class LocalPort:
 
     def raise_flag(self, **flags: bool) -> None:
         """Set or clear flags, and wake the job if it sleeps. On the worker's loop."""
+        self.was_pausing = self.was_pausing or flags.get("pause", False)
         for name, value in flags.items():
             setattr(self.flags, name, value)
         with self._lock:

@@ -91,6 +91,8 @@ class Runner:
             ended = Ended(
                 End.TIMED_OUT, error=ErrorInfo("TimeoutError", f"The job took longer than {job.timeout:g} s.")
             )
+        if ended.end is End.INTERRUPTED and active.port.was_pausing and not active.port.flags.any:
+            active.port.flags.pause = True  # it had stopped for a pause that was taken back just now
         report = active.port.close()
         del self.active[job.seq]
         backoff = active.run.type.options.backoff

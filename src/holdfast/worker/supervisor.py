@@ -31,7 +31,7 @@ UNRESPONSIVE_AFTER = 5.0
 """Seconds after the end of its own grace in which a worker process must have acted on a cancel or a time limit."""
 
 LONGEST_TURN = 5.0
-"""Seconds for which a worker process may stand in one transaction, which takes milliseconds; others wait no more than ten."""
+"""Seconds for which a worker process may stand in one transaction, which takes milliseconds; others wait at most ten."""
 
 LONGEST_PAUSE = 10.0
 HURRY = b"hurry\n"
@@ -220,7 +220,10 @@ class Supervisor:
         elif time.monotonic() - self._turn_seen > LONGEST_TURN:
             for child in self._children.values():
                 if child.process.pid == turn[0]:
-                    log.error("a worker keeps all others from writing, it is killed and replaced", worker=child.worker)
+                    log.error(
+                        "a worker keeps all others from writing, it is killed and replaced",
+                        worker=child.worker,
+                    )
                     child.signal(signal.SIGKILL)
 
     async def _sleep(self, seconds: float) -> None:

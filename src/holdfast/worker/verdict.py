@@ -57,8 +57,8 @@ class Judge:
             return None
         if flags.cancel:
             return self._final(job, Verb.STOP, "cancelled", ended, report)
-        if flags.pause:
-            return self._move(job, Verb.SUSPEND, "paused", ended, report)
+        if flags.pause:  # the store makes it *paused*, if the pause still stands when this is written
+            return self._move(job, Verb.RELEASE, "resumed", ended, report)
         if flags.stop:
             return self._move(job, Verb.RELEASE, "worker stopped", ended, report)
         # nobody asked: the function itself raised CancelledError or Interrupted, which is its own failure

@@ -18,6 +18,7 @@ import apsw
 
 from holdfast import Cancel, Fail, Holdfast, JobContext, Retry, Snooze
 from holdfast.core.errors import LeaseLost
+from holdfast.core.outcome import Interrupted
 
 
 def effect(ctx: JobContext, what: str, **more: Any) -> None:
@@ -180,6 +181,19 @@ async def deaf(ctx: JobContext, seconds: float = 600.0) -> None:
         await asyncio.sleep(0.02)
 
 
+async def reluctant(ctx: JobContext) -> int:
+    """Stops for a pause, and is not done with stopping before the pause has been taken back."""
+    effect(ctx, "run")
+    try:
+        await ctx.sleep(600 if ctx.fence_token == 1 else 0)
+    except Interrupted:
+        effect(ctx, "stopping")
+        while ctx.pausing:
+            await asyncio.sleep(0.005)
+        raise
+    return ctx.fence_token
+
+
 # -- outcomes -------------------------------------------------------------------------------------------------------------
 
 
@@ -218,7 +232,7 @@ async def nap(ctx: JobContext, seconds: float) -> None:
 def make_app(**overrides: Any) -> Holdfast:
     """The jobs above, as an app of its own."""
     app = Holdfast(**overrides)
-    for function in (items_loop, steps, end_loop, bad_loop, bad_thread, deaf, note_loop, nap):
+    for function in (items_loop, steps, end_loop, bad_loop, bad_thread, deaf, note_loop, nap, reluctant):
         app.job(retries=1, backoff=0.05)(function)
     app.job(name="regex", executor="thread")(regex)
     for executor in ("thread", "process"):

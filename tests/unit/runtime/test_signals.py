@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,13 @@ KINDS: list[Callable[[Iterable[Path]], Listener]] = [InotifyListener, PollingLis
 
 
 @pytest.fixture(params=KINDS, ids=["inotify", "polling"])
-def heard(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[FileSignals, Listener]:
+def heard(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[tuple[FileSignals, Listener]]:
     """Signals, and a listener of each kind on the topic WORK."""
     sender = FileSignals(tmp_path / "signals")
     sender.notify((Topic.WORK,))
     listener: Listener = request.param([tmp_path / "signals" / Topic.WORK])
-    request.addfinalizer(listener.close)
-    return sender, listener
+    yield sender, listener
+    listener.close()
 
 
 def test_a_signal_before_the_wait_counts(heard: tuple[FileSignals, Listener]) -> None:

@@ -11,8 +11,8 @@ _WRITE_LOCK = 120
 
 
 def writing(database: Path) -> tuple[int, int] | None:
-    """The process that is in a writing transaction on `database`, and a mark that every commit changes. None for nobody, and
-    where the system does not tell. Looks only at names and times: to open a file of a database would drop our locks on it."""
+    """The process that is in a writing transaction on `database`, and a mark that every commit changes. None for nobody,
+    and where the system does not tell. Looks only at names and times: to open a file of a database would drop our locks on it."""
     if not _LOCKS.exists():
         return None
     try:
@@ -24,6 +24,6 @@ def writing(database: Path) -> tuple[int, int] | None:
         fields = line.split()  # 1: POSIX ADVISORY WRITE 4711 fe:00:2158344 120 120
         if len(fields) != 8 or fields[3] != "WRITE" or fields[5].rpartition(":")[2] != str(inode):
             continue
-        if int(fields[6]) <= _WRITE_LOCK and (fields[7] == "EOF" or _WRITE_LOCK <= int(fields[7])):
+        if int(fields[6]) <= _WRITE_LOCK and (fields[7] == "EOF" or int(fields[7]) >= _WRITE_LOCK):
             return int(fields[4]), mark
     return None
