@@ -12,7 +12,7 @@ _WRITE_LOCK = 120
 
 def writing(database: Path) -> tuple[int, int] | None:
     """The process that is in a writing transaction on `database`, and a mark that every commit changes. None for nobody,
-    and where the system does not tell. Looks only at names and times: to open a file of a database would drop our locks on it."""
+    and where the system does not tell. Looks only at names and times: opening a database file would drop our locks."""
     if not _LOCKS.exists():
         return None
     try:
