@@ -206,7 +206,7 @@ class Reader(Protocol):
         ...
 
     def workers(self) -> list[WorkerRecord]:
-        """Every worker process, the lost ones of the last 24 h too."""
+        """Every worker process in the order of their starts, after them the lost ones of the last 24 h."""
         ...
 
     def types(self) -> list[TypeRecord]:

@@ -177,11 +177,11 @@ class SqliteReader:
 
     def workers(self) -> list[WorkerRecord]:
         sql = """
-        SELECT id, name, host, pid, version, CASE WHEN boot <> ?1 OR deadline < ?2 THEN 'lost' ELSE state END,
+        SELECT id, name, host, pid, version, CASE WHEN boot <> ?1 OR deadline < ?2 THEN 'lost' ELSE state END AS shown,
                queues, types, slots,
                (SELECT count(*) FROM jobs WHERE state = 'processing' AND jobs.worker = workers.id),
                started_at, heartbeat_at, lost_at
-        FROM workers ORDER BY started_at, id
+        FROM workers ORDER BY shown = 'lost', started_at, id
         """
         return [WorkerRecord._make(row) for row in self._rows(sql, boot_id(), self._lease_now())]
 

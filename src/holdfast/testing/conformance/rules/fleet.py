@@ -52,6 +52,15 @@ class FleetRules(Rules):
         driver.do(store.drain_worker, "never-was")
         assert store.workers() == []
 
+    def test_the_lost_come_after_those_that_live(
+        self, store: Store, driver: StoreDriver, clock: FakeClock
+    ) -> None:
+        clock.advance(LEASE + 1)  # the one that every driver begins with is lost
+        driver.register("later")
+        clock.advance(1)
+        driver.register("latest")
+        assert [row.id for row in store.workers()] == ["later", "latest", driver.worker]
+
     def test_a_queue_is_named_by_jobs_types_and_pauses(self, store: Store, driver: StoreDriver) -> None:
         driver.add(queue="of-a-job")
         driver.do(store.publish_types, [type_row(queue="of-a-type")])
