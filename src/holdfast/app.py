@@ -87,6 +87,8 @@ class Holdfast:
 
     def job(
         self,
+        bare: None = None,
+        /,
         *,
         name: str | None = None,
         queue: str = "default",
@@ -105,6 +107,9 @@ class Holdfast:
         attempt and chance (default: Hangfire's); `timeout` of one attempt (default: none); `keep` the ended jobs so
         long, or "forever".
         """
+
+        if bare is not None:
+            raise TypeError("write @app.job() with parentheses")
 
         def decorate(function: Callable[..., Any]) -> Job[..., Any]:
             chosen = executor or ("loop" if inspect.iscoroutinefunction(function) else "thread")

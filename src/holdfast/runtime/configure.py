@@ -57,6 +57,12 @@ def load_settings(
             name = str(item["loc"][0]) if item["loc"] else "settings"
             problems.append(Problem((origin.get(name, name),), item["msg"]))
         raise ConfigurationError(problems) from None
+    if settings.workers == 0:
+        problems.append(
+            Problem(
+                (origin.get("workers", "workers"),), "nobody would work; use 1 or more, or -1 = one per core"
+            )
+        )
     if settings.lease < 2 * settings.heartbeat_interval:
         problems.append(
             Problem(("lease",), "must be at least twice heartbeat_interval, else a living worker looks dead")

@@ -223,6 +223,13 @@ class WorkerProcess:
             except StorageUnavailable as error:
                 log.warning("cannot reconcile, the store does not answer", error=str(error))
 
+    def _say_what_is_awaited(self) -> None:
+        log.warning(
+            "stopping: jobs still run and may end or reach a checkpoint; a second Ctrl-C or SIGTERM interrupts them now",
+            jobs=len(self._runner.active),
+            at_most_seconds=self._settings.stop_grace,
+        )
+
     async def _wind_down(self) -> None:
         self._fetcher.stop_claiming()
         self._runner.ask_all_to_stop()
@@ -230,8 +237,10 @@ class WorkerProcess:
             await self._gateway.acall("drain_worker", self._worker.id)
         except StorageUnavailable as error:
             log.warning("that the worker drains cannot be shown, the store does not answer", error=str(error))
+        patience = asyncio.get_running_loop().call_later(1.0, self._say_what_is_awaited)
         while not self._fetcher.idle and not self._hurry.is_set():  # noqa: ASYNC110 - an event would cost every job
             await asyncio.sleep(0.01)
+        patience.cancel()
         if not self._fetcher.idle:
             self._runner.force_all()
             try:

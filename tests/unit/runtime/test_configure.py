@@ -102,3 +102,8 @@ def test_settings_are_frozen() -> None:
 def test_where_the_facts_are_kept() -> None:
     assert database_url(Settings(data_dir="/data")) == "sqlite:////data/holdfast.db"
     assert database_url(Settings(database_url="sqlite:///x.db")) == "sqlite:///x.db"
+
+
+def test_nobody_at_work_is_a_mistake() -> None:
+    with pytest.raises(ConfigurationError, match="nobody would work"):
+        load_settings({"workers": 0}, environment={})

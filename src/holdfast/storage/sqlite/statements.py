@@ -127,8 +127,12 @@ FACTS = "SELECT seq, state, requested, run_at, retention FROM jobs WHERE id = ?1
 def move(verb: Verb) -> str:
     """A person's change of a job that nobody is processing."""
     way = TRANSITIONS[verb]
+    # a job that was paused between two attempts waits for the next one again, and says so
+    reason = (
+        "CASE WHEN error_type IS NOT NULL THEN 'retry' ELSE ?2 END" if verb is Verb.RESUME_LATER else "?2"
+    )
     return f"""
-UPDATE jobs SET state = '{way.target}', reason = ?2, actor = ?3, changed_at = ?4, finished_at = ?5, expires_at = ?6,
+UPDATE jobs SET state = '{way.target}', reason = {reason}, actor = ?3, changed_at = ?4, finished_at = ?5, expires_at = ?6,
                 max_attempts = max(max_attempts, attempt + ?7), crashes = crashes * (1 - ?7),
                 run_at = CASE WHEN ?7 THEN NULL ELSE run_at END
 WHERE seq = ?1 AND state IN {_set(way.sources)}

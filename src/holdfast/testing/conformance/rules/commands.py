@@ -6,6 +6,7 @@ import pytest
 
 from holdfast.core.commands import ALLOWED, Action
 from holdfast.core.errors import Conflict, NotFound
+from holdfast.core.outcome import ErrorInfo
 from holdfast.core.records import JobRecord
 from holdfast.core.states import FINAL, Request, State, Verb
 from holdfast.testing.clock import FakeClock
@@ -51,6 +52,16 @@ class CommandRules(Rules):
     def test_a_job_that_is_not_there(self, driver: StoreDriver, action: Action) -> None:
         with pytest.raises(NotFound):
             driver.command("no-such-job", action)
+
+    def test_a_job_paused_between_two_attempts_waits_for_the_next_again(self, driver: StoreDriver) -> None:
+        claimed = driver.start()
+        later = driver.store.now() + 3_600_000_000
+        error = ErrorInfo("ValueError", "no")
+        driver.end(claimed, Verb.RETRY_LATER, reason="retry", run_at=later, error=error)
+        driver.command(claimed.id, Action.PAUSE, reason="wait")
+        after = driver.command(claimed.id, Action.RESUME)
+        assert after is not None
+        assert (after.state, after.reason, after.run_at) == (State.SCHEDULED, "retry", later)
 
     @pytest.mark.parametrize("state", [State.ENQUEUED, State.SCHEDULED])
     def test_resume_puts_a_job_back_where_it_waited(self, driver: StoreDriver, state: State) -> None:
