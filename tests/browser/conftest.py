@@ -146,13 +146,15 @@ def shop(site: Site) -> Iterator[Holdfast]:
     app.close()
 
 
-@pytest.fixture(scope="session")
+# For one module each: the synchronous API runs an event loop in the main thread as long as it is open, and the tests of
+# other rooms in the same process need that thread for loops of their own.
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     names = (os.environ.get("HOLDFAST_TEST_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
     found = next((path for name in names if name and (path := shutil.which(name))), None)

@@ -200,7 +200,7 @@ class StoreMachine(RuleBasedStateMachine):
         if reports:
             self.model.report(attempt, progress=None, saved=f'"{n}"', lines=0)
         assert answer == self.model.settle(
-            attempt, verb, reason=reason, run_at=run_at, keep=until, crashed=crashed
+            attempt, verb, reason=reason, run_at=run_at, keep=until, fails=fails, crashed=crashed
         )
 
     @precondition(lambda self: self.attempts)

@@ -48,6 +48,7 @@ class Job:
     max_attempts: int = 11
     continues: bool = False
     crashes: int = 0
+    erred: bool = False
     worker: str | None = None
     saved: str | None = None
     progress: str | None = None
@@ -147,6 +148,7 @@ class Model:
         reason: str | None,
         run_at: int | None,
         keep: int | None,
+        fails: bool,
         crashed: bool,
     ) -> str:
         if not self.holds(attempt):
@@ -161,6 +163,7 @@ class Model:
         job.run_at = run_at
         job.continues = verb not in BURNS
         job.crashes += crashed
+        job.erred = (job.erred or fails) and target != "succeeded"
         job.expires_at = keep if target in FINAL else None
         return target
 
@@ -177,6 +180,7 @@ class Model:
                     raise Refused
                 job.max_attempts = max(job.max_attempts, job.attempt + 1)
                 job.run_at = job.expires_at = None
+                job.crashes = 0
                 job.go("enqueued", reason)
             case ((Action.PAUSE | Action.CANCEL), "processing"):
                 if job.requested == "cancel" and action is Action.PAUSE:
@@ -188,9 +192,10 @@ class Model:
             case Action.PAUSE, "scheduled" | "enqueued":
                 job.go("paused", reason)
             case Action.RESUME, "paused":
-                job.go(
-                    "scheduled" if job.run_at is not None and job.run_at > self.now else "enqueued", reason
-                )
+                if job.run_at is None or job.run_at <= self.now:
+                    job.go("enqueued", reason)
+                else:
+                    job.go("scheduled", "retry" if job.erred else reason)
             case Action.CANCEL, "scheduled" | "enqueued" | "paused":
                 job.go("cancelled", reason)
                 job.expires_at = self.now + DAY

@@ -41,8 +41,6 @@ from holdfast.worker.verdict import Judge
 WAKE_GAP = 0.002
 """Seconds between two reactions to signals: a storm of them costs at most 500 looks a second."""
 
-GONE = 3
-"""Exit code of a process whose row is gone: others took it for dead, it must not go on."""
 
 _PR_SET_PDEATHSIG = 1
 

@@ -128,13 +128,6 @@ class Runner:
             log.warning("interrupted at shutdown", job=active.run.job.id, type=active.run.job.type)
             active.executor.force(active.run, because="stop")
 
-    def abandon(self, job_seq: int) -> None:
-        """The job belongs to another attempt: let it notice at its next checkpoint, and force it after the grace."""
-        active = self.active.get(job_seq)
-        if active is not None:
-            active.port.raise_flag(lost=True)
-            active.timers.append(self._loop.call_later(self._grace, self._force, active, "stop"))
-
     def _time_is_over(self, active: Active) -> None:
         active.timed_out = True
         self._force(active, "timeout")
