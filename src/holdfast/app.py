@@ -200,8 +200,10 @@ class Holdfast:
 
     def close(self) -> None:
         """Store what waits, then close. Idempotent."""
+        if self._process != os.getpid():
+            return  # what was inherited is kept as it is: freeing its connections would close them
         parts, self._parts = self._parts, None
-        if parts is not None and self._process == os.getpid():
+        if parts is not None:
             parts.gateway.close()
             parts.store.close()
 
@@ -219,8 +221,10 @@ def make_signals(settings: Settings) -> Signals:
 
 
 def _sqlite_path(settings: Settings) -> Path:
-    scheme, _, rest = database_url(settings).partition("://")
+    scheme, mark, rest = database_url(settings).partition("://")
     if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
-        problem = f"not a database this version knows: {scheme}://…; use sqlite:///path"
+        # only the scheme is shown: what stands anywhere else may be a password
+        shown = f"{scheme}://…" if mark else "a text without ://"
+        problem = f"not a database this version knows: {shown}; use sqlite:///path"
         raise ConfigurationError([Problem(("database_url",), problem)])
     return Path(rest[1:])

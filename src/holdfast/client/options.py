@@ -65,7 +65,7 @@ class JobOptions:
             queue=name("queue"),
             priority=attempt("priority", lambda: _whole("priority", self.priority, PRIORITY_RANGE)),
             delay=attempt("delay", lambda: None if self.delay is None else seconds(self.delay)),
-            run_at=attempt("run_at", lambda: None if self.run_at is None else to_us(self.run_at)),
+            run_at=attempt("run_at", lambda: None if self.run_at is None else _moment(self.run_at)),
             owner=name("owner"),
             tags=attempt("tags", lambda: None if self.tags is None else _tags(self.tags)),
             unique=name("unique", 500),
@@ -123,6 +123,12 @@ def _whole(name: str, value: Any, span: range) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool) or value not in span:
         raise ValueError(f"{name} must be a whole number from {span.start} to {span.stop - 1}")
     return value
+
+
+def _moment(value: Any) -> int:
+    if not isinstance(value, datetime):
+        raise ValueError("must be a datetime")
+    return to_us(value)
 
 
 def _positive(value: float) -> float:
