@@ -1,0 +1,27 @@
+"""A worker without a process, so that a test decides when a job starts and ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdfast import Holdfast
+from holdfast.core.job import Claimed, ClaimRequest
+from holdfast.core.outcome import Settlement
+from holdfast.core.states import Verb
+from holdfast.testing import worker_row
+
+
+class Hand:
+    """Does by hand, through the gateway, what a worker process would do."""
+
+    def __init__(self, app: Holdfast) -> None:
+        self._call = app.open().gateway.call
+        types = tuple(kind.name for kind in app.registry)
+        self._call("register_worker", worker_row("hand", types=types), lease=60.0)
+        self._types = frozenset(types)
+
+    def claim(self, limit: int = 1) -> list[Claimed]:
+        return self._call("claim", ClaimRequest("hand", limit, self._types))
+
+    def end(self, claimed: Claimed, verb: Verb = Verb.SUCCEED, **fields: Any) -> str:
+        return self._call("settle", [Settlement(claimed.seq, claimed.token, verb, **fields)])[0]
