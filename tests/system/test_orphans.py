@@ -34,7 +34,7 @@ def check_neighbours(fleet: Fleet, jobs: list) -> None:  # type: ignore[type-arg
     for job in fleet.ended(jobs):
         assert (job.state, job.attempt) == ("succeeded", 1), job
         check_history(job, fleet.history(job.id))
-        check_items(fleet.effects(job.id), 3, again=job.token - 1)
+        check_items(fleet.effects(job.id, "item"), 3, again=job.token - 1)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_what_was_handed_back_goes_on_at_the_next_item(make_fleet: Callable[...,
     for job in fleet.ended(jobs):
         assert (job.state, job.attempt, job.token) == ("succeeded", 1, 2)
         check_history(job, fleet.history(job.id))
-        check_items(fleet.effects(job.id), 60, again=0)
+        check_items(fleet.effects(job.id, "item"), 60, again=0)
 
 
 def test_while_jobs_are_claimed(make_fleet: Callable[..., Fleet]) -> None:

@@ -92,7 +92,7 @@ def test_a_whole_tree_that_stood_still_goes_on(make_fleet: Callable[..., Fleet])
     for job in fleet.ended(jobs):
         assert (job.state, job.attempt) == ("succeeded", 1)
         check_history(job, fleet.history(job.id))
-        check_items(fleet.effects(job.id), 3, again=job.token - 1)
+        check_items(fleet.effects(job.id, "item"), 3, again=job.token - 1)
     until(lambda: len(fleet.workers()) == 2, "both workers are live again")
     after = fleet.enqueue("note_loop", {"value": 7})
     assert fleet.ended([after])[0].state == "succeeded"

@@ -82,6 +82,22 @@ def connect(path: Path, durability: str) -> apsw.Connection:
     return connection
 
 
+def switch_to_wal(connection: apsw.Connection) -> None:
+    """Let the file keep its journal in WAL mode, once and for all.
+
+    Where several do so at once, SQLite refuses all but one without asking their busy handlers (waiting could be a deadlock),
+    so whoever is refused looks again."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+
+
 class _Patience:
     """A busy handler that looks again after 0.1 to 1 ms: transactions are short, SQLite's own back-off of up to 100 ms is
     not."""

@@ -14,7 +14,7 @@ from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.retention import Retention
 from holdfast.storage.sqlite import turn
 from holdfast.storage.sqlite.boot import boot_clock
-from holdfast.storage.sqlite.connection import check_library, check_place, connect, unavailable
+from holdfast.storage.sqlite.connection import check_library, check_place, connect, switch_to_wal, unavailable
 from holdfast.storage.sqlite.reader import SqliteReader
 from holdfast.storage.sqlite.schema import MIGRATIONS
 from holdfast.storage.sqlite.writer import SqliteWriter
@@ -60,7 +60,7 @@ class SqliteStore(SqliteWriter, SqliteReader):
         check_place(self.path)
         writing = self._open_connection()
         try:
-            writing.execute("PRAGMA journal_mode=WAL")
+            switch_to_wal(writing)
             migrate(writing)
         except apsw.Error as error:
             writing.close(True)
