@@ -23,5 +23,10 @@ class Hand:
     def claim(self, limit: int = 1) -> list[Claimed]:
         return self._call("claim", ClaimRequest("hand", limit, self._types))
 
+    def start(self) -> Claimed:
+        """The next job, which must be there."""
+        (claimed,) = self.claim()
+        return claimed
+
     def end(self, claimed: Claimed, verb: Verb = Verb.SUCCEED, **fields: Any) -> str:
         return self._call("settle", [Settlement(claimed.seq, claimed.token, verb, **fields)])[0]

@@ -29,7 +29,7 @@ def test_the_history_is_told_in_order(app: Holdfast) -> None:
     handle = app.enqueue("work")
     handle.pause("lunch").resume()
     hand = Hand(app)
-    (claimed,) = hand.claim()
+    claimed = hand.start()
     app.client.act(handle.id, Action.CANCEL, actor="ann")
     hand.end(claimed, Verb.STOP)
     rows = app.client.history(handle.id)
@@ -49,7 +49,7 @@ def test_the_history_is_told_in_order(app: Holdfast) -> None:
 def test_console_lines_are_read_on_from_the_last(app: Holdfast) -> None:
     handle, hand = app.enqueue("work"), Hand(app)
     assert app.client.logs(handle.id).next_after == 0
-    (claimed,) = hand.claim()
+    claimed = hand.start()
     lines = tuple(LogLine(n, "info", f"line {n}", json.dumps({"n": n}) if n else None) for n in range(5))
     app.open().gateway.call("report", [Report(claimed.seq, claimed.token, logs=lines)])
     page = app.client.logs(handle.id, limit=3)
@@ -64,7 +64,7 @@ def test_console_lines_are_read_on_from_the_last(app: Holdfast) -> None:
 def test_the_saved_state_and_the_progress(app: Holdfast) -> None:
     handle, hand = app.enqueue("work"), Hand(app)
     assert app.client.saved_state(handle.id) is None
-    (claimed,) = hand.claim()
+    claimed = hand.start()
     saved = json.dumps({"state": {"page": 3}, "positions": {"rows": 7}}, ensure_ascii=False)
     progress = json.dumps({"done": 3, "total": 9, "message": "ü"})
     app.open().gateway.call("report", [Report(claimed.seq, claimed.token, progress, saved)])

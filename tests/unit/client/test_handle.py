@@ -28,7 +28,7 @@ def add(app: Holdfast) -> Job[Any, int]:
 
 def test_waiting_ends_but_the_job_goes_on(app: Holdfast, add: Job[Any, int]) -> None:
     handle, hand = add.enqueue(1), Hand(app)
-    (claimed,) = hand.claim()
+    claimed = hand.start()
     before = time.monotonic()
     with pytest.raises(WaitTimeout, match=f"Job {handle.id} is processing; .* goes on") as caught:
         handle.wait(timeout=0.1)
@@ -43,7 +43,7 @@ def test_waiting_ends_with_the_job(app: Holdfast, add: Job[Any, int]) -> None:
     handle, hand = add.enqueue(1), Hand(app)
     waiting = threading.Thread(target=handle.wait, args=(20,))
     waiting.start()
-    hand.end(*hand.claim(), result="7")
+    hand.end(hand.start(), result="7")
     waiting.join(15)
     assert not waiting.is_alive()
     assert (handle.state, handle.result) == ("succeeded", 7)
@@ -51,7 +51,7 @@ def test_waiting_ends_with_the_job(app: Holdfast, add: Job[Any, int]) -> None:
 
 def test_waiting_for_a_failure_is_no_failure(app: Holdfast, add: Job[Any, int]) -> None:
     handle, hand = add.enqueue(1), Hand(app)
-    hand.end(*hand.claim(), Verb.FAIL, error=ErrorInfo("ValueError", "no", "trace"))
+    hand.end(hand.start(), Verb.FAIL, error=ErrorInfo("ValueError", "no", "trace"))
     assert handle.wait(timeout=10).state == "failed"
     assert handle.view.error is not None
     assert (handle.view.error.type, handle.view.error.message) == ("ValueError", "no")
@@ -119,7 +119,7 @@ def test_the_twins_for_an_event_loop(app: Holdfast, add: Job[Any, int]) -> None:
         waiting = asyncio.create_task(handle.wait_async(timeout=20))
         await asyncio.sleep(0)  # the wait has begun, and the loop is free
         hand = Hand(app)
-        hand.end(*hand.claim(), result="9")
+        hand.end(hand.start(), result="9")
         assert (await waiting).result == 9
         assert (await handle.refresh_async()).state == "succeeded"
 

@@ -29,7 +29,7 @@ def stored(app: Holdfast) -> int:
 
 def test_it_is_still_the_function(copy: Job[Any, int]) -> None:
     assert copy(None, "abc", times=2) == 6
-    assert (copy.__name__, copy.__doc__, copy.name) == ("copy_file", "Copy a file.", "copy_file")
+    assert (vars(copy)["__name__"], copy.__doc__, copy.name) == ("copy_file", "Copy a file.", "copy_file")
 
 
 def test_positional_arguments_are_named_without_the_context(copy: Job[Any, int]) -> None:

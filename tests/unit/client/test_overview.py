@@ -35,7 +35,7 @@ def mixed(app: Holdfast) -> Holdfast:
     hand = Hand(app)
     for verb in (Verb.SUCCEED, Verb.FAIL, None):
         app.enqueue("work")
-        (claimed,) = hand.claim()
+        claimed = hand.start()
         if verb:
             hand.end(claimed, verb)
     app.enqueue_many("work", [{"n": n} for n in range(3)], owner="ann")
@@ -153,7 +153,7 @@ def test_waiting_for_a_retry_is_not_waiting_for_its_time(mixed: Holdfast) -> Non
     """Both are scheduled; only the first is asked for."""
     hand, overview = Hand(mixed), mixed.overview
     now = mixed.open().store.now()
-    hand.end(*hand.claim(), Verb.RETRY_LATER, reason="retry", run_at=now + 3_600_000_000)
+    hand.end(hand.start(), Verb.RETRY_LATER, reason="retry", run_at=now + 3_600_000_000)
     query = overview.query("state:retrying")
     assert overview.count(query).count == 1
     view = overview.act_on_all(Action.CANCEL, query)

@@ -37,7 +37,7 @@ def test_a_new_job(app: Holdfast) -> None:
 
 def test_the_last_failure(app: Holdfast) -> None:
     handle, hand = app.enqueue("work"), Hand(app)
-    hand.end(*hand.claim(), Verb.FAIL, error=ErrorInfo("KeyError", "", None))
+    hand.end(hand.start(), Verb.FAIL, error=ErrorInfo("KeyError", "", None))
     view = handle.refresh().view
     assert view.error is not None
     assert (view.error.type, view.error.message, view.error.traceback) == ("KeyError", "", None)
@@ -50,7 +50,7 @@ def test_the_last_failure(app: Holdfast) -> None:
 @pytest.mark.parametrize("result", [0, False, "", [], {"a": None}])
 def test_an_empty_result_is_a_result(app: Holdfast, result: Any) -> None:
     handle, hand = app.enqueue("work"), Hand(app)
-    hand.end(*hand.claim(), result=json.dumps(result))
+    hand.end(hand.start(), result=json.dumps(result))
     assert handle.wait(10).result == result
     assert handle.result is not None
 
