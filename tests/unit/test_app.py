@@ -43,7 +43,7 @@ def test_a_module_with_jobs_can_be_imported_whatever_the_environment_says(
             ("HOLDFAST_PORT",),
             ("HOLDFAST_RETRYS",),
         }
-    assert "did you mean retries?" in str(caught.value)
+        assert "did you mean retries?" in str(caught.value)
     monkeypatch.delenv("HOLDFAST_PORT")
     monkeypatch.delenv("HOLDFAST_RETRYS")
     assert work.enqueue().state == "enqueued"

@@ -32,7 +32,7 @@ def test_waiting_ends_but_the_job_goes_on(app: Holdfast, add: Job[Any, int]) -> 
     before = time.monotonic()
     with pytest.raises(WaitTimeout, match=f"Job {handle.id} is processing; .* goes on") as caught:
         handle.wait(timeout=0.1)
-    assert time.monotonic() - before >= 0.1
+    assert 0.1 <= time.monotonic() - before < 4
     assert isinstance(caught.value, TimeoutError)
     assert hand.end(claimed, result="41") == "succeeded"
     assert handle.state == "processing"  # as it was last seen
