@@ -1,5 +1,8 @@
 """This exists so that an installation tells of itself: its settings, its health, its interface."""
 
+# The decorators keep the functions below; nobody calls them by name.
+# pyright: reportUnusedFunction=false
+
 from __future__ import annotations
 
 from typing import Annotated
@@ -18,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(config, name="config")
 
     @command(config, "show", _FORMS)
-    def show(  # pyright: ignore[reportUnusedFunction]
+    def show(
         common: Common,
         changed: Annotated[
             bool, typer.Option("--changed", help="Only those that differ from their default.")
@@ -33,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
         Writer(common).many([view for view in views if view.changed or not changed], SETTINGS, key="name")
 
     @command(config, "check", _FORMS)
-    def check(common: Common) -> None:  # pyright: ignore[reportUnusedFunction]
+    def check(common: Common) -> None:
         """Check holdfast.toml and HOLDFAST_*; exit code 2 with every problem when something is wrong."""
         from holdfast.cli.config_views import SETTINGS, setting_views
         from holdfast.cli.desk import load
@@ -46,7 +49,7 @@ def add_to(app: typer.Typer) -> None:
         Writer(common).many(views, SETTINGS, key="name")
 
     @command(app, "doctor", ASKS)
-    def doctor(common: Common) -> int:  # pyright: ignore[reportUnusedFunction]
+    def doctor(common: Common) -> int:
         """Look for what is wrong with this installation, or with a server (--url), and say what to do."""
         from holdfast.cli.doctor import FINDINGS, examine
         from holdfast.cli.output import Writer, say
@@ -62,7 +65,7 @@ def add_to(app: typer.Typer) -> None:
         return Exit.FAILED if bad else Exit.DONE
 
     @command(app, "openapi", ASKS)
-    def openapi(common: Common) -> None:  # pyright: ignore[reportUnusedFunction]
+    def openapi(common: Common) -> None:
         """Write the OpenAPI document of the REST API."""
         from holdfast.cli.answers import answering
 

@@ -1,5 +1,8 @@
 """This exists so that the database is brought up to date, looked after and copied from a terminal."""
 
+# The decorators keep the functions below; nobody calls them by name.
+# pyright: reportUnusedFunction=false
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -21,7 +24,7 @@ def group() -> typer.Typer:
     db = new_group("The database: schema, soundness, copies.")
 
     @command(db, "status", _FORMS)
-    def status(common: Common) -> int:  # pyright: ignore[reportUnusedFunction]
+    def status(common: Common) -> int:
         """Show where the schema stands; exit code 1 when migrations are pending. Changes nothing."""
         from holdfast.cli.database_views import SCHEMA, schema_view
         from holdfast.cli.output import Writer
@@ -31,7 +34,7 @@ def group() -> typer.Typer:
         return Exit.DONE if view.up_to_date else Exit.FAILED
 
     @command(db, "migrate", _FORMS)
-    def migrate(common: Common) -> None:  # pyright: ignore[reportUnusedFunction]
+    def migrate(common: Common) -> None:
         """Bring the schema up to date; makes the database where there is none. Every start of Holdfast does the same."""
         from holdfast.app import make_store
         from holdfast.cli.database_views import SCHEMA, schema_view
@@ -50,7 +53,7 @@ def group() -> typer.Typer:
         Writer(common).one(schema_view(care.status()), SCHEMA, key="place")
 
     @command(db, "check", _FORMS)
-    def check(common: Common) -> int:  # pyright: ignore[reportUnusedFunction]
+    def check(common: Common) -> int:
         """Read the whole database and tell what is damaged; exit code 1 when something is."""
         from holdfast.cli.database_views import CHECK, CheckView
         from holdfast.cli.output import Writer
@@ -63,7 +66,7 @@ def group() -> typer.Typer:
         return Exit.FAILED if problems else Exit.DONE
 
     @command(db, "backup", _FORMS)
-    def backup(  # pyright: ignore[reportUnusedFunction]
+    def backup(
         common: Common,
         target: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; must not exist.")],
     ) -> None:

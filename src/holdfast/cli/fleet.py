@@ -1,5 +1,8 @@
 """This exists so that queues and job types are looked at, and queues paused, from a terminal."""
 
+# The decorators keep the functions below; nobody calls them by name.
+# pyright: reportUnusedFunction=false
+
 from __future__ import annotations
 
 from typing import Annotated
@@ -21,7 +24,7 @@ def _queues() -> typer.Typer:
     group = new_group("Queues: look, pause, resume.")
 
     @command(group, "list", LISTS)
-    def list_(common: Common) -> None:  # pyright: ignore[reportUnusedFunction]
+    def list_(common: Common) -> None:
         """List the queues that a job, a type or a pause names."""
         from holdfast.cli.answers import QUEUES, answering
 
@@ -29,7 +32,7 @@ def _queues() -> typer.Typer:
             writer.many(desk.queues(), QUEUES, key="name")
 
     @command(group, "pause", LISTS)
-    def pause(  # pyright: ignore[reportUnusedFunction]
+    def pause(
         common: Common,
         names: _NAMES,
         reason: Annotated[str | None, typer.Option(help="Why; shown beside the queue.")] = None,
@@ -41,7 +44,7 @@ def _queues() -> typer.Typer:
             writer.many([desk.pause_queue(name, reason) for name in names], QUEUES, key="name")
 
     @command(group, "resume", LISTS)
-    def resume(common: Common, names: _NAMES) -> None:  # pyright: ignore[reportUnusedFunction]
+    def resume(common: Common, names: _NAMES) -> None:
         """Open paused queues."""
         from holdfast.cli.answers import QUEUES, answering
 
@@ -55,7 +58,7 @@ def _types() -> typer.Typer:
     group = new_group("Job types: what can be queued.")
 
     @command(group, "list", LISTS)
-    def list_(common: Common) -> None:  # pyright: ignore[reportUnusedFunction]
+    def list_(common: Common) -> None:
         """List the job types that workers have published."""
         from holdfast.cli.answers import TYPES, answering
 
@@ -63,7 +66,7 @@ def _types() -> typer.Typer:
             writer.many(desk.types(), TYPES, key="name")
 
     @command(group, "show", ASKS)
-    def show(  # pyright: ignore[reportUnusedFunction]
+    def show(
         common: Common, name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the job type.")]
     ) -> None:
         """Show one job type, with the JSON Schema of its arguments."""

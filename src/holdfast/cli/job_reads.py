@@ -1,5 +1,8 @@
 """This exists so that jobs are found, read and watched from a terminal."""
 
+# The decorators keep the functions below; nobody calls them by name.
+# pyright: reportUnusedFunction=false
+
 from __future__ import annotations
 
 from typing import Annotated
@@ -26,7 +29,7 @@ def add_to(group: typer.Typer) -> None:
     """Add the commands to the group."""
 
     @command(group, "list", LISTS)
-    def list_(  # pyright: ignore[reportUnusedFunction]
+    def list_(
         common: Common,
         q: Annotated[
             str,
@@ -63,7 +66,7 @@ def add_to(group: typer.Typer) -> None:
                 say(f"There are more: --limit {limit * 2}, or --cursor {after}")
 
     @command(group, "show", ASKS)
-    def show(  # pyright: ignore[reportUnusedFunction]
+    def show(
         common: Common,
         id: _ID,
         history: Annotated[bool, typer.Option("--history", help="What happened to it, instead.")] = False,
@@ -78,7 +81,7 @@ def add_to(group: typer.Typer) -> None:
                 writer.one(desk.job(id), JOB)
 
     @command(group, "logs", LISTS)
-    def logs(  # pyright: ignore[reportUnusedFunction]
+    def logs(
         common: Common,
         id: _ID,
         follow: Annotated[
@@ -99,7 +102,7 @@ def add_to(group: typer.Typer) -> None:
             return show_logs(desk, writer, id, follow=follow, tail=tail, level=level)
 
     @command(group, "watch", LISTS)
-    def watch(  # pyright: ignore[reportUnusedFunction]
+    def watch(
         common: Common,
         id: _ID,
         timeout: _TIMEOUT = None,
@@ -115,7 +118,7 @@ def add_to(group: typer.Typer) -> None:
             return watch_job(desk, writer, id, deadline=until, exit_status=exit_status)
 
     @command(group, "wait", LISTS)
-    def wait(  # pyright: ignore[reportUnusedFunction]
+    def wait(
         common: Common,
         ids: _IDS,
         any_one: Annotated[bool, typer.Option("--any", help="Until any one of them has ended.")] = False,

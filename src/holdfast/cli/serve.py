@@ -1,5 +1,8 @@
 """This exists so that the long-running parts (workers, web, scheduler, or all of them) are started from a terminal."""
 
+# The decorators keep the functions below; nobody calls them by name.
+# pyright: reportUnusedFunction=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to the tree."""
 
     @command(app, "up", SERVES)
-    def up(  # pyright: ignore[reportUnusedFunction]
+    def up(
         common: Common,
         host: _HOST = None,
         port: _PORT = None,
@@ -89,7 +92,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(workers, name="worker")
 
     @command(app, "web", SERVES)
-    def web(common: Common, host: _HOST = None, port: _PORT = None) -> int:  # pyright: ignore[reportUnusedFunction]
+    def web(common: Common, host: _HOST = None, port: _PORT = None) -> int:
         """Run only the web server: pages, REST API, live stream, until Ctrl-C."""
         from holdfast.cli.web_process import serve
 
@@ -98,7 +101,7 @@ def add_to(app: typer.Typer) -> None:
         return serve(app, ready=lambda url: _print(f"Holdfast web is ready: {url}"))
 
     @command(app, "scheduler", SERVES)
-    def scheduler(common: Common) -> int:  # pyright: ignore[reportUnusedFunction]
+    def scheduler(common: Common) -> int:
         """Run only what happens by the clock: due jobs, rescue, retention, until Ctrl-C."""
         from holdfast.hosting.service import run_duties
 

@@ -39,7 +39,7 @@ API = "/api/v1"
 PROGRAMS = (f"{API}/", "/health/", "/openapi.json", "/live")
 """Addresses that answer every error with a problem, whoever asks."""
 
-STORES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MySQL"}
+STORES = {"sqlite": "SQLite"}
 
 
 def create_web_app(client: Client, overview: Overview, settings: Settings, *, version: str) -> FastAPI:

@@ -1,5 +1,8 @@
 """This exists so that programs can hear of changes instead of asking again and again: by event stream or WebSocket."""
 
+# The decorators keep the functions below; nobody calls them by name.
+# pyright: reportUnusedFunction=false
+
 from __future__ import annotations
 
 import asyncio
@@ -31,7 +34,7 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
         response_class=EventStream,
         responses={200: {"content": {EventStream.media_type: {"schema": {"type": "string"}}}}},
     )
-    async def events(  # pyright: ignore[reportUnusedFunction]
+    async def events(
         filter: Filtered,
         last_event_id: Annotated[str | None, Header(description="id of the last event that was seen")] = None,
         after: Annotated[
@@ -48,7 +51,7 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
         return EventStream(hub, Feed(filter, overview, _seq(last_event_id or after)))
 
     @router.websocket("/ws")
-    async def socket(websocket: WebSocket) -> None:  # pyright: ignore[reportUnusedFunction]
+    async def socket(websocket: WebSocket) -> None:
         asked = websocket.query_params
         try:
             lists = (asked.getlist(name) for name in ("state", "type", "queue", "owner", "tag"))

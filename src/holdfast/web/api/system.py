@@ -1,5 +1,8 @@
 """This exists so that programs can ask how the whole stands: health, figures, types, queues, workers."""
 
+# The decorators keep the functions below; nobody calls them by name.
+# pyright: reportUnusedFunction=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -44,12 +47,12 @@ def health_routes(client: Client, version: str) -> APIRouter:
     router = APIRouter(prefix="/health", tags=["health"])
 
     @router.get("/live", summary="Whether the process lives")
-    async def live() -> Health:  # pyright: ignore[reportUnusedFunction]
+    async def live() -> Health:
         """The process answers. Asks nothing of the storage."""
         return Health(status="live", version=version)
 
     @router.get("/ready", summary="Whether it can work")
-    def ready() -> Health:  # pyright: ignore[reportUnusedFunction]
+    def ready() -> Health:
         """The storage answers too, and its schema is the one this version knows; else 503."""
         client.reader.last_event()
         return Health(status="ready", version=version)
@@ -62,39 +65,39 @@ def system_routes(client: Client, overview: Overview) -> APIRouter:
     router = APIRouter(tags=["system"], route_class=StrictRoute)
 
     @router.get("/stats", summary="Figures")
-    def stats() -> StatsView:  # pyright: ignore[reportUnusedFunction]
+    def stats() -> StatsView:
         """Counts by state and by queue, throughput, the longest wait."""
         return overview.stats()
 
     @router.get("/job-types", summary="Job types")
-    def job_types() -> TypeList:  # pyright: ignore[reportUnusedFunction]
+    def job_types() -> TypeList:
         """Every job type that a worker has published, with the JSON Schema of its arguments."""
         return TypeList(items=overview.types())
 
     @router.get("/job-types/{name:path}", summary="Show a job type")
-    def job_type(name: str) -> TypeView:  # pyright: ignore[reportUnusedFunction]
+    def job_type(name: str) -> TypeView:
         """One job type."""
         return overview.type(name)
 
     @router.get("/queues", summary="Queues")
-    def queues() -> QueueList:  # pyright: ignore[reportUnusedFunction]
+    def queues() -> QueueList:
         """Every queue that a job, a type or a pause names."""
         return QueueList(items=overview.queues())
 
     @router.post("/queues/{name:path}/pause", summary="Pause a queue")
-    def pause_queue(name: str, body: Reason | None = None) -> QueueView:  # pyright: ignore[reportUnusedFunction]
+    def pause_queue(name: str, body: Reason | None = None) -> QueueView:
         """Let no worker claim from the queue. Jobs that run go on; jobs may still be added."""
         client.pause_queue(name, reason=body.reason if body else None)
         return _queue(overview, name)
 
     @router.post("/queues/{name:path}/resume", summary="Resume a queue")
-    def resume_queue(name: str) -> QueueView:  # pyright: ignore[reportUnusedFunction]
+    def resume_queue(name: str) -> QueueView:
         """Open a paused queue."""
         client.resume_queue(name)
         return _queue(overview, name)
 
     @router.get("/workers", summary="Workers")
-    def workers() -> WorkerList:  # pyright: ignore[reportUnusedFunction]
+    def workers() -> WorkerList:
         """Every worker process; `pid` is that of the process which runs the jobs."""
         return WorkerList(items=overview.workers())
 

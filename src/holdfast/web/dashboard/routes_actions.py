@@ -1,5 +1,8 @@
 """This exists so that jobs are steered by plain forms: one or many, asked first where it cannot be taken back."""
 
+# The decorators keep the functions below; nobody calls them by name.
+# pyright: reportUnusedFunction=false
+
 from __future__ import annotations
 
 from collections import Counter
@@ -91,7 +94,7 @@ def add_action_routes(router: APIRouter, desk: Desk) -> None:
     fragments = Fragments(desk)
 
     @router.post("/jobs/actions")
-    def bulk(  # pyright: ignore[reportUnusedFunction]
+    def bulk(
         request: Request,
         action: Annotated[Action, Form()],
         id: Annotated[list[str] | None, Form()] = None,
@@ -109,7 +112,7 @@ def add_action_routes(router: APIRouter, desk: Desk) -> None:
         return _bulk_ids(frame, fragments, action, id or [], back, sure=bool(sure), reason=reason)
 
     @router.get("/jobs/{job_id}/menu")
-    def menu(request: Request, job_id: str, next: str = "") -> Response:  # pyright: ignore[reportUnusedFunction]
+    def menu(request: Request, job_id: str, next: str = "") -> Response:
         frame = frame_of(desk, request)
         job = desk.client.job(job_id)
         return frame.render(
@@ -121,7 +124,7 @@ def add_action_routes(router: APIRouter, desk: Desk) -> None:
         )
 
     @router.get("/jobs/{job_id}/{action}")
-    def ask(request: Request, job_id: str, action: Action) -> Response:  # pyright: ignore[reportUnusedFunction]
+    def ask(request: Request, job_id: str, action: Action) -> Response:
         frame = frame_of(desk, request)
         if action not in ASKED_FIRST:
             return RedirectResponse(frame.view.url("jobs", job_id), 303)
@@ -130,7 +133,7 @@ def add_action_routes(router: APIRouter, desk: Desk) -> None:
         )
 
     @router.post("/jobs/{job_id}/{action}")
-    def act(  # pyright: ignore[reportUnusedFunction]
+    def act(
         request: Request,
         job_id: str,
         action: Action,

@@ -1,5 +1,8 @@
 """This exists so that queues, workers, help and the viewer's own looks have their pages."""
 
+# The decorators keep the functions below; nobody calls them by name.
+# pyright: reportUnusedFunction=false
+
 from __future__ import annotations
 
 from typing import Annotated
@@ -54,12 +57,12 @@ def add_fleet_routes(router: APIRouter, desk: Desk) -> None:
     """The pages beside jobs and types."""
 
     @router.get("/queues")
-    def queues(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+    def queues(request: Request) -> Response:
         frame = frame_of(desk, request)
         return frame.render("queues.html", "queues", page=queues_page(desk, frame.view))
 
     @router.get("/queues/{name:path}/pause")
-    def ask_pause(request: Request, name: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+    def ask_pause(request: Request, name: str) -> Response:
         frame = frame_of(desk, request)
         queue = next((one for one in desk.overview.queues() if one.name == name), None)
         if queue is None:
@@ -80,32 +83,32 @@ def add_fleet_routes(router: APIRouter, desk: Desk) -> None:
         return frame.render("confirm.html", "queues", ask=ask)
 
     @router.post("/queues/{name:path}/pause")
-    def pause(request: Request, name: str, reason: Annotated[str, Form()] = "") -> Response:  # pyright: ignore[reportUnusedFunction]
+    def pause(request: Request, name: str, reason: Annotated[str, Form()] = "") -> Response:
         frame = frame_of(desk, request)
         desk.client.pause_queue(name, reason=reason.strip() or None, actor=ACTOR)
         undo = (frame.view.url("queues", name, "resume"), "Undo")
         return frame.done(frame.view.url("queues"), f"Paused queue {name}.", undo=undo)
 
     @router.post("/queues/{name:path}/resume")
-    def resume(request: Request, name: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+    def resume(request: Request, name: str) -> Response:
         frame = frame_of(desk, request)
         desk.client.resume_queue(name, actor=ACTOR)
         return frame.done(frame.view.url("queues"), f"Resumed queue {name}.")
 
     @router.get("/workers")
-    def workers(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+    def workers(request: Request) -> Response:
         frame = frame_of(desk, request)
         return frame.render("workers.html", "workers", page=workers_page(desk, frame.view))
 
     @router.get("/help")
-    def help_(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+    def help_(request: Request) -> Response:
         frame = frame_of(desk, request)
         return frame.render(
             "help.html", "help", states=list(LOOKS.values()), searches=SEARCHES, shortcuts=SHORTCUTS
         )
 
     @router.post("/looks")
-    def looks(  # pyright: ignore[reportUnusedFunction]
+    def looks(
         request: Request,
         theme: Annotated[str, Form()] = "",
         density: Annotated[str, Form()] = "",

@@ -1,5 +1,8 @@
 """This exists so that jobs can be found and read: the overview, the list with its filter, one job, its console as a file."""
 
+# The decorators keep the functions below; nobody calls them by name.
+# pyright: reportUnusedFunction=false
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -52,7 +55,7 @@ def add_job_routes(router: APIRouter, desk: Desk) -> None:
     """The pages that show jobs."""
 
     @router.get("/")
-    def overview(request: Request, range: str = "1h") -> Response:  # pyright: ignore[reportUnusedFunction]
+    def overview(request: Request, range: str = "1h") -> Response:
         frame = frame_of(desk, request)
         span = range if range in SPANS else "1h"
         ranges = [
@@ -70,7 +73,7 @@ def add_job_routes(router: APIRouter, desk: Desk) -> None:
         )
 
     @router.get("/find")
-    def find(request: Request, q: str = "") -> Response:  # pyright: ignore[reportUnusedFunction]
+    def find(request: Request, q: str = "") -> Response:
         frame = frame_of(desk, request)
         found = _by_id(desk, q.strip())
         return RedirectResponse(
@@ -78,7 +81,7 @@ def add_job_routes(router: APIRouter, desk: Desk) -> None:
         )
 
     @router.get("/jobs")
-    def jobs(  # pyright: ignore[reportUnusedFunction]
+    def jobs(
         request: Request,
         q: str = "",
         add: str = "",
@@ -92,12 +95,12 @@ def add_job_routes(router: APIRouter, desk: Desk) -> None:
         return _jobs(frame, q, add, state if state in TABS else "", sort, cursor, peek, as_text=bool(text))
 
     @router.get("/jobs/{job_id}")
-    def job(request: Request, job_id: str, after: int | None = None) -> Response:  # pyright: ignore[reportUnusedFunction]
+    def job(request: Request, job_id: str, after: int | None = None) -> Response:
         frame = frame_of(desk, request)
         return _job(frame, desk.client.job(job_id), after)
 
     @router.get("/jobs/{job_id}/log.txt")
-    def log(job_id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+    def log(job_id: str) -> Response:
         desk.client.job(job_id)
         headers = {
             "Content-Disposition": f'attachment; filename="job-{job_id[-12:]}.log"',

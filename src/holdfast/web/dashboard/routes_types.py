@@ -1,5 +1,8 @@
 """This exists so that a job can be queued by hand: the list of types, and for each a form made from its JSON Schema."""
 
+# The decorators keep the functions below; nobody calls them by name.
+# pyright: reportUnusedFunction=false
+
 from __future__ import annotations
 
 import json
@@ -70,12 +73,12 @@ def add_type_routes(router: APIRouter, desk: Desk) -> None:
     """The pages of job types."""
 
     @router.get("/types")
-    def types(request: Request, t: str = "") -> Response:  # pyright: ignore[reportUnusedFunction]
+    def types(request: Request, t: str = "") -> Response:
         frame = frame_of(desk, request)
         return frame.render("types.html", "types", page=types_page(desk, frame.view, t), find=t)
 
     @router.get("/types/{name:path}/new")
-    def new(request: Request, name: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+    def new(request: Request, name: str) -> Response:
         frame = frame_of(desk, request)
         type_ = desk.overview.type(name)
         asked = request.query_params
@@ -83,7 +86,7 @@ def add_type_routes(router: APIRouter, desk: Desk) -> None:
         return _form(frame, type_, values, options, uuid4().hex, Told(), as_json=asked.get("as") == "json")
 
     @router.post("/types/{name:path}/new")
-    async def queue(request: Request, name: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+    async def queue(request: Request, name: str) -> Response:
         form = {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
         return await run_in_threadpool(_queue, frame_of(desk, request), name, form)
 
