@@ -113,6 +113,15 @@ class WorkerRecord(NamedTuple):
     lost_at: int | None
 
 
+class LeaderRecord(NamedTuple):
+    """Who leads a role now: its lease stands. `since` = when this term began."""
+
+    role: str
+    holder: str
+    term: int
+    since: int
+
+
 class TypeRecord(NamedTuple):
     """A published job type."""
 
@@ -126,6 +135,10 @@ class TypeRecord(NamedTuple):
     timeout: float | None
     priority: int
     updated_at: int
+
+
+EVENT_KINDS = ("state", "request", "progress", "log", "removed", "queue", "worker")
+"""The kinds of events; a store may keep the place in this list. Those of the first two are a job's history."""
 
 
 class EventRecord(NamedTuple):

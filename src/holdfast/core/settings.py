@@ -37,9 +37,19 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    database_url: str = Field(default="", description="sqlite:///path. Empty: holdfast.db in data_dir.")
+    database_url: str = Field(
+        default="",
+        description="sqlite:///path, postgresql://user@host/database or mysql://user@host/database. "
+        "Empty: holdfast.db in data_dir.",
+    )
     data_dir: str = Field(
         default=".holdfast", description="Folder of the embedded database and of the wake-up files."
+    )
+    signals_url: str = Field(
+        default="",
+        description="How processes wake each other: redis://host, nats://host, postgresql://host/database, "
+        "or poll: to look. Empty: what belongs to the database (files beside SQLite, LISTEN/NOTIFY of PostgreSQL, "
+        "else poll:).",
     )
     durability: Literal["full", "normal"] = Field(
         default="full",

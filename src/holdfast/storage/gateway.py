@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.outcome import Settlement
 from holdfast.core.states import State
-from holdfast.storage.protocol import BULK_VERBS, WAKES, Store, Topic
+from holdfast.storage.protocol import BULK_VERBS, WAKES, Contended, Store, Topic
 
 MOST_AT_ONCE = 512
 """Operations in one transaction: enough to share a commit, few enough that nobody waits long for it."""
@@ -28,11 +31,18 @@ PATIENCE = 15.0
 """Seconds a caller waits for its turn before it gives up; its operation is then taken out of the line, not run later."""
 
 
+MOST_TRIES = 6
+"""So often a transaction is run that others were in the way of. Each has rolled back whole, so none is stored twice."""
+
+PAUSE = 0.005
+"""Seconds, about, before the second try; it doubles."""
+
+
 class Operation:
     """One call of a writing verb on its way to the store. `future` only for those who wait without taking the turn: making
-    and settling one costs as much as everything else here together."""
+    and settling one costs as much as everything else here together. `called`: wakes its caller, where he has to wait."""
 
-    __slots__ = ("answer", "args", "done", "error", "future", "kwargs", "verb")
+    __slots__ = ("answer", "args", "called", "done", "error", "future", "kwargs", "verb")
 
     def __init__(
         self, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any], future: Future[Any] | None
@@ -41,6 +51,7 @@ class Operation:
         self.args = args
         self.kwargs = kwargs
         self.future = future
+        self.called: threading.Event | None = None
         self.done = False
         self.answer: Any = None
         self.error: Exception | None = None
@@ -52,14 +63,21 @@ class Operation:
     def succeed(self, answer: Any) -> None:
         self.answer = answer
         self.done = True
+        self.call()
         if self.future is not None:
             self.future.set_result(answer)
 
     def fail(self, error: Exception) -> None:
         self.error = error
         self.done = True
+        self.call()
         if self.future is not None:
             self.future.set_exception(error)
+
+    def call(self) -> None:
+        """Wake the caller: his answer is there, or the turn is his."""
+        if self.called is not None:
+            self.called.set()
 
 
 class Gateway:
@@ -80,13 +98,18 @@ class Gateway:
         """Run a verb and wait for its commit; answers what the verb answers, raises what it raises."""
         operation = self._put(verb, args, kwargs, None)
         while not operation.done:
-            if self._turn.acquire(timeout=PATIENCE):
+            if self._turn.acquire(blocking=False):
                 try:
                     if not operation.done:
                         self._run_waiting()
                 finally:
-                    self._turn.release()
+                    self._pass_on()
+            elif operation.called is None:
+                operation.called = threading.Event()  # looks once more: what came before it was not heard
+            elif operation.called.wait(PATIENCE):
+                operation.called.clear()
             elif self._withdraw(operation):
+                self._call_first()  # had it just been called, nobody else would be
                 raise StorageUnavailable(
                     f"The database did not take the call within {PATIENCE:g} s. Nothing was stored."
                 )
@@ -139,6 +162,16 @@ class Gateway:
             return False  # somebody has taken it: its answer is near
         return True
 
+    def _pass_on(self) -> None:
+        """Give the turn to the first who waits. Those behind him go on sleeping: they will find their answers, instead of
+        taking the turn one after the other for what they alone want."""
+        self._turn.release()
+        self._call_first()
+
+    def _call_first(self) -> None:
+        with suppress(IndexError):  # nobody waits
+            self._waiting[0].call()
+
     def _wake(self) -> None:
         if self._thread is None:
             with self._starting:
@@ -150,9 +183,12 @@ class Gateway:
     def _serve(self) -> None:
         while True:
             self._signal.acquire()
-            with self._turn:
+            self._turn.acquire()
+            try:
                 while self._waiting:
                     self._run_waiting()
+            finally:
+                self._pass_on()
             if self._closed:
                 return
 
@@ -201,6 +237,14 @@ class Gateway:
             self._notify(frozenset(topics))
 
     def _run_together(self, operations: Sequence[Operation]) -> list[Any]:
+        for tries in range(MOST_TRIES - 1):
+            try:
+                return self._run_once(operations)
+            except Contended:
+                time.sleep(PAUSE * 2**tries * (0.5 + random.random()))
+        return self._run_once(operations)
+
+    def _run_once(self, operations: Sequence[Operation]) -> list[Any]:
         with self._store.transaction():
             answers: list[Any] = []
             index = 0

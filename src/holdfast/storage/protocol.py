@@ -9,6 +9,7 @@ Rules for every backend (the kit in `holdfast.testing.conformance` checks them):
 * Read verbs may be called from any thread at any time, see only committed facts, and never block a writer.
 * Times are microseconds since the epoch by the store's clock (`now()`).
 * A database that cannot be reached or cannot write raises StorageUnavailable; nothing of that transaction is stored.
+* A transaction that was only in the way of others raises Contended, and is run again from its beginning.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from holdfast.core.commands import Action
+from holdfast.core.errors import HoldfastError, StorageUnavailable
 from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob, TypeRow, WorkerRow
 from holdfast.core.outcome import Report, Settlement
 from holdfast.core.query import Query
@@ -29,6 +31,7 @@ from holdfast.core.records import (
     EventRecord,
     HistoryRecord,
     JobRecord,
+    LeaderRecord,
     LogRecord,
     Page,
     QueueRecord,
@@ -37,12 +40,38 @@ from holdfast.core.records import (
     TypeRecord,
     WorkerRecord,
 )
+from holdfast.core.whole import Key, Part, Row, Seal
 
 LOST: Final = "lost"
 """The guard did not match: the job belongs to another attempt, has ended, or is gone. Nothing was written."""
 
+MAX_IDS: Final = 1_000
+"""So many ids a question about given jobs takes; what stands behind them is not looked at."""
+
 BULK_VERBS: Final = frozenset({"insert", "settle", "report"})
 """Verbs that take one sequence and answer in its order, so that the gateway may join the calls of many callers."""
+
+
+class Contended(StorageUnavailable):
+    """The database gave this transaction up for the sake of others that were in its way (a deadlock, a lock held too long).
+    All of it was rolled back; run again, it will most likely pass. The gateway does so."""
+
+
+class CommitUnknown(StorageUnavailable):
+    """The way to the database was lost during a commit, so whether the call was stored is not known. An insert is asked
+    again with the same ids, which stores nothing twice: the desk does so, for a while."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The connection to the database was lost during a commit, so whether the call was stored is not known. "
+            "Repeat it; what is enqueued again without an idempotency_key may then be there twice."
+        )
+
+
+class KeyPending(HoldfastError):
+    """A foreign transaction that has not ended yet holds the key of a job, so whether there will be such a job is not known.
+    Nothing was stored. Whoever asked asks again later: waited for within the writing turn, the foreign transaction would
+    keep everybody from writing. The desk does so."""
 
 
 class Topic(StrEnum):
@@ -66,6 +95,7 @@ WAKES: Final[dict[str, frozenset[Topic]]] = {
     "register_worker": frozenset({Topic.WORK, Topic.EVENTS}),
     "retire_worker": frozenset({Topic.EVENTS}),
     "drain_worker": frozenset({Topic.CONTROL, Topic.EVENTS}),
+    "resign": frozenset({Topic.CONTROL}),
 }
 """Whom the commit of a verb concerns. A verb that changed nothing (its answer is empty) wakes nobody."""
 
@@ -73,8 +103,11 @@ WAKES: Final[dict[str, frozenset[Topic]]] = {
 class Writer(Protocol):
     """Verbs that change something; called by the gateway only, between `begin` and its commit."""
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """BEGIN … COMMIT around the body, ROLLBACK when it raises. Durable, at the configured level, when it returns."""
+    def transaction(self, *, sealed: bool = False) -> AbstractContextManager[None]:
+        """BEGIN … COMMIT around the body, ROLLBACK when it raises. Durable, at the configured level, when it returns.
+
+        Raises StorageUnavailable with the words of the seal, and stores nothing, when the store is sealed (see `seal`),
+        unless `sealed` says that this is meant."""
         ...
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
@@ -155,6 +188,32 @@ class Writer(Protocol):
         """Add the events since the last call to the minute buckets; answers how many events were counted."""
         ...
 
+    def lead(self, role: str, holder: str, *, lease: float) -> int | None:
+        """Lead a role for so many seconds: take it where nobody's lease stands, or renew one's own; one guarded statement,
+        by the store's lease clock. Answers the term, None when another one leads.
+
+        A new holder begins a new term, one above the last; terms begin with 1 and never go back, also after `resign`. Who
+        renews keeps his term, even when his lease had run out and nobody has taken it. Repeating a call is harmless."""
+        ...
+
+    def resign(self, role: str, holder: str) -> bool:
+        """Give a role back, so that the next one need not wait for the end of the lease; answers whether it was held."""
+        ...
+
+    def seal(self, seal: Seal | None) -> None:
+        """Keep everybody from writing. Once this is committed, no other transaction of any process can be committed, not
+        even one that began before; reading goes on. None takes the seal away. Only in a transaction with `sealed`."""
+        ...
+
+    def load(self, part: Part, rows: Sequence[Row]) -> int:
+        """Store rows of another store (`Reader.dump`) as they are, in a transaction with `sealed`; answers how many were not
+        there yet. A row whose key is there already is left alone, so that a repeat is harmless.
+
+        JOBS come first: they bring their tags, and no history but what HISTORY brings. What is added later is numbered
+        above all loaded keys. Loaded history is not rolled up again: BUCKETS hold it. A job that is *processing* belongs to
+        a worker that is not here, so the next sweep gives it back."""
+        ...
+
 
 class Reader(Protocol):
     """Verbs that only look. Any thread."""
@@ -168,7 +227,7 @@ class Reader(Protocol):
         ...
 
     def jobs(self, ids: Sequence[str], query: Query | None = None) -> list[JobRecord]:
-        """Those of the given jobs that exist (and match `query`), at most 1,000, in no order. One statement."""
+        """Those of the given jobs that exist (and match `query`), at most MAX_IDS, in no order. One statement."""
         ...
 
     def history(self, job_id: str) -> list[HistoryRecord]:
@@ -207,6 +266,10 @@ class Reader(Protocol):
 
     def workers(self) -> list[WorkerRecord]:
         """Every worker process in the order of their starts, after them the lost ones of the last 24 h."""
+        ...
+
+    def leaders(self) -> list[LeaderRecord]:
+        """Who leads what, by role; only those whose lease stands."""
         ...
 
     def types(self) -> list[TypeRecord]:
@@ -256,6 +319,15 @@ class Reader(Protocol):
         """Number of state events after `after` by (previous state, state). One statement."""
         ...
 
+    def sealed(self) -> Seal | None:
+        """The seal on this store."""
+        ...
+
+    def dump(self, part: Part, *, after: Key | None, limit: int) -> Sequence[Row]:
+        """Up to `limit` rows of a part with a key above `after` (None: from the first), in the order of their keys, so that
+        `load` can store them elsewhere. Steady only when nobody writes (`seal`)."""
+        ...
+
     def buckets(self, *, since: int, step: int) -> list[BucketRecord]:
         """What started and ended per `step` seconds since `since`, oldest first, empty buckets left out."""
         ...
@@ -281,4 +353,34 @@ class Store(Writer, Reader, Protocol):
 
     def facts(self) -> dict[str, str | int]:
         """What `holdfast doctor` tells of it: version, durability, place, size."""
+        ...
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """What a store may offer beside its verbs: jobs stored inside a transaction of the caller's, on a connection of his own
+    to the same database. It is his to commit or to roll back, and nothing here does; what the jobs change is told in the
+    feed of events when he commits, and not before."""
+
+    def is_ready(self, jobs: Sequence[NewJob]) -> bool:
+        """Whether such jobs can be joined; if not, `make_ready` comes first."""
+        ...
+
+    def make_ready(self, jobs: Sequence[NewJob]) -> None:
+        """A writing verb: store what such jobs share with others, so that nobody has to wait for the caller's commit."""
+        ...
+
+    def insert_joined(
+        self, connection: object, jobs: Sequence[NewJob], *, channels: Sequence[str] = ()
+    ) -> list[Inserted]:
+        """`insert` on a connection that blocks; `channels` of the database's own signals are told at the commit.
+
+        Raises TypeError for what is no such connection, ValueError where no transaction is open, StorageRefused for a
+        connection to another database, StorageUnavailable for a sealed store, else what the connection raises."""
+        ...
+
+    async def insert_joined_async(
+        self, connection: object, jobs: Sequence[NewJob], *, channels: Sequence[str] = ()
+    ) -> list[Inserted]:
+        """The same on a connection that is awaited."""
         ...

@@ -10,7 +10,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from holdfast.core.query import (
     FINGERPRINT,
@@ -33,7 +33,7 @@ from holdfast.core.query import (
 )
 from holdfast.core.states import Request, State
 
-Value: TypeAlias = str | int | float
+Value: TypeAlias = Any
 Path: TypeAlias = Sequence[str | int]
 Operator: TypeAlias = Literal["=", "<", "<=", ">", ">=", ".."]
 
@@ -101,6 +101,31 @@ def after_prefix(prefix: str) -> str | None:
     return kept[:-1] + chr(0xE000 if following == 0xD800 else following)
 
 
+def on_lanes(root: Node | None) -> bool:
+    """Whether a search asks for nothing but states, queues and types, which the index of lanes answers by itself."""
+    items = root.items if isinstance(root, And) else () if root is None else (root,)
+    return all(is_of_lane(item) for item in items)
+
+
+def is_of_lane(item: Node) -> bool:
+    """Whether a term picks lanes, each of one state, queue and type."""
+    match item:
+        case JobState():
+            return True
+        case Text(field="queue" | "type"):
+            return True
+        case Glob(field="queue" | "type"):
+            return item.pattern.kind == "prefix"
+        case _:
+            return False
+
+
+def any_case(letter: str) -> list[str]:
+    """The letter in either case, as far as both are single letters."""
+    forms = {letter, letter.lower(), letter.upper(), letter.lower().upper(), letter.upper().lower()}
+    return sorted(form for form in forms if len(form) == 1)
+
+
 class Compiler(ABC):
     """Writes nodes as conditions on `jobs`; a dialect fills the hooks. Stateless."""
 
@@ -118,7 +143,7 @@ class Compiler(ABC):
                 return self._joined(" OR ", (self.compile(item) for item in node.items))
             case Not():
                 text, values = self.compile(node.item)
-                return Sql(f"({text} IS NOT TRUE)", values)
+                return Sql(f"(({text}) IS NOT TRUE)", values)
             case JobState():
                 return self._joined(" OR ", (self._state(state) for state in node.any_of))
             case Text():
@@ -130,8 +155,9 @@ class Compiler(ABC):
             case Present():
                 return self._holds(node.field, lambda column: Sql(f"{column} IS NOT NULL"))
             case Number():
+                least, most = self.number(node.value), None if node.high is None else self.number(node.high)
                 return self._holds(
-                    node.field, lambda column: self._compare(Sql(column), node.op, node.value, node.high)
+                    node.field, lambda column: self._compare(Sql(column), node.op, least, most)
                 )
             case Duration():
                 low, high = _ticks(node.seconds), None if node.high is None else _ticks(node.high)
@@ -164,6 +190,10 @@ class Compiler(ABC):
     @abstractmethod
     def argument_is(self, path: Path, literal: Literal["null", "true", "false"] | None) -> Sql:
         """Whether the argument is this literal; None asks whether there is one at all."""
+
+    def number(self, value: int | float) -> Value:
+        """A number as it is compared with one of the job."""
+        return value
 
     # -- leaves ---------------------------------------------------------------------------------------------------------
 
@@ -242,8 +272,10 @@ class Compiler(ABC):
         if node.op == "~":
             return self._compare(self.argument_written(path), "=", value, None)
         assert node.op != "glob"  # its value is a pattern
-        kind = "text" if isinstance(value, str) else "number"
-        return self._compare(self.argument(path, kind), node.op, value, node.high)
+        if isinstance(value, str):
+            return self._compare(self.argument(path, "text"), node.op, value, node.high)
+        high = None if node.high is None else self.number(node.high)
+        return self._compare(self.argument(path, "number"), node.op, self.number(value), high)
 
     def _word(self, text: str) -> Sql:
         tests = [self.alike("jobs.id", text, start=True), self.alike("jobs.type", text)]

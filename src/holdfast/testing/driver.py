@@ -108,6 +108,9 @@ class StoreDriver:
     def expire(self, limit: int = 1000) -> int:
         return self.do(self.store.expire, limit)
 
+    def lead(self, role: str, holder: str, *, lease: float = LEASE) -> int | None:
+        return self.do(self.store.lead, role, holder, lease=lease)
+
     def read(self, job_id: str) -> JobRecord:
         """A job that must be there."""
         job = self.store.job(job_id)

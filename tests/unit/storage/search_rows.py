@@ -1,10 +1,9 @@
-"""Rows for the tests of searches, put into a real file, and a plain reading of the nodes over them."""
+"""Rows for the tests of searches, put into a real file, and what the plain reading of a search finds among them."""
 
 from __future__ import annotations
 
 import json
 import random
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,25 +12,9 @@ from typing import Any
 
 import apsw
 
-from holdfast.core.query import (
-    And,
-    ArgPath,
-    Duration,
-    Glob,
-    JobState,
-    Node,
-    Not,
-    Number,
-    Or,
-    Pattern,
-    Phrase,
-    Present,
-    Query,
-    Text,
-    Time,
-    Word,
-    parse,
-)
+from holdfast.core.query import Candidate, Node, Query, parse
+from holdfast.core.query import matches as found_by
+from holdfast.core.records import JobRecord
 from holdfast.core.states import State
 from holdfast.storage.sqlite import SqliteStore
 
@@ -176,9 +159,7 @@ def put(db: apsw.Connection, jobs: Iterable[Job]) -> list[int]:
     with db:
         for job in jobs:
             plain = [getattr(job, name) for name in PLAIN]
-            tags = json.dumps(job.tags, ensure_ascii=False) if job.tags else None
-            progress = None if job.progress is None else json.dumps(job.progress)
-            ((seq,),) = db.execute(INSERT, (*plain, compact(job.args), tags, progress))
+            ((seq,),) = db.execute(INSERT, (*plain, *texts(job).values()))
             db.executemany("INSERT INTO job_tags (tag, job) VALUES (?, ?)", [(tag, seq) for tag in job.tags])
             again = [(at, seq) for at in job.enqueued_again]
             db.executemany("INSERT INTO events (at, kind, job, state) VALUES (?, 0, ?, 'enqueued')", again)
@@ -251,145 +232,17 @@ def make(seed: int, number: int) -> list[Job]:
 
 
 def matches(node: Node | None, job: Job) -> bool:
-    match node:
-        case None:
-            return True
-        case And():
-            return all(matches(item, job) for item in node.items)
-        case Or():
-            return any(matches(item, job) for item in node.items)
-        case Not():
-            return not matches(node.item, job)
-        case JobState():
-            return any(
-                job.state == asked.state
-                and (asked.reason is None or job.reason == asked.reason)
-                and (asked.requested is None or job.requested == asked.requested)
-                for asked in node.any_of
-            )
-        case Text():
-            return any(value in node.values for value in values(node.field, job))
-        case Glob():
-            return any(fits(node.pattern, value) for value in values(node.field, job))
-        case Phrase():
-            return job.error_message is not None and contains(job.error_message, node.text)
-        case Present():
-            return bool(values(node.field, job))
-        case Number():
-            return any(compare(value, node.op, node.value, node.high) for value in values(node.field, job))
-        case Duration():
-            low, high = round(node.seconds * 1e6), None if node.high is None else round(node.high * 1e6)
-            return any(compare(value, node.op, low, high) for value in values(node.field, job))
-        case Time():
-            low, high = (None if at is None else us(at) for at in (node.low, node.high))
-            found = values(node.field, job)
-            return any((low is None or low <= at) and (high is None or at < high) for at in found)
-        case ArgPath():
-            return argument(node, job.args)
-        case Word():
-            texts = [job.type, compact(job.args), job.error_message or "", *job.tags]
-            escaped = json.dumps(node.text, ensure_ascii=False)[1:-1]
-            starts = contains(job.id[: len(node.text)], node.text)
-            return (
-                starts
-                or contains(compact(job.args), escaped)
-                or any(contains(text, node.text) for text in texts)
-            )
+    """What the shipped reading of nodes says, which shares no code with the compilers it is held against."""
+    plain = {name: getattr(job, name) for name in PLAIN}
+    record = JobRecord(**(dict.fromkeys(JobRecord._fields) | plain | texts(job)))
+    ended = None if job.wait is None or job.started_at is None else job.started_at - job.wait
+    return found_by(node, Candidate(record, claimable_at=ended))
 
 
-def values(name: str, job: Job) -> list[Any]:
-    match name:
-        case "tag":
-            return list(job.tags)
-        case "paused-by":
-            found = (
-                job.actor if job.state == "paused" else job.requested_by if job.requested == "pause" else None
-            )
-        case "cancelled-by":
-            found = (
-                job.actor
-                if job.state == "cancelled"
-                else job.requested_by
-                if job.requested == "cancel"
-                else None
-            )
-        case "progress":
-            known = job.progress is not None and job.progress.get("total", 0) > 0
-            found = 100.0 * job.progress["done"] / job.progress["total"] if known and job.progress else None
-        case "duration":
-            ended = job.finished_at is not None and job.started_at is not None
-            found = job.finished_at - job.started_at if ended else None  # type: ignore[operator]
-        case "wait":
-            found = job.wait
-        case "schedule" | "batch" | "parent" | "version" | "fingerprint":
-            found = None
-        case _:
-            columns = {
-                "error": "error_type",
-                "key": "unique_key",
-                "created": "created_at",
-                "run": "run_at",
-                "started": "started_at",
-                "finished": "finished_at",
-            }
-            found = getattr(job, columns.get(name, name))
-    return [] if found is None else [found]
-
-
-def fits(pattern: Pattern, text: str) -> bool:
-    return re.fullmatch(".*".join(re.escape(part) for part in pattern.parts), text, re.DOTALL) is not None
-
-
-def contains(text: str, part: str) -> bool:
-    """Letter case apart: of ASCII letters, and of others as soon as one of them is asked for."""
-
-    def same(one: str, other: str) -> bool:
-        if part.isascii() and not (one.isascii() and other.isascii()):
-            return one == other
-        return one == other or one.lower() == other.lower() or one.upper() == other.upper()
-
-    places = range(len(text) - len(part) + 1)
-    return any(all(same(text[at + k], part[k]) for k in range(len(part))) for at in places)
-
-
-def compare(value: Any, op: str, low: Any, high: Any) -> bool:
-    match op:
-        case "=":
-            return value == low
-        case "<":
-            return value < low
-        case "<=":
-            return value <= low
-        case ">":
-            return value > low
-        case ">=":
-            return value >= low
-        case _:
-            return low <= value <= high
-
-
-def argument(node: ArgPath, args: Any) -> bool:
-    here = args
-    for step in node.path:
-        # A number is a place in an array, a text a key of an object; never the other way round.
-        inside: dict[Any, Any] = {}
-        if isinstance(step, str) and isinstance(here, dict):
-            inside = here
-        elif isinstance(step, int) and isinstance(here, list):
-            inside = dict(enumerate(here))
-        if step not in inside:
-            return False
-        here = inside[step]
-    wanted = node.value
-    if isinstance(wanted, Pattern):
-        return isinstance(here, str) and fits(wanted, here)
-    if node.op == "present":
-        return True
-    if node.op == "~":
-        return (here if isinstance(here, str) else compact(here)) == wanted
-    if wanted is None or isinstance(wanted, bool):
-        return here is wanted
-    if isinstance(wanted, str):
-        return isinstance(here, str) and compare(here, node.op, wanted, node.high)
-    number = isinstance(here, int | float) and not isinstance(here, bool)
-    return number and compare(here, node.op, wanted, node.high)
+def texts(job: Job) -> dict[str, str | None]:
+    """The columns that are JSON."""
+    return {
+        "args": compact(job.args),
+        "tags": json.dumps(job.tags, ensure_ascii=False) if job.tags else None,
+        "progress": None if job.progress is None else json.dumps(job.progress),
+    }

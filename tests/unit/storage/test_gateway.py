@@ -13,6 +13,7 @@ from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.job import NewJob
 from holdfast.storage import gateway as module
 from holdfast.storage.gateway import MOST_AT_ONCE, Gateway
+from holdfast.storage.protocol import Contended
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.testing import new_job
 
@@ -126,3 +127,41 @@ def test_a_child_does_not_inherit_the_line(store: SqliteStore, gateway: Gateway)
             os._exit(8)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     assert store.states()["enqueued"] == 1
+
+
+def test_a_transaction_that_was_in_the_way_of_others_is_run_again(
+    store: SqliteStore, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole: what the first try had written is not stored twice."""
+    monkeypatch.setattr(module, "PAUSE", 0.0)
+    tries: list[int] = []
+
+    def give_way() -> int:
+        tries.append(1)
+        if len(tries) < module.MOST_TRIES:
+            raise Contended("a deadlock")
+        return len(tries)
+
+    store.give_way = give_way  # type: ignore[attr-defined]  # any name is a verb to the gateway
+    job = new_job()
+    with gateway._turn:
+        inserted, answered = gateway.submit("insert", [job]), gateway.submit("give_way")
+    assert answered.result(30) == module.MOST_TRIES
+    assert inserted.result(30) == [(job.id, True)]
+    assert [row.state for row in store.history(job.id)] == ["enqueued"]
+
+
+def test_a_transaction_that_is_always_in_the_way_is_given_up(
+    store: SqliteStore, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAUSE", 0.0)
+    tries: list[int] = []
+
+    def give_way() -> None:
+        tries.append(1)
+        raise Contended("a deadlock")
+
+    store.give_way = give_way  # type: ignore[attr-defined]  # any name is a verb to the gateway
+    with pytest.raises(StorageUnavailable, match="a deadlock"):
+        gateway.call("give_way")
+    assert len(tries) == module.MOST_TRIES

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from holdfast.core.errors import InvalidInput
 from holdfast.core.records import Page
+from holdfast.storage import pages
 from holdfast.storage.paging import SORTS, Position, read_cursor, write_cursor
 from holdfast.storage.sqlite import scan, search
 from tests.unit.storage.search_rows import NOW, Job, ask, connect, put, us
@@ -142,8 +143,8 @@ def test_looking_back_from_an_empty_page_shows_the_last_job_again(db: apsw.Conne
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Budgets which a few rows exhaust."""
-    monkeypatch.setattr(search, "BUDGET_ROWS", 20)
-    monkeypatch.setattr(search, "COUNT_ROWS", 20)
+    monkeypatch.setattr(pages, "BUDGET_ROWS", 20)
+    monkeypatch.setattr(pages, "COUNT_ROWS", 20)
     monkeypatch.setattr(scan, "WINDOW", 5)
     monkeypatch.setattr(scan, "WINDOW_MOST", 5)
 

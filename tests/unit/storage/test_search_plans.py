@@ -84,6 +84,8 @@ def work(db: apsw.Connection, text: str, sort: str = "-created") -> int:
 
 INDEXES = {
     "state:failed": "jobs_lane (state=? AND queue=? AND type=? AND seq>? AND seq<?)",
+    "state:enqueued": "jobs_ready (queue=? AND type=? AND priority=? AND seq>? AND seq<?)",
+    "state:processing": "jobs_running (queue=? AND type=? AND seq>? AND seq<?)",
     "type:type1": "jobs_lane (state=? AND queue=? AND type=? AND seq>? AND seq<?)",
     "type:type*": "jobs_lane (state=? AND queue=? AND type=? AND seq>? AND seq<?)",
     "queue:queue1": "jobs_lane (state=? AND queue=? AND type=? AND seq>? AND seq<?)",

@@ -5,8 +5,8 @@
     term   := field ":" ["="|">"|">="|"<"|"<="|"~"] value ("," value)* | field ":" value ".." value
     value  := bare | "quoted" with \\" and \\\\ | glob* | * (present) | null
 
-`syntax` reads the text, `resolve` gives it meaning as `nodes`, `canonical` writes it back; `fields` is the
-table of what can be asked. Nothing here asks a clock, a zone or a user: they are handed in.
+`syntax` reads the text, `resolve` gives it meaning as `nodes`, `canonical` writes it back, `matching` reads them over a
+job; `fields` is the table of what can be asked. Nothing here asks a clock, a zone or a user: they are handed in.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from holdfast.core.query.canonical import term
 from holdfast.core.query.errors import QueryError
 from holdfast.core.query.fields import FIELDS, STATES, Field, Kind
+from holdfast.core.query.matching import Candidate, matches, may_match
 from holdfast.core.query.nodes import (
     FINGERPRINT,
     And,
@@ -36,6 +37,7 @@ from holdfast.core.query.nodes import (
     Text,
     Time,
     Word,
+    without_states,
 )
 from holdfast.core.query.query import Chip, Query, parse
 from holdfast.core.query.syntax import MAX_CHARS, MAX_DEPTH, MAX_TERMS
@@ -50,6 +52,7 @@ __all__ = [
     "And",
     "ArgOp",
     "ArgPath",
+    "Candidate",
     "Chip",
     "Compare",
     "Duration",
@@ -72,6 +75,9 @@ __all__ = [
     "Text",
     "Time",
     "Word",
+    "matches",
+    "may_match",
     "parse",
     "term",
+    "without_states",
 ]

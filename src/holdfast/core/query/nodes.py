@@ -195,3 +195,22 @@ def any_of(nodes: Iterable[Node]) -> Node:
     for node in nodes:
         flat.extend(node.items if isinstance(node, Or) else (node,))
     return flat[0] if len(flat) == 1 else Or(tuple(flat))
+
+
+def without_states(root: Node | None) -> Node | None:
+    """The search without what it says at its top about states alone: what counts by state are made of."""
+    items = root.items if isinstance(root, And) else () if root is None else (root,)
+    kept = [item for item in items if not _only_states(item)]
+    return all_of(kept) if kept else None
+
+
+def _only_states(node: Node) -> bool:
+    match node:
+        case JobState():
+            return True
+        case Not():
+            return _only_states(node.item)
+        case And() | Or():
+            return all(_only_states(item) for item in node.items)
+        case _:
+            return False

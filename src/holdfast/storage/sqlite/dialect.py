@@ -6,7 +6,7 @@ import json
 from typing import Literal
 
 from holdfast.core.query import Pattern
-from holdfast.storage.search import Compiler, Path, Sql
+from holdfast.storage.search import Compiler, Path, Sql, any_case
 
 
 class SqliteCompiler(Compiler):
@@ -59,7 +59,6 @@ def _plain(letter: str) -> str:
 
 
 def _any_case(letter: str) -> str:
-    """A pattern of `GLOB` for this letter in either case, as far as both are single letters."""
-    forms = {letter, letter.lower(), letter.upper(), letter.lower().upper(), letter.upper().lower()}
-    single = sorted(form for form in forms if len(form) == 1)
-    return f"[{''.join(single)}]" if len(single) > 1 else _plain(letter)
+    """A pattern of `GLOB` for this letter in either case."""
+    forms = any_case(letter)
+    return f"[{''.join(forms)}]" if len(forms) > 1 else _plain(letter)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
 
 from holdfast.core.errors import Conflict, NotFound, StorageUnavailable
+from holdfast.storage.kinds import SchemaStatus
 from holdfast.storage.sqlite.connection import file_system, unavailable
 from holdfast.storage.sqlite.schema import MIGRATIONS
 
@@ -21,35 +21,22 @@ BUSY_MS = 10_000
 MOST_FINDINGS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaStatus:
-    """Where the schema of a database file stands. `applied` above `known`: written by a newer program."""
-
-    place: str
-    exists: bool
-    applied: int
-    known: int
-    pending: tuple[str, ...]
-    journal: str
-    bytes: int
-
-
 class Maintenance:
     """Care for the database file at `path`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.place = str(path)
 
     def status(self) -> SchemaStatus:
         """Where the schema stands. Raises StorageUnavailable when the file cannot be read."""
         if not self.path.exists():
             names = tuple(name for name, _ in MIGRATIONS)
-            return SchemaStatus(str(self.path), False, 0, len(MIGRATIONS), names, "", 0)
+            return SchemaStatus(str(self.path), False, 0, len(MIGRATIONS), names, 0)
         with self._reading() as db:
             applied = int(str(next(db.execute("PRAGMA user_version"))[0]))
-            journal = str(next(db.execute("PRAGMA journal_mode"))[0])
         pending = tuple(name for name, _ in MIGRATIONS[applied:])
-        return SchemaStatus(str(self.path), True, applied, len(MIGRATIONS), pending, journal, self._size())
+        return SchemaStatus(str(self.path), True, applied, len(MIGRATIONS), pending, self._size())
 
     def check(self) -> list[str]:
         """What is wrong with the file: damaged pages, indexes that disagree with their table. Reads all of it; [] = sound.

@@ -16,12 +16,14 @@ from holdfast.core.errors import StorageRefused
 from holdfast.core.job import SUSPECT
 from holdfast.core.query import Query
 from holdfast.core.records import (
+    EVENT_KINDS,
     Asked,
     BucketRecord,
     Count,
     EventRecord,
     HistoryRecord,
     JobRecord,
+    LeaderRecord,
     LogRecord,
     Page,
     QueueRecord,
@@ -30,13 +32,14 @@ from holdfast.core.records import (
     WorkerRecord,
 )
 from holdfast.core.states import State
+from holdfast.core.whole import Key, Part, Row, Seal
+from holdfast.storage.protocol import MAX_IDS
 from holdfast.storage.sqlite import search
 from holdfast.storage.sqlite.boot import boot_id
 from holdfast.storage.sqlite.connection import FORKED, unavailable
-from holdfast.storage.sqlite.statements import JOB_COLUMNS, NEXT_DUE
-
-EVENT_KINDS = ("state", "request", "progress", "log", "removed", "queue", "worker")
-MAX_IDS = 1_000
+from holdfast.storage.sqlite.copying import rows_of, seal_on
+from holdfast.storage.sqlite.leading import LEADERS
+from holdfast.storage.sqlite.statements import JOB_COLUMNS, LANED, NEXT_DUE
 
 
 class SqliteReader:
@@ -144,25 +147,33 @@ class SqliteReader:
             return search.count_by_state(db, query, cap=cap)
 
     def states(self) -> dict[str, int]:
-        counted = dict(self._rows("SELECT state, count(*) FROM jobs GROUP BY state"))
+        sql = f"""
+        SELECT 'enqueued', count(*) FROM jobs WHERE state = 'enqueued'
+        UNION ALL SELECT 'processing', count(*) FROM jobs WHERE state = 'processing'
+        UNION ALL SELECT state, count(*) FROM jobs WHERE {LANED} GROUP BY state
+        """
+        counted = dict(self._rows(sql))
         return {state.value: counted.get(state.value, 0) for state in State}
 
     def queues(self) -> list[QueueRecord]:
-        sql = """
-        WITH RECURSIVE used (state, name) AS (
-            SELECT value, (SELECT min(queue) FROM jobs WHERE state = value) FROM json_each(?)
-            UNION ALL SELECT state, (SELECT min(queue) FROM jobs WHERE jobs.state = used.state AND queue > used.name)
-            FROM used WHERE used.name IS NOT NULL
+        resting = f"(SELECT min(queue) FROM jobs WHERE {LANED} AND jobs.state = used.state"
+        sql = f"""
+        WITH RECURSIVE waiting (name) AS ({_skip("waiting", "state = 'enqueued'")}),
+        running (name) AS ({_skip("running", "state = 'processing'")}),
+        used (state, name) AS (
+            SELECT state, {resting}) FROM (SELECT value AS state FROM json_each(?)) AS used
+            UNION ALL SELECT state, {resting} AND queue > used.name) FROM used WHERE used.name IS NOT NULL
         ), named (name) AS (
-            SELECT name FROM used WHERE name IS NOT NULL UNION SELECT name FROM queues UNION SELECT queue FROM types
+            SELECT name FROM (SELECT name FROM waiting UNION SELECT name FROM running UNION SELECT name FROM used)
+            WHERE name IS NOT NULL UNION SELECT name FROM queues UNION SELECT queue FROM types
         )
         SELECT named.name,
                (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'enqueued'),
                (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'processing'),
-               (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'scheduled'),
-               (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'paused'),
+               (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'scheduled' AND {LANED}),
+               (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'paused' AND {LANED}),
                (SELECT changed_at FROM jobs WHERE seq = (
-                    SELECT min(seq) FROM jobs INDEXED BY jobs_lane WHERE queue = named.name AND state = 'enqueued')),
+                    SELECT min(seq) FROM jobs INDEXED BY jobs_ready WHERE queue = named.name AND state = 'enqueued')),
                queues.paused_at, queues.paused_by, queues.paused_reason
         FROM named LEFT JOIN queues ON queues.name = named.name ORDER BY named.name
         """
@@ -184,6 +195,9 @@ class SqliteReader:
         FROM workers ORDER BY shown = 'lost', started_at, id
         """
         return [WorkerRecord._make(row) for row in self._rows(sql, boot_id(), self._lease_now())]
+
+    def leaders(self) -> list[LeaderRecord]:
+        return [LeaderRecord._make(row) for row in self._rows(LEADERS, boot_id(), self._lease_now())]
 
     def types(self) -> list[TypeRecord]:
         sql = """SELECT name, queue, schema, doc, signature, executor, max_attempts, timeout, priority, updated_at
@@ -208,6 +222,16 @@ class SqliteReader:
         # a suspect may wait for its child: its time has not begun
         asked = (json.dumps(list(workers)), limit, SUSPECT)
         return [(str(worker), str(job)) for worker, job in self._rows(sql, *asked)]
+
+    # -- the whole --------------------------------------------------------------------------------------------------------
+
+    def sealed(self) -> Seal | None:
+        with self.reading() as db:
+            return seal_on(db)
+
+    def dump(self, part: Part, *, after: Key | None, limit: int) -> Sequence[Row]:
+        with self.reading() as db:
+            return rows_of(db, part, after, limit)
 
     # -- the clock and the feed -------------------------------------------------------------------------------------------
 
@@ -239,3 +263,9 @@ class SqliteReader:
     def tally(self, *, after: int) -> dict[tuple[str | None, str | None], int]:
         sql = """SELECT previous, state, count(*) FROM events WHERE seq > ? AND kind IN (0, 4) GROUP BY previous, state"""
         return {(previous, state): count for previous, state, count in self._rows(sql, after)}
+
+
+def _skip(name: str, where: str) -> str:
+    """The body of a recursive table `name` of all queues that have jobs of a kind: one seek in its index for each."""
+    least = f"SELECT min(queue) FROM jobs WHERE {where}"
+    return f"{least} UNION ALL SELECT ({least} AND queue > {name}.name) FROM {name} WHERE {name}.name IS NOT NULL"

@@ -1,22 +1,24 @@
 """This exists so that a search starts from the index entries that lead to the fewest jobs: counted, not guessed.
 
 A *run* is a part of an index in which `seq` is the last column behind fixed values, so that it is read in the order of
-creation, forwards or backwards, from any place. `jobs_lane` (state, queue, type, seq) answers state, queue and type and
-every combination of them: the few values that a filter leaves open are listed by skipping through the index.
+creation, forwards or backwards, from any place. The lanes, one for each (state, queue, type), answer these three and every
+combination of them: the few values that a filter leaves open are listed by skipping through the index. Enqueued jobs have
+their lanes in `jobs_ready`, one for each priority; running ones in `jobs_running`; all others in `jobs_lane`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import apsw
 
 from holdfast.core.query import And, Glob, JobState, Node, Or, Present, Text, Time
 from holdfast.core.states import State
-from holdfast.storage.search import UNKEPT, Sql, after_prefix, microseconds
+from holdfast.storage.pages import FIRST, LAST
+from holdfast.storage.search import UNKEPT, Sql, after_prefix, is_of_lane, microseconds
+from holdfast.storage.sqlite.statements import LANED
 
-FIRST, LAST = 0, 2**63 - 1
 SLACK = 600_000_000
 """By how much `created_at` may go back while `seq` goes on: ten minutes of a wall clock that was set back."""
 MANY_VALUES = 500
@@ -96,10 +98,20 @@ def _indexed(index: str, where: Sql) -> Run:
     return Run(source, source, "jobs.seq", where)
 
 
-def _lane(state: str, queue: str, type_: str) -> Run:
-    return _indexed(
-        "jobs_lane", Sql("jobs.state = ? AND jobs.queue = ? AND jobs.type = ?", (state, queue, type_))
-    )
+_LANES = {State.ENQUEUED: "jobs_ready", State.PROCESSING: "jobs_running"}
+
+
+def _index_of(state: State) -> str:
+    return _LANES.get(state, "jobs_lane")
+
+
+def _of_state(state: State) -> Sql:
+    # the state stands in the text: a partial index serves only a statement that is seen to ask for nothing else
+    return Sql(f"state = '{state}'" if state in _LANES else f"state = '{state}' AND {LANED}")
+
+
+def _and(where: Sql, column: str, value: str | int) -> Sql:
+    return Sql(f"{where.text} AND {column} = ?", (*where.values, value))
 
 
 def _of_id(where: Sql) -> Run:
@@ -168,8 +180,8 @@ class Planner:
 
     def _all(self, items: Sequence[Node]) -> Plan | None:
         """The smallest of the plans for the single items, within the bounds that all items set."""
-        lanes = [item for item in items if _on_lanes(item)]
-        others = [item for item in items if not _on_lanes(item)]
+        lanes = [item for item in items if is_of_lane(item)]
+        others = [item for item in items if not is_of_lane(item)]
         low, high = FIRST, LAST
         plans: list[Plan] = []
         for item in others:
@@ -222,20 +234,36 @@ class Planner:
                     names[item.field] = names[item.field].beginning(item.pattern.literal)
                 case _:
                     raise AssertionError(item)
-        runs: list[Run] = []
-        for state in states:
-            of_state = Sql("state = ?", (state.value,))
-            for queue in self._names("queue", names["queue"], of_state):
-                of_queue = Sql("state = ? AND queue = ?", (state.value, queue))
-                runs += [
-                    _lane(state.value, queue, type_) for type_ in self._names("type", names["type"], of_queue)
-                ]
+        runs = [run for state in states for run in self._lanes_of(state, names["queue"], names["type"])]
         return Plan(tuple(runs), exact)
 
-    def _names(self, column: str, names: _Names, fixed: Sql) -> list[str]:
+    def _lanes_of(self, state: State, queues: _Names, types: _Names) -> Generator[Run]:
+        index, of_state = _index_of(state), _of_state(state)
+        for queue in self._names(index, "queue", queues, of_state):
+            of_queue = _and(of_state, "queue", queue)
+            for type_ in self._names(index, "type", types, of_queue):
+                lane = _and(of_queue, "type", type_)
+                if state is State.ENQUEUED:
+                    for priority in self._priorities(lane):
+                        yield _indexed(index, _and(lane, "priority", priority))
+                else:
+                    yield _indexed(index, lane)
+
+    def _names(self, index: str, column: str, names: _Names, fixed: Sql) -> list[str]:
         if names.values is not None:
             return names.pick(sorted(names.values))
-        return names.pick(self._distinct("jobs INDEXED BY jobs_lane", column, fixed, names.prefix, LAST))
+        return names.pick(self._distinct(f"jobs INDEXED BY {index}", column, fixed, names.prefix, LAST))
+
+    def _priorities(self, lane: Sql) -> list[int]:
+        """The priorities of the jobs that wait in a lane: one seek for each."""
+        text, values = lane
+        least = f"SELECT min(priority) FROM jobs INDEXED BY jobs_ready WHERE {text}"
+        sql = f"""
+        WITH RECURSIVE found (least) AS (
+            {least} UNION ALL SELECT ({least} AND priority > found.least) FROM found WHERE found.least IS NOT NULL
+        ) SELECT least FROM found WHERE least IS NOT NULL
+        """
+        return [int(priority) for (priority,) in self._db.execute(sql, (*values, *values))]
 
     # -- owner, tag, id -----------------------------------------------------------------------------------------------------
 
@@ -311,24 +339,6 @@ class Planner:
             seq, created = next(self._db.execute(sql, (middle,)))
             low, high = (low, middle) if created >= at else (seq + 1, high)
         return low
-
-
-def on_lanes(root: Node | None) -> bool:
-    """Whether a search asks for nothing but states, queues and types, which `jobs_lane` answers by itself."""
-    items = root.items if isinstance(root, And) else () if root is None else (root,)
-    return all(_on_lanes(item) for item in items)
-
-
-def _on_lanes(item: Node) -> bool:
-    match item:
-        case JobState():
-            return True
-        case Text(field="queue" | "type"):
-            return True
-        case Glob(field="queue" | "type"):
-            return item.pattern.kind == "prefix"
-        case _:
-            return False
 
 
 def _within(column: str, prefix: str) -> Sql:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from dataclasses import replace
 
 import apsw
 
 from holdfast.core.query import Node
 from holdfast.core.records import Count
 from holdfast.core.states import State
+from holdfast.storage.pages import BUDGET_SECONDS, FIRST, LAST, Found, Row
 from holdfast.storage.search import Sql
 from holdfast.storage.sqlite.dialect import SqliteCompiler
-from holdfast.storage.sqlite.runs import FIRST, LAST, Plan, Planner, Run
+from holdfast.storage.sqlite.runs import Plan, Planner, Run
 
-Row: TypeAlias = tuple[Any, ...]
-
-BUDGET_SECONDS = 2.0
 WINDOW = 256
 """Jobs that are tried at once, at first: few, because their arguments may be large."""
 WINDOW_MOST = 32_768
@@ -25,15 +22,6 @@ WINDOW_SECONDS = 0.1
 """Windows grow while one takes less than this."""
 
 _COMPILER = SqliteCompiler()
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Rows in order, each beginning with its seq. `end`: the budget ended after this seq (None = all were looked at)."""
-
-    rows: list[Row]
-    looked: int
-    end: int | None
 
 
 class Scan:
@@ -44,6 +32,10 @@ class Scan:
         self._db = db
         self._condition = Sql("TRUE") if root is None else _COMPILER.compile(root)
         self.plan = Planner(db).plan(root) if plan is None else replace(plan, exact=False)
+
+    def size(self, cap: int) -> int:
+        """How many entries the plan leads to, counted up to `cap`."""
+        return self.plan.count(self._db, cap)
 
     def find(
         self,

@@ -57,8 +57,10 @@ CREATE UNIQUE INDEX jobs_unique ON jobs (type, unique_key)
     WHERE unique_key IS NOT NULL AND state IN ('awaiting', 'enqueued', 'paused', 'processing', 'scheduled');
 CREATE UNIQUE INDEX jobs_idempotent ON jobs (idempotency_key) WHERE idempotency_key IS NOT NULL;
 -- Lists: whatever is asked of state, queue and type, each lane in the order of creation. One index instead of one for each
--- filter: a search joins lanes, an insert writes one entry.
-CREATE INDEX jobs_lane ON jobs (state, queue, type, seq);
+-- filter: a search joins lanes, an insert writes one entry. Those that wait stand in jobs_ready already; a lane of its own,
+-- as small as the fleet, keeps the entry of a running job from being written into the large index and taken out again.
+CREATE INDEX jobs_running ON jobs (queue, type, seq) WHERE state = 'processing';
+CREATE INDEX jobs_lane ON jobs (state, queue, type, seq) WHERE state NOT IN ('enqueued', 'processing');
 CREATE INDEX jobs_owner ON jobs (owner, seq) WHERE owner IS NOT NULL;
 
 CREATE TABLE job_tags (
@@ -180,6 +182,19 @@ CREATE TABLE meta (
     value  TEXT NOT NULL
 ) STRICT;
 INSERT INTO meta (name, value) VALUES ('rolled_up', '0');
+""",
+    ),
+    (
+        "0002_leaders",
+        """
+CREATE TABLE leaders (
+    role      TEXT PRIMARY KEY,
+    holder    TEXT,                  -- NULL: nobody since the last one resigned
+    term      INTEGER NOT NULL,
+    since     INTEGER NOT NULL,
+    boot      TEXT NOT NULL,         -- the lease, as that of a worker
+    deadline  INTEGER NOT NULL
+) STRICT;
 """,
     ),
 )

@@ -68,7 +68,9 @@ class SqliteStore(SqliteWriter, SqliteReader):
         except StorageRefused:
             writing.close(True)
             raise
-        SqliteWriter.__init__(self, writing, self._retention_default, self._clock, self._lease_clock)
+        SqliteWriter.__init__(
+            self, writing, self._open_connection, self._retention_default, self._clock, self._lease_clock
+        )
         self._opened_in = os.getpid()
 
     def close(self) -> None:

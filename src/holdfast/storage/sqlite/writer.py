@@ -24,6 +24,8 @@ from holdfast.storage.protocol import LOST
 from holdfast.storage.sqlite import statements as sql
 from holdfast.storage.sqlite.boot import boot_id
 from holdfast.storage.sqlite.connection import FORKED, TRANSIENT, unavailable
+from holdfast.storage.sqlite.copying import CopyingVerbs, refuse_sealed
+from holdfast.storage.sqlite.leading import LeadingVerbs
 
 LOST_WORKERS_STAY: Final = 86_400_000_000
 EVENTS_STAY: Final = 600_000_000
@@ -31,17 +33,20 @@ BUCKETS_STAY: Final = 8 * 86_400
 MOST_LANES: Final = 400  # SQLite joins up to 500 selects in one statement
 
 
-class SqliteWriter:
+class SqliteWriter(LeadingVerbs, CopyingVerbs):
     """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
 
     def __init__(
         self,
         connection: apsw.Connection,
+        connect: Callable[[], apsw.Connection],
         retention: Retention,
         clock: Callable[[], int],
         lease_clock: Callable[[], int],
     ) -> None:
         self._db = connection
+        self._connect_writer = connect
+        self._doubtful = False
         self._retention = retention
         self._now = clock
         self._lease_now = lease_clock
@@ -49,22 +54,34 @@ class SqliteWriter:
         self._process = os.getpid()
 
     @contextmanager
-    def transaction(self) -> Generator[None]:
+    def transaction(self, *, sealed: bool = False) -> Generator[None]:
         if self._process != os.getpid():
             raise StorageRefused(FORKED)
+        if self._doubtful:
+            self._reopen()
         try:
             self._db.execute("BEGIN IMMEDIATE")
         except TRANSIENT as error:
             raise unavailable(error) from error
         try:
+            if not sealed:
+                refuse_sealed(self._db)
             yield
             self._db.execute("COMMIT")
         except TRANSIENT as error:
+            self._doubtful = isinstance(error, apsw.IOError)
             self._roll_back()
             raise unavailable(error) from error
         except BaseException:
             self._roll_back()
             raise
+
+    def _reopen(self) -> None:
+        """After an error of the disk nothing that the connection holds in memory is believed: what counts is what can be
+        read from the file again."""
+        self._db.close(True)
+        self._db = self._connect_writer()
+        self._doubtful = False
 
     def _roll_back(self) -> None:
         if self._db.in_transaction:  # a full disk may have rolled it back already

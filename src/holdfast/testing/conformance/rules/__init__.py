@@ -3,9 +3,11 @@
 from holdfast.testing.conformance.rules.claim import ClaimRules
 from holdfast.testing.conformance.rules.commands import CommandRules
 from holdfast.testing.conformance.rules.concurrency import ConcurrencyRules
+from holdfast.testing.conformance.rules.copying import CopyingRules
 from holdfast.testing.conformance.rules.fleet import FleetRules
 from holdfast.testing.conformance.rules.history import HistoryRules
 from holdfast.testing.conformance.rules.insert import InsertRules
+from holdfast.testing.conformance.rules.leader import LeaderRules
 from holdfast.testing.conformance.rules.report import ReportRules
 from holdfast.testing.conformance.rules.search import SearchRules
 from holdfast.testing.conformance.rules.settle import SettleRules
@@ -17,9 +19,11 @@ class StoreConformance(
     ClaimRules,
     CommandRules,
     ConcurrencyRules,
+    CopyingRules,
     FleetRules,
     HistoryRules,
     InsertRules,
+    LeaderRules,
     ReportRules,
     SearchRules,
     SettleRules,

@@ -174,6 +174,12 @@ class ClaimRules(Rules):
         again = driver.again(claimed.id)
         assert (again.attempt, again.max_attempts) == (2, 2)
 
+    def test_a_manual_retry_gives_no_attempt_to_a_job_that_has_some_left(self, driver: StoreDriver) -> None:
+        claimed = driver.start(max_attempts=5)
+        driver.end(claimed, Verb.FAIL)
+        driver.command(claimed.id, Action.RETRY)
+        assert driver.again(claimed.id).max_attempts == 5
+
     def _once_more(self, driver: StoreDriver, job_id: str) -> Claimed:
         state = driver.read(job_id).state
         if state == State.PAUSED:

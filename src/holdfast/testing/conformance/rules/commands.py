@@ -159,6 +159,13 @@ class CommandRules(Rules):
         clock.advance(10**6)
         assert driver.expire() == 0
 
+    def test_a_retry_forgives_the_crashes(self, driver: StoreDriver) -> None:
+        claimed = driver.start()
+        driver.end(claimed, Verb.QUARANTINE, crashed=True)
+        assert driver.read(claimed.id).crashes == 1
+        driver.command(claimed.id, Action.RETRY)
+        assert driver.again(claimed.id).crashes == 0
+
     def test_nothing_but_retry_leaves_an_end(self, driver: StoreDriver) -> None:
         leaves = {action for action in Action for state in FINAL if state in ALLOWED[action]} - {
             Action.DELETE

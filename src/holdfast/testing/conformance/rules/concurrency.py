@@ -69,6 +69,23 @@ class ConcurrencyRules(Rules):
         yield gateway
         gateway.close()
 
+    def test_many_may_open_a_new_store_at_once(self, clock: FakeClock, tmp_path: Path) -> None:
+        """As when a fleet is started on a database that nobody has used."""
+        for attempt in range(3):
+            stores = [self.make_store(tmp_path / f"new-{attempt}", clock) for _ in range(THREADS)]
+
+            def begin(store: Store) -> None:
+                store.open()
+                with store.transaction():
+                    store.insert([new_job()])
+
+            try:
+                assert together(*(lambda store=store: begin(store) for store in stores)) == [None] * THREADS
+                assert {store.states()["enqueued"] for store in stores} == {THREADS}
+            finally:
+                for store in stores:
+                    store.close()
+
     def test_no_job_is_claimed_twice(self, driver: StoreDriver, gateway: Gateway) -> None:
         driver.insert(*[new_job(queue=f"q{n % 3}") for n in range(240)])
 

@@ -52,6 +52,14 @@ class FleetRules(Rules):
         driver.do(store.drain_worker, "never-was")
         assert store.workers() == []
 
+    def test_a_lost_worker_is_not_brought_back_by_draining_it(
+        self, store: Store, driver: StoreDriver
+    ) -> None:
+        driver.sweep(driver.worker)
+        driver.do(store.drain_worker, driver.worker)
+        assert [row.state for row in store.workers()] == ["lost"]
+        assert driver.beat(driver.worker) == set()
+
     def test_the_lost_come_after_those_that_live(
         self, store: Store, driver: StoreDriver, clock: FakeClock
     ) -> None:

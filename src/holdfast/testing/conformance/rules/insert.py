@@ -79,6 +79,16 @@ class InsertRules(Rules):
         first, second, plain = new_job(unique_key="k"), new_job(unique_key="k"), new_job()
         assert driver.insert(first, second, plain) == [(first.id, True), (first.id, False), (plain.id, True)]
 
+    def test_of_several_that_are_there_the_id_counts_first_then_the_idempotency_key(
+        self, driver: StoreDriver
+    ) -> None:
+        """Whoever repeats a call must hear of his own job, whatever keys it holds."""
+        unique, once, own = driver.add(unique_key="u"), driver.add(idempotency_key="i"), driver.add()
+        again = new_job(id=own.id, unique_key="u", idempotency_key="i")
+        assert driver.insert(again) == [(own.id, False)]
+        assert driver.insert(new_job(unique_key="u", idempotency_key="i")) == [(once.id, False)]
+        assert driver.insert(new_job(unique_key="u")) == [(unique.id, False)]
+
     def test_all_or_nothing(self, driver: StoreDriver) -> None:
         good, bad = new_job(tags=("eu",)), new_job()
         bad.args = None  # type: ignore[assignment]  # a row that no store takes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.core.commands import Action
+from holdfast.core.job import SUSPECT
 from holdfast.core.limits import MAX_LOG_LINES
 from holdfast.core.outcome import LogLine, Report
 from holdfast.core.states import Request, State, Verb
@@ -108,6 +109,19 @@ class ReportRules(Rules):
         clock.advance(5)
         assert {job for _, job in driver.store.overdue([driver.worker], grace=10.0)} == {slow.id, stubborn.id}
         assert driver.store.overdue(["nobody"], grace=10.0) == []
+
+    def test_a_suspect_may_wait_for_its_child(self, driver: StoreDriver, clock: FakeClock) -> None:
+        """It was on board of two workers that died, and runs alone: its time has not begun. A cancel still counts."""
+        claimed = driver.start(timeout=5.0)
+        for n in range(SUSPECT):
+            driver.sweep(driver.read(claimed.id).worker or "")
+            claimed = driver.again(claimed.id, worker=driver.register(f"next-{n}"))
+        worker = driver.read(claimed.id).worker or ""
+        clock.advance(20)
+        assert driver.store.overdue([worker], grace=10.0) == []
+        driver.command(claimed.id, Action.CANCEL)
+        clock.advance(11)
+        assert driver.store.overdue([worker], grace=10.0) == [(worker, claimed.id)]
 
     def test_console_pages(self, driver: StoreDriver) -> None:
         claimed, other = driver.start(), driver.start()

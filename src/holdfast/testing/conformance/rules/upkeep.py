@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from holdfast.core.commands import Action
+from holdfast.core.outcome import LogLine
 from holdfast.core.states import FINAL, State, Verb
+from holdfast.core.whole import Part
 from holdfast.storage.protocol import Store
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
@@ -46,7 +48,8 @@ class UpkeepRules(Rules):
         assert driver.read(claimed.id).reason == "retry"
         clock.advance(1)
         driver.promote()
-        assert driver.read(claimed.id).state == State.ENQUEUED
+        job = driver.read(claimed.id)
+        assert (job.state, job.reason) == (State.ENQUEUED, "retry")
 
     @pytest.mark.parametrize("state", REACHABLE)
     def test_only_ended_jobs_are_removed_and_only_after_their_time(
@@ -73,6 +76,23 @@ class UpkeepRules(Rules):
             ("removed", claimed.id)
         ]
         assert driver.add(idempotency_key="k").id != claimed.id
+
+    @pytest.mark.parametrize("deleted", [True, False])
+    def test_what_is_removed_is_in_no_part_of_the_store(
+        self, driver: StoreDriver, clock: FakeClock, deleted: bool
+    ) -> None:
+        """What nobody can ask for any more would fill the disk all the same."""
+        claimed = driver.start(tags=("eu",))
+        driver.report(claimed, saved="{}", logs=(LogLine(1, "info", "hello"),))
+        driver.end(claimed, Verb.FAIL, keep=clock() + 5)
+        of_jobs = (Part.JOBS, Part.SAVED, Part.LOGS, Part.HISTORY)
+        assert all(driver.store.dump(part, after=None, limit=9) for part in of_jobs)
+        if deleted:
+            driver.command(claimed.id, Action.DELETE)
+        else:
+            clock.advance(1)
+            driver.expire()
+        assert [list(driver.store.dump(part, after=None, limit=9)) for part in of_jobs] == [[], [], [], []]
 
     def test_removal_in_portions_oldest_first(self, driver: StoreDriver, clock: FakeClock) -> None:
         jobs = [driver.start() for _ in range(5)]

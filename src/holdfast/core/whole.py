@@ -1,0 +1,133 @@
+"""This exists so that all that a store holds can be handed to another one, of whatever kind, in plain rows.
+
+Each row begins with its key, unique in its part; numbers that other rows refer to (a job's `seq`) are kept. What belongs to
+running processes (workers, leaders, passing events) is not part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from holdfast.core.records import BucketRecord, JobRecord, TypeRecord
+
+
+class Part(StrEnum):
+    """The parts of a store, in the order in which they are copied."""
+
+    JOBS = "jobs"
+    SAVED = "saved"
+    LOGS = "logs"
+    HISTORY = "history"
+    QUEUES = "queues"
+    TYPES = "types"
+    BUCKETS = "buckets"
+
+
+class WholeJob(NamedTuple):
+    """A job with what no reader is shown. Key: `job.seq`. `continues`: the next claim goes on with the same attempt.
+    `retention`: as `holdfast.core.retention.format_retention` writes it."""
+
+    job: JobRecord
+    continues: bool
+    idempotency_key: str | None
+    retention: str | None
+    log_lines: int
+
+
+class WholeSaved(NamedTuple):
+    """The saved state of the job with this seq."""
+
+    job: int
+    saved: str
+    at: int
+    times: int
+
+
+class WholeLog(NamedTuple):
+    """A console line. Key: `n`, which orders the lines of all jobs."""
+
+    n: int
+    job: int
+    at: int
+    level: str
+    message: str
+    fields: str | None
+    attempt: int
+
+
+class WholeHistory(NamedTuple):
+    """A committed change of a job: `kind` "state" or "request". Key: `seq`, which orders the changes of all jobs."""
+
+    seq: int
+    job: int
+    at: int
+    kind: str
+    state: str
+    reason: str | None
+    actor: str | None
+    attempt: int
+    worker: str | None
+
+
+class WholeQueue(NamedTuple):
+    """What was said of a queue. Key: `name`."""
+
+    name: str
+    paused_at: int | None
+    paused_by: str | None
+    paused_reason: str | None
+
+
+Row = WholeJob | WholeSaved | WholeLog | WholeHistory | WholeQueue | TypeRecord | BucketRecord
+"""A row of any part: of TYPES a TypeRecord (key: `name`), of BUCKETS a BucketRecord of ten seconds (key: `at`)."""
+
+Key = int | str
+
+_PLAIN = {
+    Part.SAVED: WholeSaved,
+    Part.LOGS: WholeLog,
+    Part.HISTORY: WholeHistory,
+    Part.QUEUES: WholeQueue,
+    Part.TYPES: TypeRecord,
+    Part.BUCKETS: BucketRecord,
+}
+_OF_JOB = len(JobRecord._fields)
+
+
+def row_of(part: Part, values: Sequence[Any]) -> Row:
+    """The row of a part from its values in the order of its fields; those of a job: JobRecord's, then WholeJob's others."""
+    if part is Part.JOBS:
+        continues, *rest = values[_OF_JOB:]
+        return WholeJob._make((JobRecord._make(values[:_OF_JOB]), bool(continues), *rest))
+    return _PLAIN[part]._make(values)
+
+
+def key_of(row: Row) -> Key:
+    """The key of a row in its part."""
+    return row.job.seq if isinstance(row, WholeJob) else row[0]
+
+
+_MOVED = "moved:"
+
+
+class Seal(NamedTuple):
+    """A mark on a store that keeps everybody from writing. `copy`: the id of the copy that set it; `words`: why, and where
+    to go, for people."""
+
+    copy: str
+    words: str
+
+    @property
+    def moved(self) -> bool:
+        """Whether the copy has ended and this is the store that it left."""
+        return self.copy.startswith(_MOVED)
+
+    def left(self, words: str) -> Seal:
+        """The seal of the store that the same copy has left."""
+        return Seal(self.copy if self.moved else _MOVED + self.copy, words)
+
+    def of_same_copy(self, other: Seal | None) -> bool:
+        """Whether the same copy has set the other one."""
+        return other is not None and self.copy.removeprefix(_MOVED) == other.copy.removeprefix(_MOVED)

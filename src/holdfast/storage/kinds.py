@@ -1,0 +1,119 @@
+"""This exists so that the kind of database is chosen by its URL in one place, and a store written elsewhere is chosen alike.
+
+A kind is found by the scheme of the URL: ours by the table below, others by the entry point group `holdfast.stores`, whose
+names are schemes. Its code is imported when its URL is used, so that nobody needs the driver of a database that he does not
+have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final, Literal, Protocol, cast
+
+from holdfast.core.errors import ConfigurationError, Problem
+from holdfast.core.retention import Retention
+from holdfast.storage.protocol import Store
+
+GROUP: Final = "holdfast.stores"
+
+OURS: Final = {
+    "sqlite": "holdfast.storage.sqlite.kind",
+    "postgresql": "holdfast.storage.postgres.kind",
+    "postgres": "holdfast.storage.postgres.kind",
+    "mysql": "holdfast.storage.mysql.kind",
+    "mariadb": "holdfast.storage.mysql.kind",
+}
+"""The module of each scheme; its `KIND` is the kind."""
+
+EXTRAS: Final = {"postgresql": "postgres", "postgres": "postgres", "mysql": "mysql", "mariadb": "mysql"}
+"""Which extra of the package brings the driver of a scheme."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """What the settings say to every store."""
+
+    durability: Literal["full", "normal"] = "full"
+    retention: Retention = field(default_factory=Retention)
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """Where the schema of a database stands. `applied` above `known`: written by a newer program."""
+
+    place: str
+    exists: bool
+    applied: int
+    known: int
+    pending: tuple[str, ...]
+    bytes: int
+
+
+class Care(Protocol):
+    """A database looked at, checked and copied as it is, without being opened as a store. Creates and changes nothing."""
+
+    place: str
+    """The database in words: a path, or a URL without its password."""
+
+    def status(self) -> SchemaStatus:
+        """Where the schema stands. Raises StorageUnavailable when the database cannot be read."""
+        ...
+
+    def check(self) -> list[str]:
+        """What is wrong with the database, a line each; [] = sound. Raises NotFound without a database."""
+        ...
+
+    def backup(self, target: Path) -> int:
+        """Copy the database, as it is at one moment, to a new file while others work on it; answers the size in bytes.
+
+        Raises Conflict when `target` exists, NotFound without a database, or where the kind has no such copy."""
+        ...
+
+
+class Kind(Protocol):
+    """A kind of database."""
+
+    label: str
+    """Its name as people write it."""
+
+    def store(self, url: str, options: StoreOptions) -> Store:
+        """The store that `url` names, not opened yet. Raises ConfigurationError for a URL of the wrong shape; its words show
+        no password."""
+        ...
+
+    def care(self, url: str) -> Care:
+        """Care for the database that `url` names."""
+        ...
+
+
+def kind_of(url: str) -> Kind:
+    """The kind of database that a URL names. Raises ConfigurationError where there is none, or its driver is missing."""
+    scheme, mark, _ = url.partition("://")
+    if not mark:
+        raise _refused("a text without ://")
+    if scheme in OURS:
+        return _ours(scheme)
+    for found in entry_points(group=GROUP, name=scheme):
+        return cast(Kind, found.load())
+    raise _refused(f"{scheme}://…")  # only the scheme: what stands anywhere else may be a password
+
+
+def _ours(scheme: str) -> Kind:
+    try:
+        return cast(Kind, import_module(OURS[scheme]).KIND)
+    except ModuleNotFoundError as error:
+        if error.name is None or scheme not in EXTRAS:
+            raise
+        extra = EXTRAS[scheme]
+        words = f"needs {error.name}, which is not installed: pip install 'holdfast-jobs[{extra}]'"
+        raise ConfigurationError([Problem(("database_url",), words)]) from None
+
+
+def _refused(shown: str) -> ConfigurationError:
+    known = "sqlite:///path, postgresql://user@host/database or mysql://user@host/database"
+    return ConfigurationError(
+        [Problem(("database_url",), f"not a database that is known: {shown}; use {known}")]
+    )

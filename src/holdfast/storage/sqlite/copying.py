@@ -1,0 +1,127 @@
+"""This exists so that all rows of the embedded database can be read out and stored as they are, while it is sealed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final, cast
+
+import apsw
+
+from holdfast.core.errors import StorageUnavailable
+from holdfast.core.records import JobRecord
+from holdfast.core.whole import (
+    Key,
+    Part,
+    Row,
+    Seal,
+    WholeJob,
+    key_of,
+    row_of,
+)
+from holdfast.storage.sqlite.statements import JOB_COLUMNS
+
+_OWN = "continues, idempotency_key, retention, log_lines"
+_JOB_WIDTH = len(JobRecord._fields)
+
+_DUMP: Final = {
+    Part.JOBS: ("seq", f"{JOB_COLUMNS}, {_OWN} FROM jobs"),
+    Part.SAVED: ("job", "job, saved, at, count FROM saved"),
+    Part.LOGS: ("n", "n, job, at, level, message, fields, attempt FROM logs"),
+    Part.HISTORY: (
+        "seq",
+        "seq, job, at, iif(kind = 0, 'state', 'request'), state, reason, actor, attempt, worker FROM events",
+    ),
+    Part.QUEUES: ("name", "name, paused_at, paused_by, paused_reason FROM queues"),
+    Part.TYPES: (
+        "name",
+        "name, queue, schema, doc, signature, executor, max_attempts, timeout, priority, updated_at FROM types",
+    ),
+    Part.BUCKETS: ("at", "at * 1000000, succeeded, failed, cancelled, started FROM buckets"),
+}
+"""Key and columns of each part."""
+
+
+def _values(width: int) -> str:
+    return ", ".join(f"?{n}" for n in range(1, width + 1))
+
+
+_LOAD: Final = {
+    Part.JOBS: f"""INSERT INTO jobs ({JOB_COLUMNS}, {_OWN}) VALUES ({_values(_JOB_WIDTH + 4)})
+                   ON CONFLICT (seq) DO NOTHING RETURNING seq""",
+    Part.SAVED: "INSERT INTO saved (job, saved, at, count) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING RETURNING 1",
+    Part.LOGS: f"""INSERT INTO logs (n, job, at, level, message, fields, attempt) VALUES ({_values(7)})
+                   ON CONFLICT DO NOTHING RETURNING 1""",
+    Part.HISTORY: """INSERT INTO events (seq, job, at, kind, state, reason, actor, attempt, worker)
+                     VALUES (?1, ?2, ?3, iif(?4 = 'state', 0, 1), ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING RETURNING 1""",
+    Part.QUEUES: f"""INSERT INTO queues (name, paused_at, paused_by, paused_reason) VALUES ({_values(4)})
+                     ON CONFLICT DO NOTHING RETURNING 1""",
+    Part.TYPES: f"""INSERT INTO types (name, queue, schema, doc, signature, executor, max_attempts, timeout, priority,
+                    updated_at) VALUES ({_values(10)}) ON CONFLICT DO NOTHING RETURNING 1""",
+    Part.BUCKETS: """INSERT INTO buckets (at, succeeded, failed, cancelled, started)
+                     VALUES (?1 / 1000000, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING RETURNING 1""",
+}
+_NO_HISTORY_YET = "DELETE FROM events WHERE kind = 0 AND job IN (SELECT value FROM json_each(?1))"
+"""The trigger has written of the loading what the copy brings better."""
+_TAGS = (
+    "INSERT INTO job_tags (tag, job) SELECT value, ?1 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING"
+)
+_ROLLED_UP = "UPDATE meta SET value = max(CAST(value AS INTEGER), ?1) WHERE name = 'rolled_up'"
+
+_SEALED = "SELECT value FROM meta WHERE name = 'sealed'"
+_SEAL = "INSERT INTO meta (name, value) VALUES ('sealed', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+_UNSEAL = "DELETE FROM meta WHERE name = 'sealed'"
+
+
+def seal_on(db: apsw.Connection) -> Seal | None:
+    """The seal, as this connection sees it."""
+    found = next(db.execute(_SEALED), None)
+    return None if found is None else Seal(*json.loads(cast(str, found[0])))
+
+
+def refuse_sealed(db: apsw.Connection) -> None:
+    """Raise StorageUnavailable when the store is sealed. Asked inside the writing transaction: nobody can seal it then."""
+    seal = seal_on(db)
+    if seal is not None:
+        raise StorageUnavailable(seal.words)
+
+
+def rows_of(db: apsw.Connection, part: Part, after: Key | None, limit: int) -> Sequence[Row]:
+    """Rows of a part in the order of their keys."""
+    key, columns = _DUMP[part]
+    scale = " * 1000000" if part is Part.BUCKETS else ""
+    only = " AND kind < 2" if part is Part.HISTORY else ""
+    above = "TRUE" if after is None else f"{key}{scale} > ?2"
+    sql = f"SELECT {columns} WHERE {above}{only} ORDER BY {key} LIMIT ?1"
+    return [row_of(part, row) for row in db.execute(sql, (limit,) if after is None else (limit, after))]
+
+
+class CopyingVerbs:
+    """The writing verbs of a copy, a part of `SqliteWriter`."""
+
+    _db: apsw.Connection
+
+    def seal(self, seal: Seal | None) -> None:
+        if seal is None:
+            self._db.execute(_UNSEAL)
+        else:
+            self._db.execute(_SEAL, (json.dumps(seal, ensure_ascii=False),))
+
+    def load(self, part: Part, rows: Sequence[Row]) -> int:
+        new = self._db.executemany(_LOAD[part], [_flat(row) for row in rows]).fetchall()
+        if part is Part.JOBS:
+            fresh = {seq for (seq,) in new}
+            self._db.execute(_NO_HISTORY_YET, (json.dumps(list(fresh)),))
+            jobs = (row.job for row in rows if isinstance(row, WholeJob))
+            self._db.executemany(
+                _TAGS, [(job.seq, job.tags) for job in jobs if job.tags and job.seq in fresh]
+            )
+        elif part is Part.HISTORY and rows:
+            self._db.execute(_ROLLED_UP, (key_of(rows[-1]),))
+        return len(new)
+
+
+def _flat(row: Row) -> tuple[apsw.SQLiteValue, ...]:
+    if isinstance(row, WholeJob):
+        return (*row.job, int(row.continues), *row[2:])
+    return cast("tuple[apsw.SQLiteValue, ...]", tuple(row))

@@ -1,0 +1,36 @@
+"""This exists so that `sqlite:///path` leads to the embedded store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from holdfast.core.errors import ConfigurationError, Problem
+from holdfast.storage.kinds import StoreOptions
+from holdfast.storage.sqlite.maintenance import Maintenance
+from holdfast.storage.sqlite.store import SqliteStore
+
+
+class SqliteKind:
+    """One file, no server."""
+
+    label = "SQLite"
+
+    def store(self, url: str, options: StoreOptions) -> SqliteStore:
+        """The store in the file."""
+        return SqliteStore(path_of(url), durability=options.durability, retention=options.retention)
+
+    def care(self, url: str) -> Maintenance:
+        """Care for the file."""
+        return Maintenance(path_of(url).absolute())
+
+
+def path_of(url: str) -> Path:
+    """The file that a URL names. Raises ConfigurationError for anything but sqlite:///path."""
+    scheme, _, rest = url.partition("://")
+    if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
+        raise ConfigurationError([Problem(("database_url",), "names no file; use sqlite:///path")])
+    return Path(rest[1:])
+
+
+KIND: Final = SqliteKind()
