@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.runtime import signals
-from holdfast.runtime.signals import FileSignals, InotifyListener, Listener, PollingListener
+from holdfast.runtime.signals import files
+from holdfast.runtime.signals.files import FileSignals, InotifyListener, PollingListener
+from holdfast.runtime.signals.protocol import Listener
 from holdfast.storage.protocol import Topic
 
 KINDS: list[Callable[[Iterable[Path]], Listener]] = [InotifyListener, PollingListener]
@@ -63,7 +64,7 @@ def test_a_host_without_a_free_inotify_instance_is_not_deaf(
     def used_up(_: Iterable[Path]) -> Listener:
         raise OSError(24, "inotify_init1 failed")
 
-    monkeypatch.setattr(signals, "InotifyListener", used_up)
+    monkeypatch.setattr(files, "InotifyListener", used_up)
     sender = FileSignals(tmp_path / "signals")
     listener = sender.listen((Topic.WORK,))
     sender.notify((Topic.WORK,))

@@ -1,6 +1,5 @@
-"""This exists so that processes can wake each other. A signal is a hint: it may be lost, doubled or late, and nothing
-breaks,
-because everyone who waits for one also looks by itself from time to time."""
+"""This exists so that processes on one host wake each other without a server: a write to a small file, seen through the
+kernel's file notification."""
 
 from __future__ import annotations
 
@@ -9,63 +8,50 @@ import ctypes
 import os
 import select
 import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 
+from holdfast.runtime.signals.options import SignalOptions
+from holdfast.runtime.signals.protocol import Listener
 from holdfast.storage.protocol import Topic
 
 log = structlog.get_logger("holdfast.runtime")
 
 
-class Listener(Protocol):
-    """Waits for signals on some topics."""
-
-    def wait(self, timeout: float) -> bool:
-        """Block until a signal comes (True) or `timeout` seconds have passed (False). Signals that came since the last wait
-        count."""
-        ...
-
-    async def wait_async(self, timeout: float) -> bool:
-        """The same for an event loop."""
-        ...
-
-    def close(self) -> None:
-        """Give back what it holds. Idempotent."""
-        ...
-
-
-class Signals(Protocol):
-    """How the processes on one store wake each other."""
-
-    def notify(self, topics: Iterable[Topic]) -> None:
-        """Wake everyone who listens to any of the topics. Never raises, never blocks."""
-        ...
-
-    def listen(self, topics: Iterable[Topic]) -> Listener:
-        """A listener that hears everything notified from now on."""
-        ...
+def make(url: str, options: SignalOptions) -> FileSignals:
+    """Signals through files in the folder that files:///folder names."""
+    return FileSignals(Path(url.partition("://")[2][1:]))
 
 
 class FileSignals:
-    """Signals for processes on one host: a write to a small file, seen through the kernel's file notification.
+    """Signals for processes on one host.
 
     Where there is no inotify (not Linux), listeners look at the files' times every `COARSE` seconds instead.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.word = f"files in {folder}"
         self._folder = folder
         self._files: dict[Topic, int] = {}
+        self._lock = threading.Lock()  # a number that `close` has given back may be another file by now
+        self._closed = False
+        self._process = os.getpid()
 
     def notify(self, topics: Iterable[Topic]) -> None:
-        for topic in topics:
-            try:
-                os.pwrite(self._file(topic), b".", 0)
-            except OSError:
-                # a full or vanished disk: a hint may be lost, and the next one opens anew
-                self._files.pop(topic, None)
+        if self._process != os.getpid():
+            return
+        with self._lock:
+            if self._closed:
+                return
+            for topic in topics:
+                try:
+                    os.pwrite(self._file(topic), b".", 0)
+                except OSError:  # a full or vanished disk: a hint may be lost, and the next one opens anew
+                    if topic in self._files:
+                        os.close(self._files.pop(topic))
 
     def listen(self, topics: Iterable[Topic]) -> Listener:
         paths = [self._path(topic) for topic in topics]
@@ -74,11 +60,21 @@ class FileSignals:
         if sys.platform == "linux":
             try:
                 return InotifyListener(paths)
-            except (
-                OSError
-            ) as error:  # the host's inotify instances are used up: slower to hear is better than deaf
+            except OSError as error:
+                # the host's inotify instances are used up: slower to hear is better than deaf
                 log.warning("no file notification, signals are looked for instead", error=str(error))
         return PollingListener(paths)
+
+    def ready(self, timeout: float) -> bool:
+        return True
+
+    def close(self) -> None:
+        if self._process != os.getpid():
+            return
+        with self._lock:
+            self._closed = True
+            while self._files:
+                os.close(self._files.popitem()[1])
 
     def _file(self, topic: Topic) -> int:
         if topic not in self._files:
@@ -109,10 +105,15 @@ class InotifyListener:
                 raise OSError(number, f"cannot watch {path}; see fs.inotify.max_user_watches")
 
     def wait(self, timeout: float) -> bool:
-        ready, _, _ = select.select([self._fd], [], [], max(0.0, timeout))
-        return bool(ready) and self._drain()
+        poll = select.poll()  # select(2) would refuse what a process with more than 1,024 files opens
+        if self._fd >= 0:
+            poll.register(self._fd, select.POLLIN)
+        return bool(poll.poll(max(0.0, timeout) * 1000)) and self._drain()
 
     async def wait_async(self, timeout: float) -> bool:
+        if self._fd < 0:
+            await asyncio.sleep(max(0.0, timeout))
+            return False
         loop = asyncio.get_running_loop()
         heard = loop.create_future()
         loop.add_reader(self._fd, _settle, heard)

@@ -1,0 +1,237 @@
+"""This exists so that signals through any broker have the same manners: nobody waits, nobody fails, a burst is one signal,
+and a line that is lost is found out and replaced.
+
+One thread per process, started when it is first needed, keeps one line. It sends the first signal of a topic at once and
+joins those that follow within GAP. While somebody listens it asks the broker every PING seconds to answer; a line that does
+not is given up, and after each new one every listener is woken once. While there is no line, what is to be told waits, each
+topic once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import random
+import selectors
+import threading
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+
+from holdfast.runtime.signals.hub import Hub, HubListener
+from holdfast.runtime.signals.line import Line, Opener
+from holdfast.storage.protocol import Topic
+
+GAP: Final = 0.02
+"""Seconds between two signals of one topic from one process."""
+
+PING: Final = 4.0
+"""Seconds between two questions whether the line still stands: a silent one is noticed PING + DEADLINE later at most."""
+
+LONGEST_BACKOFF: Final = 5.0
+STEADY: Final = 10.0
+"""Seconds that a line must have stood for its loss to be no continuation of the failures before it."""
+
+LAST_WORDS: Final = 1.0
+"""Seconds that closing waits for the broker to take what is still to be told."""
+
+log = structlog.get_logger("holdfast.runtime")
+
+
+class BrokerSignals:
+    """Signals through a broker that `opener` opens lines to."""
+
+    def __init__(self, word: str, opener: Opener) -> None:
+        self.word = word
+        self._opener = opener
+        self._process = os.getpid()
+        self._hub = Hub()
+        self._lock = threading.Lock()
+        self._pending: set[Topic] = set()
+        self._wanted: set[Topic] = set()
+        self._all_hear = threading.Event()
+        self._all_hear.set()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        # poll(2) and not epoll(7): a forked child shares the latter, and would change what its parent hears
+        self._loop = asyncio.SelectorEventLoop(selectors.PollSelector())
+        self._stirred = asyncio.Event()
+        self._free_at = dict.fromkeys(Topic, 0.0)
+        self._task: asyncio.Task[None] | None = None
+        self._stands = False
+        self._down = False
+
+    # -- any thread -------------------------------------------------------------------------------------------------------
+
+    def notify(self, topics: Iterable[Topic]) -> None:
+        if self._process != os.getpid():
+            return
+        with self._lock:
+            fresh = set(topics) - self._pending
+            if fresh and not self._closed:
+                self._pending |= fresh
+                self._stir()
+
+    def listen(self, topics: Iterable[Topic]) -> HubListener:
+        if self._process != os.getpid():
+            raise RuntimeError("These signals were made before a fork; make them anew in each process.")
+        listener = self._hub.listen(topics)
+        with self._lock:
+            if not listener.topics <= self._wanted:
+                self._wanted |= listener.topics
+                self._all_hear.clear()
+            if not self._closed:
+                self._stir()
+        return listener
+
+    def ready(self, timeout: float) -> bool:
+        return self._all_hear.wait(max(0.0, timeout))
+
+    def close(self) -> None:
+        if self._process != os.getpid():
+            return
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            if self._thread is None:
+                self._loop.close()
+                return
+            self._loop.call_soon_threadsafe(self._end)
+        atexit.unregister(self.close)
+        self._thread.join(2 * LAST_WORDS)
+
+    def _stir(self) -> None:
+        """Have the thread look again. With the lock."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="holdfast-signals", daemon=True)
+            self._thread.start()
+            atexit.register(self.close)  # for a program that ends right after it has stored something
+        self._loop.call_soon_threadsafe(self._stirred.set)
+
+    # -- the thread -------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        cancelled = contextlib.suppress(
+            asyncio.CancelledError
+        )  # closed, and nothing or nobody is left to be told
+        with cancelled, asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._keep())
+
+    def _end(self) -> None:
+        """Closed: what waits is told, and the line given back, where that is possible at once."""
+        self._stirred.set()
+        if self._task is not None:
+            hopeless = self._down or not (self._stands or self._pending)
+            self._loop.call_later(0.0 if hopeless else LAST_WORDS, self._task.cancel)
+
+    async def _keep(self) -> None:
+        """Have a line while one is needed."""
+        failures = 0
+        self._task = asyncio.current_task()
+        if self._closed:
+            self._end()
+        while not self._closed or (self._pending and not self._down):
+            if not self._pending and self._hub.empty:
+                self._stirred.clear()
+                await self._stirred.wait()
+                continue
+            begun = self._loop.time()
+            try:
+                await self._use_a_line()
+            except Exception as error:
+                failures = 1 if self._loop.time() - begun > STEADY else failures + 1
+                self._tell(error)
+                await asyncio.sleep(min(LONGEST_BACKOFF, 0.05 * 2**failures) * (0.5 + random.random() / 2))
+
+    async def _use_a_line(self) -> None:
+        """Open a line and serve it until it is lost, which raises, or until all is told after closing."""
+        ends = _Ends(self._hub, self._stirred)
+        line = await self._opener(ends)
+        self._stands = True
+        try:
+            await self._serve(line, ends)
+        finally:
+            self._stands = False
+            if self._wanted:
+                self._all_hear.clear()
+            await line.close()
+
+    async def _serve(self, line: Line, ends: _Ends) -> None:
+        subscribed: set[Topic] = set()
+        ping_at = self._loop.time() + PING
+        while True:
+            self._stirred.clear()
+            if ends.error is not None:
+                raise ends.error
+            if fresh := self._wanted - subscribed:
+                await line.subscribe(fresh)
+                subscribed |= fresh
+                self._tell(None)
+                self._hub.wake(fresh)
+                self._count_hearers(subscribed)
+            if due := self._due():
+                await self._publish(line, due)
+            if self._closed and not self._pending:
+                return
+            now = self._loop.time()
+            if now >= ping_at:
+                if subscribed:
+                    await line.ping()
+                ping_at = now + PING
+            wake_at = min([ping_at, *(self._free_at[topic] for topic in self._pending)])
+            try:
+                async with asyncio.timeout_at(wake_at):
+                    await self._stirred.wait()
+            except TimeoutError:
+                pass
+
+    def _due(self) -> set[Topic]:
+        now = self._loop.time()
+        with self._lock:
+            return {topic for topic in self._pending if self._closed or self._free_at[topic] <= now}
+
+    async def _publish(self, line: Line, topics: set[Topic]) -> None:
+        self._free_at.update(dict.fromkeys(topics, self._loop.time() + GAP))
+        with self._lock:
+            self._pending -= topics  # before it is told: what comes up meanwhile is told again
+        try:
+            await line.publish(topics)
+        except BaseException:
+            with self._lock:
+                self._pending |= topics
+            raise
+        self._tell(None)
+
+    def _count_hearers(self, subscribed: set[Topic]) -> None:
+        with self._lock:
+            if self._wanted <= subscribed:
+                self._all_hear.set()
+
+    def _tell(self, error: Exception | None) -> None:
+        """Log that signals fail, or arrive again: once for each change."""
+        if error is not None and not self._down:
+            words = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else repr(error))
+            log.warning("signals do not arrive, work is found by looking", through=self.word, error=words)
+        elif error is None and self._down:
+            log.info("signals arrive again", through=self.word)
+        self._down = error is not None
+
+
+class _Ends:
+    """What one line has told."""
+
+    def __init__(self, hub: Hub, stirred: asyncio.Event) -> None:
+        self._hub = hub
+        self._stirred = stirred
+        self.error: BaseException | None = None
+
+    def heard(self, topic: Topic) -> None:
+        self._hub.wake((topic,))
+
+    def lost(self, error: BaseException) -> None:
+        self.error = self.error or error
+        self._stirred.set()

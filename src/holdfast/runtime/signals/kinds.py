@@ -1,0 +1,121 @@
+"""This exists so that the way of waking each other is chosen by a URL in one place, and one written elsewhere is chosen
+alike.
+
+Ours are in the table below, others come by the entry point group `holdfast.signals`, whose names are schemes. The code of a
+kind is imported when its URL is used, so that nobody needs a driver that he does not use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final, cast
+from urllib.parse import parse_qs, urlsplit
+
+from holdfast.core.errors import ConfigurationError, Problem
+from holdfast.runtime.signals.options import SignalOptions
+from holdfast.runtime.signals.protocol import Signals
+from holdfast.storage.protocol import Reader
+
+GROUP: Final = "holdfast.signals"
+
+Make = Callable[[str, SignalOptions], Signals]
+"""Makes the signals that a URL names; opens nothing before they are used. Raises ConfigurationError for a URL of the wrong
+shape."""
+
+OURS: Final = {
+    "files": "holdfast.runtime.signals.files",
+    "poll": "holdfast.runtime.signals.polling",
+    "postgresql": "holdfast.runtime.signals.postgres",
+    "postgres": "holdfast.runtime.signals.postgres",
+    "redis": "holdfast.runtime.signals.redis",
+    "rediss": "holdfast.runtime.signals.redis",
+    "valkey": "holdfast.runtime.signals.redis",
+    "valkeys": "holdfast.runtime.signals.redis",
+    "nats": "holdfast.runtime.signals.nats",
+}
+"""The module of each scheme; its `make` makes the signals."""
+
+EXTRAS: Final = {
+    "postgresql": "postgres",
+    "postgres": "postgres",
+    "redis": "redis",
+    "rediss": "redis",
+    "valkey": "redis",
+    "valkeys": "redis",
+    "nats": "nats",
+}
+"""Which extra of the package brings the driver of a scheme."""
+
+DEFAULT_SCHEMA: Final = "holdfast"
+
+
+def choose_signals(signals_url: str, database_url: str, reader: Reader) -> Signals:
+    """The signals that `signals_url` names; where it is empty, those that belong to the database: files beside SQLite's,
+    LISTEN/NOTIFY of PostgreSQL, else polling. Raises ConfigurationError where there is no such kind, or its driver is
+    missing.
+    """
+    if signals_url:
+        make = _maker(signals_url)
+        try:
+            options = SignalOptions(namespace_of(signals_url, database_url), reader)
+        except ValueError:
+            raise _refused("cannot be read as a URL") from None
+        return make(signals_url, options)
+    url = _of_the_database(database_url)
+    return _maker(url)(url, SignalOptions(schema_of(database_url), reader))
+
+
+def _of_the_database(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite":
+        return f"files://{rest}.signals"
+    return url if scheme in ("postgresql", "postgres") else "poll:"
+
+
+def schema_of(database_url: str) -> str:
+    """The schema that a URL of PostgreSQL names."""
+    return parse_qs(urlsplit(database_url).query).get("schema", [DEFAULT_SCHEMA])[-1]
+
+
+def namespace_of(signals_url: str, database_url: str) -> str:
+    """What sets the signals of one database apart from those of others on the same broker: the parameter `namespace` of the
+    signals' URL, else a digest of where the database is. User and password do not count; how its host is spelled does."""
+    given = parse_qs(urlsplit(signals_url).query).get("namespace")
+    if given:
+        return given[-1]
+    parts = urlsplit(database_url)
+    socket = parse_qs(parts.query).get("host", [""])[-1]
+    place = f"{parts.netloc.rpartition('@')[2]}{socket}{parts.path}?{schema_of(database_url)}"
+    if parts.scheme == "sqlite":
+        place = str(Path(parts.path[1:]).absolute())
+    return hashlib.sha256(place.encode()).hexdigest()[:12]
+
+
+def _maker(url: str) -> Make:
+    scheme, mark, _ = url.partition(":")
+    if mark and scheme in OURS:
+        return _ours(scheme)
+    if mark:
+        for found in entry_points(group=GROUP, name=scheme):
+            return cast(Make, found.load())
+    # of a URL that is not known only the scheme is shown: what stands anywhere else may be a password
+    raise _refused(f"no kind of signals that is known: {scheme}:…" if mark else "a text without a scheme")
+
+
+def _refused(words: str) -> ConfigurationError:
+    known = "redis://host, nats://host, postgresql://host/database or poll:"
+    return ConfigurationError([Problem(("signals_url",), f"{words}; use {known}")])
+
+
+def _ours(scheme: str) -> Make:
+    try:
+        return cast(Make, import_module(OURS[scheme]).make)
+    except ModuleNotFoundError as error:
+        if scheme not in EXTRAS or error.name is None or error.name.startswith("holdfast"):
+            raise
+        words = f"{scheme}:// needs {error.name}, which is not installed: pip install 'holdfast-jobs[{EXTRAS[scheme]}]'"
+        raise ConfigurationError([Problem(("signals_url",), words)]) from None

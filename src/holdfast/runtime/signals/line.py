@@ -1,0 +1,51 @@
+"""This exists so that a broker needs to tell only how to open a line to it and what to say on it; everything else is the
+same for all (`holdfast.runtime.signals.broker`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, Protocol
+
+from holdfast.storage.protocol import Topic
+
+DEADLINE: Final = 4.0
+"""Seconds after which a call on a line that has no answer is given up, and the line with it."""
+
+
+class Line(Protocol):
+    """A connection to a broker, used by one event loop, one call at a time.
+
+    Each call ends within about DEADLINE seconds; it raises when the line is of no use any more.
+    """
+
+    async def subscribe(self, topics: Iterable[Topic]) -> None:
+        """Hear these topics too, from the moment when it returns."""
+        ...
+
+    async def publish(self, topics: Iterable[Topic]) -> None:
+        """Hand a signal for each of the topics to the broker."""
+        ...
+
+    async def ping(self) -> None:
+        """Have the broker answer on the way that signals come."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connection back. Waits for nobody; called once."""
+        ...
+
+
+class Ends(Protocol):
+    """What a line tells to the one who opened it, on the event loop that it was opened on."""
+
+    def heard(self, topic: Topic) -> None:
+        """A signal came."""
+        ...
+
+    def lost(self, error: BaseException) -> None:
+        """The line is of no use any more."""
+        ...
+
+
+Opener = Callable[[Ends], Awaitable[Line]]
+"""Opens a line within about DEADLINE seconds, or raises."""

@@ -1,0 +1,25 @@
+"""This exists so that whoever makes signals gets what he may need in one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from holdfast.storage.protocol import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class SignalOptions:
+    """What every kind of signals is given beside its URL."""
+
+    namespace: str
+    """Sets the signals of one installation apart from those of others on the same broker: letters, digits, `_` and `-`."""
+
+    reader: Reader
+    """The store, for signals that look at it. It is open, and is closed after the signals."""
+
+
+def place_of(url: str) -> str:
+    """Where a URL leads, without user and password."""
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[2] + parts.path.rstrip("/")

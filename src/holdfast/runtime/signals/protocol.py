@@ -1,0 +1,66 @@
+"""This exists so that waking each other is one small promise, kept by files, by a broker or by looking.
+
+A signal is a hint: it may be lost, doubled or late, and nothing breaks, because everyone who waits for one also looks by
+itself from time to time. The kit in `holdfast.testing.signals` checks what stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+
+from holdfast.storage.protocol import Topic
+
+
+class Listener(Protocol):
+    """Waits for signals on some topics."""
+
+    def wait(self, timeout: float) -> bool:
+        """Block until a signal comes (True) or `timeout` seconds have passed (False). Signals that came since the last wait
+        count, however many as one. After `close` nothing is heard any more."""
+        ...
+
+    async def wait_async(self, timeout: float) -> bool:
+        """The same for an event loop."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds. Idempotent."""
+        ...
+
+
+class Signals(Protocol):
+    """How the processes on one store wake each other. Usable from any thread and any event loop, but not across a fork: each
+    process makes its own."""
+
+    word: str
+    """What it is and where, in words for a person, without a password."""
+
+    def notify(self, topics: Iterable[Topic]) -> None:
+        """Wake everyone who listens to any of the topics, in this process and in others. Never raises, never blocks; a burst
+        may be heard as one signal."""
+        ...
+
+    def listen(self, topics: Iterable[Topic]) -> Listener:
+        """A listener that hears everything notified from now on. Where a connection has to be made first, or anew, the
+        listener is woken once when it stands, for what it may have missed."""
+        ...
+
+    def ready(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds until every listener hears; False when that is not so yet."""
+        ...
+
+    def close(self) -> None:
+        """Send what waits, for a second at most, then give back connections and threads. Idempotent; no effect in a forked
+        child."""
+        ...
+
+
+@runtime_checkable
+class ToldAtCommit(Protocol):
+    """Signals that the database of the store itself can give at a commit. A transaction that is not ours needs these: nobody
+    else learns of its commit."""
+
+    def channels(self, topics: Iterable[Topic]) -> list[str]:
+        """The channels on which the topics are told, for `pg_notify` with an empty payload."""
+        ...

@@ -1,0 +1,13 @@
+"""Files keep every rule of signals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from holdfast.runtime.signals import FileSignals, Signals
+from holdfast.testing.signals import SignalsConformance
+
+
+class TestFiles(SignalsConformance):
+    def make_signals(self, folder: Path) -> Signals:
+        return FileSignals(folder / "signals")
