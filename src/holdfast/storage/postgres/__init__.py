@@ -1,0 +1,1 @@
+"""This exists so that a PostgreSQL server keeps the facts of Holdfast for any number of hosts."""

@@ -1,0 +1,110 @@
+"""This exists so that the store on a PostgreSQL server is one object: a writing connection, and a few that read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+import psycopg
+
+from holdfast.core.commands import Action
+from holdfast.core.errors import StorageRefused
+from holdfast.core.job import Inserted, NewJob
+from holdfast.core.records import JobRecord
+from holdfast.core.retention import Retention
+from holdfast.storage.postgres.connection import FORKED, Connector, Place, ReadingLines, translated
+from holdfast.storage.postgres.copying import CopyingVerbs
+from holdfast.storage.postgres.joined import JoiningVerbs
+from holdfast.storage.postgres.leading import LeadingVerbs
+from holdfast.storage.postgres.migrate import applied, migrate
+from holdfast.storage.postgres.reader import PostgresReader
+from holdfast.storage.postgres.schema import MIGRATIONS
+from holdfast.storage.postgres.upkeep import UpkeepVerbs
+from holdfast.storage.server_clock import ServerClock
+
+
+class PostgresWriter(UpkeepVerbs, LeadingVerbs, CopyingVerbs, JoiningVerbs):
+    """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
+
+    def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
+        with self._keys_not_waited_for(jobs):
+            return super().insert(jobs)
+
+    def command(
+        self, job_id: str, action: Action, *, actor: str | None, reason: str | None
+    ) -> JobRecord | None:
+        if action is not Action.RETRY:
+            return super().command(job_id, action, actor=actor, reason=reason)
+        with self._keys_not_waited_for(None):
+            return super().command(job_id, action, actor=actor, reason=reason)
+
+
+class PostgresStore(PostgresWriter, PostgresReader):
+    """`postgresql://user@host/database`: for any number of processes on any number of hosts. Times are the server's.
+
+    `clock`: another clock for tests, in microseconds since the epoch."""
+
+    scheme = "postgresql"
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        durability: str = "full",
+        retention: Retention | None = None,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        self.place = place
+        self.durability = durability
+        connector = Connector(place, durability)
+        self._lines = ReadingLines(connector)
+        server_clock = ServerClock()
+        PostgresWriter.__init__(self, connector, retention or Retention(), clock, server_clock)
+        PostgresReader.__init__(self, lambda: self._lines.reading(), clock, server_clock)
+        self._opened = False
+
+    def open(self) -> None:
+        if self._process != os.getpid():
+            raise StorageRefused(FORKED)
+        if self._opened:
+            return
+        line = self._connector.open()
+        try:
+            migrate(line, self.place)
+        except psycopg.Error as error:
+            line.db.close()
+            raise translated(error) from error
+        except BaseException:
+            line.db.close()
+            raise
+        self._line = line
+        self._lines = ReadingLines(self._connector)
+        self._opened = True
+
+    def close(self) -> None:
+        if self._process != os.getpid():
+            return
+        self._lines.close()
+        self._disconnect()
+        self._opened = False
+
+    def ping(self) -> None:
+        with self._lines.reading() as db:
+            db.execute("SELECT 1")
+
+    def facts(self) -> dict[str, str | int]:
+        with self._lines.reading() as db:
+            row = db.execute(
+                "SELECT current_setting('server_version'), current_setting('fsync'), coalesce((SELECT "
+                "sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
+                "AND relkind = 'r'), 0)::bigint"
+            ).fetchone()
+            version, fsync, size = row or ("", "", 0)
+            return {
+                "database": f"PostgreSQL {version}",
+                "place": self.place.words,
+                "fsync": str(fsync),
+                "durability": self.durability,
+                "schema": f"{applied(db)} of {len(MIGRATIONS)}",
+                "bytes": int(size),
+            }

@@ -1,0 +1,163 @@
+"""This exists so that every transaction that writes begins and ends in one way: with the time, a place in the feed, the
+seal, and the counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import psycopg
+
+from holdfast.core.errors import StorageRefused, StorageUnavailable
+from holdfast.core.whole import Seal
+from holdfast.storage.postgres import statements as sql
+from holdfast.storage.postgres.arrays import numbers, texts
+from holdfast.storage.postgres.connection import (
+    FORKED,
+    Connection,
+    Connector,
+    Line,
+    run,
+    translated,
+    uncertain,
+)
+from holdfast.storage.server_clock import ServerClock, since_boot
+
+Lane: TypeAlias = tuple[str, str, int]
+"""Queue, type and priority."""
+
+
+class Transactions:
+    """The one writing connection of a process, which is opened again when it was lost.
+
+    A transaction begins with one round trip: it takes the shared lock of the seal, reads seal and server time, and takes its
+    place in the feed (see `schema`). What it has changed in numbers of jobs goes into `counts` on the way to the commit.
+    """
+
+    def __init__(
+        self, connector: Connector, clock: Callable[[], int] | None, server_clock: ServerClock
+    ) -> None:
+        self._connector = connector
+        self._clock = clock
+        self._server_clock = server_clock
+        self._line: Line | None = None
+        self._process = os.getpid()
+        self._time = 0
+        self._moved = Counter[tuple[int, str]]()
+        self._lanes: dict[Lane, int] = {}
+        self._new_lanes: dict[Lane, int] = {}
+        self._seal_lock = connector.place.lock_class
+        self._begin_sql = (
+            f"SELECT pg_advisory_xact_lock_shared({connector.place.lock_class}, (last_value & 2147483647)::integer), "
+            "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "
+            "(SELECT value FROM meta WHERE name = 'sealed') FROM event_seq"
+        )
+
+    @property
+    def _db(self) -> Connection:
+        assert self._line is not None  # a verb runs within a transaction
+        return self._line.db
+
+    @contextmanager
+    def transaction(self, *, sealed: bool = False) -> Generator[None]:
+        if self._process != os.getpid():
+            raise StorageRefused(FORKED)
+        self._moved.clear()
+        self._new_lanes.clear()
+        try:
+            seal = self._begin(sealed)
+            if seal is not None and not sealed:
+                raise StorageUnavailable(Seal(*json.loads(seal)).words)
+            yield
+        except psycopg.Error as error:
+            self._roll_back(error)
+            raise translated(error) from error
+        except BaseException as error:
+            self._roll_back(error)
+            raise
+        try:
+            run(self._db, self._counted() + "COMMIT")
+        except psycopg.Error as error:
+            self._roll_back(error)
+            raise uncertain(error) from error
+        except (
+            BaseException
+        ) as error:  # interrupted: what became of it is not known, so neither is the connection
+            self._disconnect()
+            raise error
+        self._lanes |= self._new_lanes
+
+    def _begin(self, sealed: bool) -> str | None:
+        """Begin, and answer the seal. A connection that was lost while nothing was under way is opened again."""
+        if self._line is not None and self._line.usable:
+            try:
+                return self._begin_on(self._line, sealed)
+            except psycopg.OperationalError:
+                if self._line.usable:
+                    raise
+        self._disconnect()
+        self._line = self._connector.open()
+        return self._begin_on(self._line, sealed)
+
+    def _begin_on(self, line: Line, sealed: bool) -> str | None:
+        asked = since_boot()
+        guard = "" if sealed else f"SELECT pg_advisory_xact_lock_shared({self._seal_lock}::bigint);"
+        answers = run(line.db, f"BEGIN;{line.local}{guard}{self._begin_sql}")
+        while answers.nextset():
+            pass
+        row = answers.fetchone()
+        assert row is not None  # `event_seq` is one row
+        self._server_clock.set(int(row[1]), asked)
+        self._time = int(row[1]) if self._clock is None else self._clock()
+        return row[2]
+
+    def _roll_back(self, error: BaseException) -> None:
+        if self._line is None:
+            return
+        keep = self._line.usable and not isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+        if keep and isinstance(error, Exception):
+            try:
+                run(self._line.db, "ROLLBACK")
+                return
+            except psycopg.Error:
+                pass  # the server rolls back what it can no longer hear of
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.db.close()
+
+    # -- counts and lanes -------------------------------------------------------------------------------------------------
+
+    def _count(self, lane: int, before: str | None, after: str | None, jobs: int = 1) -> None:
+        """So many jobs of a lane have changed their state."""
+        if before is not None:
+            self._moved[lane, before] -= jobs
+        if after is not None:
+            self._moved[lane, after] += jobs
+
+    def _counted(self) -> str:
+        rows = ", ".join(f"({lane}, '{state}', {n})" for (lane, state), n in self._moved.items() if n)
+        return f"INSERT INTO counts (lane, state, n) VALUES {rows};" if rows else ""
+
+    def _lane_ids(self, wanted: Iterable[Lane]) -> dict[Lane, int]:
+        """The number of every lane that is wanted; new lanes are made."""
+        known = self._lanes | self._new_lanes if self._new_lanes else self._lanes
+        missing = [lane for lane in dict.fromkeys(wanted) if lane not in known]
+        if not missing:
+            return known
+        queues, types, priorities = zip(*missing, strict=True)
+        arrays = {"queue": texts(queues), "type": texts(types), "priority": numbers(priorities)}
+        for statement in (sql.LANES, sql.ADD_LANES, sql.LANES):
+            found = self._db.execute(statement, arrays)
+            if statement is sql.LANES:
+                self._new_lanes |= {(queue, type_, priority): lane for queue, type_, priority, lane in found}
+                if all(lane in self._new_lanes for lane in missing):
+                    break
+        return self._lanes | self._new_lanes

@@ -1,0 +1,164 @@
+"""This exists so that what people ask, what happens by the clock, and the fleet itself are written by guarded statements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import psycopg
+
+from holdfast.core.commands import Action, Ask, Facts, Move, Refuse, Remove, decide
+from holdfast.core.errors import Conflict, NotFound
+from holdfast.core.job import SUSPECT, TypeRow, WorkerRow
+from holdfast.core.records import JobRecord, Swept
+from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+from holdfast.storage.postgres import upkeep_statements as sql
+from holdfast.storage.postgres.writer import JobVerbs, columns_of
+
+LOST_WORKERS_STAY: Final = 86_400_000_000
+EVENTS_STAY: Final = 600_000_000
+BUCKETS_STAY: Final = 8 * 86_400
+
+
+class UpkeepVerbs(JobVerbs):
+    """The verbs of people, of the clock, and of worker processes."""
+
+    # -- what people ask --------------------------------------------------------------------------------------------------
+
+    def command(
+        self, job_id: str, action: Action, *, actor: str | None, reason: str | None
+    ) -> JobRecord | None:
+        try:
+            row = self._db.execute(sql.FACTS, (job_id,)).fetchone()
+        except (psycopg.DataError, UnicodeEncodeError):  # NUL, or half a character: nothing was sent
+            row = None
+        if row is None:
+            raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
+        seq, state, requested, run_at, retention, lane = row
+        facts = Facts(State(state), Request(requested) if requested else None, run_at, False, self._time)
+        asked: dict[str, Any] = {"seq": seq, "actor": actor, "reason": reason, "now": self._time}
+        match decide(action, facts):
+            case Refuse(why):
+                raise Conflict(why)
+            case Remove():
+                self._remove([seq])
+                return None
+            case Ask(request) if request == requested:
+                pass  # asked before: the first request and its author stand
+            case Ask(request):
+                self._db.execute(sql.ASK, {**asked, "request": request, "before": requested})
+            case Move(verb):
+                target = TRANSITIONS[verb].target
+                ended = target in FINAL
+                asked |= {
+                    "previous": state,
+                    "finished_at": self._time if ended else None,
+                    "expires_at": self._keep(target, retention) if ended else None,
+                }
+                try:
+                    self._db.execute(sql.move(verb), asked)
+                except psycopg.errors.UniqueViolation as error:
+                    raise Conflict("Another live job of this type holds the same unique key.") from error
+                self._count(lane, state, target)
+        found = self._db.execute(sql.JOB, (seq,)).fetchone()
+        assert found is not None  # its row is locked
+        return JobRecord._make(found)
+
+    def _remove(self, seqs: list[int]) -> int:
+        gone = self._db.execute(sql.REMOVE, {"seqs": seqs, "now": self._time}).fetchall()
+        for lane, state in gone:
+            self._count(lane, state, None)
+        return len(gone)
+
+    def pause_queue(self, name: str, *, actor: str | None, reason: str | None) -> None:
+        self._db.execute(sql.PAUSE_QUEUE, (name, self._time, actor, reason))
+        self._db.execute(sql.QUEUE_EVENT, (self._time, "paused", actor, name))
+
+    def resume_queue(self, name: str, *, actor: str | None) -> None:
+        self._db.execute(sql.RESUME_QUEUE, (name,))
+        self._db.execute(sql.QUEUE_EVENT, (self._time, "open", actor, name))
+
+    # -- what happens by the clock ----------------------------------------------------------------------------------------
+
+    def promote(self, limit: int) -> tuple[int, int | None]:
+        promoted = self._db.execute(sql.PROMOTE, {"now": self._time, "limit": limit}).fetchall()
+        for (lane,) in promoted:
+            self._count(lane, State.SCHEDULED, State.ENQUEUED)
+        due = self._db.execute(sql.NEXT_DUE).fetchone()
+        return len(promoted), due[0] if due else None
+
+    def sweep(self, dead: Sequence[str] = ()) -> list[Swept]:
+        asked = {"dead": list(dead), "now": self._time}
+        self._db.execute(sql.LOSE_WORKERS, asked)
+        self._db.execute(sql.FORGET_WORKERS, (self._time - LOST_WORKERS_STAY,))
+        orphans = self._db.execute(sql.ORPHANS, asked).fetchall()
+        if not orphans:
+            return []
+        recoveries = [self._recovery(row) for row in orphans]
+        self._db.execute(sql.RECOVER, {**columns_of(sql.RECOVERY, recoveries), "now": self._time})
+        swept: list[Swept] = []
+        for (_, job_id, type_, worker, *_, lane), recovery in zip(orphans, recoveries, strict=True):
+            self._count(lane, State.PROCESSING, recovery[2])
+            swept.append(Swept(job_id, type_, worker, recovery[2], recovery[-1]))
+        return swept
+
+    def _recovery(self, orphan: tuple[Any, ...]) -> tuple[Any, ...]:
+        seq, _, _, _, token, requested, reason, actor, crashes, retention, _ = orphan
+        verb, why = Verb.RESCUE, "rescued"
+        if requested == Request.CANCEL:
+            verb, why = Verb.STOP, reason or "cancelled"
+        elif requested == Request.PAUSE:
+            verb, why = Verb.SUSPEND, reason or "paused"
+        target = TRANSITIONS[verb].target
+        ended = target in FINAL
+        return (
+            *(seq, token, target, why, actor if requested else None),
+            *(self._time if ended else None, self._keep(target, retention) if ended else None),
+            max(crashes, min(crashes + 1, SUSPECT)),
+        )
+
+    def expire(self, limit: int) -> int:
+        now = self._time
+        ripe = [seq for (seq,) in self._db.execute(sql.EXPIRED, (now, limit))]
+        removed = self._remove(ripe) if ripe else 0
+        self._db.execute(sql.EXPIRE_EVENTS, (now - EVENTS_STAY, 10 * limit))
+        self._db.execute(sql.EXPIRE_BUCKETS, (now // 1_000_000 - BUCKETS_STAY,))
+        return removed
+
+    def roll_up(self) -> int:
+        row = self._db.execute(sql.ROLLED_UP).fetchone()
+        assert row is not None  # written by the first migration
+        since, until = row
+        counted = 0
+        if until > since:
+            found = self._db.execute(sql.ROLL_UP, {"since": since, "until": until}).fetchone()
+            counted = found[0] if found else 0
+        self._db.execute(sql.FOLD_COUNTS)
+        return counted
+
+    # -- workers and types ------------------------------------------------------------------------------------------------
+
+    def register_worker(self, worker: WorkerRow, *, lease: float) -> None:
+        now = self._time
+        names = (json.dumps(list(worker.queues)), json.dumps(list(worker.types)))
+        label = (worker.id, worker.name, worker.host, worker.pid, worker.version)
+        self._db.execute(sql.REGISTER, (*label, *names, worker.slots, now, now, now + int(lease * 1_000_000)))
+        self._db.execute(sql.WORKER_EVENT, (now, worker.id, "started"))
+
+    def beat(self, workers: Sequence[str], *, lease: float) -> set[str]:
+        asked = (self._time, self._time + int(lease * 1_000_000), list(workers))
+        return {worker for (worker,) in self._db.execute(sql.BEAT, asked)}
+
+    def drain_worker(self, worker: str) -> None:
+        if self._db.execute(sql.DRAIN, (worker,)).fetchone():
+            self._db.execute(sql.WORKER_EVENT, (self._time, worker, "draining"))
+
+    def retire_worker(self, worker: str) -> None:
+        self._db.execute(sql.RETIRE, (worker,))
+        self._db.execute(sql.WORKER_EVENT, (self._time, worker, "stopped"))
+
+    def publish_types(self, types: Sequence[TypeRow]) -> None:
+        for t in sorted(types, key=lambda row: row.name):  # in one order, whoever else publishes them now
+            shown = (t.name, t.queue, t.schema, t.doc, t.signature, t.executor)
+            self._db.execute(sql.PUBLISH, (*shown, t.max_attempts, t.timeout, t.priority, self._time))

@@ -1,0 +1,315 @@
+"""This exists so that jobs come, run and end in few statements: each verb works on a whole batch."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import psycopg
+
+from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
+from holdfast.core.limits import MAX_LOG_LINES
+from holdfast.core.outcome import Report, Settlement, answer_request
+from holdfast.core.retention import Retention, format_retention, parse_retention
+from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+from holdfast.storage.postgres import statements as sql
+from holdfast.storage.postgres.arrays import numbers, texts, truths
+from holdfast.storage.postgres.connection import Connector
+from holdfast.storage.postgres.floors import Floors
+from holdfast.storage.postgres.transaction import Lane, Transactions
+from holdfast.storage.protocol import LOST, Contended
+from holdfast.storage.server_clock import ServerClock
+
+MOST_TRIES: Final = 3
+"""So often a unique key that is free when one looks, and taken when one stores, is tried again; and so often a claim looks
+further when others have taken what it saw."""
+
+_FIELDS = tuple(sql.SHAPE)[:-1]
+
+
+class JobVerbs(Transactions):
+    """The verbs that a job meets on its way. Not thread-safe: the gateway sees to that."""
+
+    def __init__(
+        self,
+        connector: Connector,
+        retention: Retention,
+        clock: Callable[[], int] | None,
+        server_clock: ServerClock,
+    ) -> None:
+        super().__init__(connector, clock, server_clock)
+        self._retention = retention
+        self._floors = Floors(self._pages_to_head)
+
+    # -- coming -----------------------------------------------------------------------------------------------------------
+
+    def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
+        if all(job.unique_key is None for job in jobs):
+            return self._insert_all(jobs)
+        self._lane_ids(lane_of(job) for job in jobs)  # a savepoint must not undo them
+        try:
+            with self._db.transaction():
+                return self._insert_all(jobs)
+        except psycopg.errors.UniqueViolation:
+            return [self._insert_one(job) for job in jobs]
+
+    def _insert_all(self, jobs: Sequence[NewJob]) -> list[Inserted]:
+        fresh: dict[str, NewJob] = {}
+        for job in jobs:
+            fresh.setdefault(job.id, job)
+        created = self._store(list(fresh.values()))
+        if len(created) == len(jobs):
+            return [Inserted(job.id, True) for job in jobs]
+        answers: list[Inserted] = []
+        for job in jobs:
+            if job.id in created:
+                created.remove(job.id)
+                answers.append(Inserted(job.id, True))
+            else:
+                answers.append(self._insert_one(job))
+        return answers
+
+    def _insert_one(self, job: NewJob) -> Inserted:
+        """The careful way: look who is there, and store otherwise."""
+        keys = {"id": job.id, "idempotency_key": job.idempotency_key, "lock_key": lock_key(job)}
+        for _ in range(MOST_TRIES):
+            there = self._db.execute(sql.FIND_SAME, keys).fetchone()
+            if there is not None:
+                return Inserted(there[0], False)
+            try:
+                with self._db.transaction():
+                    if self._store([job]):
+                        return Inserted(job.id, True)
+            except psycopg.errors.UniqueViolation:
+                continue
+        raise Contended(
+            "The key of this job was taken and set free all the time. Nothing was stored; repeat it."
+        )
+
+    def _store(self, jobs: Sequence[NewJob]) -> set[str]:
+        """Store the jobs whose id and idempotency key are not there; answers their ids."""
+        if not jobs:
+            return set()
+        shapes = [_shape(job, self._time) for job in jobs]
+        alike = len(set(shapes)) == 1
+        created = self._store_alike(jobs, shapes[0]) if alike else self._store_unlike(jobs, shapes)
+        if any(job.tags for job in jobs):
+            self._db.execute(sql.TAG, (texts(created),))
+        return created
+
+    def _store_alike(self, jobs: Sequence[NewJob], shape: tuple[Any, ...]) -> set[str]:
+        lane = self._lane_ids([lane_of(jobs[0])])[lane_of(jobs[0])]
+        common: dict[str, Any] = {**dict(zip(_FIELDS, shape, strict=True)), "lane": lane, "now": self._time}
+        rows = {"id": texts([job.id for job in jobs]), "args": texts([job.args for job in jobs])}
+        created = {job_id for (job_id,) in self._db.execute(sql.INSERT_ALIKE, {**common, **rows})}
+        self._count(lane, None, common["state"], len(created))
+        return created
+
+    def _store_unlike(self, jobs: Sequence[NewJob], shapes: Sequence[tuple[Any, ...]]) -> set[str]:
+        lanes = self._lane_ids(lane_of(job) for job in jobs)
+        known: list[dict[str, Any]] = [
+            {
+                **dict(zip(_FIELDS, shape, strict=True)),
+                "id": job.id,
+                "args": job.args,
+                "lane": lanes[lane_of(job)],
+            }
+            for job, shape in zip(jobs, shapes, strict=True)
+        ]
+        specs = columns_of(sql.SPEC, [tuple(row[name] for name in sql.SPEC) for row in known])
+        seqs = dict(self._db.execute(sql.INSERT_SPECS, {**specs, "now": self._time}).fetchall())
+        new: list[dict[str, Any]] = [{**row, "seq": seqs[row["id"]]} for row in known if row["id"] in seqs]
+        if new:
+            runs = columns_of(sql.RUN, [tuple(row[name] for name in sql.RUN) for row in new])
+            self._db.execute(sql.INSERT_RUNS, {**runs, "now": self._time})
+        for row in new:
+            self._count(row["lane"], None, row["state"])
+        return set(seqs)
+
+    # -- running ----------------------------------------------------------------------------------------------------------
+
+    def claim(self, request: ClaimRequest) -> list[Claimed]:
+        floors = self._floors.begin()
+        asked: dict[str, Any] = {
+            "worker": request.worker,
+            "types": texts(request.types),
+            "queues": texts(request.queues),
+            "floor_lanes": numbers(floors),
+            "floors": numbers(floors.values()),
+            "now": self._time,
+        }
+        claimed: list[Claimed] = []
+        heads: dict[int, int] = {}
+        began, most = time.perf_counter(), 2 * request.limit
+        for _ in range(MOST_TRIES):
+            missing = request.limit - len(claimed)
+            rows = self._db.execute(sql.CLAIM, {**asked, "limit": missing, "most": most}).fetchall()
+            for _, lane, seq, *rest in rows:
+                if seq is not None:
+                    claimed.append(Claimed(seq, *rest))
+                    self._count(lane, State.ENQUEUED, State.PROCESSING)
+                    heads[lane] = min(heads.get(lane, seq), seq)
+            # fewer than asked, and there was more to see: others have taken it before us
+            if len(claimed) == request.limit or rows[0][0] < most:
+                break
+            most *= 8
+        self._floors.learn(floors, heads, time.perf_counter() - began)
+        return sorted(claimed, key=lambda job: (-job.priority, job.seq))
+
+    def _pages_to_head(self, lane: int) -> int:
+        row = self._db.execute(sql.LOOK_AT_HEAD, (lane,)).fetchone()
+        plan: dict[str, int] = row[0][0]["Plan"] if row else {}
+        return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[str]:
+        first: dict[
+            tuple[int, int], Settlement
+        ] = {}  # a second settlement of the same attempt is a repeat: LOST
+        for s in settlements:
+            first.setdefault((s.seq, s.token), s)
+        done = self._succeed([s for s in first.values() if s.verb is Verb.SUCCEED and s.report is None])
+        rest = [s for key, s in first.items() if key not in done]
+        if rest:
+            done |= self._end(rest)
+        if len(done) == len(settlements):
+            return [done[s.seq, s.token] for s in settlements]
+        return [done.pop((s.seq, s.token), LOST) for s in settlements]
+
+    def _succeed(self, settlements: Sequence[Settlement]) -> dict[tuple[int, int], str]:
+        """What ended well, without a last word, and without a request, in one statement."""
+        if not settlements:
+            return {}
+        seqs, tokens, results, keeps = zip(
+            *((s.seq, s.token, s.result, s.keep) for s in settlements), strict=True
+        )
+        rows = {
+            "seq": numbers(seqs),
+            "token": numbers(tokens),
+            "result": texts(results),
+            "keep": numbers(keeps),
+            "now": self._time,
+        }
+        done: dict[tuple[int, int], str] = {}
+        for seq, token, lane in self._db.execute(sql.SUCCEED, rows):
+            done[seq, token] = State.SUCCEEDED
+            self._count(lane, State.PROCESSING, State.SUCCEEDED)
+        return done
+
+    def _end(self, settlements: Sequence[Settlement]) -> dict[tuple[int, int], str]:
+        """Every other end: what is held is locked, then requests are honoured, then all is written at once."""
+        keys = {
+            "seq": numbers(s.seq for s in settlements),
+            "token": numbers(s.token for s in settlements),
+        }
+        held = {(row[0], row[1]): row[2:] for row in self._db.execute(sql.HELD, keys)}
+        mine = [s for s in settlements if (s.seq, s.token) in held]
+        self.report([s.report for s in mine if s.report is not None])
+        endings = [self._ending(s, held[s.seq, s.token]) for s in mine]
+        if not endings:
+            return {}
+        arrays = columns_of(sql.ENDING, endings)
+        done: dict[tuple[int, int], str] = {}
+        for seq, token, state, lane in self._db.execute(sql.SETTLE, {**arrays, "now": self._time}):
+            done[seq, token] = state
+            self._count(lane, State.PROCESSING, state)
+        return done
+
+    def _ending(self, settlement: Settlement, held: tuple[Any, ...]) -> tuple[Any, ...]:
+        requested, reason, actor, retention, _ = held
+        now = self._time
+        # an attempt that has failed counts, whatever is done with the job now
+        burns = TRANSITIONS[settlement.verb].burns
+        if requested is not None:
+            keep = self._keep(State.CANCELLED, retention)
+            settlement = answer_request(settlement, Request(requested), reason, actor, keep)
+        s, error = settlement, settlement.error
+        ended = now if s.target in FINAL else None
+        return (
+            *(s.seq, s.token, s.target, s.reason, s.actor, s.run_at, s.result),
+            *((None, None, None) if error is None else (error.type, error.message, error.traceback)),
+            *(ended, s.keep if ended else None, not burns, requested, int(s.crashed)),
+        )
+
+    def _keep(self, state: State, retention: str | None) -> int | None:
+        return (parse_retention(retention) or self._retention).until(state, self._time)
+
+    # -- saying -----------------------------------------------------------------------------------------------------------
+
+    def report(self, reports: Sequence[Report]) -> list[str]:
+        answers = [LOST] * len(reports)
+        waiting = list(enumerate(reports))
+        while waiting:  # reports of one job are written one after the other
+            together: dict[int, int] = {}
+            later: list[tuple[int, Report]] = []
+            for place, report in waiting:
+                if report.seq in together:
+                    later.append((place, report))
+                else:
+                    together[report.seq] = place
+            written = self._report([reports[place] for place in together.values()])
+            for place, answer in zip(together.values(), written, strict=True):
+                answers[place] = answer
+            waiting = later
+        return answers
+
+    def _report(self, reports: Sequence[Report]) -> list[str]:
+        rows = [(r.seq, r.token, r.progress, r.saved is not None, len(r.logs)) for r in reports]
+        arrays = columns_of(sql.REPORTED, rows)
+        taken = {row[0]: row[1:] for row in self._db.execute(sql.REPORT, {**arrays, "now": self._time})}
+        mine = [r for r in reports if r.seq in taken]
+        saves = [(r.seq, r.saved) for r in mine if r.saved is not None]
+        if saves:
+            self._db.execute(sql.SAVE, {**columns_of(sql.SAVING, saves), "now": self._time})
+        lines: list[tuple[Any, ...]] = []
+        for r in mine:
+            _, counted, attempt = taken[r.seq]
+            room = max(0, MAX_LOG_LINES - (counted - len(r.logs)))
+            lines += [(r.seq, x.at, x.level, x.message, x.fields, attempt) for x in r.logs[:room]]
+        if lines:
+            self._db.execute(sql.LOG, {**columns_of(sql.LOGGING, lines), "now": self._time})
+        return [taken[r.seq][0] if r.seq in taken else LOST for r in reports]
+
+
+def columns_of(kinds: dict[str, str], rows: Sequence[tuple[Any, ...]]) -> dict[str, str]:
+    """Rows, at least one, as an array for each column."""
+    write: dict[str, Callable[[Any], str]] = {"text": texts, "boolean": truths}
+    return {
+        name: write.get(kind, numbers)(values)
+        for (name, kind), values in zip(kinds.items(), zip(*rows, strict=True), strict=True)
+    }
+
+
+def _shape(job: NewJob, now: int) -> tuple[Any, ...]:
+    """All of a job but id and arguments, as `SHAPE` names it."""
+    run_at = job.run_at if job.delay is None else now + int(job.delay * 1_000_000)
+    state = State.SCHEDULED
+    if run_at is None or run_at <= now:
+        state, run_at = State.ENQUEUED, None
+    tags = json.dumps(list(dict.fromkeys(job.tags)), ensure_ascii=False) if job.tags else None
+    return (
+        *(
+            job.type,
+            job.queue,
+            state,
+            job.actor,
+            job.priority,
+            job.owner,
+            tags,
+            job.max_attempts,
+            job.timeout,
+        ),
+        *(job.unique_key, job.idempotency_key, format_retention(job.retention), job.origin, run_at),
+        lock_key(job),
+    )
+
+
+def lane_of(job: NewJob) -> Lane:
+    """The lane that a job is handed out from."""
+    return job.queue, job.type, job.priority
+
+
+def lock_key(job: NewJob) -> str | None:
+    """What no other live job may have, None for a job without a unique key."""
+    return None if job.unique_key is None else json.dumps([job.type, job.unique_key], ensure_ascii=False)
