@@ -1,0 +1,78 @@
+"""This exists so that who works, who leads and what can be run stands on the server, with leases by its clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from holdfast.core.job import TypeRow, WorkerRow
+from holdfast.storage.mysql import statements as sql
+from holdfast.storage.mysql.session import WORKER, WritingSession
+from holdfast.storage.mysql.text import listed, rows
+
+
+class FleetVerbs(WritingSession):
+    """The verbs of workers, types and leaders, a part of `MysqlWriter`."""
+
+    def register_worker(self, worker: WorkerRow, *, lease: float) -> None:
+        now = self._now()
+        names = (json.dumps(list(worker.queues)), json.dumps(list(worker.types)))
+        label = (worker.id, worker.name, worker.host, worker.pid, worker.version)
+        self._write(sql.REGISTER, *label, *names, worker.slots, now, now, _deadline(now, lease))
+        self._tell(WORKER, now, worker=worker.id, reason="started")
+
+    def beat(self, workers: Sequence[str], *, lease: float) -> set[str]:
+        if not workers:
+            return set()
+        now = self._now()
+        standing = [str(one) for (one,) in self._run(sql.STAND.format(ids=listed(list(workers))))]
+        if standing:
+            self._write(sql.BEAT.format(now=now, deadline=_deadline(now, lease), ids=listed(standing)))
+        return set(standing)
+
+    def drain_worker(self, worker: str) -> None:
+        if self._change(sql.DRAIN, worker):
+            self._tell(WORKER, self._now(), worker=worker, reason="draining")
+
+    def retire_worker(self, worker: str) -> None:
+        self._write(sql.RETIRE, worker)
+        self._tell(WORKER, self._now(), worker=worker, reason="stopped")
+
+    def publish_types(self, types: Sequence[TypeRow]) -> None:
+        now = self._now()
+        entries = [
+            (
+                t.name,
+                t.queue,
+                t.schema,
+                t.doc,
+                t.signature,
+                t.executor,
+                t.max_attempts,
+                t.timeout,
+                t.priority,
+                now,
+            )
+            for t in sorted(types, key=lambda row: row.name)
+        ]
+        if entries:
+            self._write(sql.PUBLISH + rows(entries) + sql.PUBLISH_AGAIN)
+
+    # -- who leads --------------------------------------------------------------------------------------------------------
+
+    def lead(self, role: str, holder: str, *, lease: float) -> int | None:
+        now = self._now()
+        deadline = _deadline(now, lease)
+        asked = {"role": role, "holder": holder, "now": now, "deadline": deadline}
+        if self._cursor.execute(sql.LEAD, asked):
+            return int(self._run(sql.TERM, role)[0][0])
+        if self._run(sql.TERM, role) or self._held_already(sql.LEAD_FIRST, role, holder, now, deadline):
+            return None
+        return 1
+
+    def resign(self, role: str, holder: str) -> bool:
+        return bool(self._change(sql.RESIGN, role, holder))
+
+
+def _deadline(now: int, lease: float) -> int:
+    return now + int(lease * 1_000_000)

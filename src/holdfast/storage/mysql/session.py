@@ -1,0 +1,248 @@
+"""This exists so that every change on the server happens in one transaction of one connection, whose last statements are the
+events that tell of it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import pymysql
+
+from holdfast.core.errors import StorageRefused, StorageUnavailable
+from holdfast.core.retention import Retention, parse_retention
+from holdfast.core.states import State
+from holdfast.storage.mysql import statements as sql
+from holdfast.storage.mysql.address import Address
+from holdfast.storage.mysql.connection import FORKED, Connection, Row, connect, drop
+from holdfast.storage.mysql.errors import DUPLICATE, in_our_words, is_gone
+from holdfast.storage.mysql.text import Value, row, rows
+from holdfast.storage.protocol import CommitUnknown
+from holdfast.storage.server_clock import ServerClock, since_boot
+
+STATE, REQUEST, PROGRESS, LOG, REMOVED, QUEUE, WORKER = range(7)
+"""Kinds of events; the first two are the history of a job and live as long as it."""
+
+MOST_UNSENT: Final = 4_000_000
+"""Letters that are sent at once: well below the server's max_allowed_packet of 16 MB."""
+
+IDLE_SECONDS: Final = 2.0
+"""A connection that was not used for so long is tried before it is used: a server may have gone, or closed it."""
+
+
+class WritingSession:
+    """The one writing connection of a store. Not thread-safe: the gateway sees to that."""
+
+    def __init__(
+        self,
+        address: Address,
+        retention: Retention,
+        clock: Callable[[], int] | None,
+        server_clock: ServerClock,
+    ) -> None:
+        self._address = address
+        self._retention = retention
+        self._server_clock = server_clock
+        self._clock = clock
+        self._time = 0
+        self._told: list[tuple[Value, ...]] = []
+        self._moved: Counter[tuple[str, str, str]] = Counter()
+        self._unsent: list[str] = []
+        self._letters = 0
+        self._connection: Connection | None = None
+        self._cursor: Any = None
+        self._step = 1
+        self._used = 0.0
+        self._process = os.getpid()
+
+    @contextmanager
+    def transaction(self, *, sealed: bool = False) -> Generator[None]:
+        if self._process != os.getpid():
+            raise StorageRefused(FORKED)
+        self._told.clear()
+        self._moved.clear()
+        self._unsent.clear()
+        committing = False
+        try:
+            self._begin(sealed)
+            yield
+            self._tell_all()
+            committing = True
+            self._run("COMMIT")
+        except (pymysql.Error, OSError) as error:
+            self._roll_back(error)
+            if committing and is_gone(error):
+                raise CommitUnknown from error
+            ours = in_our_words(error, self._address.shown)
+            if ours is None:
+                raise
+            raise ours from error
+        except BaseException as error:
+            self._roll_back(error)
+            raise
+        finally:
+            self._used = time.monotonic()
+
+    def close_writing(self) -> None:
+        """Close the connection; a later transaction opens another one."""
+        if self._connection is not None:
+            drop(self._connection)
+        self._connection = self._cursor = None
+
+    def _begin(self, sealed: bool) -> None:
+        """The server begins a transaction by itself, with the first statement, which tells the time and the seal."""
+        self._be_connected()
+        asked = since_boot()
+        [(told, words)] = self._run(sql.BEGIN_SEALED if sealed else sql.BEGIN)
+        self._server_clock.set(int(told), asked)
+        self._time = int(told) if self._clock is None else self._clock()
+        if words is not None:
+            raise StorageUnavailable(words)
+
+    def _be_connected(self) -> None:
+        if self._connection is not None and time.monotonic() - self._used > IDLE_SECONDS:
+            try:
+                self._connection.ping(reconnect=False)
+            except (pymysql.Error, OSError):
+                self.close_writing()
+        if self._connection is None:
+            self._connection, _ = connect(self._address, several=True)
+            self._cursor = self._connection.cursor()
+            [(self._step,)] = self._run("SELECT @@auto_increment_increment")
+
+    def _roll_back(self, error: BaseException) -> None:
+        if self._connection is None:
+            return
+        whole = isinstance(error, Exception) and not is_gone(error)
+        try:
+            if whole:
+                self._connection.rollback()
+        except (pymysql.Error, OSError):
+            whole = False  # the server rolls back what it hears no more of
+        if not whole:  # lost, or interrupted in the middle of an answer
+            self.close_writing()
+
+    def _now(self) -> int:
+        """The time of this transaction."""
+        return self._time
+
+    # -- statements -------------------------------------------------------------------------------------------------------
+
+    def _run(self, statement: str, *values: Value) -> Sequence[Row]:
+        """The rows of one statement; `values` are bound by the driver. Without values, the text stands as it is."""
+        self._write(statement, *values)
+        self._send()
+        return self._cursor.fetchall()
+
+    def _change(self, statement: str, *values: Value) -> int:
+        """The number of rows that one statement has matched. Sent alone, so that its error is its own."""
+        if self._unsent:
+            self._send()
+        return int(self._cursor.execute(statement, values or None))
+
+    def _write(self, statement: str, *values: Value) -> None:
+        """One statement that nothing here waits for: it goes to the server with the next one that is waited for, the commit
+        at the latest. A round trip costs as much as a few rows."""
+        text = self._cursor.mogrify(statement, values) if values else statement
+        self._unsent.append(text)
+        self._letters += len(text)
+        if self._letters > MOST_UNSENT:
+            self._send()
+
+    def _send(self) -> None:
+        """Let the server do what it has not heard of yet; the rows of the last statement are what the cursor has then."""
+        text = ";".join(self._unsent)
+        self._unsent.clear()
+        self._letters = 0
+        self._cursor.execute(text)
+        while self._cursor.nextset():
+            pass
+
+    def _held_already(self, statement: str, *values: Value) -> bool:
+        """Store one row; whether its key was there already. A failed statement is undone by itself."""
+        try:
+            self._change(statement, *values)
+        except pymysql.err.IntegrityError as error:
+            if error.args[0] != DUPLICATE:
+                raise
+            return True
+        return False
+
+    # -- events -----------------------------------------------------------------------------------------------------------
+
+    def _tell(
+        self,
+        kind: int,
+        at: int,
+        job: int | None = None,
+        state: str | None = None,
+        previous: str | None = None,
+        reason: str | None = None,
+        actor: str | None = None,
+        attempt: int | None = None,
+        worker: str | None = None,
+    ) -> None:
+        """An event of this transaction; it is written as the last thing in it."""
+        self._told.append((at, kind, job, state, previous, reason, actor, attempt, worker))
+
+    def _tell_move(
+        self,
+        lane: tuple[str, str],
+        at: int,
+        job: int,
+        state: State,
+        previous: str | None,
+        reason: str | None = None,
+        actor: str | None = None,
+        attempt: int = 0,
+        worker: str | None = None,
+    ) -> None:
+        """A job of this queue and type has come, or has changed its state."""
+        self._tell(STATE, at, job, state, previous, reason, actor, attempt, worker)
+        self._count(lane, previous, state)
+
+    def _count(self, lane: tuple[str, str], previous: str | None, state: str | None) -> None:
+        if previous is not None:
+            self._moved[*lane, previous] -= 1
+        if state is not None:
+            self._moved[*lane, state] += 1
+
+    def _tell_all(self) -> None:
+        if not self._told:
+            return
+        count = len(self._told)
+        self._write(sql.NUMBERS, count)
+        numbered = [f"({sql.NUMBER} - {count - n}," + row(event)[1:] for n, event in enumerate(self._told, 1)]
+        self._write(sql.TELL + ",".join(numbered))
+        self._count_all()
+
+    def _count_all(self) -> None:
+        if counted := [(*key, n) for key, n in sorted(self._moved.items()) if n]:
+            self._write(sql.COUNT + rows(counted) + sql.COUNTED)
+
+    def _forget_told(self, jobs: set[int]) -> None:
+        """Leave out what this transaction had to tell of the history of jobs that it removes."""
+        self._told = [
+            event for event in self._told if event[2] not in jobs or event[1] not in (STATE, REQUEST)
+        ]
+
+    # -- what several verbs need ------------------------------------------------------------------------------------------
+
+    def _keep(self, state: State, retention: str | None, now: int) -> int | None:
+        return (parse_retention(retention) or self._retention).until(state, now)
+
+    def _make_ready(self, jobs: Sequence[tuple[str, str, int, int]]) -> None:
+        """Let jobs be claimed: (queue, type, priority, seq) of each."""
+        if jobs:
+            entries = [(queue, type_, -priority, seq) for queue, type_, priority, seq in jobs]
+            self._write(sql.INSERT_READY + rows(entries))
+
+    def _note_times(self, statement: str, times: Sequence[tuple[int | None, int]]) -> None:
+        """(time, seq) of jobs that are due or expire; those without a time are neither."""
+        known = [(at, seq) for at, seq in times if at is not None]
+        if known:
+            self._write(statement + rows(known))

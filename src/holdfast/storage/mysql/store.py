@@ -1,0 +1,72 @@
+"""This exists so that the store on the server is one object: an address, its one writing connection, and its readers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from holdfast.core.retention import Retention
+from holdfast.storage.mysql.address import Address
+from holdfast.storage.mysql.connection import Server, connect, drop
+from holdfast.storage.mysql.migrate import migrate
+from holdfast.storage.mysql.reader import MysqlReader
+from holdfast.storage.mysql.schema import MIGRATIONS
+from holdfast.storage.mysql.writer import MysqlWriter
+from holdfast.storage.server_clock import ServerClock
+
+FLUSH: Final = {
+    0: "none: what was acknowledged in the last second is lost when the server dies (innodb_flush_log_at_trx_commit=0)",
+    1: "full",
+    2: "normal: what was acknowledged in the last second is lost in a power cut (innodb_flush_log_at_trx_commit=2)",
+}
+
+
+class MysqlStore(MysqlWriter, MysqlReader):
+    """`mysql://user:password@host:port/database`: the whole of Holdfast in one database, for any number of hosts.
+
+    How durable an acknowledged transaction is the server decides for all of its users; `facts` tells. Without `clock`, times
+    and leases are by the server's clock."""
+
+    scheme = "mysql"
+
+    def __init__(
+        self, address: Address, *, retention: Retention | None = None, clock: Callable[[], int] | None = None
+    ) -> None:
+        self.address = address
+        server_clock = ServerClock()
+        MysqlReader.__init__(self, address, clock, server_clock)
+        MysqlWriter.__init__(self, address, retention or Retention(), clock, server_clock)
+
+    def open(self) -> None:
+        if self._opened_in is not None:
+            self._check_process()
+            return
+        connection, server = connect(self.address)
+        try:
+            migrate(connection, server, self._server_clock)
+        finally:
+            drop(connection)
+        self._opened_in = os.getpid()
+
+    def close(self) -> None:
+        if self._opened_in == os.getpid():
+            self.close_reading()
+            self.close_writing()
+        self._opened_in = None
+
+    def ping(self) -> None:
+        self.last_event()
+
+    def facts(self) -> dict[str, str | int]:
+        sql = """SELECT @@version, @@innodb_flush_log_at_trx_commit, (SELECT count(*) FROM holdfast_migrations),
+                 (SELECT CAST(coalesce(sum(data_length + index_length), 0) AS SIGNED) FROM information_schema.tables
+                  WHERE table_schema = DATABASE())"""
+        [(version, flush, applied, size)] = self._rows(sql)
+        return {
+            "database": Server(version).name,
+            "place": self.address.shown,
+            "durability": FLUSH.get(flush, f"unknown (innodb_flush_log_at_trx_commit={flush})"),
+            "schema": f"{applied} of {len(MIGRATIONS)}",
+            "bytes": int(size),
+        }
