@@ -3,34 +3,29 @@ app."""
 
 from __future__ import annotations
 
-import inspect
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from holdfast.client.client import Client
+from holdfast.client.declare import declared
 from holdfast.client.handle import JobHandle
 from holdfast.client.jobs import Job
-from holdfast.client.options import Duration
+from holdfast.client.options import Duration, JobOptions
 from holdfast.client.overview import Overview
 from holdfast.client.registry import Registry
-from holdfast.client.task import EXECUTORS, JobType, TypeOptions
 from holdfast.context import JobContext
-from holdfast.core.duration import seconds
 from holdfast.core.errors import ConfigurationError, Problem
-from holdfast.core.job import PRIORITY_RANGE
-from holdfast.core.limits import check_name
 from holdfast.core.retention import Retention
-from holdfast.core.retry import Backoff, as_backoff
+from holdfast.core.retry import Backoff
 from holdfast.core.settings import Settings
 from holdfast.runtime.configure import database_url, load_settings
-from holdfast.runtime.signals import FileSignals, Signals
+from holdfast.runtime.signals import Signals, choose_signals
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.protocol import Store
-from holdfast.storage.sqlite import SqliteStore
+from holdfast.storage.kinds import StoreOptions, kind_of
+from holdfast.storage.protocol import Reader, Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -105,38 +100,23 @@ class Holdfast:
 
         `retries` after the first attempt (default: the setting, 10); `backoff` in seconds, a list, or a function of
         attempt and chance (default: Hangfire's); `timeout` of one attempt (default: none); `keep` the ended jobs so
-        long, or "forever".
+        long, or "forever". Raises InvalidInput with every option that cannot be, TypeError for a function that cannot be a
+        job.
         """
 
         if bare is not None:
             raise TypeError("write @app.job() with parentheses")
 
         def decorate(function: Callable[..., Any]) -> Job[..., Any]:
-            chosen = executor or ("loop" if inspect.iscoroutinefunction(function) else "thread")
-            if chosen not in EXECUTORS or (chosen == "loop" and not inspect.iscoroutinefunction(function)):
-                raise TypeError(
-                    f"executor={executor!r} does not fit {function.__name__}; a plain def runs in thread or process"
-                )
-            if priority not in PRIORITY_RANGE:
-                raise ValueError(
-                    f"priority must lie between {PRIORITY_RANGE.start} and {PRIORITY_RANGE.stop - 1}"
-                )
-            span = None if keep in (None, "forever") else seconds(cast(Any, keep))
-            options = TypeOptions(
-                queue=check_name(queue, loc=("queue",)),
-                priority=priority,
-                retries=retries,
-                backoff=as_backoff(
-                    backoff
-                    if backoff is None or callable(backoff) or isinstance(backoff, (int, float))
-                    else list(backoff)
+            kind = declared(
+                function,
+                name=name,
+                executor=executor,
+                backoff=backoff,
+                defaults=JobOptions(
+                    queue=queue, priority=priority, retries=retries, timeout=timeout, keep=keep, tags=tags
                 ),
-                timeout=None if timeout is None else seconds(timeout),
-                executor=chosen,
-                retention=None if keep is None else Retention(span, span, span),
-                tags=tuple(check_name(tag, loc=("tags",)) for tag in tags),
             )
-            kind = JobType(check_name(name or function.__name__, loc=("name",)), function, options)
             self.registry.add(kind)
             return Job(kind, lambda: self.client, function)
 
@@ -144,19 +124,31 @@ class Holdfast:
 
     # -- enqueue by name --------------------------------------------------------------------------------------------------
 
-    def enqueue(self, type: str, args: Mapping[str, Any] | None = None, **options: Any) -> JobHandle:
-        """Store a job of a type whose code need not be here. Options as in `JobOptions`."""
-        return self.client.enqueue(type, args or {}, options)
+    def enqueue(
+        self, type: str, args: Mapping[str, Any] | None = None, *, tx: object | None = None, **options: Any
+    ) -> JobHandle:
+        """Store a job of a type whose code need not be here. Options as in `JobOptions`.
+
+        `tx`: a connection of yours, in whose open transaction the job is stored; it exists once you commit."""
+        return self.client.enqueue(type, args or {}, options, tx=tx)
 
     async def enqueue_async(
-        self, type: str, args: Mapping[str, Any] | None = None, **options: Any
+        self, type: str, args: Mapping[str, Any] | None = None, *, tx: object | None = None, **options: Any
     ) -> JobHandle:
         """`enqueue` for an event loop."""
-        return await self.client.enqueue_async(type, args or {}, options)
+        return await self.client.enqueue_async(type, args or {}, options, tx=tx)
 
-    def enqueue_many(self, type: str, args: Iterable[Mapping[str, Any]], **options: Any) -> list[JobHandle]:
+    def enqueue_many(
+        self, type: str, args: Iterable[Mapping[str, Any]], *, tx: object | None = None, **options: Any
+    ) -> list[JobHandle]:
         """One job for each mapping, in one transaction: all or none."""
-        return self.client.enqueue_many(type, args, options)
+        return self.client.enqueue_many(type, args, options, tx=tx)
+
+    async def enqueue_many_async(
+        self, type: str, args: Iterable[Mapping[str, Any]], *, tx: object | None = None, **options: Any
+    ) -> list[JobHandle]:
+        """`enqueue_many` for an event loop."""
+        return await self.client.enqueue_many_async(type, args, options, tx=tx)
 
     def handle(self, job_id: str) -> JobHandle:
         """The job with this id. Raises NotFound."""
@@ -192,8 +184,8 @@ class Holdfast:
     def _join(self) -> Parts:
         settings = self.settings
         store = make_store(settings)
+        signals = make_signals(settings, store)
         store.open()
-        signals = make_signals(settings)
         gateway = Gateway(store, signals.notify)
         client = Client(settings, store, gateway, signals, self.registry)
         return Parts(store, gateway, signals, client, Overview(client))
@@ -205,26 +197,19 @@ class Holdfast:
         parts, self._parts = self._parts, None
         if parts is not None:
             parts.gateway.close()
+            parts.signals.close()
             parts.store.close()
 
 
 def make_store(settings: Settings) -> Store:
     """The store that the database URL names. Raises ConfigurationError for an unknown kind of URL."""
     retention = Retention(settings.keep_succeeded, settings.keep_failed, settings.keep_cancelled)
-    return SqliteStore(_sqlite_path(settings), durability=settings.durability, retention=retention)
+    url = database_url(settings)
+    return kind_of(url).store(url, StoreOptions(settings.durability, retention))
 
 
-def make_signals(settings: Settings) -> Signals:
-    """The signals that belong to the store: beside its file, so that all who open the file hear each other."""
-    path = _sqlite_path(settings)
-    return FileSignals(path.with_name(path.name + ".signals"))
+def make_signals(settings: Settings, reader: Reader) -> Signals:
+    """How the processes of this store wake each other: what `signals_url` names, else what belongs to the database.
 
-
-def _sqlite_path(settings: Settings) -> Path:
-    scheme, mark, rest = database_url(settings).partition("://")
-    if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
-        # only the scheme is shown: what stands anywhere else may be a password
-        shown = f"{scheme}://…" if mark else "a text without ://"
-        problem = f"not a database this version knows: {shown}; use sqlite:///path"
-        raise ConfigurationError([Problem(("database_url",), problem)])
-    return Path(rest[1:])
+    `reader` is the store itself. Raises ConfigurationError for an unknown kind of URL, or a driver that is missing."""
+    return choose_signals(settings.signals_url, database_url(settings), reader)

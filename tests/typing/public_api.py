@@ -61,6 +61,8 @@ def options_keep_the_signature() -> None:
 async def in_an_event_loop(ctx: JobContext) -> None:
     assert_type(await with_context.enqueue_async(path="a.csv"), JobHandle)
     assert_type(await with_context.options(queue="slow").enqueue_async("a.csv"), JobHandle)
+    assert_type(await with_context.enqueue_many_async([{"path": "a.csv"}]), list[JobHandle])
+    assert_type(await app.enqueue_many_async("nothing", [{}, {}], queue="slow"), list[JobHandle])
     await without_context.enqueue_async(a="1")  # pyright: ignore[reportArgumentType]  # not a number
     assert_type(await with_context(ctx, "a.csv"), int)
 
@@ -78,6 +80,15 @@ def by_name() -> None:
     assert_type(app.enqueue("with_context", {"path": "a.csv"}, queue="slow"), JobHandle)
     assert_type(app.enqueue_many("nothing", [{}, {}]), list[JobHandle])
     assert_type(with_context.enqueue_many([{"path": "a.csv"}]), list[JobHandle])
+
+
+async def in_a_transaction(connection: object) -> None:
+    assert_type(with_context.options(tx=connection).enqueue(path="a.csv"), JobHandle)
+    assert_type(await with_context.options(tx=connection).enqueue_async("a.csv"), JobHandle)
+    assert_type(with_context.enqueue_many([{"path": "a.csv"}], tx=connection), list[JobHandle])
+    assert_type(await with_context.enqueue_many_async([], tx=connection), list[JobHandle])
+    assert_type(app.enqueue("with_context", {"path": "a.csv"}, tx=connection, queue="slow"), JobHandle)
+    assert_type(await app.enqueue_many_async("nothing", [{}], tx=connection), list[JobHandle])
 
 
 def a_handle(handle: JobHandle) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import Holdfast
-from holdfast.app import make_signals, make_store
+from holdfast.app import make_store
 from holdfast.core.errors import ConfigurationError, StorageUnavailable
 from holdfast.core.settings import Settings
 
@@ -126,8 +126,8 @@ def test_an_absolute_url_has_four_slashes(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://ann:s3cret@host/db",
-        "mysql://s3cret",
+        "oracle://ann:s3cret@host/db",
+        "cassandra://s3cret",
         "ann:s3cret@host/db",
         "sqlite://s3cret/jobs.db",
         "sqlite:s3cret.db",
@@ -138,11 +138,10 @@ def test_an_absolute_url_has_four_slashes(tmp_path: Path, monkeypatch: pytest.Mo
 )
 def test_a_url_of_another_kind_is_refused_without_its_password(url: str) -> None:
     settings = Settings(database_url=url)
-    for make in (make_store, make_signals):
-        with pytest.raises(ConfigurationError, match="use sqlite:///path") as caught:
-            make(settings)
-        assert caught.value.problems[0].loc == ("database_url",)
-        assert "s3cret" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="use sqlite:///path") as caught:
+        make_store(settings)
+    assert caught.value.problems[0].loc == ("database_url",)
+    assert "s3cret" not in str(caught.value)
 
 
 def in_child(app: Holdfast, *, close_first: bool) -> int:

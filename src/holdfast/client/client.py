@@ -6,12 +6,14 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
+from holdfast.client import patience
 from holdfast.client.catalogue import Catalogue
 from holdfast.client.handle import JobHandle
 from holdfast.client.options import CheckedOptions, read_options
 from holdfast.client.registry import Registry
+from holdfast.client.transactions import Transactions
 from holdfast.client.views import HistoryView, JobView, LogPage, LogView, SavedView, job_view
 from holdfast.core.commands import Action
 from holdfast.core.errors import NotFound
@@ -34,36 +36,78 @@ class Client:
         self.reader = reader
         self._gateway = gateway
         self._signals = signals
+        self._transactions = Transactions(reader, gateway, signals)
         self.catalogue = Catalogue(registry, reader, default_retries=settings.retries)
 
     # -- enqueue ----------------------------------------------------------------------------------------------------------
 
     def enqueue(
-        self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any] | None = None
+        self,
+        type_: str,
+        args: Mapping[str, Any],
+        options: Mapping[str, Any] | None = None,
+        *,
+        tx: object | None = None,
     ) -> JobHandle:
         """Validate, store durably, answer at once. Raises InvalidArguments, UnknownJobType, InvalidInput,
-        StorageUnavailable."""
-        job = self.new_job(type_, args, read_options(options or {}))
-        return self._handle(self._gateway.call("insert", [job])[0])
+        StorageUnavailable.
+
+        With `tx`, a connection of the caller's, the job is stored in its open transaction and exists once that is
+        committed."""
+        return self.insert([self.new_job(type_, args, read_options(options or {}))], tx=tx)[0]
 
     async def enqueue_async(
-        self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any] | None = None
+        self,
+        type_: str,
+        args: Mapping[str, Any],
+        options: Mapping[str, Any] | None = None,
+        *,
+        tx: object | None = None,
     ) -> JobHandle:
         """`enqueue` for an event loop, which goes on while the commit is under way."""
-        job = self.new_job(type_, args, read_options(options or {}))
-        return self._handle((await self._gateway.acall("insert", [job]))[0])
+        return (await self._insert_async([self.new_job(type_, args, read_options(options or {}))], tx))[0]
 
     def enqueue_many(
-        self, type_: str, args: Iterable[Mapping[str, Any]], options: Mapping[str, Any] | None = None
+        self,
+        type_: str,
+        args: Iterable[Mapping[str, Any]],
+        options: Mapping[str, Any] | None = None,
+        *,
+        tx: object | None = None,
     ) -> list[JobHandle]:
         """All of them in one transaction, or none."""
         checked = read_options(options or {})
-        return self.insert([self.new_job(type_, each, checked) for each in args])
+        return self.insert([self.new_job(type_, each, checked) for each in args], tx=tx)
 
-    def insert(self, jobs: Sequence[NewJob]) -> list[JobHandle]:
-        """Store jobs made by `new_job` in one transaction."""
-        inserted = cast(list[Inserted], self._gateway.call("insert", list(jobs)) if jobs else [])
-        return [self._handle(one) for one in inserted]
+    async def enqueue_many_async(
+        self,
+        type_: str,
+        args: Iterable[Mapping[str, Any]],
+        options: Mapping[str, Any] | None = None,
+        *,
+        tx: object | None = None,
+    ) -> list[JobHandle]:
+        """`enqueue_many` for an event loop, which goes on while the commit is under way."""
+        checked = read_options(options or {})
+        return await self._insert_async([self.new_job(type_, each, checked) for each in args], tx)
+
+    def insert(self, jobs: Sequence[NewJob], *, tx: object | None = None) -> list[JobHandle]:
+        """Store jobs made by `new_job` in one transaction: one of ours, or that of `tx`."""
+        if not jobs:
+            return []
+        if tx is None:
+            return self._handles(patience.insert(self._gateway, jobs))
+        return self._handles(self._transactions.insert(tx, jobs))
+
+    async def _insert_async(self, jobs: Sequence[NewJob], tx: object | None) -> list[JobHandle]:
+        if not jobs:
+            return []
+        if tx is None:
+            return self._handles(await patience.ainsert(self._gateway, jobs))
+        return self._handles(await self._transactions.insert_async(tx, jobs))
+
+    def _handles(self, inserted: Sequence[Inserted]) -> list[JobHandle]:
+        return [JobHandle(self, one.id, created=one.created) for one in inserted]
 
     def new_job(
         self,
@@ -96,9 +140,6 @@ class Client:
             origin=origin,
         )
 
-    def _handle(self, inserted: Inserted) -> JobHandle:
-        return JobHandle(self, inserted.id, created=inserted.created)
-
     # -- one job ----------------------------------------------------------------------------------------------------------
 
     def handle(self, job_id: str) -> JobHandle:
@@ -118,7 +159,7 @@ class Client:
         """Pause, resume, cancel or retry; answers the job as it is now. Raises NotFound, Conflict."""
         if reason:
             check_name(reason, loc=("reason",), limit=MAX_REASON)
-        record = self._gateway.call("command", job_id, action, actor=actor, reason=reason or None)
+        record = patience.call(self._gateway, "command", job_id, action, actor=actor, reason=reason or None)
         return job_view(record)
 
     def delete(self, job_id: str, *, actor: str | None = None) -> None:
@@ -195,3 +236,7 @@ class Client:
         """Open a paused queue. Idempotent."""
         check_name(name, loc=("queue",))
         self._gateway.call("resume_queue", name, actor=actor)
+
+    def drain_worker(self, worker_id: str) -> None:
+        """Let a worker claim nothing more, and end with its last job. Idempotent."""
+        self._gateway.call("drain_worker", worker_id)

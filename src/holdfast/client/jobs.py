@@ -21,40 +21,65 @@ R = TypeVar("R")
 class Enqueuer(Generic[P]):
     """Enqueues jobs of one type with some options."""
 
-    def __init__(self, kind: JobType, client: Callable[[], Client], options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        kind: JobType,
+        client: Callable[[], Client],
+        options: Mapping[str, Any],
+        tx: object | None = None,
+    ) -> None:
         self._kind = kind
         self._client = client
         self._options = options
+        self._tx = tx
 
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
-        """Validate the arguments, store the job durably, answer at once with its handle."""
-        return self._client().enqueue(self._kind.name, _named(self._kind, args, kwargs), self._options)
+    def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
+        """Validate the arguments, store the job durably, answer at once with its handle.
 
-    async def enqueue_async(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
+        `tx=connection` beside the arguments is `options(tx=connection)`, in a spelling that type checkers do not know."""
+        tx = self._take_tx(kwargs)
+        return self._client().enqueue(self._kind.name, _named(self._kind, args, kwargs), self._options, tx=tx)
+
+    async def enqueue_async(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """`enqueue` for an event loop."""
+        tx = self._take_tx(kwargs)
         return await self._client().enqueue_async(
-            self._kind.name, _named(self._kind, args, kwargs), self._options
+            self._kind.name, _named(self._kind, args, kwargs), self._options, tx=tx
         )
 
-    def enqueue_many(self, args: Iterable[Mapping[str, Any]]) -> list[JobHandle]:
+    def enqueue_many(self, args: Iterable[Mapping[str, Any]], *, tx: object | None = None) -> list[JobHandle]:
         """One job for each mapping of arguments, in one transaction: all or none."""
-        return self._client().enqueue_many(self._kind.name, args, self._options)
+        tx = self._tx if tx is None else tx
+        return self._client().enqueue_many(self._kind.name, args, self._options, tx=tx)
+
+    async def enqueue_many_async(
+        self, args: Iterable[Mapping[str, Any]], *, tx: object | None = None
+    ) -> list[JobHandle]:
+        """`enqueue_many` for an event loop."""
+        tx = self._tx if tx is None else tx
+        return await self._client().enqueue_many_async(self._kind.name, args, self._options, tx=tx)
+
+    def _take_tx(self, kwargs: dict[str, Any]) -> object | None:
+        if "tx" in kwargs and "tx" not in self._kind.parameters:
+            return kwargs.pop("tx")
+        return self._tx
 
 
 class Job(Enqueuer[P], Generic[P, R]):
     """A job function. Called, it runs here and now; `enqueue` has a worker run it."""
 
     def __init__(self, kind: JobType, client: Callable[[], Client], function: Callable[..., R]) -> None:
+        update_wrapper(self, function)  # first: it copies whatever attributes a callable object has
         super().__init__(kind, client, {})
         self._function = function
-        update_wrapper(self, function)
+        self.__doc__ = kind.doc
 
     @property
     def name(self) -> str:
         """The name of the job type."""
         return self._kind.name
 
-    def __call__(self, *args: Any, **kwargs: Any) -> R:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> R:
         """Call the function itself, with a context of your own where it wants one; nothing is stored."""
         return self._function(*args, **kwargs)
 
@@ -72,8 +97,11 @@ class Job(Enqueuer[P], Generic[P, R]):
         timeout: Duration | None = None,
         idempotency_key: str | None = None,
         keep: Duration | None = None,
+        tx: object | None = None,
     ) -> Enqueuer[P]:
-        """The same type with other options for the jobs that are enqueued through the answer (see JobOptions)."""
+        """The same type with other options for the jobs that are enqueued through the answer (see JobOptions).
+
+        `tx`: a connection of yours, in whose open transaction the jobs are stored."""
         given: dict[str, Any] = {
             "delay": delay,
             "run_at": run_at,
@@ -87,9 +115,8 @@ class Job(Enqueuer[P], Generic[P, R]):
             "idempotency_key": idempotency_key,
             "keep": keep,
         }
-        return Enqueuer(
-            self._kind, self._client, {name: value for name, value in given.items() if value is not None}
-        )
+        said = {name: value for name, value in given.items() if value is not None}
+        return Enqueuer(self._kind, self._client, said, tx)
 
 
 def _named(kind: JobType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

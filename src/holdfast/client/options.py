@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -30,7 +30,7 @@ class JobOptions:
     delay: Duration | None = None
     run_at: datetime | None = None
     owner: str | None = None
-    tags: Sequence[str] | None = None
+    tags: Iterable[str] | None = None
     unique: str | None = None
     retries: int | None = None
     timeout: Duration | None = None
@@ -137,14 +137,16 @@ def _positive(value: float) -> float:
     return value
 
 
-def _tags(values: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(values, str) or len(values) > MAX_TAGS:
+def _tags(given: Iterable[str]) -> tuple[str, ...]:
+    values = () if isinstance(given, str) else tuple(cast(Iterable[object], given))
+    if isinstance(given, str) or len(values) > MAX_TAGS:
         raise ValueError(f"tags must be a list of at most {MAX_TAGS} texts")
-    for index, tag in enumerate(cast(Sequence[object], values)):
+    tags: list[str] = []
+    for index, tag in enumerate(values):
         if not isinstance(tag, str):
             raise ValueError(f"tags.{index} must be text")
-        check_name(tag, loc=("tags", index))
-    return tuple(dict.fromkeys(values))
+        tags.append(check_name(tag, loc=("tags", index)))
+    return tuple(dict.fromkeys(tags))
 
 
 def _retention(keep: Duration) -> Retention:

@@ -172,8 +172,8 @@ class Overview:
                 r.priority,
                 now,
             )
-        alive = [w for w in self._reader.workers() if w.state != "lost"]
-        return [_type_view(record, alive) for _, record in sorted(known.items())]
+        live = [w for w in self._reader.workers() if w.state == "live"]
+        return [_type_view(record, live) for _, record in sorted(known.items())]
 
     def type(self, name: str) -> TypeView:
         """One job type. Raises NotFound."""
@@ -186,13 +186,30 @@ class Overview:
 
     def queues(self) -> list[QueueView]:
         """Every queue that a job, a type or a pause names."""
-        alive = [w for w in self._reader.workers() if w.state != "lost"]
+        live = [w for w in self._reader.workers() if w.state == "live"]
         now = self._reader.now()
-        return [_queue_view(record, alive, now) for record in self._reader.queues()]
+        return [_queue_view(record, live, now) for record in self._reader.queues()]
 
     def workers(self) -> list[WorkerView]:
         """Every worker process; the lost ones of the last 24 hours too."""
         return [_worker_view(record) for record in self._reader.workers()]
+
+    def worker(self, worker_id: str) -> WorkerView:
+        """One worker process. Raises NotFound."""
+        for view in self.workers():
+            if view.id == worker_id:
+                return view
+        raise NotFound(
+            f"There is no worker {worker_id[:60]!r}; it has ended, or was lost more than 24 hours ago."
+        )
+
+    def drain_worker(self, worker_id: str) -> WorkerView:
+        """Let a worker process claim nothing more; it ends with its last job, and its supervisor starts no other one in its
+        place. Answers it as it is now. Idempotent. Raises NotFound, or Conflict when it is lost."""
+        if self.worker(worker_id).state == "lost":
+            raise Conflict("This worker is lost: it does not answer, and its jobs have been given back.")
+        self._client.drain_worker(worker_id)
+        return self.worker(worker_id)
 
     def stats(self) -> StatsView:
         """Counts by state and queue, rates, the longest wait."""
@@ -208,6 +225,7 @@ class Overview:
             oldest_wait=max(waits, default=None),
             workers=len(alive),
             workers_lost=len(workers) - len(alive),
+            scheduler=next((leader.holder for leader in self._reader.leaders()), None),
             slots=sum(w.slots for w in alive),
             at=from_us(now),
             seq=seq,
@@ -256,7 +274,7 @@ def _narrowed(query: Query, state: State) -> Query:
     return replace(query, root=only if query.root is None else all_of((query.root, only)))
 
 
-def _type_view(record: TypeRecord, alive: Sequence[WorkerRecord]) -> TypeView:
+def _type_view(record: TypeRecord, live: Sequence[WorkerRecord]) -> TypeView:
     return TypeView(
         name=record.name,
         queue=record.queue,
@@ -267,12 +285,12 @@ def _type_view(record: TypeRecord, alive: Sequence[WorkerRecord]) -> TypeView:
         max_attempts=record.max_attempts,
         timeout=record.timeout,
         priority=record.priority,
-        workers=sum(record.name in json.loads(worker.types) for worker in alive),
+        workers=sum(record.name in json.loads(worker.types) for worker in live),
     )
 
 
-def _queue_view(record: QueueRecord, alive: Sequence[WorkerRecord], now: int) -> QueueView:
-    serving = sum(not (queues := json.loads(worker.queues)) or record.name in queues for worker in alive)
+def _queue_view(record: QueueRecord, live: Sequence[WorkerRecord], now: int) -> QueueView:
+    serving = sum(not (queues := json.loads(worker.queues)) or record.name in queues for worker in live)
     return QueueView(
         name=record.name,
         state="open" if record.paused_at is None else "paused",

@@ -17,9 +17,9 @@ class Registry:
     def add(self, job_type: JobType) -> None:
         """Register a type. Raises ValueError when another function has the name."""
         known = self._types.get(job_type.name)
-        if known is not None and known.function.__qualname__ != job_type.function.__qualname__:
+        if known is not None and known.source.__qualname__ != job_type.source.__qualname__:
             raise ValueError(
-                f"the job name {job_type.name!r} is taken by {known.function.__module__}.{known.function.__qualname__}; "
+                f"the job name {job_type.name!r} is taken by {known.source.__module__}.{known.source.__qualname__}; "
                 "give one of them another with @app.job(name=…)"
             )
         self._types[job_type.name] = job_type

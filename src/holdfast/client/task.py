@@ -3,6 +3,7 @@ defaults."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import typing
@@ -22,6 +23,15 @@ from holdfast.core.retry import Backoff
 
 EXECUTORS = ("loop", "thread", "process")
 
+_FIELD = "arg_"
+# Arguments are fields under other names, so that one may be called json, copy, model_dump or _x like anything else.
+_CONFIG = ConfigDict(
+    extra="forbid",
+    ser_json_inf_nan="constants",
+    validate_default=False,
+    alias_generator=lambda field: field.removeprefix(_FIELD),
+    serialize_by_alias=True,
+)
 _SUSPICIOUS = ("NaN", "Infinity", "\\u0000")
 _DEEP = 32
 
@@ -47,17 +57,17 @@ class JobType:
         self.name = name
         self.function = function
         self.options = options
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_async = is_async(function)
+        self.source = written(function)
         self.context_parameter, parameters = _parameters(name, function)
         self.model: type[BaseModel] = create_model(
-            name,
-            __config__=ConfigDict(extra="forbid", ser_json_inf_nan="constants", validate_default=False),
-            **parameters,
+            name, __config__=_CONFIG, **{_FIELD + parameter: field for parameter, field in parameters.items()}
         )
         self._validator = self.model.__pydantic_validator__
         self._serializer = self.model.__pydantic_serializer__
-        self._names = tuple(self.model.model_fields)
-        self.doc = inspect.getdoc(function) or ""
+        self.parameters = tuple(parameters)
+        self._fields = tuple((_FIELD + parameter, parameter) for parameter in parameters)
+        self.doc = inspect.getdoc(self.source) or ""
         self.signature = f"{name}({', '.join(_shown(function, self.context_parameter))})"
 
     def dump(self, arguments: Mapping[str, Any]) -> str:
@@ -78,7 +88,7 @@ class JobType:
         except ValidationError as error:
             raise InvalidArguments(f"{self.name}: {_summary(error)}", problems(error)) from None
         fields = value.__dict__
-        return {name: fields[name] for name in self._names}
+        return {parameter: fields[field] for field, parameter in self._fields}
 
     def schema(self) -> dict[str, Any]:
         """JSON Schema of the arguments."""
@@ -103,6 +113,18 @@ class JobType:
             o.timeout,
             o.priority,
         )
+
+
+def written(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as it stands in the code: below every functools.partial, and the method that makes an object callable."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function if hasattr(function, "__qualname__") else type(function).__call__
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether a call of it must be awaited."""
+    return inspect.iscoroutinefunction(written(function))
 
 
 def dump_result(value: Any) -> str:
@@ -140,7 +162,7 @@ def _summary(error: ValidationError) -> str:
 
 def _parameters(name: str, function: Callable[..., Any]) -> tuple[str | None, dict[str, Any]]:
     try:
-        hints = typing.get_type_hints(function, include_extras=True)
+        hints = typing.get_type_hints(written(function), include_extras=True)
     except NameError as error:
         raise TypeError(
             f"job {name!r}: the annotation {error.name!r} cannot be resolved; import it at module level"
@@ -148,12 +170,12 @@ def _parameters(name: str, function: Callable[..., Any]) -> tuple[str | None, di
     context, fields = None, dict[str, Any]()
     for parameter in inspect.signature(function).parameters.values():
         hint = hints.get(parameter.name, Any)
-        if hint is JobContext:
-            context = parameter.name
-        elif parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise TypeError(
                 f"job {name!r}: {parameter} is not possible; name each argument, so that it can be validated"
             )
+        if hint is JobContext:
+            context = parameter.name
         else:
             default = ... if parameter.default is parameter.empty else parameter.default
             fields[parameter.name] = (hint, default)

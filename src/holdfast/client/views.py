@@ -146,7 +146,7 @@ class SavedView(View):
 
 
 class QueueView(View):
-    """A queue. `oldest_wait` in seconds. `workers` = living worker processes that serve it."""
+    """A queue. `oldest_wait` in seconds. `workers` = live worker processes that serve it; one that drains serves none."""
 
     name: str
     state: str = "open"
@@ -180,7 +180,7 @@ class WorkerView(View):
 
 
 class TypeView(View):
-    """A job type. `args_schema` is JSON Schema of its arguments. `workers` = living worker processes that can run it."""
+    """A job type. `args_schema` is JSON Schema of its arguments. `workers` = live worker processes that know it."""
 
     name: str
     queue: str
@@ -205,7 +205,8 @@ class Throughput(View):
 
 
 class StatsView(View):
-    """The state of the whole system. `oldest_wait` in seconds."""
+    """The state of the whole system. `oldest_wait` in seconds. `scheduler`: the process that does what happens by the clock
+    (`host:pid:…`), None when there is none."""
 
     states: dict[str, int]
     queues: dict[str, QueueView]
@@ -216,6 +217,7 @@ class StatsView(View):
     slots: int
     at: datetime
     seq: int
+    scheduler: str | None = None
 
 
 class BucketView(View):

@@ -10,7 +10,7 @@ import pytest
 
 from holdfast import Holdfast, JobContext
 from holdfast.client.jobs import Job
-from holdfast.core.errors import InvalidArguments, InvalidInput
+from holdfast.core.errors import InvalidArguments, InvalidInput, StorageRefused
 
 
 @pytest.fixture
@@ -117,6 +117,50 @@ def test_from_an_event_loop(app: Holdfast, copy: Job[Any, int]) -> None:
 
     assert asyncio.run(run()) == [*map(str, range(20)), "named"]
     assert stored(app) == 21
+
+
+def test_many_from_an_event_loop(app: Holdfast, copy: Job[Any, int]) -> None:
+    async def run() -> list[Any]:
+        handles = await copy.options(owner="ann").enqueue_many_async({"source": name} for name in "abc")
+        by_name = await app.enqueue_many_async("copy_file", [{"source": "d"}], owner="ann")
+        assert await copy.enqueue_many_async([]) == []
+        with pytest.raises(InvalidArguments, match=r"args\.source"):
+            await copy.enqueue_many_async([{"source": "e"}, {"source": 5}])
+        return [(handle.view.args["source"], handle.view.owner) for handle in [*handles, *by_name]]
+
+    assert asyncio.run(run()) == [("a", "ann"), ("b", "ann"), ("c", "ann"), ("d", "ann")]
+    assert stored(app) == 4
+
+
+def test_a_transaction_needs_a_store_that_can_share_it(app: Holdfast, copy: Job[Any, int]) -> None:
+    async def later() -> None:
+        with pytest.raises(StorageRefused, match="Enqueue after your commit"):
+            await copy.options(tx=object()).enqueue_async("a")
+        with pytest.raises(StorageRefused):
+            await app.enqueue_many_async("copy_file", [{"source": "a"}], tx=object())
+
+    for call in (
+        lambda: copy.options(tx=object()).enqueue("a"),
+        lambda: cast(Any, copy).enqueue("a", tx=object()),
+        lambda: copy.enqueue_many([{"source": "a"}], tx=object()),
+        lambda: app.enqueue("copy_file", {"source": "a"}, tx=object()),
+        lambda: app.enqueue_many("copy_file", [{"source": "a"}], tx=object()),
+    ):
+        with pytest.raises(StorageRefused, match=r"this app's store is sqlite\. Enqueue after your commit"):
+            call()
+    asyncio.run(later())
+    assert stored(app) == 0
+    assert copy.enqueue_many([], tx=object()) == []
+    assert cast(Any, copy).enqueue("a", tx=None).created
+
+
+def test_an_argument_that_is_called_tx(app: Holdfast) -> None:
+    @app.job()
+    def note(tx: str) -> None: ...
+
+    assert note.enqueue(tx="mine").view.args == {"tx": "mine"}
+    with pytest.raises(StorageRefused):
+        note.options(tx=object()).enqueue(tx="mine")
 
 
 def test_without_parentheses_says_what_to_write(app: Holdfast) -> None:

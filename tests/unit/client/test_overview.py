@@ -10,7 +10,7 @@ import pytest
 from holdfast import Holdfast
 from holdfast.client import overview as module
 from holdfast.core.commands import Action
-from holdfast.core.errors import InvalidInput, InvalidQuery, NotFound
+from holdfast.core.errors import Conflict, InvalidInput, InvalidQuery, NotFound
 from holdfast.core.query import MAX_TERMS
 from holdfast.core.states import State, Verb
 from holdfast.testing import worker_row
@@ -245,6 +245,30 @@ def test_workers_are_counted_for_the_queues_they_serve(mixed: Holdfast) -> None:
         "hand": [],
         "mailer": ["mail"],
     }
+
+
+def test_a_worker_that_drains_serves_nothing_more(mixed: Holdfast) -> None:
+    call = mixed.open().gateway.call
+    call("register_worker", worker_row("mailer", queues=("mail",), types=("odd",)), lease=60.0)
+    drained = mixed.overview.drain_worker("mailer")
+    assert (drained.id, drained.state) == ("mailer", "draining")
+    assert mixed.overview.drain_worker("mailer") == drained
+    assert {queue.name: queue.workers for queue in mixed.overview.queues()} == {"default": 1, "mail": 1}
+    assert mixed.overview.stats().workers == 2, "it is alive all the same"
+    with pytest.raises(NotFound, match="no worker 'nobody'"):
+        mixed.overview.drain_worker("nobody")
+    call("sweep", ["mailer"])
+    with pytest.raises(Conflict, match="lost"):
+        mixed.overview.drain_worker("mailer")
+
+
+def test_who_leads_the_clock(mixed: Holdfast) -> None:
+    call = mixed.open().gateway.call
+    assert mixed.overview.stats().scheduler is None
+    call("lead", "clock", "here:1:x", lease=60.0)
+    assert mixed.overview.stats().scheduler == "here:1:x"
+    call("resign", "clock", "here:1:x")
+    assert mixed.overview.stats().scheduler is None
 
 
 def test_the_state_of_the_whole(mixed: Holdfast) -> None:

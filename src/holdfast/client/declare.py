@@ -1,0 +1,87 @@
+"""This exists so that what `@app.job(…)` says of a type passes the same checks as the options of one job."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+from holdfast.client.options import JobOptions
+from holdfast.client.task import EXECUTORS, JobType, TypeOptions, is_async, written
+from holdfast.core.duration import MAX_SECONDS
+from holdfast.core.errors import InvalidInput, Problem
+from holdfast.core.limits import check_name
+from holdfast.core.retry import Backoff, as_backoff
+
+
+def declared(
+    function: Callable[..., Any],
+    *,
+    name: str | None,
+    executor: str | None,
+    backoff: Backoff | float | Iterable[float] | None,
+    defaults: JobOptions,
+) -> JobType:
+    """The job type that a decorated function is. Raises InvalidInput for options that cannot be, TypeError for a function
+    that cannot be a job."""
+    called = name if name is not None else _own_name(function)
+    if not isinstance(cast(object, called), str):
+        raise TypeError(f"name={called!r} must be text")
+    if not callable(function):
+        raise TypeError(f"job {called!r}: a job is made of a function, not of {function!r}")
+    options = defaults.checked()
+    return JobType(
+        check_name(called, loc=("name",)),
+        function,
+        TypeOptions(
+            queue=options.queue or "default",
+            priority=options.priority or 0,
+            retries=options.retries,
+            backoff=_backoff(backoff),
+            timeout=options.timeout,
+            executor=_executor(executor, function),
+            retention=options.keep,
+            tags=options.tags or (),
+        ),
+    )
+
+
+def _own_name(function: Callable[..., Any]) -> str:
+    own = getattr(function, "__name__", None)
+    if own is None:
+        kind = "functools.partial" if isinstance(function, functools.partial) else type(function).__name__
+        raise TypeError(f"{kind} has no name of its own; give its jobs one with @app.job(name=…)")
+    return own
+
+
+def _executor(chosen: str | None, function: Callable[..., Any]) -> str:
+    executor = chosen or ("loop" if is_async(function) else "thread")
+    if executor not in EXECUTORS or (executor == "loop" and not is_async(function)):
+        raise TypeError(
+            f"executor={chosen!r} does not fit {written(function).__name__}; a plain def runs in thread or process"
+        )
+    return executor
+
+
+def _backoff(given: Backoff | float | Iterable[float] | None) -> Backoff:
+    if given is None or callable(given):
+        return as_backoff(given)
+    value = cast(object, given)
+    one = isinstance(value, (int, float))
+    if not one and (isinstance(value, str) or not isinstance(value, Iterable)):
+        raise _refused(given)
+    steps = [value] if one else list(cast(Iterable[object], value))
+    if not steps or not all(_is_delay(step) for step in steps):
+        raise _refused(given)
+    return as_backoff(cast(list[float], steps))
+
+
+def _is_delay(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return 0 <= value <= MAX_SECONDS  # false for NaN
+
+
+def _refused(given: object) -> InvalidInput:
+    words = f"must be seconds, a list of seconds, or a function of attempt and chance; got {given!r}"
+    return InvalidInput(f"The options are not valid: backoff: {words}", [Problem(("backoff",), words)])

@@ -1,0 +1,44 @@
+"""This exists so that a job can be stored in the caller's own transaction: `tx=` leads past the gateway, to his
+connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from holdfast.core.errors import StorageRefused
+from holdfast.core.job import Inserted, NewJob
+from holdfast.runtime.signals import Signals, ToldAtCommit
+from holdfast.storage.gateway import Gateway
+from holdfast.storage.protocol import WAKES, Joining
+
+
+class Transactions:
+    """Stores jobs on connections of callers, where the store can do so."""
+
+    def __init__(self, store: object, gateway: Gateway, signals: Signals) -> None:
+        self._store = store
+        self._gateway = gateway
+        self._channels = signals.channels(WAKES["insert"]) if isinstance(signals, ToldAtCommit) else []
+
+    def insert(self, tx: object, jobs: Sequence[NewJob]) -> list[Inserted]:
+        """Raises as `Joining.insert_joined`; StorageRefused where the store has no transactions to share."""
+        store = self._joining()
+        if not store.is_ready(jobs):
+            self._gateway.call("make_ready", jobs)
+        return store.insert_joined(tx, jobs, channels=self._channels)
+
+    async def insert_async(self, tx: object, jobs: Sequence[NewJob]) -> list[Inserted]:
+        """The same on a connection that is awaited."""
+        store = self._joining()
+        if not store.is_ready(jobs):
+            await self._gateway.acall("make_ready", jobs)
+        return await store.insert_joined_async(tx, jobs, channels=self._channels)
+
+    def _joining(self) -> Joining:
+        if isinstance(self._store, Joining):
+            return self._store
+        scheme = getattr(self._store, "scheme", type(self._store).__name__)
+        raise StorageRefused(
+            f"tx= needs a store on the PostgreSQL server that holds your own tables; this app's store is {scheme}. "
+            "Enqueue after your commit, with an idempotency key, so that it may be repeated."
+        )
