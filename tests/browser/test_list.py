@@ -55,6 +55,18 @@ def test_a_selection_is_paused_together_and_survives_what_changes(
         shop.client.act(one, Action.RESUME)
 
 
+def test_an_empty_tab_stays_the_tab_that_one_looks_at(site: Site, shop: Holdfast, watch: Watch) -> None:
+    page = watch.page()
+    page.goto(f"{site.url}/jobs?q=queue:deserted&state=failed")
+    live(page)
+    expect(page.locator("#list")).to_contain_text("No job matches")
+    shop.client.pause_queue("deserted", reason="for the tests")
+    shop.enqueue("count", {"n": 1, "label": "deserted"}, queue="deserted")
+    expect(page.locator("#tabs a").first).to_contain_text("1")
+    expect(page.locator("#tabs a[aria-current=page]")).to_contain_text("Failed")
+    expect(page.locator("#pill")).to_be_hidden()
+
+
 def test_new_rows_wait_in_the_pill_while_one_works(
     site: Site, shop: Holdfast, watch: Watch, calm: list[str]
 ) -> None:

@@ -89,6 +89,9 @@ def test_the_console_follows_and_shows_text_as_text(site: Site, shop: Holdfast, 
     live(page)
     expect(page.locator("#log li").first).to_contain_text("<b>line 0</b> <script>")
     expect(page.locator("#job-pins .pin").first).to_contain_text("total unknown")
+    until(
+        lambda: page.locator("#log").evaluate("box => box.scrollTop > 0"), "there is more than fits the box"
+    )
     page.locator("#log").evaluate("box => { box.scrollTop = 0; }")
     expect(page.locator("#log-follow")).to_have_attribute("aria-pressed", "false")
     page.locator("#log-follow").click()

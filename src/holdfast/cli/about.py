@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -66,8 +66,23 @@ def add_to(app: typer.Typer) -> None:
 
     @command(app, "openapi", ASKS)
     def openapi(common: Common) -> None:
-        """Write the OpenAPI document of the REST API."""
-        from holdfast.cli.answers import answering
+        """Write the OpenAPI document of the REST API; without --url that of this program, and no database is touched."""
+        from holdfast.cli.output import Writer
 
-        with answering(common) as (desk, writer):
-            writer.json(desk.openapi())
+        writer = Writer(common)
+        writer.json(_described(common))
+
+
+def _described(common: Common) -> dict[str, Any]:
+    if common.url:
+        from holdfast.cli.remote import RemoteDesk
+
+        desk = RemoteDesk(common.url)
+        try:
+            return desk.openapi()
+        finally:
+            desk.close()
+    from holdfast.cli.desk import load
+    from holdfast.cli.web_process import described
+
+    return described(load(common.app))

@@ -62,11 +62,13 @@ TYPE = columns_of("name signature doc queue executor priority max_attempts timeo
 WORKERS = (
     Column("ID", "id"),
     Column("NAME", "name"),
+    Column("HOST", "host", wide=True),
     Column("PID", "pid"),
     Column("STATE", "state"),
     Column("BUSY", "busy"),
     Column("SLOTS", "slots"),
     Column("QUEUES", "queues", wide=True),
+    Column("TYPES", "types", wide=True),
     Column("VERSION", "version"),
     Column("HEARTBEAT", "heartbeat_at"),
 )

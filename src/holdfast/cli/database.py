@@ -14,7 +14,7 @@ from holdfast.cli.exits import Exit
 from holdfast.cli.options import Common, command, new_group
 
 if TYPE_CHECKING:
-    from holdfast.storage.sqlite.maintenance import Maintenance
+    from holdfast.storage.kinds import Care
 
 _FORMS = ("app", "json", "fields", "no_color", "verbose")
 
@@ -29,7 +29,7 @@ def group() -> typer.Typer:
         from holdfast.cli.database_views import SCHEMA, schema_view
         from holdfast.cli.output import Writer
 
-        view = schema_view(_maintenance(common).status())
+        view = schema_view(_care(common).status())
         Writer(common).one(view, SCHEMA, key="place")
         return Exit.DONE if view.up_to_date else Exit.FAILED
 
@@ -41,7 +41,7 @@ def group() -> typer.Typer:
         from holdfast.cli.desk import load
         from holdfast.cli.output import Writer, say
 
-        care = _maintenance(common)
+        care = _care(common)
         before = care.status()
         store = make_store(load(common.app).settings)
         store.open()
@@ -58,10 +58,10 @@ def group() -> typer.Typer:
         from holdfast.cli.database_views import CHECK, CheckView
         from holdfast.cli.output import Writer
 
-        care = _maintenance(common)
+        care = _care(common)
         problems = care.check()
         Writer(common).one(
-            CheckView(place=str(care.path), sound=not problems, problems=problems), CHECK, key="place"
+            CheckView(place=care.place, sound=not problems, problems=problems), CHECK, key="place"
         )
         return Exit.FAILED if problems else Exit.DONE
 
@@ -74,14 +74,57 @@ def group() -> typer.Typer:
         from holdfast.cli.database_views import BACKUP, BackupView
         from holdfast.cli.output import Writer
 
-        size = _maintenance(common).backup(target)
+        size = _care(common).backup(target)
         Writer(common).one(BackupView(place=str(target), bytes=size), BACKUP, key="place")
+
+    @command(db, "copy", _FORMS)
+    def copy(
+        common: Common,
+        target: Annotated[
+            str, typer.Option("--to", metavar="URL", help="The new database; must be empty.")
+        ] = "",
+        source: Annotated[
+            str,
+            typer.Option("--from", metavar="URL", help="The database to move; else that of the settings."),
+        ] = "",
+        wait: Annotated[
+            str, typer.Option(metavar="TIME", help="How long running jobs may take to end before the copy.")
+        ] = "10m",
+        give_back: Annotated[
+            bool,
+            typer.Option(
+                "--give-back", help="Jobs that still run then are cut off, and run again in the target."
+            ),
+        ] = False,
+        abort: Annotated[
+            bool,
+            typer.Option("--abort", help="Give up a copy that has not ended, and open its source again."),
+        ] = False,
+    ) -> None:
+        """Move everything to another database, of whatever kind: drain the workers, close the source, copy, compare."""
+        from holdfast.cli import database_copy
+        from holdfast.cli.desk import load
+        from holdfast.cli.exits import Trouble
+        from holdfast.cli.output import Writer
+        from holdfast.cli.waiting import deadline_of
+        from holdfast.runtime.configure import database_url
+
+        if bool(target) == abort:
+            raise Trouble("Where to?", "holdfast db copy --to postgresql://…; or give up a copy: --abort")
+        settings = load(common.app).settings
+        source = source or database_url(settings)
+        if abort:
+            database_copy.abort(settings, source)
+            return
+        writer = Writer(common)
+        view = database_copy.copy(settings, source, target, deadline=deadline_of(wait), give_back=give_back)
+        writer.one(view, database_copy.COPY, key="target")
 
     return db
 
 
-def _maintenance(common: Common) -> Maintenance:
-    from holdfast.cli.database_views import maintenance_of
+def _care(common: Common) -> Care:
+    from holdfast.cli.database_views import care_of
     from holdfast.cli.desk import load
 
-    return maintenance_of(load(common.app).settings)
+    return care_of(load(common.app).settings)

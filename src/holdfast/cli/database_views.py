@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from holdfast.app import make_store
-from holdfast.cli.exits import Trouble
 from holdfast.cli.output import columns_of
 from holdfast.client.views import View
 from holdfast.core.settings import Settings
-from holdfast.storage.sqlite import SqliteStore
-from holdfast.storage.sqlite.maintenance import Maintenance, SchemaStatus
+from holdfast.runtime.configure import database_url
+from holdfast.storage.kinds import Care, SchemaStatus, kind_of
 
 
 class SchemaView(View):
@@ -20,7 +18,6 @@ class SchemaView(View):
     known: int
     up_to_date: bool
     pending: list[str]
-    journal: str
     bytes: int
 
 
@@ -39,17 +36,15 @@ class BackupView(View):
     bytes: int
 
 
-SCHEMA = columns_of("place exists applied known up_to_date pending journal bytes")
+SCHEMA = columns_of("place exists applied known up_to_date pending bytes")
 CHECK = columns_of("place sound problems")
 BACKUP = columns_of("place bytes")
 
 
-def maintenance_of(settings: Settings) -> Maintenance:
-    """Care for the database of these settings. Raises Trouble where it is not a file."""
-    store = make_store(settings)
-    if not isinstance(store, SqliteStore):
-        raise Trouble(f"The database is {store.scheme}, not a file of ours.", "Use its own tools.")
-    return Maintenance(store.path.absolute())
+def care_of(settings: Settings) -> Care:
+    """Care for the database of these settings."""
+    url = database_url(settings)
+    return kind_of(url).care(url)
 
 
 def schema_view(status: SchemaStatus) -> SchemaView:
@@ -61,6 +56,5 @@ def schema_view(status: SchemaStatus) -> SchemaView:
         known=status.known,
         up_to_date=status.applied == status.known,
         pending=list(status.pending),
-        journal=status.journal,
         bytes=status.bytes,
     )

@@ -18,9 +18,10 @@ from holdfast.cli.exits import Trouble, trouble_of
 from holdfast.cli.options import Common
 from holdfast.cli.output import Column
 from holdfast.cli.words import duration, exact
-from holdfast.client.views import View, WorkerView
+from holdfast.client.views import StatsView, View, WorkerView
 from holdfast.core.errors import HoldfastError
 from holdfast.core.settings import Settings
+from holdfast.runtime.configure import database_url
 from holdfast.version import VERSION
 
 Result = Literal["good", "note", "bad"]
@@ -63,7 +64,7 @@ def examine(common: Common) -> list[Finding]:
             ("version", _version),
             ("settings", lambda: Finding(name="settings", result="good", found="all can be used")),
             ("clock", _clock),
-            ("folder", lambda: _folder(Path(settings.data_dir))),
+            *_of_folder(settings),
             ("port", lambda: _port(settings)),
             *store_checks(app),
         ]
@@ -95,6 +96,12 @@ def _clock() -> Finding:
     return Finding(
         name="clock", result="good", found=f"{now:%Y-%m-%d %H:%M:%S} UTC, zone {now.astimezone().tzname()}"
     )
+
+
+def _of_folder(settings: Settings) -> list[tuple[str, Check]]:
+    """With a database on a server, nothing is kept in a folder."""
+    embedded = database_url(settings).startswith("sqlite:")
+    return [("folder", lambda: _folder(Path(settings.data_dir)))] if embedded else []
 
 
 def _folder(folder: Path) -> Finding:
@@ -161,3 +168,12 @@ def of_workers(workers: list[WorkerView], now: datetime) -> Finding:
             name="workers", result="note", found=f"{found}, of version {', '.join(versions)}", fix=fix
         )
     return Finding(name="workers", result="good", found=found)
+
+
+def of_scheduler(stats: StatsView) -> Finding:
+    """Whether someone does what happens by the clock."""
+    if stats.scheduler is None:
+        fix = "Every holdfast up, worker and scheduler does it; one of them must run."
+        found = "nobody: due jobs do not start, jobs of lost workers are not given back"
+        return Finding(name="scheduler", result="note", found=found, fix=fix)
+    return Finding(name="scheduler", result="good", found=f"{stats.scheduler.rpartition(':')[0]} leads")

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from holdfast.cli.doctor import MOST_SKEW, Check, Finding, of_workers
+from holdfast.cli.doctor import MOST_SKEW, Check, Finding, of_scheduler, of_workers
 from holdfast.cli.remote import API, RemoteDesk
 from holdfast.cli.words import duration
 from holdfast.version import VERSION
@@ -25,6 +25,7 @@ def server_checks(desk: RemoteDesk) -> list[tuple[str, Check]]:
         ("clock", lambda: _clock(desk)),
         ("stream", lambda: _stream(desk)),
         ("workers", lambda: of_workers(desk.workers(), desk.stats().at)),
+        ("scheduler", lambda: of_scheduler(desk.stats())),
     ]
 
 

@@ -26,7 +26,7 @@ def add_to(group: typer.Typer) -> None:
 def _add(group: typer.Typer, name: str, does: str) -> None:
     def act(
         common: Common,
-        ids: Annotated[list[str], typer.Argument(metavar="[ID…]", help="Ids of jobs.")] = [],  # noqa: B006
+        ids: Annotated[list[str], typer.Argument(metavar="[ID…]", help="Ids of jobs.")] = [],  # noqa: B006 - Typer copies it
         q: Annotated[
             str | None,
             typer.Option("-q", "--query", metavar="QUERY", help="All jobs that match, instead of ids."),

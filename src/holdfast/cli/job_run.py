@@ -20,7 +20,7 @@ def add_to(group: typer.Typer) -> None:
     """Add the command to the group."""
 
     @command(group, "run", LISTS)
-    def run(  # pyright: ignore[reportUnusedFunction]
+    def run(  # pyright: ignore[reportUnusedFunction] - the decorator keeps it
         common: Common,
         type: Annotated[str, typer.Argument(metavar="TYPE", help="Name of the job type.")],
         arg: Annotated[
@@ -28,7 +28,7 @@ def add_to(group: typer.Typer) -> None:
             typer.Option(
                 "--arg", "-a", metavar="KEY=VALUE", help="An argument; JSON if it parses, else text."
             ),
-        ] = [],  # noqa: B006
+        ] = [],  # noqa: B006 - Typer copies it
         json_args: Annotated[
             str | None,
             typer.Option("--json-args", metavar="JSON|@FILE|-", help="All arguments as a JSON object."),
@@ -45,7 +45,7 @@ def add_to(group: typer.Typer) -> None:
             ),
         ] = None,
         owner: Annotated[str | None, typer.Option(help="For whom.")] = None,
-        tag: Annotated[list[str], typer.Option("--tag", help="A tag; may be repeated.")] = [],  # noqa: B006
+        tag: Annotated[list[str], typer.Option("--tag", help="A tag; may be repeated.")] = [],  # noqa: B006 - Typer copies it
         unique: Annotated[
             str | None, typer.Option(metavar="KEY", help="At most one live job of the type with this key.")
         ] = None,

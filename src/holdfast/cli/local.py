@@ -89,13 +89,11 @@ class LocalDesk:
     def workers(self) -> list[WorkerView]:
         return self._overview.workers()
 
+    def drain_worker(self, worker_id: str) -> WorkerView:
+        return self._overview.drain_worker(worker_id)
+
     def stats(self) -> StatsView:
         return self._overview.stats()
-
-    def openapi(self) -> dict[str, Any]:
-        from holdfast.cli.web_process import web_app
-
-        return web_app(self._app).openapi()
 
     @contextmanager
     def listen(self, q: str) -> Generator[Bell]:

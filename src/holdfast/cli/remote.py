@@ -135,6 +135,9 @@ class RemoteDesk:
     def workers(self) -> list[WorkerView]:
         return self._read_list(WorkerView, self._send("GET", "/workers"))
 
+    def drain_worker(self, worker_id: str) -> WorkerView:
+        return self._read(WorkerView, self._send("POST", f"/workers/{_quoted(worker_id)}/drain"))
+
     def stats(self) -> StatsView:
         return self._read(StatsView, self._send("GET", "/stats"))
 

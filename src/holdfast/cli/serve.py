@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.cli import worker_list
+from holdfast.cli import worker_fleet
 from holdfast.cli.exits import Trouble
 from holdfast.cli.options import SERVES, Common, command, new_group, with_common
 
@@ -66,7 +66,9 @@ def add_to(app: typer.Typer) -> None:
             url = address(app.settings, listening)
             return run_workers(app, path, web=web, ready=lambda: _print(f"Holdfast is ready: {url}"))
 
-    workers = new_group("Run jobs of an app, until Ctrl-C; or list the workers there are.", alone=True)
+    workers = new_group(
+        "Run jobs of an app, until Ctrl-C; or list and drain the workers there are.", alone=True
+    )
 
     def worker(
         context: typer.Context,
@@ -76,7 +78,7 @@ def add_to(app: typer.Typer) -> None:
         processes: _PROCESSES = None,
         concurrency: _CONCURRENCY = None,
     ) -> int:
-        """Run jobs of an app, until Ctrl-C; or list the workers there are."""
+        """Run jobs of an app, until Ctrl-C; or list and drain the workers there are."""
         if context.invoked_subcommand is not None:
             return 0
         from holdfast.hosting.service import run_workers, worker_count
@@ -88,7 +90,7 @@ def add_to(app: typer.Typer) -> None:
         return run_workers(app, path, ready=lambda: _print(f"Holdfast worker is ready: {words}"))
 
     workers.callback(invoke_without_command=True)(with_common(worker, SERVES))
-    worker_list.add_to(workers)
+    worker_fleet.add_to(workers)
     app.add_typer(workers, name="worker")
 
     @command(app, "web", SERVES)

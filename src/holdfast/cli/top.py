@@ -13,7 +13,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command to the tree."""
 
     @command(app, "top", ASKS)
-    def top(  # pyright: ignore[reportUnusedFunction]
+    def top(  # pyright: ignore[reportUnusedFunction] - the decorator keeps it
         common: Common,
         once: Annotated[bool, typer.Option("--once", help="One frame, then end.")] = False,
     ) -> int:

@@ -8,17 +8,23 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Generator
+from typing import Any
 
 import structlog
 import uvloop
 from fastapi import FastAPI
 
-from holdfast.app import Holdfast
+from holdfast.app import Holdfast, make_signals, make_store
+from holdfast.client.client import Client
+from holdfast.client.overview import Overview
 from holdfast.core.settings import Settings
 from holdfast.hosting.child import take_orders
 from holdfast.hosting.orders import keep_output_apart
 from holdfast.hosting.service import STOP_SIGNALS
+from holdfast.runtime.configure import database_url
 from holdfast.runtime.logs import set_up_logs
+from holdfast.storage.gateway import Gateway
+from holdfast.storage.kinds import kind_of
 from holdfast.version import VERSION
 from holdfast.web.app import create_web_app
 from holdfast.web.server import WebServer
@@ -42,7 +48,16 @@ def web_process() -> int:
 def web_app(app: Holdfast) -> FastAPI:
     """Pages, REST and streams over the store of an app."""
     parts = app.open()
-    return create_web_app(parts.client, parts.overview, app.settings, version=VERSION)
+    storage = kind_of(database_url(app.settings)).label
+    return create_web_app(parts.client, parts.overview, app.settings, version=VERSION, storage=storage)
+
+
+def described(app: Holdfast) -> dict[str, Any]:
+    """The OpenAPI document of that web app. The store is made for it, and never opened."""
+    store = make_store(app.settings)
+    signals = make_signals(app.settings, store)
+    client = Client(app.settings, store, Gateway(store, signals.notify), signals, app.registry)
+    return create_web_app(client, Overview(client), app.settings, version=VERSION).openapi()
 
 
 def serve(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 STYLES = {
     "scheduled": "blue",
@@ -43,7 +43,7 @@ def cell(row: Mapping[str, Any], field: str, *, utc: bool = False, whole: bool =
     head, _, rest = field.partition(".")
     value = row.get(head)
     if rest and isinstance(value, dict):
-        return cell(value, rest, utc=utc, whole=whole)  # pyright: ignore[reportUnknownArgumentType]
+        return cell(cast("dict[str, Any]", value), rest, utc=utc, whole=whole)
     if value is None or rest:
         return ""
     if field == "state" and row.get("requested"):
@@ -63,8 +63,8 @@ def cell(row: Mapping[str, Any], field: str, *, utc: bool = False, whole: bool =
         )
     if field == "error":
         return error_words(value, whole=whole)
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):  # pyright: ignore[reportUnknownVariableType]
-        return printable(", ".join(value))  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, list) and all(isinstance(one, str) for one in cast("list[object]", value)):
+        return printable(", ".join(cast("list[str]", value)))
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):

@@ -14,8 +14,10 @@ from holdfast.app import Holdfast, Parts
 from holdfast.core.settings import Settings
 from holdfast.hosting.child import SELF
 from holdfast.hosting.web_keeper import WebKeeper
+from holdfast.runtime.clock import new_worker_id
 from holdfast.runtime.service import DutyLoop
 from holdfast.scheduler.duties import all_duties
+from holdfast.scheduler.leader import Leader, lease_of
 from holdfast.storage.protocol import Topic
 from holdfast.worker.supervisor import Supervisor
 
@@ -28,7 +30,8 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def run_workers(
     app: Holdfast, path: str, *, web: WebKeeper | None = None, ready: Callable[[], None] | None = None
 ) -> int:
-    """Run a supervisor with its worker processes and the duties of the clock until SIGTERM or SIGINT; answers the exit code.
+    """Run a supervisor with its worker processes and the duties of the clock until SIGTERM or SIGINT, or until all workers
+    have been drained and there is no web server beside them; answers the exit code.
 
     `path` is what the worker processes import. `web` is a web server to keep running beside them. `ready` is called once,
     when all workers are registered and the web server answers. Stopping: workers first, so that a page can show how their
@@ -49,7 +52,7 @@ def run_workers(
 
     async def main() -> None:
         stopping = _on_stop(supervisor.stop)
-        duties = start_duties(parts, settings)
+        duties = ClockDuties(parts, settings)
         tasks: list[asyncio.Task[None]] = []
         if web is not None:
             web.start()
@@ -57,9 +60,9 @@ def run_workers(
         if ready is not None:
             tasks.append(asyncio.create_task(_announce(parts, supervisor, count, web, ready), name="ready"))
         await supervisor.run()
-        await stopping.wait()
-        for duty in duties:
-            await duty.stop()
+        if web is not None:  # its pages go on when all workers have been drained
+            await stopping.wait()
+        await duties.stop()
         if web is not None:
             await web.stop()
         for task in tasks:
@@ -77,26 +80,33 @@ def run_duties(app: Holdfast, *, ready: Callable[[], None] | None = None) -> int
 
     async def main() -> None:
         stopping = _on_stop(lambda: None)
-        duties = start_duties(parts, app.settings)
+        duties = ClockDuties(parts, app.settings)
         if ready is not None:
             ready()
         await stopping.wait()
-        for duty in duties:
-            await duty.stop()
+        await duties.stop()
 
     uvloop.run(main())
     app.close()
     return 0
 
 
-def start_duties(parts: Parts, settings: Settings) -> list[DutyLoop]:
-    """Begin everything that happens by the clock, on the running event loop."""
-    loops = [
-        DutyLoop(duty, parts.signals) for duty in all_duties(parts.gateway, parts.store, lease=settings.lease)
-    ]
-    for duty in loops:
-        duty.start()
-    return loops
+class ClockDuties:
+    """Everything that happens by the clock, begun on the running event loop: done here while this process leads."""
+
+    def __init__(self, parts: Parts, settings: Settings) -> None:
+        holder = f"{socket.gethostname()}:{os.getpid()}:{new_worker_id()}"
+        self._leader = Leader(parts.gateway, holder, lease_of(settings.lease))
+        duties = all_duties(parts.gateway, parts.store, self._leader, lease=settings.lease)
+        self._loops = [DutyLoop(duty, parts.signals) for duty in duties]
+        for loop in self._loops:
+            loop.start()
+
+    async def stop(self) -> None:
+        """End them, then let another process lead at once."""
+        for loop in self._loops:
+            await loop.stop()
+        await self._leader.resign()
 
 
 def worker_count(settings: Settings) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import structlog
 
 from holdfast.runtime.service import Duty
+from holdfast.scheduler.leader import Leader, Led
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader, Topic
 
@@ -97,6 +98,7 @@ class RollUp:
         return self.every
 
 
-def all_duties(gateway: Gateway, reader: Reader, *, lease: float) -> list[Duty]:
-    """Everything that must happen by the clock, whoever runs it."""
-    return [Promote(gateway, reader), Rescue(gateway, lease), Expire(gateway), RollUp(gateway, reader)]
+def all_duties(gateway: Gateway, reader: Reader, leader: Leader, *, lease: float) -> list[Duty]:
+    """Everything that must happen by the clock, done while `leader` leads; `leader` itself is among them."""
+    duties = (Promote(gateway, reader), Rescue(gateway, lease), Expire(gateway), RollUp(gateway, reader))
+    return [leader, *(Led(duty, leader) for duty in duties)]

@@ -18,7 +18,6 @@ from holdfast.client.client import Client
 from holdfast.client.overview import Overview
 from holdfast.core.errors import HoldfastError, NotFound
 from holdfast.core.settings import Settings
-from holdfast.runtime.configure import database_url
 from holdfast.web.api.events import event_routes
 from holdfast.web.api.jobs import job_routes
 from holdfast.web.api.operations import Operations
@@ -39,16 +38,15 @@ API = "/api/v1"
 PROGRAMS = (f"{API}/", "/health/", "/openapi.json", "/live")
 """Addresses that answer every error with a problem, whoever asks."""
 
-STORES = {"sqlite": "SQLite"}
 
-
-def create_web_app(client: Client, overview: Overview, settings: Settings, *, version: str) -> FastAPI:
-    """The web app on an open store. `app.state.hub.farewell()` ends every stream that is watched; call it before the server
-    waits for its connections to end (`holdfast.web.server` does)."""
+def create_web_app(
+    client: Client, overview: Overview, settings: Settings, *, version: str, storage: str = ""
+) -> FastAPI:
+    """The web app on an open store, whose kind is shown as `storage`. `app.state.hub.farewell()` ends every stream that is
+    watched; call it before the server waits for its connections to end (`holdfast.web.server` does)."""
     hub = LiveHub(client, overview)
     operations = Operations(overview)
-    scheme = database_url(settings).partition(":")[0]
-    desk = make_desk(client, overview, settings, version=version, storage=STORES.get(scheme, scheme))
+    desk = make_desk(client, overview, settings, version=version, storage=storage)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:

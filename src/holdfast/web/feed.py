@@ -9,6 +9,7 @@ from typing import Any
 from holdfast.client.overview import Overview
 from holdfast.client.views import JobView
 from holdfast.core.errors import InvalidQuery
+from holdfast.core.query import may_match
 from holdfast.core.records import EventRecord
 from holdfast.runtime.clock import from_us
 from holdfast.web.api.search import Filter
@@ -77,13 +78,14 @@ class Feed(Watcher):
                 last[event.job] = event
         ids = frozenset(job for job, event in last.items() if event.kind != "removed")
         try:
-            jobs = tick.matching(ids, self._wanted, self._wanted.query(self._overview))
+            query = self._wanted.query(self._overview)
+            jobs = tick.matching(ids, self._wanted, query)
         except InvalidQuery:
             return []  # it could be read when the listener came; a time that lay in the future may not do so any more
         told: list[tuple[str, Message]] = []
         for job, event in sorted(last.items(), key=lambda item: item[1].seq):
             at = from_us(event.at).isoformat().replace("+00:00", "Z")
-            if event.kind == "removed":
+            if event.kind == "removed" and may_match(query.root, job, event.previous or ""):
                 told.append((job, message("removed", event.seq, {"id": job, "at": at})))
             elif job in jobs:
                 told.append((job, message("job", event.seq, _shown(jobs[job], at))))

@@ -54,6 +54,7 @@ class Fetcher:
         self._slots = slots
         self._ended: list[Settlement] = []
         self._sent: list[Settlement] = []
+        self._doubtful: set[tuple[int, int]] = set()
         self._exchanging = False
         self._claiming = True
         self._changed = asyncio.Event()
@@ -153,9 +154,21 @@ class Fetcher:
                 start(job)
         if ended and isinstance(answers[0], BaseException):
             self._sent, self._ended = [], ended + self._ended
-        elif ended and (lost := answers[0].count(LOST)):
-            self.lost += lost
-            log.warning("stale results were refused", jobs=lost)
+            self._doubtful |= {(s.seq, s.token) for s in ended}
+        elif ended:
+            self._count_lost(ended, answers[0])
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
+
+    def _count_lost(self, ended: list[Settlement], answers: list[str]) -> None:
+        """Tell of results that were refused. One that was sent before without an answer may have been stored then, and is
+        refused as its own repetition: that is no loss."""
+        lost = sum(
+            answer == LOST and (s.seq, s.token) not in self._doubtful
+            for s, answer in zip(ended, answers, strict=True)
+        )
+        self._doubtful -= {(s.seq, s.token) for s in ended}
+        if lost:
+            self.lost += lost
+            log.warning("stale results were refused", jobs=lost)

@@ -29,6 +29,7 @@ from holdfast.core.states import Verb
 from holdfast.runtime.signals import Signals
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader, Topic
+from holdfast.worker.clock import StoreClock
 from holdfast.worker.executors.loop import LoopExecutor
 from holdfast.worker.executors.process import ProcessExecutor
 from holdfast.worker.executors.protocol import Executor
@@ -41,6 +42,12 @@ from holdfast.worker.verdict import Judge
 WAKE_GAP = 0.002
 """Seconds between two reactions to signals: a storm of them costs at most 500 looks a second."""
 
+
+DRAINED = 86
+"""Exit code of a worker process that somebody has drained: it ended in order and is not to be replaced."""
+
+DRAIN_GAP = 0.5
+"""Seconds between two looks whether this worker is to drain, however many signals come."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -80,6 +87,8 @@ class WorkerProcess:
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._asked_to_stop = False
+        self._draining: asyncio.Task[None] | None = None
+        self._drain_seen_at = 0.0
         self.exit_code = 0
 
     async def run(self) -> int:
@@ -92,8 +101,9 @@ class WorkerProcess:
             "thread": threads,
             "process": ProcessExecutor(s.children, self._app, s),
         }
+        self._clock = StoreClock(self._reader.now)
         judge = Judge(
-            Retention(s.keep_succeeded, s.keep_failed, s.keep_cancelled), self._reader.now, random.random
+            Retention(s.keep_succeeded, s.keep_failed, s.keep_cancelled), self._clock, random.random
         )
         fetcher = self._fetcher = Fetcher(
             self._gateway, self._worker.id, self._pools(), s.queues, s.concurrency
@@ -102,6 +112,7 @@ class WorkerProcess:
             self._types, executors, courier, judge, fetcher.settle, cancel_grace=s.cancel_grace
         )
         await self._register()
+        await asyncio.to_thread(self._clock.measure)
         tasks = [
             asyncio.create_task(fetcher.run(runner.start), name="fetcher"),
             asyncio.create_task(self._hear_work(), name="work"),
@@ -112,6 +123,8 @@ class WorkerProcess:
             task.add_done_callback(self._part_ended)
         await self._stopping.wait()
         await self._wind_down()
+        if self._draining is not None:
+            tasks.append(self._draining)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -119,6 +132,7 @@ class WorkerProcess:
             await executor.close()
         if not self.exit_code:
             await self._gateway.acall("retire_worker", self._worker.id)
+            self.exit_code = DRAINED if self._draining else 0
         return self.exit_code
 
     def stop(self) -> None:
@@ -181,9 +195,11 @@ class WorkerProcess:
         listener = self._signals.listen((Topic.CONTROL,))
         try:
             while True:
-                await listener.wait_async(self._settings.poll_interval)
+                heard = await listener.wait_async(self._settings.poll_interval)
                 if self._runner.active:
                     await self._look_for_requests()
+                if heard:
+                    await self._look_whether_drained()
                 if self._threads.abandoned and not self._stopping.is_set():
                     log.warning(
                         "a thread cannot be ended; the worker is renewed when its other jobs are done"
@@ -199,12 +215,35 @@ class WorkerProcess:
         except StorageUnavailable as error:
             log.warning("requests cannot be read, the store does not answer", error=str(error))
 
+    async def _look_whether_drained(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._draining or self._stopping.is_set() or now - self._drain_seen_at < DRAIN_GAP:
+            return
+        self._drain_seen_at = now
+        try:
+            mine = [w.state for w in await asyncio.to_thread(self._reader.workers) if w.id == self._worker.id]
+        except StorageUnavailable as error:
+            log.warning("cannot see whether to drain, the store does not answer", error=str(error))
+            return
+        if mine == ["draining"]:
+            log.info("this worker is drained: it claims no more and ends with its last job")
+            self._draining = asyncio.create_task(self._drain(), name="drain")
+
+    async def _drain(self) -> None:
+        """Let every job end in its own time; whoever is in a hurry stops the process."""
+        self._fetcher.stop_claiming()
+        while not self._fetcher.idle:  # noqa: ASYNC110 - an event would cost every job
+            await asyncio.sleep(0.05)
+        self._stopping.set()
+
     async def _reconcile(self) -> None:
         """Give back jobs that the store says are here and that nobody here knows: a claim whose answer was lost."""
         strangers: set[tuple[int, int]] = set()
         while True:
             await asyncio.sleep(self._settings.heartbeat_interval)
+            await self._look_whether_drained()
             try:
+                await asyncio.to_thread(self._clock.measure)
                 held = await asyncio.to_thread(self._reader.held, self._worker.id)
                 unknown = {
                     (s, t) for s, t in held if s not in self._runner.active and not self._fetcher.holds(s)

@@ -25,7 +25,7 @@ from holdfast.core.settings import Settings
 from holdfast.runtime.clock import new_worker_id
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader
-from holdfast.worker.process import Orders
+from holdfast.worker.process import DRAINED, Orders
 
 UNRESPONSIVE_AFTER = 5.0
 """Seconds after the end of its own grace in which a worker process must have acted on a cancel or a time limit."""
@@ -66,7 +66,8 @@ class Child:
 
 
 class Supervisor:
-    """Keeps `count` worker processes running. `run` returns after `stop`."""
+    """Keeps `count` worker processes running, except those that somebody drains. `run` returns after `stop`, or when none is
+    left."""
 
     def __init__(
         self,
@@ -98,7 +99,7 @@ class Supervisor:
         return list(self._children)
 
     async def run(self) -> None:
-        """Until `stop`, and then until every worker process has ended."""
+        """Until `stop`, and then until every worker process has ended; or until all of them have been drained."""
         # a part that fails ends all: a supervisor that does not beat is none
         async with asyncio.TaskGroup() as parts:
             rounds = [parts.create_task(self._beat()), parts.create_task(self._watch())]
@@ -133,6 +134,9 @@ class Supervisor:
             await self._bury(child, code)
             if self._stopping.is_set():
                 return
+            if code == DRAINED and await self._retired(child):
+                log.info("a worker was drained, it is not replaced", worker=child.worker)
+                return
             # a worker that cannot come up must not be tried in a hot loop; one that stood and was killed is replaced at once
             pause = 0.0 if child.stood else min(LONGEST_PAUSE, max(0.5, pause * 2))
             log.warning(
@@ -166,6 +170,14 @@ class Supervisor:
             log.warning(
                 "jobs of a dead worker wait for the lease, the store does not answer", error=str(error)
             )
+
+    async def _retired(self, child: Child) -> bool:
+        """Whether it ended in order: its row is gone. The exit code alone may be the doing of a job."""
+        try:
+            known = {record.id for record in await asyncio.to_thread(self._reader.workers)}
+        except StorageUnavailable:
+            return True  # it said so after the store had taken its leave
+        return child.worker not in known
 
     async def _beat(self) -> None:
         while True:

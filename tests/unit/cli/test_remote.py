@@ -174,6 +174,18 @@ def test_queues_are_paused_through_a_server(terminal: Terminal, url: str) -> Non
     assert terminal("queue", "resume", "a b/c", "--url", url, "--fields", "state").out == "open\n"
 
 
+def test_workers_are_drained_through_a_server(terminal: Terminal, hands: Hands, url: str) -> None:
+    drain = ("worker", "drain", "--url", url)
+    assert terminal(*drain, "here", "--fields", "id,state").out == "w1\tdraining\n"
+    assert terminal(*drain, "w1", "--fields", "state").out == "draining\n"
+    assert terminal(*drain, "nobody").code == 3
+    waited = terminal(*drain, "w1", "--wait", "--timeout", "0.1s")
+    assert (waited.code, "go on draining" in waited.err) == (124, True)
+    hands.gateway.call("sweep", ["w1"])
+    again = terminal(*drain, "w1", "--wait")
+    assert (again.code, "is lost" in again.err) == (0, True)
+
+
 def test_waiting_through_a_server_hears_the_end(terminal: Terminal, hands: Hands, url: str) -> None:
     job_id = hands.add()
     threading.Timer(0.5, lambda: hands.app.handle(job_id).cancel()).start()
@@ -184,7 +196,9 @@ def test_the_doctor_of_a_server(terminal: Terminal, url: str) -> None:
     done = terminal("doctor", "--url", url, "--json")
     assert done.code == 0
     assert {
-        one["name"]: one["result"] for one in done.json["items"] if one["name"] != "workers"
+        one["name"]: one["result"]
+        for one in done.json["items"]
+        if one["name"] not in ("workers", "scheduler")
     } == dict.fromkeys(("reachable", "ready", "clock", "stream"), "good")
 
 

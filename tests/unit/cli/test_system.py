@@ -130,6 +130,21 @@ def test_the_doctor_finds_a_sound_installation_sound(terminal: Terminal, hands: 
     }
 
 
+def test_a_store_that_has_moved_says_where_to(terminal: Terminal, hands: Hands, tmp_path: Path) -> None:
+    assert terminal("db", "copy").code == 2
+    order = ("db", "copy", "--to", f"sqlite:///{tmp_path}/new.db", "--wait", "0.1s", "--json")
+    assert terminal(*order).code == 124, "a worker that does not end"
+    moved = terminal(*order, "--give-back")
+    assert moved.code == 0, moved.err
+    assert moved.json["target"] == f"{tmp_path}/new.db"
+    [finding] = [one for one in terminal("doctor", "--json").json["items"] if one["name"] == "writing"]
+    assert finding["result"] == "bad"
+    assert f"has moved to {tmp_path}/new.db" in finding["found"]
+    assert terminal("queue", "pause", "default").code == 69
+    assert terminal("db", "copy", "--abort").code == 5
+    assert terminal("db", "copy", "--to", f"sqlite:///{tmp_path}/third.db").code == 5
+
+
 def test_the_doctor_makes_no_database(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal("doctor").code == 0
     assert not (tmp_path / ".holdfast").exists()
@@ -165,5 +180,7 @@ def test_top_is_one_document(terminal: Terminal, hands: Hands) -> None:
     assert [worker["id"] for worker in frame["workers"]] == ["w1"]
 
 
-def test_openapi_names_the_routes(terminal: Terminal) -> None:
+def test_openapi_names_the_routes_and_touches_no_disk(terminal: Terminal, tmp_path: Path) -> None:
+    before = set(tmp_path.iterdir())
     assert "/api/v1/jobs" in json.loads(terminal("openapi").out)["paths"]
+    assert set(tmp_path.iterdir()) == before

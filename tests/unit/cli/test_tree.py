@@ -91,6 +91,7 @@ DOES_THE_SAME = {
     "POST /queues/{name}/pause": "queue pause",
     "POST /queues/{name}/resume": "queue resume",
     "GET /workers": "worker list",
+    "POST /workers/{worker_id}/drain": "worker drain",
     "GET /events": "job watch",
     **{
         f"POST /jobs/{{job_id}}/{action}": f"job {action}" for action in Action if action is not Action.DELETE

@@ -28,6 +28,34 @@ def check(answer: httpx.Response, status: int) -> dict[str, Any]:
     return body
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "says"),
+    [
+        ("jobs?stat=failed", "stat", "'state' is meant"),
+        ("jobs?state=failed&Limit=5", "Limit", "'limit' is meant"),
+        ("jobs/count?limit=5", "limit", "it takes owner, q, queue, state, tag, type"),
+        ("jobs/none?q=x", "q", "it takes none"),
+        ("jobs/none/logs?afer=1", "afer", "'after' is meant"),
+        ("events?tags=eu", "tags", "'tag' is meant"),
+        ("stats?x=1", "x", "it takes none"),
+        ("queues?" + "x" * 4_000, "x" * 100 + "…", "it takes none"),
+    ],
+)
+def test_a_parameter_that_is_not_known_is_refused(
+    http: httpx.Client, path: str, name: str, says: str
+) -> None:
+    body = check(http.get(f"/api/v1/{path}"), 422)
+    [problem] = body["errors"]
+    assert problem["loc"] == [name]
+    assert says in problem["msg"]
+
+
+def test_every_parameter_that_is_not_known_is_named(http: httpx.Client) -> None:
+    body = check(http.get("/api/v1/jobs?a=1&b=2&state=failed&a=3"), 422)
+    assert [problem["loc"] for problem in body["errors"]] == [["a"], ["b"]]
+    assert check(http.post("/api/v1/jobs?dry_run=1", json={"type": "count_to"}), 422)["code"] == "invalid"
+
+
 BODIES: list[tuple[str, int, list[Any] | None]] = [
     ("", 422, ["body"]),
     ("{", 400, ["body", 1]),

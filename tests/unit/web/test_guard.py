@@ -36,6 +36,7 @@ def routes(lab: Lab) -> list[tuple[str, str]]:
                     "{name:path}",
                     "{job_id}",
                     "{operation_id}",
+                    "{worker_id}",
                     "{name}",
                     "{action}",
                 ):

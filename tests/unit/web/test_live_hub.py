@@ -280,3 +280,20 @@ async def test_what_a_listener_has_seen_elsewhere_is_not_told_again(lab: Lab, hu
             await come_true(lambda: second.seq == newest)
             assert [message.seq for message in second.flush()] == [newest]
     hub.stop()
+
+
+async def test_a_removed_job_is_told_to_those_who_may_have_seen_it(lab: Lab, hub: LiveHub) -> None:
+    """Of a job that is gone its id and last state are known, so a search for another state does not hear of it."""
+    overview = lab.parts.overview
+    [job] = lab.add()
+    await asyncio.to_thread(lab.client.act, job, Action.CANCEL)
+    asked = ("", "state:cancelled", "tag:eu", "state:failed", "-state:cancelled")
+    async with reading(hub, *(Feed(filter_of(q), overview, None) for q in asked)) as heard:
+        await asyncio.to_thread(lab.client.delete, job)
+        [other] = await asyncio.to_thread(lab.add)
+        await come_true(lambda: any(message.data.count(other) for message in heard[0]))
+        assert [any(message.event == "removed" for message in one) for one in heard] == [
+            *(True, True, True),
+            *(False, False),
+        ]
+    hub.stop()

@@ -36,6 +36,7 @@ GET /queues
 POST /queues/{name}/pause
 POST /queues/{name}/resume
 GET /workers
+POST /workers/{worker_id}/drain
 GET /events
 """.splitlines()
 
@@ -120,4 +121,10 @@ def test_the_docs_page_needs_nothing_from_elsewhere(http: httpx.Client) -> None:
         assert link.startswith("/")
         assert http.get(link).status_code == 200, link
     assert "style=" not in page.text
+    head = http.head("/docs")
+    assert (head.status_code, head.content, head.headers["content-type"]) == (
+        200,
+        b"",
+        "text/html; charset=utf-8",
+    )
     assert not re.search(r"<script(?![^>]*src=)", page.text)

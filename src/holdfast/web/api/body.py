@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from holdfast.core.errors import InvalidInput, Problem
 from holdfast.core.limits import MAX_DEPTH, check_text
+from holdfast.web.api.parameters import names_of, refuse_unknown
 from holdfast.web.errors import Malformed, WrongMediaType
 
 READ_AT_ONCE = 64 * 1024
@@ -21,15 +22,15 @@ READ_AT_ONCE = 64 * 1024
 
 
 class StrictRoute(APIRoute):
-    """A route whose JSON body has passed `read_json` when its function is called."""
+    """A route that takes no unknown parameter, and whose JSON body has passed `read_json` when its function is called."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
-        if self.body_field is None:
-            return answer
+        known, has_body = names_of(self.dependant), self.body_field is not None
 
         async def strict(request: Request) -> Response:
-            raw = await request.body()
+            refuse_unknown(request.query_params, known)
+            raw = await request.body() if has_body else b""
             if not raw:
                 return await answer(request)
             media = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -14,18 +14,21 @@ from starlette.responses import Response
 
 from holdfast.client.overview import Overview
 from holdfast.core.errors import HoldfastError, InvalidInput, Problem
+from holdfast.web.api.body import StrictRoute
+from holdfast.web.api.parameters import refuse_unknown
 from holdfast.web.api.search import Filter, filter_of
 from holdfast.web.errors import problem_of
 from holdfast.web.feed import Feed
 from holdfast.web.live import LiveHub
 from holdfast.web.stream import BLOCKED, EventStream, either
 
+FIELDS = ("state", "type", "queue", "owner", "tag")
 Filtered = Annotated[Filter, Depends(filter_of)]
 
 
 def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
     """The event stream, in both dresses."""
-    router = APIRouter(tags=["events"])
+    router = APIRouter(tags=["events"], route_class=StrictRoute)
 
     @router.get(
         "/events",
@@ -45,7 +48,8 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
         """Committed changes of the jobs that match, as server-sent events, from now on or from the last one seen.
 
         `job`: `{id, type, queue, owner, tags, state, reason, requested, progress, at}`, the job as it is after the change;
-        changes that come together are told once. `removed`: `{id, at}`. `resync`: something could not be told; ask for what
+        changes that come together are told once. `removed`: `{id, at}`; of a job that is gone only its id and last state are
+        known, so all are told that may have matched. `resync`: something could not be told; ask for what
         you need again. `bye`: the server stops. Every event has an `id` to resume from.
         """
         return EventStream(hub, Feed(filter, overview, _seq(last_event_id or after)))
@@ -54,7 +58,8 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
     async def socket(websocket: WebSocket) -> None:
         asked = websocket.query_params
         try:
-            lists = (asked.getlist(name) for name in ("state", "type", "queue", "owner", "tag"))
+            refuse_unknown(asked, ("q", *FIELDS, "last_event_id"))
+            lists = (asked.getlist(name) for name in FIELDS)
             wanted = filter_of(asked.get("q", ""), *lists)
             feed = Feed(wanted, overview, _seq(asked.get("last_event_id")))
             async with hub.watching(feed):

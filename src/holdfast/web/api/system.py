@@ -101,6 +101,12 @@ def system_routes(client: Client, overview: Overview) -> APIRouter:
         """Every worker process; `pid` is that of the process which runs the jobs."""
         return WorkerList(items=overview.workers())
 
+    @router.post("/workers/{worker_id}/drain", summary="Drain a worker")
+    def drain_worker(worker_id: str) -> WorkerView:
+        """Let a worker process claim nothing more. It ends with its last job, and no other one is started in its place; a
+        `holdfast worker` whose processes are all drained ends with exit code 0."""
+        return overview.drain_worker(worker_id)
+
     return router
 
 

@@ -101,11 +101,16 @@ class WorkerLine:
     word: str
     old: bool
     queues_text: str
+    types_text: str
     href: str
 
     @property
     def name(self) -> str:
         return self.worker.name or self.worker.host
+
+    @property
+    def jobs_left(self) -> str:
+        return words(self.worker.busy, "job")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.worker, name)
@@ -117,6 +122,8 @@ class WorkersPage:
 
     heading: str
     lede: str
+    nobody_keeps_time: bool = False
+    scheduler: str = ""
     workers: list[WorkerLine] = field(default_factory=list[WorkerLine])
     versions: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     jobs: list[Shown] = field(default_factory=list[Shown])
@@ -139,7 +146,8 @@ def workers_page(desk: Desk, view: View) -> WorkersPage:
     versions = Counter(worker.version for worker in alive)
     newest = max((worker.started_at, worker.version) for worker in alive)[1] if alive else ""
     running = desk.overview.search(desk.overview.query("state:processing"), sort="-created", limit=20)
-    count = desk.stats().states.get("processing", 0)
+    stats = desk.stats()
+    count = stats.states.get("processing", 0)
     if not alive:
         heading = "No worker is alive"
     elif len(alive) == len(workers):
@@ -155,7 +163,10 @@ def workers_page(desk: Desk, view: View) -> WorkersPage:
             worker,
             *_WORKER_LOOKS.get(worker.state, _WORKER_LOOKS["live"]),
             len(versions) > 1 and worker.version != newest,
-            ", ".join(worker.queues) if worker.queues else "all queues",
+            f"{'queue' if len(worker.queues) == 1 else 'queues'} {', '.join(worker.queues)}"
+            if worker.queues
+            else "all queues",
+            words(len(worker.types), "type"),
             view.url("jobs", q=term("worker", worker.id)),
         )
         for worker in workers
@@ -163,6 +174,8 @@ def workers_page(desk: Desk, view: View) -> WorkersPage:
     return WorkersPage(
         heading,
         lede,
+        bool(alive) and stats.scheduler is None,
+        (stats.scheduler or "").rpartition(":")[0],
         lines,
         sorted(versions.items()) if len(versions) > 1 else [],
         shown_all(running.items),
@@ -177,6 +190,8 @@ class TypeLine:
     type: TypeView
     href: str
     queue_href: str
+    waiting: int = 0
+    """Jobs of a type that no live worker knows."""
 
     @property
     def unknown(self) -> bool:
@@ -194,6 +209,10 @@ class TypeLine:
         return getattr(self.type, name)
 
 
+def _waiting(desk: Desk, name: str) -> int:
+    return desk.overview.count(desk.overview.query(f"state:enqueued {term('type', name)}")).count
+
+
 @dataclass(slots=True)
 class TypesPage:
     """All that the types page shows."""
@@ -203,10 +222,13 @@ class TypesPage:
     types: list[TypeLine] = field(default_factory=list[TypeLine])
 
 
-def type_line(type_: TypeView, view: View) -> TypeLine:
+def type_line(type_: TypeView, view: View, waiting: int = 0) -> TypeLine:
     """A job type with its links."""
     return TypeLine(
-        type_, view.url("jobs", q=term("type", type_.name)), view.url("jobs", q=term("queue", type_.queue))
+        type_,
+        view.url("jobs", q=term("type", type_.name)),
+        view.url("jobs", q=term("queue", type_.queue)),
+        waiting,
     )
 
 
@@ -215,7 +237,7 @@ def types_page(desk: Desk, view: View, find: str) -> TypesPage:
     every = desk.overview.types()
     asked = find.lower().split()
     lines = [
-        type_line(one, view)
+        type_line(one, view, 0 if one.workers else _waiting(desk, one.name))
         for one in every
         if all(word in f"{one.name} {one.queue} {one.doc}".lower() for word in asked)
     ]

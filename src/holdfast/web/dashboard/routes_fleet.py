@@ -100,6 +100,30 @@ def add_fleet_routes(router: APIRouter, desk: Desk) -> None:
         frame = frame_of(desk, request)
         return frame.render("workers.html", "workers", page=workers_page(desk, frame.view))
 
+    @router.get("/workers/{worker_id}/drain")
+    def ask_drain(request: Request, worker_id: str) -> Response:
+        frame = frame_of(desk, request)
+        worker = desk.overview.worker(worker_id)
+        name = worker.name or worker.host
+        left = words(worker.busy, "job runs", "jobs run")
+        ask = Ask(
+            f"Drain {name}?",
+            frame.view.url("workers", worker_id, "drain"),
+            "Drain worker",
+            "Keep working",
+            frame.view.url("workers"),
+            f"It claims nothing more. {left} on it to the end, then its process ends, and no other one is started in its "
+            "place. This cannot be taken back: start the worker again.",
+        )
+        return frame.render("confirm.html", "workers", ask=ask)
+
+    @router.post("/workers/{worker_id}/drain")
+    def drain(request: Request, worker_id: str) -> Response:
+        frame = frame_of(desk, request)
+        worker = desk.overview.drain_worker(worker_id)
+        left = words(worker.busy, "job")
+        return frame.done(frame.view.url("workers"), f"Draining {worker.name or worker.host}: {left} left.")
+
     @router.get("/help")
     def help_(request: Request) -> Response:
         frame = frame_of(desk, request)

@@ -257,8 +257,8 @@ def _example(desk: Desk) -> dict[str, str]:
     if local is None:
         return {"module": "your_module", "name": "count_to"}
     return {
-        "module": local.function.__module__,
-        "name": local.name if local.name.isidentifier() else local.function.__name__,
+        "module": local.source.__module__,
+        "name": local.name if local.name.isidentifier() else local.source.__name__,
     }
 
 

@@ -247,16 +247,12 @@ async function arrived(count) {
 
 export function startTable() {
   asks((query) => {
-    const table = byId("table");
-    if (!table) {
-      if (byId("filter")) query.set("q", byId("bulk") ? "" : new URL(location.href).searchParams.get("q") || "");
-      return;
-    }
-    query.set("ids", rows().map((row) => row.dataset.id).join(","));
-    query.set("q", table.dataset.q || "");
+    const list = byId("list");
+    if (!list) return;
+    if (rows().length) query.set("ids", rows().map((row) => row.dataset.id).join(","));
+    query.set("q", list.dataset.q || "");
     if (fresh) query.set("new", String(fresh));
-    const state = new URL(location.href).searchParams.get("state");
-    if (state) query.set("state", state);
+    if (list.dataset.tab) query.set("state", list.dataset.tab);
   });
   takes("rows", take);
   if (!byId("list")) return;

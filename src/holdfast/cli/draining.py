@@ -1,0 +1,85 @@
+"""This exists so that a deploy can take workers out of service by name and wait until they have ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from holdfast.cli.answers import WORKERS
+from holdfast.cli.desk import Desk
+from holdfast.cli.exits import Exit, Trouble
+from holdfast.cli.output import Writer, say
+from holdfast.cli.waiting import LOOK_AGAIN, Patience, lasting
+from holdfast.client.views import WorkerView
+from holdfast.core.errors import NotFound, StorageUnavailable
+
+
+def drain_all(desk: Desk, writer: Writer, names: Sequence[str], *, wait: bool, deadline: float | None) -> int:
+    """Drain the workers that are named, write them as they are then, and answer the exit code. `wait`: until they have
+    ended; FAILED when one of them was lost on the way."""
+    drained: list[WorkerView] = []
+    for worker in _chosen(desk.workers(), names):
+        if worker.state == "lost":
+            say(f"{worker.name or worker.id} is lost; there is nothing to drain.")
+        else:
+            drained.append(desk.drain_worker(worker.id))
+    writer.many(drained, WORKERS)
+    return wait_until_ended(desk, drained, deadline) if wait else Exit.DONE
+
+
+def _chosen(workers: Sequence[WorkerView], names: Sequence[str]) -> list[WorkerView]:
+    """The workers that are meant; one that is lost only by its id. Raises NotFound for a name that means none."""
+    chosen: dict[str, WorkerView] = {}
+    for name in names:
+        found = [
+            worker
+            for worker in workers
+            if name == worker.id or (worker.state != "lost" and name in (worker.name, worker.host))
+        ]
+        if not found:
+            raise NotFound(f"There is no worker {name[:60]!r}; see: holdfast worker list")
+        chosen |= {worker.id: worker for worker in found}
+    return list(chosen.values())
+
+
+def wait_until_ended(desk: Desk, workers: Sequence[WorkerView], deadline: float | None) -> int:
+    """Wait for workers that drain, and say of each how it ended; answers the exit code: FAILED when one was lost, TIMEOUT
+    when `deadline` came first."""
+    waiting = {worker.id: worker for worker in workers}
+    patience, lost = Patience(), False
+    with desk.listen("") as bell:
+        while waiting:
+            known = _look(desk, patience)
+            for worker in list(waiting.values()):
+                now = worker if known is None else known.get(worker.id)
+                if now is None:
+                    say(f"{worker.name or worker.id} has ended.")
+                elif now.state == "lost":
+                    lost = True
+                    say(f"{worker.name or worker.id} was lost; its jobs are given back.")
+                else:
+                    waiting[worker.id] = now
+                    continue
+                del waiting[worker.id]
+            if not waiting:
+                break
+            if deadline is not None and time.monotonic() >= deadline:
+                left = sum(worker.busy for worker in waiting.values())
+                say(
+                    f"Not ended in time: {len(waiting)} of the workers, with {left} jobs; they go on draining."
+                )
+                return Exit.TIMEOUT
+            bell.wait(LOOK_AGAIN if deadline is None else min(LOOK_AGAIN, deadline - time.monotonic()))
+    return Exit.FAILED if lost else Exit.DONE
+
+
+def _look(desk: Desk, patience: Patience) -> dict[str, WorkerView] | None:
+    try:
+        known = {worker.id: worker for worker in desk.workers()}
+    except (Trouble, StorageUnavailable) as error:
+        if not lasting(error):
+            raise
+        patience.failed(error)
+        return None
+    patience.answered()
+    return known

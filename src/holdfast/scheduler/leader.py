@@ -1,0 +1,113 @@
+"""This exists so that of all schedulers of a fleet one does what happens by the clock, and another one soon after its
+death.
+
+To have a leader saves work; it is not what keeps the facts right. A leader that stood still for longer than its lease may
+go on with the call it was about to make, so every duty is guarded by itself (the kit has a rule with two leaders).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+
+from holdfast.core.errors import StorageUnavailable
+from holdfast.runtime.service import Duty
+from holdfast.storage.gateway import Gateway
+from holdfast.storage.protocol import Topic
+
+ROLE: Final = "clock"
+"""The one role there is: promotion, rescue, retention, sums."""
+
+LONGEST_LEASE = 10.0
+TRUST = 0.75
+"""Part of the lease for which the leader believes in it: its clock and the store's need not go alike."""
+
+LEAST_GAP = 0.25
+"""Seconds between two tries to lead, however often somebody resigns or a person asks something of a job."""
+
+log = structlog.get_logger("holdfast.scheduler")
+
+
+def lease_of(worker_lease: float) -> float:
+    """Seconds of the leader lease: never longer than that of a worker, so that a rescue does not wait for a leader."""
+    return min(LONGEST_LEASE, worker_lease)
+
+
+class Leader:
+    """The duty to lead, or to be ready for it. `holder` is this process, under a name that no other one ever has."""
+
+    name = "lead"
+    topics: Sequence[Topic] = (Topic.CONTROL,)
+
+    def __init__(
+        self, gateway: Gateway, holder: str, lease: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._gateway = gateway
+        self._holder = holder
+        self._lease = lease
+        self._clock = clock
+        self._term: int | None = None
+        self._trusted_until = 0.0
+        self._last_try = float("-inf")
+        self._gained = asyncio.Event()
+
+    @property
+    def leads(self) -> bool:
+        """Whether the clock duties are this process's to do, by its own clock: earlier than the store, never later."""
+        return self._term is not None and self._clock() < self._trusted_until
+
+    async def run_once(self) -> float:
+        now = self._clock()
+        wait = self._last_try + (self._lease / 4 if self.leads else LEAST_GAP) - now
+        if wait > 0:
+            return wait
+        self._last_try = now
+        term: int | None = await self._gateway.acall("lead", ROLE, self._holder, lease=self._lease)
+        if term != self._term:
+            self._tell(term)
+        self._term = term
+        if term is None:
+            return min(2.0, self._lease / 5)
+        self._trusted_until = now + TRUST * self._lease
+        self._gained.set()
+        return self._lease / 4
+
+    async def leading(self) -> None:
+        """Wait until this process leads."""
+        while not self.leads:
+            self._gained.clear()
+            await self._gained.wait()
+
+    async def resign(self) -> None:
+        """Let the next one lead at once. Only after the duties have stopped."""
+        if self._term is None:
+            return
+        self._term = None
+        try:
+            await self._gateway.acall("resign", ROLE, self._holder)
+        except StorageUnavailable as error:
+            log.warning("the next leader waits for the end of the lease", error=str(error))
+
+    def _tell(self, term: int | None) -> None:
+        if term is None:
+            log.warning("another scheduler leads now, this one stands by", term=self._term)
+        else:
+            log.info("leads what happens by the clock", term=term, holder=self._holder)
+
+
+class Led:
+    """A duty that is done by the leader only."""
+
+    def __init__(self, duty: Duty, leader: Leader) -> None:
+        self.name = duty.name
+        self.topics = duty.topics
+        self._duty = duty
+        self._leader = leader
+
+    async def run_once(self) -> float:
+        await self._leader.leading()
+        return await self._duty.run_once()

@@ -1,0 +1,139 @@
+"""One process leads at a time, by a clock that it trusts for less than its lease."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from holdfast.scheduler.leader import LEAST_GAP, ROLE, TRUST, Leader, Led, lease_of
+from holdfast.storage.gateway import Gateway
+from holdfast.storage.sqlite import SqliteStore
+from holdfast.testing import FakeClock
+
+LEASE = 8.0
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Counting:
+    """A duty that counts how often it is done."""
+
+    name = "count"
+    topics = ()
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    async def run_once(self) -> float:
+        self.done += 1
+        return 1.0
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, clock: FakeClock) -> Generator[Gateway]:
+    store = SqliteStore(tmp_path / "leader.db", clock=clock, lease_clock=clock)
+    store.open()
+    gateway = Gateway(store, lambda topics: None)
+    yield gateway
+    gateway.close()
+    store.close()
+
+
+def leader(gateway: Gateway, clock: FakeClock, holder: str = "a") -> Leader:
+    return Leader(gateway, holder, LEASE, lambda: clock() / 1_000_000)
+
+
+async def test_the_first_one_leads_and_the_second_stands_by(gateway: Gateway, clock: FakeClock) -> None:
+    first, second = leader(gateway, clock), leader(gateway, clock, "b")
+    assert await first.run_once() == LEASE / 4
+    assert await second.run_once() == LEASE / 5
+    assert (first.leads, second.leads) == (True, False)
+    await first.resign()
+    clock.advance(LEAST_GAP)
+    await second.run_once()
+    assert (first.leads, second.leads) == (False, True)
+
+
+async def test_it_stops_believing_before_the_lease_ends(gateway: Gateway, clock: FakeClock) -> None:
+    first, second = leader(gateway, clock), leader(gateway, clock, "b")
+    await first.run_once()
+    clock.advance(TRUST * LEASE)
+    assert not first.leads
+    await second.run_once()
+    assert not second.leads, "nobody leads for a moment: two never do"
+    clock.advance(LEASE)
+    await second.run_once()
+    await first.run_once()
+    assert (first.leads, second.leads) == (False, True)
+
+
+async def test_a_storm_of_wake_ups_asks_the_store_four_times_a_second(
+    gateway: Gateway, clock: FakeClock
+) -> None:
+    standing, asked = leader(gateway, clock, "b"), 0
+    await leader(gateway, clock).run_once()
+    call = gateway.acall
+
+    async def counted(*args: object, **kwargs: object) -> object:
+        nonlocal asked
+        asked += 1
+        return await call(*args, **kwargs)  # type: ignore[arg-type]
+
+    gateway.acall = counted  # type: ignore[method-assign]
+    for _ in range(100):
+        await standing.run_once()
+        clock.advance(0.01)
+    assert asked == 4
+
+
+async def test_a_duty_waits_until_it_is_led(gateway: Gateway, clock: FakeClock) -> None:
+    duty, mine = Counting(), leader(gateway, clock, "b")
+    other = leader(gateway, clock)
+    await other.run_once()
+    await mine.run_once()
+    led = asyncio.create_task(Led(duty, mine).run_once())
+    await asyncio.sleep(0)
+    assert duty.done == 0
+    await other.resign()
+    clock.advance(LEAST_GAP)
+    await mine.run_once()
+    assert await led == 1.0
+    assert duty.done == 1
+
+
+async def test_who_leads_no_longer_does_nothing_more(gateway: Gateway, clock: FakeClock) -> None:
+    duty, mine = Counting(), leader(gateway, clock)
+    await mine.run_once()
+    await Led(duty, mine).run_once()
+    clock.advance(LEASE)
+    waiting = asyncio.create_task(Led(duty, mine).run_once())
+    await asyncio.sleep(0)
+    assert duty.done == 1
+    waiting.cancel()
+
+
+async def test_resigning_twice_or_before_it_led_is_harmless(gateway: Gateway, clock: FakeClock) -> None:
+    mine = leader(gateway, clock)
+    await mine.resign()
+    await mine.run_once()
+    await mine.resign()
+    await mine.resign()
+    assert gateway.call("lead", ROLE, "b", lease=LEASE) == 2
+
+
+async def test_a_rescue_never_waits_for_a_leader_longer_than_for_a_worker() -> None:
+    assert lease_of(3.0) == 3.0
+    assert lease_of(30.0) == 10.0
