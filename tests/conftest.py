@@ -7,12 +7,17 @@ are listed with their reasons at the end of the run.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+pytest_plugins = [
+    "holdfast.testing.conformance.report"
+]  # what a store author is told is told of our stores too
 
 REQUIRE_ALL = os.environ.get("HOLDFAST_REQUIRE_ALL") == "1"
 # What `make test` itself says to the suite; every other HOLDFAST_* is the caller's, and is taken away.
@@ -27,6 +32,9 @@ settings.load_profile("holdfast")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[NOT_RUN] = {}
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # a shell that starts the suite in the background lets it, and all programs it starts, ignore Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith("HOLDFAST_")]:
         if not name.startswith(OF_THE_SUITE):
             del os.environ[name]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
+from typing import Any
 
 from tests.guards.test_floors import imports
 from tests.guards.tree import ROOT, modules, shown
 
 # The name to import, where it is not the name of the distribution.
-IMPORTED_AS = {"python-multipart": "python_multipart"}
+IMPORTED_AS = {"python-multipart": "python_multipart", "nats-py": "nats"}
 # Declared for a library that loads them by itself, or gives them to us under its own name.
 LOADED_BY = {
     "httptools": "uvicorn, for HTTP",
@@ -21,8 +22,21 @@ GIVEN_BY = {"starlette": "fastapi", "pydantic_core": "pydantic", "click": "typer
 
 
 def declared() -> list[str]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = [re.match(r"[\w.-]+", text) for text in project["dependencies"]]
+    """What every installation brings."""
+    return _names(_project()["dependencies"])
+
+
+def extras() -> list[str]:
+    """What only those bring that ask for it."""
+    return [name for group in _project()["optional-dependencies"].values() for name in _names(group)]
+
+
+def _project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def _names(requirements: list[str]) -> list[str]:
+    names = [re.match(r"[\w.-]+", text) for text in requirements]
     return [name.group().lower() for name in names if name]
 
 
@@ -46,7 +60,7 @@ def test_what_is_declared_is_used() -> None:
 
 
 def test_what_is_used_is_declared() -> None:
-    known = {IMPORTED_AS.get(name, name) for name in declared()}
+    known = {IMPORTED_AS.get(name, name) for name in (*declared(), *extras())}
     strangers = {name: place for name, place in used().items() if GIVEN_BY.get(name, name) not in known}
     assert not strangers
 

@@ -35,8 +35,8 @@ PUBLIC = {
 
 # The names of the contract with the people who write jobs; each class has at least these.
 CONTRACT = {
-    "Holdfast": {"job", "enqueue", "enqueue_async", "enqueue_many"},
-    "Job": {"enqueue", "enqueue_async", "enqueue_many", "options"},
+    "Holdfast": {"job", "enqueue", "enqueue_async", "enqueue_many", "enqueue_many_async"},
+    "Job": {"enqueue", "enqueue_async", "enqueue_many", "enqueue_many_async", "options"},
     "JobContext": {
         *(
             "id",

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +24,8 @@ from tests.system.jobs.app import make_app
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
-COMMAND = (sys.executable, "-m", "holdfast", "worker", "--app", "tests.system.jobs.app:app")
+HOLDFAST = (sys.executable, "-m", "holdfast")
+APP = ("--app", "tests.system.jobs.app:app")
 FOLDER = "HOLDFAST_TEST_FOLDER"
 """Where jobs leave their effects and find their barriers; also the mark by which the processes of a fleet are known."""
 
@@ -46,9 +48,10 @@ def until(fact: Callable[[], T], what: str, *, within: float = PATIENCE, every: 
 
 
 class Supervisor:
-    """One `holdfast worker` process, leader of a process group of its own."""
+    """One `holdfast worker` process (or `scheduler`, or `web`), leader of a process group of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, role: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.role = role
         self.process = process
         self.pid = process.pid
         self.log = log
@@ -87,13 +90,26 @@ class Fleet:
             "stop_grace": 5,
         }
         self.settings = {**defaults, "data_dir": self.data_dir, **settings}
-        self.app = make_app(data_dir=str(self.data_dir))
+        place = {
+            name: str(self.settings[name]) for name in ("data_dir", "database_url") if name in self.settings
+        }
+        self.app = make_app(**place)
         self.supervisors: list[Supervisor] = []
 
     # -- processes --------------------------------------------------------------------------------------------------------
 
-    def start(self, *, ready: bool = True, **settings: object) -> Supervisor:
-        """Start a supervisor; `ready`: wait until its workers are registered."""
+    def start(
+        self,
+        role: str = "worker",
+        *,
+        ready: bool = True,
+        host: str = "",
+        behind: Sequence[str] = (),
+        **settings: object,
+    ) -> Supervisor:
+        """Start a supervisor, or another part of Holdfast; `ready`: wait until it says so. `host`: on a host of this name,
+        which has no network in common with us (where the machine allows it; else beside us). `behind`: words that stand
+        before the command."""
         given = {**self.settings, **settings}
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
         environment |= {"HOLDFAST_" + name.upper(): str(value) for name, value in given.items()}
@@ -101,7 +117,7 @@ class Fleet:
         log = self.folder / f"supervisor-{len(self.supervisors) + 1}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                COMMAND,
+                (*behind, *_on_host(host), *HOLDFAST, role, *APP),
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -109,7 +125,7 @@ class Fleet:
                 stderr=out,
                 start_new_session=True,
             )
-        supervisor = Supervisor(process, log)
+        supervisor = Supervisor(role, process, log)
         self.supervisors.append(supervisor)
         if ready:
             until(lambda: self._is_up(supervisor), "the fleet is up")
@@ -117,7 +133,7 @@ class Fleet:
 
     def _is_up(self, supervisor: Supervisor) -> bool:
         assert supervisor.process.poll() is None, supervisor.words()
-        return "Holdfast worker is ready" in supervisor.words()
+        return f"Holdfast {supervisor.role} is ready" in supervisor.words()
 
     def processes(self) -> set[int]:
         """Every living process that belongs to this fleet: supervisors, workers, children of jobs."""
@@ -226,6 +242,21 @@ class Fleet:
     def allow(self, barrier: str) -> None:
         """Let jobs that wait at `barrier` go on."""
         (self.folder / f"barrier-{barrier}").touch()
+
+
+@cache
+def hosts_can_be_made() -> bool:
+    """Whether the kernel lets us make namespaces."""
+    return subprocess.run(_APART, capture_output=True).returncode == 0
+
+
+def _on_host(name: str) -> tuple[str, ...]:
+    if not name or not hosts_can_be_made():
+        return ()
+    return (*_APART[:-1], "sh", "-c", 'hostname "$0" && exec "$@"', name)
+
+
+_APART = ("unshare", "--uts", "--net", "true")
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> bool:

@@ -59,7 +59,7 @@ def test_running_jobs_are_handed_back_where_they_stand(make_fleet: Callable[...,
 def test_what_was_handed_back_goes_on_at_the_next_item(make_fleet: Callable[..., Fleet]) -> None:
     fleet = make_fleet(stop_grace=GRACE, children=2)
     supervisor = fleet.start()
-    jobs = [fleet.enqueue(kind, {"n": 60, "pause": 0.02}) for kind in KINDS]
+    jobs = [fleet.enqueue(kind, {"n": 150, "pause": 0.02}) for kind in KINDS]
     for job in jobs:
         until(lambda job=job: len(fleet.effects(job)) > 3, "the job runs")
     stopped(fleet, supervisor, "SIGTERM", within=GRACE + 2)
@@ -67,7 +67,7 @@ def test_what_was_handed_back_goes_on_at_the_next_item(make_fleet: Callable[...,
     for job in fleet.ended(jobs):
         assert (job.state, job.attempt, job.token) == ("succeeded", 1, 2)
         check_history(job, fleet.history(job.id))
-        check_items(fleet.effects(job.id, "item"), 60, again=0)
+        check_items(fleet.effects(job.id, "item"), 150, again=0)
 
 
 def test_while_jobs_are_claimed(make_fleet: Callable[..., Fleet]) -> None:

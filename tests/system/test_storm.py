@@ -8,48 +8,77 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from holdfast.client.handle import JobHandle
+from holdfast.core.states import FINAL
+from tests.system.chaos import CHAOS, DATABASE_KINDS, LIMIT, SEED, WITHIN, database, size, tell
 from tests.system.fleet import Fleet, Supervisor, kill, until
 from tests.system.histories import check_history, check_items, interruptions
 
-CHAOS = os.environ.get("HOLDFAST_TEST_CHAOS") == "1"
-KILLS, JOBS = (2_000, 20_000) if CHAOS else (100, 2_000)
-KILLS = int(os.environ.get("HOLDFAST_TEST_KILLS", KILLS))
-JOBS = int(os.environ.get("HOLDFAST_TEST_JOBS", JOBS))
-SEED = int(os.environ.get("HOLDFAST_TEST_SEED", random.randrange(1 << 30)))
-WITHIN = 60 * float(os.environ.get("HOLDFAST_TEST_MINUTES") or 60) if CHAOS else 150.0
+SIZES = {"sqlite": (100, 2_000), "postgresql": (20, 400), "mysql": (20, 400)}
+"""Kills and jobs in every run of the suite."""
+FULL = (2_000, 20_000)
 
 ITEMS = 6
 SUPERVISOR_EVERY = 20
 """One of so many blows hits a whole supervisor; its workers count as killed with it."""
 
 ALL_KINDS = (("items_loop", 65), ("steps", 15), ("items_thread", 15), ("items_process", 5))
+PORTION = sum(share for _, share in ALL_KINDS)
+BACKLOG = 300
+"""Jobs that wait or run are kept at so many, so that little is left when the time of a storm is over."""
 
 
-def storm(fleet: Fleet, chance: random.Random) -> int:
-    """Kill workers that have jobs on board, and now and then a supervisor with all of them, spread over the whole work.
-    Answers how many worker processes were killed."""
-    hit: set[int] = set()
-    supervisor = fleet.start()
-    deadline = time.monotonic() + WITHIN
-    blows, step = 0, 0.9 * JOBS / KILLS
-    while len(hit) < KILLS and (not CHAOS or time.monotonic() < deadline):
-        find = partial(_victim, fleet, chance, hit, step * len(hit))
-        victim = until(find, "a worker is at work", within=60)
-        blows += 1
-        if blows % SUPERVISOR_EVERY:
-            kill(victim)
-            hit.add(victim)
-        else:
-            hit |= {worker.pid for worker in fleet.workers()}
-            _kill_all(supervisor, alone=bool(blows % (2 * SUPERVISOR_EVERY)))
-            supervisor = fleet.start()
-    return len(hit)
+class Storm:
+    """Kills workers that have jobs on board, and now and then a supervisor with all of them, spread over the whole work."""
+
+    def __init__(self, fleet: Fleet, chance: random.Random, kills: int, jobs: int) -> None:
+        self.fleet = fleet
+        self.kills = kills
+        self.handles: list[JobHandle] = []
+        self.hit: set[int] = set()
+        """Worker processes that were killed."""
+        self._chance = chance
+        self._jobs = jobs
+        self._ended = 0
+
+    def run(self) -> None:
+        supervisor = self.fleet.start()
+        deadline = time.monotonic() + WITHIN
+        blows = 0
+        while len(self.hit) < self.kills and (not CHAOS or time.monotonic() < deadline):
+            victim = until(self._victim, "a worker is at work", within=60, every=0.1)
+            blows += 1
+            if blows % SUPERVISOR_EVERY:
+                kill(victim)
+                self.hit.add(victim)
+            else:
+                self.hit |= {worker.pid for worker in self.fleet.workers()}
+                _kill_all(supervisor, alone=bool(blows % (2 * SUPERVISOR_EVERY)))
+                supervisor = self.fleet.start()
+
+    def _victim(self) -> int | None:
+        """A worker with jobs on board that was not hit yet, once so many jobs have ended."""
+        self._feed()
+        assert self._ended < self._jobs, f"the work was over after {len(self.hit)} kills"
+        if self._ended < 0.9 * self._jobs / self.kills * len(self.hit):
+            return None
+        workers = self.fleet.workers()
+        at_work = [worker.pid for worker in workers if worker.busy and worker.pid not in self.hit]
+        return self._chance.choice(at_work) if at_work else None
+
+    def _feed(self) -> None:
+        """Add a portion of the work when little is left."""
+        states = self.fleet.parts.store.states()
+        self._ended = sum(states[state] for state in FINAL)
+        if len(self.handles) < self._jobs and len(self.handles) - self._ended < BACKLOG:
+            for name, share in ALL_KINDS:
+                args = {"n": ITEMS, "pause": 0.08 if "process" not in name else 0.03}
+                self.handles += self.fleet.enqueue_many(name, [args] * share)
 
 
 def _kill_all(supervisor: Supervisor, *, alone: bool) -> None:
@@ -58,29 +87,30 @@ def _kill_all(supervisor: Supervisor, *, alone: bool) -> None:
     supervisor.ended(within=10)
 
 
-def _victim(fleet: Fleet, chance: random.Random, hit: set[int], not_before: float) -> int | None:
-    """A worker with jobs on board that was not hit yet, once so many jobs have ended."""
-    states = fleet.parts.store.states()
-    assert states["succeeded"] < JOBS, f"the work was over after {len(hit)} kills"
-    at_work = [worker.pid for worker in fleet.workers() if worker.busy and worker.pid not in hit]
-    return chance.choice(at_work) if at_work and states["succeeded"] >= not_before else None
-
-
 @pytest.mark.slow
-@pytest.mark.timeout(WITHIN + 120)
-def test_a_storm_of_kills_loses_nothing_and_ends_nothing_twice(make_fleet: Callable[..., Fleet]) -> None:
-    chance = random.Random(SEED)
-    fleet = make_fleet(workers=4, concurrency=12, threads=6, children=1, lease=3, heartbeat_interval=0.3)
-    names = [name for name, share in ALL_KINDS for _ in range(share)]
-    jobs: list[JobHandle] = []
-    for name in names:
-        args = {"n": ITEMS, "pause": 0.08 if "process" not in name else 0.03}
-        jobs += fleet.enqueue_many(name, [args] * (JOBS // len(names)))
+@pytest.mark.timeout(LIMIT)
+@pytest.mark.parametrize("kind", DATABASE_KINDS)
+def test_a_storm_of_kills_loses_nothing_and_ends_nothing_twice(
+    make_fleet: Callable[..., Fleet], tmp_path: Path, kind: str
+) -> None:
+    kills, jobs = size(SIZES[kind], FULL)
+    kills = int(os.environ.get("HOLDFAST_TEST_KILLS", kills))
+    jobs = int(os.environ.get("HOLDFAST_TEST_JOBS", jobs)) // PORTION * PORTION
+    fleet = make_fleet(
+        workers=4,
+        concurrency=12,
+        threads=6,
+        children=1,
+        lease=3,
+        heartbeat_interval=0.3,
+        **database(kind, tmp_path),
+    )
+    storm = Storm(fleet, random.Random(SEED), kills, jobs)
 
     started = time.monotonic()
-    killed = storm(fleet, chance)
+    storm.run()
     stormed = time.monotonic() - started
-    records = fleet.ended(jobs, within=WITHIN)
+    records = fleet.ended(storm.handles, within=size(150.0, 600.0))
 
     effects: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for effect in fleet.effects(what="item"):
@@ -93,7 +123,9 @@ def test_a_storm_of_kills_loses_nothing_and_ends_nothing_twice(make_fleet: Calla
         assert record.attempt == 1, f"a kill burnt an attempt: {record} {history}"
         cut += interruptions(history)
         twice += check_items(effects[record.id], ITEMS, interruptions(history))
-    report = f"seed {SEED}: {killed} kills in {stormed:.0f} s, {len(jobs)} jobs, {cut} runs cut off, {twice} items twice"
-    print(f"\n{report}, {time.monotonic() - started:.0f} s in all")  # noqa: T201
-    assert killed >= KILLS or CHAOS, report  # the large storm is bounded by time too
+    assert sum(fleet.parts.store.states().values()) == len(records), "a job that nobody has enqueued"
+    killed = len(storm.hit)
+    report = f"{kind}: {killed} kills in {stormed:.0f} s, {len(records)} jobs, {cut} runs cut off, {twice} items twice"
+    tell(f"{report}, {time.monotonic() - started:.0f} s in all")
+    assert killed >= kills or CHAOS, report  # the large storm is bounded by time too
     assert cut >= killed, f"the storm has hit nothing: {report}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from tests.system.chaos import database
 from tests.system.fleet import Fleet, kill, until
 from tests.system.histories import check_history, check_items
 
@@ -15,10 +17,19 @@ KINDS = ("items_loop", "items_thread", "items_process")
 ENDS = ("end_loop", "end_thread", "end_process")
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *ENDS])
-def test_a_zombie_writes_nothing(make_fleet: Callable[..., Fleet], kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "database_kind"),
+    [
+        *((kind, "sqlite") for kind in (*KINDS, *ENDS)),
+        ("items_loop", "postgresql"),
+        ("end_thread", "mysql"),
+    ],
+)
+def test_a_zombie_writes_nothing(
+    make_fleet: Callable[..., Fleet], tmp_path: Path, kind: str, database_kind: str
+) -> None:
     """It wakes while the job runs elsewhere for the second time, and comes to its next checkpoint or to its end."""
-    fleet = make_fleet(**SETTINGS)
+    fleet = make_fleet(**SETTINGS, **database(database_kind, tmp_path))
     supervisor = fleet.start()
     job = fleet.enqueue(kind, {"n": 3, "barrier": "go", "at": 1} if kind in KINDS else {"barrier": "go"})
     until(lambda: len(fleet.effects(job)) == (2 if kind in KINDS else 1), "the job stands")

@@ -1,0 +1,245 @@
+"""Many supervisors on one database: one leads the clock, any of them may go, and no job is lost by it or run twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from holdfast.core.errors import StorageUnavailable
+from holdfast.core.records import LeaderRecord
+from holdfast.scheduler.leader import lease_of
+from tests.servers.postgres import place_of, shared_url
+from tests.system.fleet import HOLDFAST, ROOT, Fleet, Supervisor, hosts_can_be_made, until
+
+pytestmark = pytest.mark.system
+
+QUICK = {"lease": 3, "heartbeat_interval": 1}
+"""Settings that promise a rescue within five seconds."""
+
+
+def leader_of(fleet: Fleet) -> LeaderRecord | None:
+    return next(iter(fleet.parts.store.leaders()), None)
+
+
+def leads(fleet: Fleet, supervisor: Supervisor) -> bool:
+    leader = leader_of(fleet)
+    return leader is not None and leader.holder.split(":")[-2] == str(supervisor.pid)
+
+
+def holdfast(fleet: Fleet, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
+    environment |= {f"HOLDFAST_{name.upper()}": str(value) for name, value in fleet.settings.items()}
+    return subprocess.run(
+        (*HOLDFAST, *arguments), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, object]:
+    """Settings that name a database: in a file, or on a server, where no process finds a folder to share."""
+    return {} if request.param == "sqlite" else on_postgres(tmp_path)
+
+
+def on_postgres(folder: Path) -> dict[str, object]:
+    url = shared_url()
+    schema = place_of(folder).schema
+    return {
+        "database_url": f"{url}{'&' if '?' in url else '?'}schema={schema}",
+        "data_dir": "/proc/no/such/folder",
+    }
+
+
+def test_the_clock_goes_on_after_the_death_of_its_leader(
+    make_fleet: Callable[..., Fleet], place: dict[str, object]
+) -> None:
+    """Killed with all its workers, as when a host goes: its jobs are rescued and due jobs start within five seconds."""
+    fleet = make_fleet(**QUICK, **place)
+    apart = bool(place) and hosts_can_be_made()
+    first = fleet.start(host="host-a" if apart else "")
+    until(lambda: leads(fleet, first), "the first one leads")
+    second = fleet.start(host="host-b" if apart else "", queues="second")
+    if apart:
+        assert {worker.host for worker in fleet.workers()} == {"host-a", "host-b"}
+    assert leads(fleet, first), "a second one does not take over"
+    held = fleet.enqueue("end_loop", {"barrier": "end"})
+    fleet.effect(held, "at the end")
+    due = fleet.enqueue("nap", {"seconds": 0}, delay=4, queue="second")
+    term = leader_of(fleet)
+    first.signal(signal.SIGKILL, group=True)
+    died = monotonic()
+    until(lambda: leads(fleet, second), "the second one leads", every=0.01)
+    assert monotonic() - died < lease_of(3.0) + 2.0
+    until(lambda: fleet.job(held).state == "enqueued", "its job is given back", every=0.01)
+    assert monotonic() - died < 5.0
+    after = leader_of(fleet)
+    assert term is not None
+    assert after is not None
+    assert after.term == term.term + 1
+    [ended] = fleet.ended([due])
+    assert (ended.started_at or 0) - ended.created_at < 7_000_000
+
+
+def test_a_leader_that_stood_still_finds_another_one_and_stands_by(
+    make_fleet: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    """Stopped for longer than its lease, with the duties in its hands; what came due meanwhile has happened once."""
+    fleet = make_fleet(**QUICK, **on_postgres(tmp_path))
+    first = fleet.start("scheduler")
+    until(lambda: leads(fleet, first), "the first one leads")
+    second = fleet.start("scheduler")
+    due = fleet.enqueue_many("nap", [{"seconds": 0}] * 300, delay=2)
+    first.signal(signal.SIGSTOP)
+    until(lambda: leads(fleet, second), "the second one leads")
+    first.signal(signal.SIGCONT)
+    until(lambda: fleet.parts.store.states()["enqueued"] == len(due), "all that was due is claimable")
+    until(lambda: first.lines("another scheduler leads now, this one stands by"), "the first one knows")
+    assert leads(fleet, second)
+    assert {tuple(fleet.path(job)) for job in due} == {("scheduled", "enqueued")}
+
+
+def test_an_orderly_stop_hands_the_clock_over_at_once(make_fleet: Callable[..., Fleet]) -> None:
+    """Also to a scheduler that runs alone, and with a lease that nobody could wait for."""
+    fleet = make_fleet(lease=600)
+    first = fleet.start("scheduler")
+    until(lambda: leads(fleet, first), "the first one leads")
+    second = fleet.start("scheduler")
+    due = fleet.enqueue("nap", {"seconds": 0}, delay=1.0)
+    first.signal(signal.SIGTERM)
+    assert first.ended(10) == 0
+    ended = monotonic()
+    until(lambda: leads(fleet, second), "the second one leads", every=0.01)
+    assert monotonic() - ended < 2.0
+    until(lambda: fleet.job(due).state == "enqueued", "what was due is claimable")
+
+
+def test_a_drained_worker_ends_with_its_last_job(make_fleet: Callable[..., Fleet]) -> None:
+    fleet = make_fleet()
+    going = fleet.start(workers=2)
+    job = fleet.enqueue("end_loop", {"barrier": "end"})
+    fleet.effect(job, "at the end")
+    staying = fleet.start()
+    here = [worker.id for worker in fleet.workers() if _parent(worker.pid) == going.pid]
+    assert len(here) == 2
+    told = holdfast(fleet, "worker", "drain", *here, "--json")
+    assert told.returncode == 0, told.stderr
+    drained = json.loads(told.stdout)["items"]
+    assert {worker["id"]: worker["state"] for worker in drained} == dict.fromkeys(here, "draining")
+    assert sum(worker["busy"] for worker in drained) == 1
+    until(lambda: len(fleet.workers("draining")) == 1, "the idle one has ended")
+    assert going.process.poll() is None, "a job still runs on the other one"
+    others = [fleet.enqueue("nap", {"seconds": 0}) for _ in range(20)]
+    kept = {record.worker for record in fleet.ended(others)}
+    assert kept.isdisjoint(here), "who drains claims nothing"
+    fleet.allow("end")
+    [ended] = fleet.ended([job])
+    assert (ended.state, ended.attempt, ended.token) == ("succeeded", 1, 1)
+    assert going.ended(15) == 0
+    assert len(going.lines("a worker was drained, it is not replaced")) == 2
+    assert staying.process.poll() is None
+    assert len(fleet.workers()) == 1
+    assert fleet.workers("lost", "draining") == []
+
+
+def test_drain_waits_for_the_end_and_knows_whom_it_means(make_fleet: Callable[..., Fleet]) -> None:
+    fleet = make_fleet()
+    supervisor = fleet.start(workers=2)
+    assert holdfast(fleet, "worker", "drain", "nobody").returncode == 3
+    [host] = {worker.host for worker in fleet.workers()}
+    told = holdfast(fleet, "worker", "drain", host, "--wait", "--timeout", "30s")
+    assert told.returncode == 0, told.stderr
+    assert told.stderr.count("has ended") == 2
+    assert supervisor.ended(10) == 0
+    assert fleet.workers("live", "draining", "lost") == []
+
+
+def test_a_rolling_restart_under_load_loses_nothing(
+    make_fleet: Callable[..., Fleet], place: dict[str, object]
+) -> None:
+    """Four times a new supervisor comes and the old one is drained, while jobs are added and run all the time."""
+    fleet = make_fleet(concurrency=10, **place)
+    added, stop = [fleet.enqueue("nap", {"seconds": 0.02})], threading.Event()
+
+    def add() -> None:
+        while not stop.wait(0.02):
+            added.extend(fleet.enqueue_many("nap", [{"seconds": 0.02}] * 10))
+
+    old = fleet.start()
+    adding = threading.Thread(target=add)
+    adding.start()
+    try:
+        for _ in range(4):
+            known = {worker.id for worker in fleet.workers()}
+            new = fleet.start()
+            told = holdfast(fleet, "worker", "drain", *known, "--wait")
+            assert told.returncode == 0, told.stderr
+            assert old.ended(15) == 0
+            old = new
+    finally:
+        stop.set()
+        adding.join(30)
+    records = fleet.ended(added)
+    assert len(records) > 500
+    assert Counter((r.state, r.attempt, r.token) for r in records) == {("succeeded", 1, 1): len(added)}
+    assert len({record.worker for record in records}) >= 4, "each of them has worked"
+
+
+def test_a_live_store_moves_to_a_server_without_losing_a_job(
+    make_fleet: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    """Jobs in all states, workers at work, programs that go on enqueueing until they are told where the store is now."""
+    old = make_fleet(concurrency=10)
+    supervisor = old.start()
+    waiting = old.enqueue_many("nap", [{"seconds": 0.05}] * 300)
+    later = old.enqueue("nap", {"seconds": 0}, delay=3600)
+    held = old.enqueue("items_loop", {"n": 4, "barrier": "on", "at": 2})
+    until(lambda: len(old.effects(held)) == 3, "a job stands at its third item")
+    held.pause()
+    old.allow("on-1")
+    old.in_state(held, "paused")
+    accepted, told, stop = list[str](), list[str](), threading.Event()
+
+    def add() -> None:
+        while not stop.wait(0.01):
+            try:
+                accepted.append(old.enqueue("nap", {"seconds": 0.01}).id)
+            except StorageUnavailable as error:
+                told.append(str(error))
+                return
+
+    adding = threading.Thread(target=add)
+    adding.start()
+    url = str(on_postgres(tmp_path)["database_url"])
+    moved = holdfast(old, "db", "copy", "--to", url, "--json")
+    stop.set()
+    adding.join(30)
+    assert moved.returncode == 0, moved.stderr
+    assert "being copied" in "".join(told) or "has moved" in "".join(told), "who enqueues is told"
+    assert supervisor.ended(10) == 0
+    new = make_fleet(**on_postgres(tmp_path), concurrency=20)
+    answer = json.loads(moved.stdout)
+    assert answer["jobs"] == len(waiting) + 2 + len(accepted)
+    new.start()
+    jobs = [new.app.handle(job) for job in (*(job.id for job in waiting), *accepted)]
+    ended = new.ended(jobs, within=90)
+    assert Counter((r.state, r.attempt) for r in ended) == {("succeeded", 1): len(jobs)}
+    runs = Counter(effect["job"] for effect in (*old.effects(what="run"), *new.effects(what="run")))
+    assert runs == dict.fromkeys((job.id for job in jobs), 1)
+    assert new.job(later.id).state == "scheduled"
+    new.allow("on")
+    new.app.handle(held.id).resume()
+    [after] = new.ended([new.app.handle(held.id)])
+    assert (after.state, after.attempt, after.token) == ("succeeded", 1, 2)
+    assert [effect["item"] for effect in new.effects(held.id, "item")] == [3]
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
