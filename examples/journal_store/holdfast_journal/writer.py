@@ -1,0 +1,400 @@
+"""This exists so that every change of a job is guarded by its state and token, and told in history and feed with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, Final
+
+from holdfast.core.commands import Action, Ask, Facts, Move, Refuse, Remove, decide
+from holdfast.core.errors import Conflict, NotFound, StorageUnavailable
+from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob, TypeRow, WorkerRow
+from holdfast.core.limits import MAX_LOG_LINES
+from holdfast.core.outcome import Report, Settlement, answer_request
+from holdfast.core.records import JobRecord, Swept, TypeRecord
+from holdfast.core.retention import Retention, format_retention, parse_retention
+from holdfast.core.states import FINAL, LIVE, TRANSITIONS, Request, State, Verb
+from holdfast.core.whole import Part, Seal, WholeJob, key_of
+from holdfast.core.whole import Row as WholeRow
+from holdfast.storage.protocol import LOST
+from holdfast_journal.journal import Draft, Journal, Row
+
+SECOND: Final = 1_000_000
+EVENTS_STAY: Final = 600 * SECOND
+LOST_WORKERS_STAY: Final = 86_400 * SECOND
+BUCKETS_STAY: Final = 8 * 86_400 * SECOND
+BUCKET: Final = 10 * SECOND
+HISTORY: Final = ("state", "request")
+"""Events that live as long as their job; the others pass."""
+COUNTED: Final = {State.PROCESSING.value: "started"} | {state.value: state.value for state in FINAL}
+NOTHING_ASKED: Final = dict.fromkeys(("requested", "requested_at", "requested_by", "requested_reason"))
+
+
+def table_of(part: Part) -> str:
+    return "events" if part is Part.HISTORY else part.value
+
+
+def record(job: Row) -> JobRecord:
+    """A row of jobs as everybody above sees it."""
+    return JobRecord._make(job[name] for name in JobRecord._fields)
+
+
+class JournalWriter:
+    """The writing verbs. The gateway calls them within `transaction`; `self._draft` is what this one has changed."""
+
+    _journal: Journal
+    _draft: Draft
+    _retention: Retention
+    now: Callable[[], int]
+
+    @contextmanager
+    def transaction(self, *, sealed: bool = False) -> Generator[None]:
+        with self._journal.transaction() as self._draft:
+            seal = self._draft.get("meta", "seal")
+            if seal is not None and not sealed:
+                raise StorageUnavailable(seal["words"])
+            yield
+
+    # -- the way of a job ------------------------------------------------------------------------------------
+
+    def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
+        return [self._insert(job) for job in jobs]
+
+    def _insert(self, job: NewJob) -> Inserted:
+        if not isinstance(job.args, str):
+            raise TypeError("arguments must be JSON text")
+        if (there := self._same(job)) is not None:
+            return Inserted(there["id"], False)
+        now, seq = self.now(), self._next("job")
+        run_at = job.run_at if job.delay is None else now + int(job.delay * SECOND)
+        later = run_at is not None and run_at > now
+        tags = json.dumps(list(dict.fromkeys(job.tags)), ensure_ascii=False) if job.tags else None
+        row = dict.fromkeys(JobRecord._fields) | asdict(job) | {"tags": tags, "seq": seq}
+        row |= {"retention": format_retention(job.retention), "run_at": run_at if later else None}
+        row |= dict.fromkeys(("attempt", "crashes", "token", "continues", "log_lines"), 0) | {
+            "created_at": now
+        }
+        self._move(row, State.SCHEDULED if later else State.ENQUEUED, None, job.actor)
+        return Inserted(job.id, True)
+
+    def _same(self, job: NewJob) -> Row | None:
+        """The job that is there already: by its id, else by idempotency key, else by a unique key that it holds."""
+        jobs = self._draft.rows("jobs")
+        same = [other for other in jobs if other["id"] == job.id]
+        if job.idempotency_key is not None:
+            same += [other for other in jobs if other["idempotency_key"] == job.idempotency_key]
+        if job.unique_key is not None:
+            holders = [other for other in jobs if other["unique_key"] == job.unique_key]
+            same += [other for other in holders if other["type"] == job.type and other["state"] in LIVE]
+        return same[0] if same else None
+
+    def claim(self, request: ClaimRequest) -> list[Claimed]:
+        now, worker = self.now(), self._draft.get("workers", request.worker)
+        if worker is None or worker["state"] != "live" or worker["deadline"] < now:
+            return []
+        paused = {queue["name"] for queue in self._draft.rows("queues") if queue["paused_at"] is not None}
+        ready = [job for job in self._in(State.ENQUEUED) if job["type"] in request.types]
+        ready = [job for job in ready if not request.queues or job["queue"] in request.queues]
+        ready = [job for job in ready if job["queue"] not in paused]
+        ready.sort(key=lambda job: (-job["priority"], job["seq"]))
+        return [self._claim(job, request.worker, now) for job in ready[: request.limit]]
+
+    def _claim(self, job: Row, worker: str, now: int) -> Claimed:
+        attempt = job["attempt"] + 1 - job["continues"]
+        taken = {"token": job["token"] + 1, "attempt": attempt, "continues": 0, "worker": worker}
+        job = job | taken | {"started_at": now, "run_at": None, "finished_at": None}
+        job = self._move(job, State.PROCESSING, None, None)
+        saved = self._draft.get("saved", job["seq"])
+        return Claimed._make((job | {"saved": saved and saved["saved"]})[name] for name in Claimed._fields)
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[str]:
+        return [self._settle(settlement) for settlement in settlements]
+
+    def _settle(self, s: Settlement) -> str:
+        if self._held(s.seq, s.token) is None:
+            return LOST
+        if s.report is not None:
+            self._report(s.report)
+        job = self._draft.get("jobs", s.seq) or {}
+        continues = int(not TRANSITIONS[s.verb].burns)  # a failure counts, whatever was asked meanwhile
+        if job["requested"] is not None:
+            keep = self._keep(job, State.CANCELLED)
+            request = Request(job["requested"])
+            s = answer_request(s, request, job["requested_reason"], job["requested_by"], keep)
+        done, ended = s.target is State.SUCCEEDED, s.target in FINAL
+        job = job | NOTHING_ASKED | {"continues": continues, "crashes": job["crashes"] + s.crashed}
+        job |= {"run_at": s.run_at, "finished_at": self.now() if ended else None}
+        job |= {"expires_at": s.keep if ended else None}
+        if s.result is not None:
+            job["result"] = s.result
+        if done or s.error is not None:
+            error = None if done else s.error
+            job["error_type"], job["error_message"] = (error.type, error.message) if error else (None, None)
+            job["error_traceback"] = error.traceback if error else None
+        self._move(job, s.target, None if done else s.reason, None if done else s.actor)
+        return s.target
+
+    def report(self, reports: Sequence[Report]) -> list[str]:
+        return [self._report(report) for report in reports]
+
+    def _report(self, report: Report) -> str:
+        job = self._held(report.seq, report.token)
+        if job is None:
+            return LOST
+        job, now, seq = job.copy(), self.now(), report.seq
+        if report.progress is not None:
+            job |= {"progress": report.progress, "changed_at": now}
+            self._tell("progress", job=seq, state=job["state"])
+        if report.saved is not None:
+            times = (self._draft.get("saved", seq) or {"times": 0})["times"] + 1
+            saved = {"job": seq, "saved": report.saved, "at": now, "times": times}
+            self._draft.put("saved", seq, saved)
+            job |= {"saved_at": now}
+        lines = report.logs[: max(0, MAX_LOG_LINES - job["log_lines"])]
+        for line in lines:
+            n = self._next("line")
+            self._draft.put("logs", n, asdict(line) | {"n": n, "job": seq, "attempt": job["attempt"]})
+        if lines:
+            self._tell("log", job=seq)
+        self._draft.put("jobs", seq, job | {"log_lines": job["log_lines"] + len(lines)})
+        return job["requested"] or ""
+
+    # -- what people ask -------------------------------------------------------------------------------------
+
+    def command(
+        self, job_id: str, action: Action, *, actor: str | None, reason: str | None
+    ) -> JobRecord | None:
+        job = next((job for job in self._draft.rows("jobs") if job["id"] == job_id), None)
+        if job is None:
+            raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
+        asked = Request(job["requested"]) if job["requested"] else None
+        match decide(action, Facts(State(job["state"]), asked, job["run_at"], False, self.now())):
+            case Refuse(why):
+                raise Conflict(why)
+            case Remove():
+                self._remove([job])
+                return None
+            case Ask(request) if request is not asked:
+                names = ("requested", "requested_at", "requested_by", "requested_reason")
+                job = {**job, **dict(zip(names, (request, self.now(), actor, reason), strict=True))}
+                self._draft.put("jobs", job["seq"], job)
+                self._tell_of(job, "request", request or "", job["state"], reason, actor)
+            case Move(verb):
+                job = self._moved_by_hand(job, verb, actor, reason)
+            case _:
+                pass  # asked before: the first request and its author stand
+        return record(job)
+
+    def _moved_by_hand(self, job: Row, verb: Verb, actor: str | None, reason: str | None) -> Row:
+        target = TRANSITIONS[verb].target
+        if verb is Verb.RETRY:
+            twins = [other for other in self._draft.rows("jobs") if other["unique_key"] == job["unique_key"]]
+            twins = [other for other in twins if other["type"] == job["type"] and other["state"] in LIVE]
+            if job["unique_key"] is not None and any(other["seq"] != job["seq"] for other in twins):
+                raise Conflict("Another live job of this type holds the same unique key.")
+            attempts = max(job["max_attempts"], job["attempt"] + 1)
+            job = job | {"max_attempts": attempts, "crashes": 0, "run_at": None}
+        elif verb is Verb.RESUME_LATER and job["error_type"] is not None:
+            reason = "retry"  # it was paused between two attempts, and waits for the next one again
+        ended = target in FINAL
+        job = job | {"finished_at": self.now() if ended else None}
+        return self._move(
+            job | {"expires_at": self._keep(job, target) if ended else None}, target, reason, actor
+        )
+
+    def pause_queue(self, name: str, *, actor: str | None, reason: str | None) -> None:
+        since = (self._draft.get("queues", name) or {}).get("paused_at") or self.now()
+        paused = {"name": name, "paused_at": since, "paused_by": actor, "paused_reason": reason}
+        self._draft.put("queues", name, paused)
+        self._tell("queue", state="paused")
+
+    def resume_queue(self, name: str, *, actor: str | None) -> None:
+        names = ("paused_at", "paused_by", "paused_reason")
+        self._draft.put("queues", name, {"name": name} | dict.fromkeys(names))
+        self._tell("queue", state="open")
+
+    # -- what happens by the clock ---------------------------------------------------------------------------
+
+    def promote(self, limit: int) -> tuple[int, int | None]:
+        waiting = sorted(self._in(State.SCHEDULED), key=lambda job: job["run_at"])
+        due = [job for job in waiting if job["run_at"] <= self.now()][:limit]
+        for job in due:
+            self._move(job, State.ENQUEUED, job["reason"], None)
+        return len(due), waiting[len(due)]["run_at"] if len(due) < len(waiting) else None
+
+    def sweep(self, dead: Sequence[str] = ()) -> list[Swept]:
+        now, standing = self.now(), set[str]()
+        for worker in self._draft.rows("workers"):
+            if worker["state"] == "lost":
+                if worker["lost_at"] < now - LOST_WORKERS_STAY:
+                    self._draft.put("workers", worker["id"], None)
+            elif worker["id"] in dead or worker["deadline"] < now:
+                self._draft.put("workers", worker["id"], worker | {"state": "lost", "lost_at": now})
+                self._tell("worker")
+            else:
+                standing.add(worker["id"])
+        return [self._recover(job) for job in self._in(State.PROCESSING) if job["worker"] not in standing]
+
+    def _recover(self, job: Row) -> Swept:
+        verb, why = Verb.RESCUE, "rescued"
+        if job["requested"] is not None:
+            cancel = job["requested"] == Request.CANCEL
+            verb = Verb.STOP if cancel else Verb.SUSPEND
+            why = job["requested_reason"] or ("cancelled" if cancel else "paused")
+        target, ended = TRANSITIONS[verb].target, TRANSITIONS[verb].target in FINAL
+        crashes = max(job["crashes"], min(job["crashes"] + 1, SUSPECT))
+        changed = {"crashes": crashes, "continues": int(not TRANSITIONS[verb].burns)}
+        changed |= {"finished_at": self.now() if ended else None}
+        changed |= {"expires_at": self._keep(job, target) if ended else None}
+        self._move(job | NOTHING_ASKED | changed, target, why, job["requested_by"])
+        return Swept(job["id"], job["type"], job["worker"], target, crashes)
+
+    def expire(self, limit: int) -> int:
+        now = self.now()
+        over = [job for job in self._draft.rows("jobs") if job["expires_at"] is not None]
+        over = [job for job in over if job["expires_at"] <= now and job["state"] in FINAL]
+        over.sort(key=lambda job: job["expires_at"])
+        self._remove(over[:limit])
+        passing = [event for event in self._draft.rows("events") if event["kind"] not in HISTORY]
+        for event in passing[:-1]:  # the newest stays, so that `oldest_event` can tell that others are gone
+            if event["at"] < now - EVENTS_STAY:
+                self._draft.put("events", event["seq"], None)
+        for bucket in self._draft.rows("buckets"):
+            if bucket["at"] < now - BUCKETS_STAY:
+                self._draft.put("buckets", bucket["at"], None)
+        return len(over[:limit])
+
+    def roll_up(self) -> int:
+        since, newest = self._number("rolled_up"), self._number("event")
+        for event in self._draft.rows("events"):
+            if event["seq"] > since and event["kind"] == "state" and event["state"] in COUNTED:
+                at, name = event["at"] // BUCKET * BUCKET, COUNTED[event["state"]]
+                bucket = self._draft.get("buckets", at) or {"at": at} | dict.fromkeys(COUNTED.values(), 0)
+                self._draft.put("buckets", at, bucket | {name: bucket[name] + 1})
+        self._count_on("rolled_up", newest)  # with the sums, so that nothing counts twice
+        return newest - since
+
+    def lead(self, role: str, holder: str, *, lease: float) -> int | None:
+        now, led = self.now(), self._draft.get("leaders", role) or {"holder": None, "term": 0}
+        if led["holder"] not in (None, holder) and led["deadline"] >= now:
+            return None
+        if led["holder"] != holder:
+            led = {"role": role, "holder": holder, "term": led["term"] + 1, "since": now}
+        self._draft.put("leaders", role, led | {"deadline": now + int(lease * SECOND)})
+        return led["term"]
+
+    def resign(self, role: str, holder: str) -> bool:
+        led = self._draft.get("leaders", role)
+        if led is None or led["holder"] != holder:
+            return False
+        self._draft.put("leaders", role, led | {"holder": None})
+        return True
+
+    # -- workers and types -----------------------------------------------------------------------------------
+
+    def register_worker(self, worker: WorkerRow, *, lease: float) -> None:
+        now = self.now()
+        row = asdict(worker) | {"state": "live", "started_at": now, "heartbeat_at": now, "lost_at": None}
+        row |= {"queues": json.dumps(worker.queues), "types": json.dumps(worker.types)}
+        if self._draft.get("workers", worker.id) is None:  # one that was lost does not come back
+            self._draft.put("workers", worker.id, row | {"deadline": now + int(lease * SECOND)})
+        self._tell("worker")
+
+    def beat(self, workers: Sequence[str], *, lease: float) -> set[str]:
+        now = self.now()
+        rows = [self._draft.get("workers", worker) for worker in workers]
+        standing = [row for row in rows if row is not None and row["state"] != "lost"]
+        for row in standing:
+            renewed = row | {"heartbeat_at": now, "deadline": now + int(lease * SECOND)}
+            self._draft.put("workers", row["id"], renewed)
+        return {row["id"] for row in standing}
+
+    def drain_worker(self, worker: str) -> None:
+        row = self._draft.get("workers", worker)
+        if row is not None and row["state"] == "live":
+            self._draft.put("workers", worker, row | {"state": "draining"})
+            self._tell("worker")
+
+    def retire_worker(self, worker: str) -> None:
+        self._draft.put("workers", worker, None)
+        self._tell("worker")
+
+    def publish_types(self, types: Sequence[TypeRow]) -> None:
+        for kind in types:
+            row = asdict(kind) | {"updated_at": self.now()}
+            self._draft.put("types", kind.name, {name: row[name] for name in TypeRecord._fields})
+
+    # -- copying a whole store -------------------------------------------------------------------------------
+
+    def seal(self, seal: Seal | None) -> None:
+        self._draft.put("meta", "seal", None if seal is None else seal._asdict())
+
+    def load(self, part: Part, rows: Sequence[WholeRow]) -> int:
+        new = [row for row in rows if self._draft.get(table_of(part), key_of(row)) is None]
+        for row in new:
+            whole = row._asdict()
+            if isinstance(row, WholeJob):
+                whole |= whole.pop("job")._asdict()
+            self._draft.put(table_of(part), key_of(row), {"previous": None} | whole)
+        numbers = {Part.JOBS: ["job"], Part.LOGS: ["line"], Part.HISTORY: ["event", "rolled_up"]}
+        for name in numbers.get(part, ()):
+            self._count_on(name, max((int(key_of(row)) for row in rows), default=0))
+        return len(new)
+
+    # -- what the verbs share --------------------------------------------------------------------------------
+
+    def _in(self, state: State) -> list[Row]:
+        return [job for job in self._draft.rows("jobs") if job["state"] == state]
+
+    def _held(self, seq: int, token: int) -> Row | None:
+        """The guard: the job, if this attempt still holds it."""
+        job = self._draft.get("jobs", seq)
+        fits = job is not None and job["state"] == State.PROCESSING and job["token"] == token
+        return job if fits else None
+
+    def _keep(self, job: Row, state: State) -> int | None:
+        return (parse_retention(job["retention"]) or self._retention).until(state, self.now())
+
+    def _number(self, name: str) -> int:
+        return (self._draft.get("meta", name) or {"value": 0})["value"]
+
+    def _count_on(self, name: str, value: int) -> None:
+        self._draft.put("meta", name, {"value": max(value, self._number(name))})
+
+    def _next(self, name: str) -> int:
+        """A number that is never given again, also after a removal."""
+        self._count_on(name, self._number(name) + 1)
+        return self._number(name)
+
+    def _move(self, job: Row, state: State, reason: str | None, actor: str | None) -> Row:
+        """The only way to another state: the job and what is told of it change together."""
+        changed = {"state": state, "reason": reason, "actor": actor, "changed_at": self.now()}
+        self._draft.put("jobs", job["seq"], job | changed)
+        self._tell_of(job | changed, "state", state, job.get("state"), reason, actor)
+        return job | changed
+
+    def _tell_of(self, job: Row, kind: str, state: str, previous: str | None, *who: str | None) -> None:
+        facts = dict(zip(("reason", "actor"), who, strict=True))
+        facts |= {"job": job["seq"], "attempt": job["attempt"], "worker": job["worker"]}
+        self._tell(kind, state=state, previous=previous, **facts)
+
+    def _tell(self, kind: str, **facts: Any) -> None:
+        seq = self._next("event")
+        event = {"seq": seq, "at": self.now(), "kind": kind, "job": None, "state": None, "previous": None}
+        self._draft.put("events", seq, event | facts)
+
+    def _remove(self, jobs: Sequence[Row]) -> None:
+        """The jobs and all that belongs to them; only that they were removed is told."""
+        gone = {job["seq"] for job in jobs}
+        for event in self._draft.rows("events"):
+            if event["job"] in gone and event["kind"] in HISTORY:
+                self._draft.put("events", event["seq"], None)
+        for line in self._draft.rows("logs"):
+            if line["job"] in gone:
+                self._draft.put("logs", line["n"], None)
+        for job in jobs:
+            self._draft.put("jobs", job["seq"], None)
+            self._draft.put("saved", job["seq"], None)
+            self._tell("removed", job=job["id"], previous=job["state"])
