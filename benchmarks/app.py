@@ -24,6 +24,13 @@ async def stamp(sent: int) -> None:
     latency.stamp(Path(os.environ[DIRECTORY]), sent)
 
 
+@app.job()
+async def hold(ctx: JobContext, seconds: int, place: str) -> None:
+    """Write when its first line ran, then stay."""
+    latency.stamp(Path(place), 0)
+    await ctx.sleep(seconds)
+
+
 @app.job(retries=0)
 async def refuse(n: int) -> None:
     """Fail at once, for lists with failed jobs in them."""

@@ -19,6 +19,12 @@ Measurement = dict[str, float]
 """Metric name to value. The unit of each metric is written in the scenario that shows it."""
 
 
+DATABASE_URL = "BENCHMARK_DATABASE_URL"
+"""Environment variable with the URL of the measurement's own database, for contestants on a server."""
+
+SERVER_PID = "BENCHMARK_SERVER_PID"
+"""Environment variable with the first process of that server, "0" where it is not ours to watch."""
+
 DIRECTORY = "BENCHMARK_DIRECTORY"
 """Environment variable in which the harness names the directory of the measurement, for queues that open
 their store when they are imported and for the workers that a measurement starts."""

@@ -13,7 +13,17 @@ import apsw
 
 from benchmarks.summary import percentile
 
-_OWN_PACKAGES = ("holdfast-jobs", "apsw", "pydantic", "uvloop", "fastapi", "starlette", "uvicorn")
+_OWN_PACKAGES = (
+    "holdfast-jobs",
+    "apsw",
+    "pydantic",
+    "uvloop",
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "psycopg",
+    "pymysql",
+)
 _FSYNC_WRITES = 200
 _FSYNC_BYTES = 4096
 

@@ -112,6 +112,8 @@ def markdown(scenario: Scenario, results: Results) -> str:
             lines += _row(verdict.words, figure, verdict.met)
     for name, reason in results.skipped.items():
         lines += ["", f"Skipped: **{name}**. {reason}"]
+    if results.servers:
+        lines += ["", f"Servers: {'; '.join(results.servers)}."]
     return "\n".join(lines) + "\n"
 
 
@@ -144,6 +146,7 @@ def write(scenario: Scenario, results: Results, machine: Machine, *, quick: bool
         "quick": quick,
         "size": {"means": scenario.size_means, "value": results.size},
         "machine": asdict(machine),
+        "servers": results.servers,
         "contestants": {
             contestant.name: {
                 "about": contestant.about,

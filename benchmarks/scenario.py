@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.envs import Environment
+from benchmarks.servers import Server
 
 WORK = Path(__file__).resolve().parent / ".work"
 """Where the stores of a run live: beside the project, so on the same kind of disk as a real store (never a
@@ -24,7 +25,8 @@ class Contestant:
     """One thing that is measured: a function ("module:function" taking a Setup) run by one interpreter.
 
     `about` names the configuration. `missing` returns why it cannot run here, or None; a missing one is
-    reported as skipped.
+    reported as skipped. With a `server` it gets an empty database there, or a copy of the one that the
+    scenario's preparation has filled (`on_copy`).
     """
 
     name: str
@@ -32,6 +34,8 @@ class Contestant:
     target: str
     environment: Environment | None = None
     argument: str = ""
+    server: Server | None = None
+    on_copy: bool = False
     missing: Callable[[], str | None] = _always_available
 
 
@@ -73,7 +77,8 @@ class Scenario:
 
     `size` is handed to each contestant (its meaning is told by `size_means`); `quick_size` replaces it with
     --quick and in the unrecorded round. `seconds` is the limit of one measurement. `prepare` is a function
-    that fills a directory which all rounds look at: for a store that takes longer to fill than to measure.
+    that fills a directory which all rounds look at: for a store that takes longer to fill than to measure;
+    with `prepare_on` it fills a database of that server too.
     """
 
     name: str
@@ -87,3 +92,4 @@ class Scenario:
     seconds: float = 300
     runs: int = 3
     prepare: str | None = None
+    prepare_on: Server | None = None

@@ -49,6 +49,11 @@ class Tally:
             time.sleep(_WRITE_SECONDS)
 
 
+def first_call(directory: Path) -> float:
+    """When the first call of all processes was, in seconds of the monotonic clock."""
+    return min(int(path.read_text().split()[0]) for path in directory.glob("*.tally")) / 1e9
+
+
 def wait_for(directory: Path, count: int, *, timeout: float) -> float:
     """Seconds from the first call to the last of `count` calls in all processes. TimeoutError when they do
     not come."""

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,16 +28,19 @@ def workers(
     concurrency: int = 100,
     data: Path | None = None,
     queues: str | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Generator[subprocess.Popen[bytes]]:
-    """``holdfast worker`` with so many worker processes, on the store in `data` (default: in `directory`)."""
-    settings = {
+    """``holdfast worker`` with so many worker processes, on the measurement's own server or else on the store in `data`
+    (default: in `directory`). `settings`: more of them, as variables of the environment."""
+    environment = {
         "HOLDFAST_CONCURRENCY": str(concurrency),
         "HOLDFAST_WORKERS": str(processes),
         "HOLDFAST_DATA_DIR": str(data or directory),
     }
     if queues is not None:
-        settings["HOLDFAST_QUEUES"] = queues
-    with running((HOLDFAST, "worker", *_APP), directory, environment=settings) as started:
+        environment["HOLDFAST_QUEUES"] = queues
+    environment |= settings or {}
+    with running((HOLDFAST, "worker", *_APP), directory, environment=environment) as started:
         yield started[0]
 
 

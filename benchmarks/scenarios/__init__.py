@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from benchmarks.scenario import Scenario
-from benchmarks.scenarios import drain, enqueue, growth, idle, latency, listing, pause, startup
+from benchmarks.scenarios import (
+    drain,
+    enqueue,
+    growth,
+    idle,
+    latency,
+    listing,
+    mariadb,
+    pause,
+    postgres,
+    postgres_growth,
+    postgres_trouble,
+    startup,
+    watchers,
+)
 
 SCENARIOS: tuple[Scenario, ...] = (
     drain.SCENARIO,
@@ -13,5 +27,14 @@ SCENARIOS: tuple[Scenario, ...] = (
     pause.SCENARIO,
     listing.SCENARIO,
     growth.SCENARIO,
+    watchers.SCENARIO,
     startup.SCENARIO,
+    postgres.DRAIN,
+    postgres.ENQUEUE,
+    postgres.ENQUEUE_MANY,
+    postgres.LATENCY,
+    postgres_growth.SCENARIO,
+    postgres_trouble.HELD_OPEN,
+    postgres_trouble.RESCUE,
+    mariadb.DRAIN,
 )

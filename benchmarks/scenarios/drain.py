@@ -19,12 +19,22 @@ SCENARIO = Scenario(
         Contestant(
             _OURS,
             "SQLite, durable commits, states and history written",
-            "benchmarks.ours.drain:two_processes",
+            "benchmarks.ours.drain:by_processes",
+            argument="2",
         ),
         huey(_HUEY, "durable commits, at most once, nothing kept, 1 worker thread", "drain"),
         raw(_RAW, "one process, no history", "claim_and_complete_by_one"),
         Contestant(
-            "holdfast, 1 process", "the same with one worker process", "benchmarks.ours.drain:one_process"
+            "holdfast, 1 process",
+            "the same with one worker process",
+            "benchmarks.ours.drain:by_processes",
+            argument="1",
+        ),
+        Contestant(
+            "holdfast, 4 processes",
+            "the same with four",
+            "benchmarks.ours.drain:by_processes",
+            argument="4",
         ),
         celery("celery", "at most once, nothing kept, 2 solo workers", "drain"),
         raw(f"{_RAW}, 2 processes", "two processes, no history", "claim_and_complete_by_two"),
