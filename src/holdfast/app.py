@@ -22,7 +22,7 @@ from holdfast.core.retention import Retention
 from holdfast.core.retry import Backoff
 from holdfast.core.settings import Settings
 from holdfast.runtime.configure import database_url, load_settings
-from holdfast.runtime.signals import Signals, choose_signals
+from holdfast.runtime.signals import Signals, ToldAtCommit, choose_signals
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.kinds import StoreOptions, kind_of
 from holdfast.storage.protocol import Reader, Store
@@ -186,7 +186,9 @@ class Holdfast:
         store = make_store(settings)
         signals = make_signals(settings, store)
         store.open()
-        gateway = Gateway(store, signals.notify)
+        gateway = Gateway(
+            store, signals.notify, signals.at_commit if isinstance(signals, ToldAtCommit) else None
+        )
         client = Client(settings, store, gateway, signals, self.registry)
         return Parts(store, gateway, signals, client, Overview(client))
 

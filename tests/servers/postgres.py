@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,10 @@ from holdfast.testing import FakeClock
 DATABASE = "holdfast"
 ACCOUNT = "nobody"
 """Whose processes the server's are when we are root, whom PostgreSQL refuses to serve under."""
+
+CALLS_STORE = re.compile(rb"\0\0\0[\x01-\x7f][a-z_]+\0\0\0\x07default\0\0\0")
+"""In what a client sends: a call of the function that stores jobs and commits at once. Nothing else has a type and a queue
+as parameters of their own."""
 
 
 class Cluster:

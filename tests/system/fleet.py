@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 HOLDFAST = (sys.executable, "-m", "holdfast")
-APP = ("--app", "tests.system.jobs.app:app")
+APP = "tests.system.jobs.app:app"
 FOLDER = "HOLDFAST_TEST_FOLDER"
 """Where jobs leave their effects and find their barriers; also the mark by which the processes of a fleet are known."""
 
@@ -105,19 +105,17 @@ class Fleet:
         ready: bool = True,
         host: str = "",
         behind: Sequence[str] = (),
+        app: str = APP,
         **settings: object,
     ) -> Supervisor:
         """Start a supervisor, or another part of Holdfast; `ready`: wait until it says so. `host`: on a host of this name,
         which has no network in common with us (where the machine allows it; else beside us). `behind`: words that stand
         before the command."""
-        given = {**self.settings, **settings}
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
-        environment |= {"HOLDFAST_" + name.upper(): str(value) for name, value in given.items()}
-        environment |= {FOLDER: str(self.folder), "PYTHONUNBUFFERED": "1"}
+        environment = self._environment(settings)
         log = self.folder / f"supervisor-{len(self.supervisors) + 1}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                (*behind, *_on_host(host), *HOLDFAST, role, *APP),
+                (*behind, *_on_host(host), *HOLDFAST, role, "--app", app),
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -134,6 +132,24 @@ class Fleet:
     def _is_up(self, supervisor: Supervisor) -> bool:
         assert supervisor.process.poll() is None, supervisor.words()
         return f"Holdfast {supervisor.role} is ready" in supervisor.words()
+
+    def holdfast(self, *command: str, app: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command of the command line to its end."""
+        return subprocess.run(
+            (*HOLDFAST, *command),
+            cwd=ROOT,
+            env=self._environment({}) | ({"HOLDFAST_APP": app} if app else {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def _environment(self, settings: Mapping[str, object]) -> dict[str, str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
+        given = {**self.settings, **settings}
+        environment |= {"HOLDFAST_" + name.upper(): str(value) for name, value in given.items()}
+        return environment | {FOLDER: str(self.folder), "PYTHONUNBUFFERED": "1"}
 
     def processes(self) -> set[int]:
         """Every living process that belongs to this fleet: supervisors, workers, children of jobs."""

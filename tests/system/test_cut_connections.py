@@ -18,7 +18,9 @@ import pytest
 from holdfast.app import Parts
 from holdfast.client.options import JobOptions
 from holdfast.core.errors import StorageUnavailable
+from holdfast.storage.gateway import PATIENCE
 from holdfast.storage.postgres.connection import SILENCE, Bounded
+from tests.servers.postgres import CALLS_STORE
 from tests.servers.proxy import Cut, Proxy
 from tests.system.chaos import CHAOS, LIMIT, SEED, WITHIN, database, size, tell
 from tests.system.fleet import Fleet
@@ -33,7 +35,7 @@ CUTS = size(8, 100)
 ONE_IN = 20
 """Of so many commits one is not answered."""
 
-COMMIT = re.compile(rb"COMMIT(?!TED)")
+COMMIT = re.compile(CALLS_STORE.pattern + rb"|COMMIT(?!TED)")
 """PyMySQL ends the opening of a connection with one too; nothing hangs on that."""
 
 HURTS: dict[str, Callable[[Proxy], None]] = {
@@ -174,7 +176,7 @@ def _hurt(proxy: Proxy, chance: random.Random) -> None:
 
 @pytest.mark.parametrize(
     ("network", "patience"),
-    size([("postgresql", 15.0)], [("postgresql", 30.0), ("mysql", 100.0)]),
+    size([("postgresql", PATIENCE + 5.0)], [("postgresql", 30.0), ("mysql", 100.0)]),
     indirect=["network"],
 )
 def test_every_call_has_a_deadline(

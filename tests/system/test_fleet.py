@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +16,7 @@ from holdfast.core.errors import StorageUnavailable
 from holdfast.core.records import LeaderRecord
 from holdfast.scheduler.leader import lease_of
 from tests.servers.postgres import place_of, shared_url
-from tests.system.fleet import HOLDFAST, ROOT, Fleet, Supervisor, hosts_can_be_made, until
+from tests.system.fleet import Fleet, Supervisor, hosts_can_be_made, until
 
 pytestmark = pytest.mark.system
 
@@ -33,14 +31,6 @@ def leader_of(fleet: Fleet) -> LeaderRecord | None:
 def leads(fleet: Fleet, supervisor: Supervisor) -> bool:
     leader = leader_of(fleet)
     return leader is not None and leader.holder.split(":")[-2] == str(supervisor.pid)
-
-
-def holdfast(fleet: Fleet, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
-    environment |= {f"HOLDFAST_{name.upper()}": str(value) for name, value in fleet.settings.items()}
-    return subprocess.run(
-        (*HOLDFAST, *arguments), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
-    )
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -129,7 +119,7 @@ def test_a_drained_worker_ends_with_its_last_job(make_fleet: Callable[..., Fleet
     staying = fleet.start()
     here = [worker.id for worker in fleet.workers() if _parent(worker.pid) == going.pid]
     assert len(here) == 2
-    told = holdfast(fleet, "worker", "drain", *here, "--json")
+    told = fleet.holdfast("worker", "drain", *here, "--json")
     assert told.returncode == 0, told.stderr
     drained = json.loads(told.stdout)["items"]
     assert {worker["id"]: worker["state"] for worker in drained} == dict.fromkeys(here, "draining")
@@ -152,9 +142,9 @@ def test_a_drained_worker_ends_with_its_last_job(make_fleet: Callable[..., Fleet
 def test_drain_waits_for_the_end_and_knows_whom_it_means(make_fleet: Callable[..., Fleet]) -> None:
     fleet = make_fleet()
     supervisor = fleet.start(workers=2)
-    assert holdfast(fleet, "worker", "drain", "nobody").returncode == 3
+    assert fleet.holdfast("worker", "drain", "nobody").returncode == 3
     [host] = {worker.host for worker in fleet.workers()}
-    told = holdfast(fleet, "worker", "drain", host, "--wait", "--timeout", "30s")
+    told = fleet.holdfast("worker", "drain", host, "--wait", "--timeout", "30s")
     assert told.returncode == 0, told.stderr
     assert told.stderr.count("has ended") == 2
     assert supervisor.ended(10) == 0
@@ -179,7 +169,7 @@ def test_a_rolling_restart_under_load_loses_nothing(
         for _ in range(4):
             known = {worker.id for worker in fleet.workers()}
             new = fleet.start()
-            told = holdfast(fleet, "worker", "drain", *known, "--wait")
+            told = fleet.holdfast("worker", "drain", *known, "--wait")
             assert told.returncode == 0, told.stderr
             assert old.ended(15) == 0
             old = new
@@ -218,7 +208,7 @@ def test_a_live_store_moves_to_a_server_without_losing_a_job(
     adding = threading.Thread(target=add)
     adding.start()
     url = str(on_postgres(tmp_path)["database_url"])
-    moved = holdfast(old, "db", "copy", "--to", url, "--json")
+    moved = old.holdfast("db", "copy", "--to", url, "--json")
     stop.set()
     adding.join(30)
     assert moved.returncode == 0, moved.stderr

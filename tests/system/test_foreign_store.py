@@ -60,7 +60,7 @@ def test_everything_runs_on_a_store_from_elsewhere(
     for variable, value in {"HOLDFAST_DATABASE_URL": url, FOLDER: str(fleet.folder)}.items():
         monkeypatch.setenv(variable, value)
     for words in (("job", "list", "--json"), ("db", "status"), ("db", "check")):
-        command = [*HOLDFAST, *words, *APP]
+        command = [*HOLDFAST, *words, "--app", APP]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, (words, done.stderr)
         assert held.id in done.stdout or words[0] == "db"

@@ -323,8 +323,7 @@ class JournalWriter:
 
     def publish_types(self, types: Sequence[TypeRow]) -> None:
         for kind in types:
-            row = asdict(kind) | {"updated_at": self.now()}
-            self._draft.put("types", kind.name, {name: row[name] for name in TypeRecord._fields})
+            self._draft.put("types", kind.name, TypeRecord(*kind, self.now())._asdict())
 
     # -- copying a whole store -------------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ def schema_view(status: SchemaStatus) -> SchemaView:
         exists=status.exists,
         applied=status.applied,
         known=status.known,
-        up_to_date=status.applied == status.known,
+        up_to_date=status.usable,
         pending=list(status.pending),
         bytes=status.bytes,
     )

@@ -50,7 +50,7 @@ def _can_be_opened(app: Holdfast) -> bool:
         status = care_of(app.settings).status()
     except HoldfastError:
         return False  # a finding of its own says so
-    return status.exists and status.applied == status.known
+    return status.usable
 
 
 def _database(url: str) -> Finding:
@@ -69,8 +69,9 @@ def _schema(care: Care) -> Finding:
         )
     found = f"{status.applied} of {status.known} migrations applied, {status.place}"
     if status.applied > status.known:
-        fix = "It was written by a newer Holdfast; upgrade this program."
-        return Finding(name="schema", result="bad", found=found, fix=fix)
+        fix = "A newer Holdfast has brought it up to date; upgrade this program."
+        result = "note" if status.usable else "bad"
+        return Finding(name="schema", result=result, found=found, fix=fix)
     if status.pending:
         return Finding(
             name="schema", result="bad", found=found, fix="Bring it up to date: holdfast db migrate"

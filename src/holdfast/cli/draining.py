@@ -22,7 +22,10 @@ def drain_all(desk: Desk, writer: Writer, names: Sequence[str], *, wait: bool, d
         if worker.state == "lost":
             say(f"{worker.name or worker.id} is lost; there is nothing to drain.")
         else:
-            drained.append(desk.drain_worker(worker.id))
+            try:
+                drained.append(desk.drain_worker(worker.id))
+            except NotFound:  # since we looked
+                say(f"{worker.name or worker.id} has ended.")
     writer.many(drained, WORKERS)
     return wait_until_ended(desk, drained, deadline) if wait else Exit.DONE
 

@@ -17,7 +17,7 @@ from holdfast.client.task import JobType
 from holdfast.core.errors import InvalidArguments, Problem, UnknownJobType
 from holdfast.core.limits import MAX_ARGS, dump_json
 from holdfast.core.records import TypeRecord
-from holdfast.core.retention import Retention
+from holdfast.core.retention import Retention, parse_retention
 from holdfast.storage.protocol import Reader
 
 FRESH_FOR = 5.0
@@ -108,5 +108,12 @@ def _remote(record: TypeRecord) -> Kind:
         return text
 
     return Kind(
-        record.name, record.queue, record.priority, record.max_attempts, record.timeout, None, (), dump
+        record.name,
+        record.queue,
+        record.priority,
+        record.max_attempts,
+        record.timeout,
+        parse_retention(record.retention),
+        tuple(json.loads(record.tags)) if record.tags else (),
+        dump,
     )

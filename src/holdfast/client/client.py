@@ -76,8 +76,7 @@ class Client:
         tx: object | None = None,
     ) -> list[JobHandle]:
         """All of them in one transaction, or none."""
-        checked = read_options(options or {})
-        return self.insert([self.new_job(type_, each, checked) for each in args], tx=tx)
+        return self.insert(self.new_jobs(type_, args, read_options(options or {})), tx=tx)
 
     async def enqueue_many_async(
         self,
@@ -88,8 +87,7 @@ class Client:
         tx: object | None = None,
     ) -> list[JobHandle]:
         """`enqueue_many` for an event loop, which goes on while the commit is under way."""
-        checked = read_options(options or {})
-        return await self._insert_async([self.new_job(type_, each, checked) for each in args], tx)
+        return await self._insert_async(self.new_jobs(type_, args, read_options(options or {})), tx)
 
     def insert(self, jobs: Sequence[NewJob], *, tx: object | None = None) -> list[JobHandle]:
         """Store jobs made by `new_job` in one transaction: one of ours, or that of `tx`."""
@@ -119,26 +117,38 @@ class Client:
         origin: str | None = None,
     ) -> NewJob:
         """A job that is ready to be stored: arguments validated, defaults of its type filled in, its id made."""
+        return self.new_jobs(type_, (args,), options, actor=actor, origin=origin)[0]
+
+    def new_jobs(
+        self,
+        type_: str,
+        args: Iterable[Mapping[str, Any]],
+        options: CheckedOptions,
+        *,
+        actor: str | None = None,
+        origin: str | None = None,
+    ) -> list[NewJob]:
+        """One for each of `args`; they have everything else in common."""
         kind = self.catalogue.find(type_)
         o = options
-        return NewJob(
-            id=new_id(),
-            type=type_,
-            args=kind.dump(args),
-            queue=o.queue or kind.queue,
-            priority=kind.priority if o.priority is None else o.priority,
-            run_at=o.run_at,
-            delay=o.delay,
-            owner=o.owner,
-            tags=kind.tags if o.tags is None else o.tags,
-            unique_key=o.unique,
-            idempotency_key=o.idempotency_key,
-            max_attempts=kind.max_attempts if o.retries is None else o.retries + 1,
-            timeout=kind.timeout if o.timeout is None else o.timeout,
-            retention=o.keep or kind.retention,
-            actor=actor,
-            origin=origin,
-        )
+        shared: dict[str, Any] = {
+            "type": type_,
+            "queue": o.queue or kind.queue,
+            "priority": kind.priority if o.priority is None else o.priority,
+            "run_at": o.run_at,
+            "delay": o.delay,
+            "owner": o.owner,
+            "tags": kind.tags if o.tags is None else o.tags,
+            "unique_key": o.unique,
+            "idempotency_key": o.idempotency_key,
+            "max_attempts": kind.max_attempts if o.retries is None else o.retries + 1,
+            "timeout": kind.timeout if o.timeout is None else o.timeout,
+            "retention": o.keep or kind.retention,
+            "actor": actor,
+            "origin": origin,
+        }
+        dump = kind.dump
+        return [NewJob(id=new_id(), args=dump(each), **shared) for each in args]
 
     # -- one job ----------------------------------------------------------------------------------------------------------
 

@@ -159,19 +159,7 @@ class Overview:
         known = dict(self._client.catalogue.published(fresh=True))
         now = now_us()
         for local in self._client.catalogue.registry:
-            r = local.row(self._client.catalogue.default_retries)
-            known[r.name] = TypeRecord(
-                r.name,
-                r.queue,
-                r.schema,
-                r.doc,
-                r.signature,
-                r.executor,
-                r.max_attempts,
-                r.timeout,
-                r.priority,
-                now,
-            )
+            known[local.name] = TypeRecord(*local.row(self._client.catalogue.default_retries), now)
         live = [w for w in self._reader.workers() if w.state == "live"]
         return [_type_view(record, live) for _, record in sorted(known.items())]
 
@@ -206,10 +194,14 @@ class Overview:
     def drain_worker(self, worker_id: str) -> WorkerView:
         """Let a worker process claim nothing more; it ends with its last job, and its supervisor starts no other one in its
         place. Answers it as it is now. Idempotent. Raises NotFound, or Conflict when it is lost."""
-        if self.worker(worker_id).state == "lost":
+        worker = self.worker(worker_id)
+        if worker.state == "lost":
             raise Conflict("This worker is lost: it does not answer, and its jobs have been given back.")
         self._client.drain_worker(worker_id)
-        return self.worker(worker_id)
+        try:
+            return self.worker(worker_id)
+        except NotFound:  # it had nothing to do, and is gone already
+            return worker.model_copy(update={"state": "draining"})
 
     def stats(self) -> StatsView:
         """Counts by state and queue, rates, the longest wait."""

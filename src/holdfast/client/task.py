@@ -18,7 +18,7 @@ from holdfast.context import JobContext
 from holdfast.core.errors import InvalidArguments, Problem
 from holdfast.core.job import TypeRow
 from holdfast.core.limits import MAX_ARGS, MAX_RESULT, check_json, check_size
-from holdfast.core.retention import Retention
+from holdfast.core.retention import Retention, format_retention
 from holdfast.core.retry import Backoff
 
 EXECUTORS = ("loop", "thread", "process")
@@ -32,7 +32,6 @@ _CONFIG = ConfigDict(
     alias_generator=lambda field: field.removeprefix(_FIELD),
     serialize_by_alias=True,
 )
-_SUSPICIOUS = ("NaN", "Infinity", "\\u0000")
 _DEEP = 32
 
 
@@ -112,6 +111,8 @@ class JobType:
             self.max_attempts(default_retries),
             o.timeout,
             o.priority,
+            json.dumps(o.tags, ensure_ascii=False) if o.tags else None,
+            format_retention(o.retention),
         )
 
 
@@ -142,8 +143,11 @@ def dump_result(value: Any) -> str:
 def strict_json(data: bytes, *, what: str, limit: int = MAX_ARGS) -> str:
     """The text of serialized JSON, refused when it is too large, too deep, or not strict."""
     text = data.decode()
-    check_size(text, what=what, limit=limit)
-    if text.count("[") + text.count("{") > _DEEP or any(mark in text for mark in _SUSPICIOUS):
+    if len(data) > limit:
+        check_size(text, what=what, limit=limit)
+    if (  # spelled out, for this is done for every job
+        "NaN" in text or "Infinity" in text or "\\u0000" in text or text.count("[") + text.count("{") > _DEEP
+    ):
         check_json(json.loads(text), what=what)
     return text
 

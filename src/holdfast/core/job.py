@@ -5,7 +5,7 @@ Times are integers: microseconds since the epoch, UTC. Arguments, results and sa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from holdfast.core.retention import Retention
@@ -98,9 +98,9 @@ class WorkerRow:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TypeRow:
-    """A job type as it is published for programs that do not contain its code. `schema` is JSON Schema text."""
+class TypeRow(NamedTuple):
+    """A job type as it is published for programs that do not contain its code. `schema` is JSON Schema text, `tags` a JSON
+    list or None, `retention` as `holdfast.core.retention.format_retention` writes it: what a job of it begins with."""
 
     name: str
     queue: str
@@ -111,4 +111,5 @@ class TypeRow:
     max_attempts: int
     timeout: float | None = None
     priority: int = 0
-    tags: tuple[str, ...] = field(default=())
+    tags: str | None = None
+    retention: str | None = None

@@ -123,7 +123,7 @@ class LeaderRecord(NamedTuple):
 
 
 class TypeRecord(NamedTuple):
-    """A published job type."""
+    """A published job type: a TypeRow, and when it was published last."""
 
     name: str
     queue: str
@@ -134,6 +134,8 @@ class TypeRecord(NamedTuple):
     max_attempts: int
     timeout: float | None
     priority: int
+    tags: str | None
+    retention: str | None
     updated_at: int
 
 

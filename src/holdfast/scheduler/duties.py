@@ -30,28 +30,31 @@ class Promote:
         self._reader = reader
 
     async def run_once(self) -> float:
-        due = await asyncio.to_thread(self._reader.next_due)
-        now = self._reader.now()
+        due, now = await asyncio.to_thread(lambda: (self._reader.next_due(), self._reader.now()))
         if due is not None and due <= now:
             _, due = await self._gateway.acall("promote", AT_ONCE)
-        return (
-            LONGEST_SLEEP
-            if due is None
-            else min(LONGEST_SLEEP, max(0.0, (due - self._reader.now()) / 1_000_000))
-        )
+            now = await asyncio.to_thread(self._reader.now)
+        return LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, (due - now) / 1_000_000))
 
 
 class Rescue:
-    """Jobs of workers whose lease has run out go back to their queue."""
+    """Jobs of workers whose lease has run out go back to their queue.
+
+    After a time without the store nobody could renew his lease: all get half a lease to do so before any is taken for dead.
+    """
 
     name = "rescue"
     topics: Sequence[Topic] = ()
 
-    def __init__(self, gateway: Gateway, lease: float) -> None:
+    def __init__(self, gateway: Gateway, leader: Leader, lease: float) -> None:
         self._gateway = gateway
-        self._every = lease / 6
+        self._leader = leader
+        self._lease = lease
 
     async def run_once(self) -> float:
+        wait = self._lease / 2 - self._leader.answered_for
+        if wait > 0:
+            return wait
         for swept in await self._gateway.acall("sweep"):
             log.warning(
                 "rescued from a dead worker",
@@ -60,7 +63,7 @@ class Rescue:
                 worker=swept.worker,
                 now=swept.state,
             )
-        return self._every
+        return self._lease / 6
 
 
 class Expire:
@@ -100,5 +103,10 @@ class RollUp:
 
 def all_duties(gateway: Gateway, reader: Reader, leader: Leader, *, lease: float) -> list[Duty]:
     """Everything that must happen by the clock, done while `leader` leads; `leader` itself is among them."""
-    duties = (Promote(gateway, reader), Rescue(gateway, lease), Expire(gateway), RollUp(gateway, reader))
+    duties = (
+        Promote(gateway, reader),
+        Rescue(gateway, leader, lease),
+        Expire(gateway),
+        RollUp(gateway, reader),
+    )
     return [leader, *(Led(duty, leader) for duty in duties)]

@@ -26,6 +26,9 @@ LONGEST_LEASE = 10.0
 TRUST = 0.75
 """Part of the lease for which the leader believes in it: its clock and the store's need not go alike."""
 
+SLOW = 1.0
+"""Seconds of one answer from which on the store counts as having been away."""
+
 LEAST_GAP = 0.25
 """Seconds between two tries to lead, however often somebody resigns or a person asks something of a job."""
 
@@ -53,6 +56,7 @@ class Leader:
         self._term: int | None = None
         self._trusted_until = 0.0
         self._last_try = float("-inf")
+        self._answers_since = float("-inf")
         self._gained = asyncio.Event()
 
     @property
@@ -60,13 +64,24 @@ class Leader:
         """Whether the clock duties are this process's to do, by its own clock: earlier than the store, never later."""
         return self._term is not None and self._clock() < self._trusted_until
 
+    @property
+    def answered_for(self) -> float:
+        """Seconds since the store was away: did not answer this process, or late. Infinite when it never was."""
+        return self._clock() - self._answers_since
+
     async def run_once(self) -> float:
         now = self._clock()
         wait = self._last_try + (self._lease / 4 if self.leads else LEAST_GAP) - now
         if wait > 0:
             return wait
         self._last_try = now
-        term: int | None = await self._gateway.acall("lead", ROLE, self._holder, lease=self._lease)
+        try:
+            term: int | None = await self._gateway.acall("lead", ROLE, self._holder, lease=self._lease)
+        except StorageUnavailable:
+            self._answers_since = self._clock()
+            raise
+        if self._clock() - now > SLOW:
+            self._answers_since = self._clock()
         if term != self._term:
             self._tell(term)
         self._term = term

@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.outcome import Settlement
 from holdfast.core.states import State
+from holdfast.storage.direct import Call, Direct
 from holdfast.storage.protocol import BULK_VERBS, WAKES, Contended, Store, Topic
 
 MOST_AT_ONCE = 512
@@ -83,9 +84,17 @@ class Operation:
 class Gateway:
     """The only way to the writing verbs of a store. Usable from any thread and any event loop, but not across a fork."""
 
-    def __init__(self, store: Store, notify: Callable[[frozenset[Topic]], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        notify: Callable[[frozenset[Topic]], None],
+        at_commit: Callable[[frozenset[Topic]], Mapping[Topic, str]] | None = None,
+    ) -> None:
         self._store = store
+        self._direct = store if isinstance(store, Direct) else None
         self._notify = notify
+        self._at_commit = at_commit
+        """Channels by which a commit itself tells of some topics; then `notify` is not called for them."""
         self._waiting: deque[Operation] = deque()
         self._turn = threading.Lock()
         self._starting = threading.Lock()  # two threads would share the wake-ups of one, and close would hang
@@ -203,7 +212,7 @@ class Gateway:
         if not taken:
             return
         try:
-            answers = self._run_together(taken)
+            answers, told = self._run_together(taken)
         except StorageUnavailable as error:
             for operation in taken:
                 operation.fail(error)
@@ -218,25 +227,27 @@ class Gateway:
                 operation.fail(StorageUnavailable("The call was interrupted. Nothing was stored; repeat it."))
             raise
         else:
-            self._hand_out(taken, answers)
+            self._hand_out(taken, answers, told)
 
     def _run_alone(self, operation: Operation) -> None:
         try:
-            answers = self._run_together([operation])
+            answers, told = self._run_together([operation])
         except Exception as error:
             operation.fail(error)
         else:
-            self._hand_out([operation], answers)
+            self._hand_out([operation], answers, told)
 
-    def _hand_out(self, operations: Sequence[Operation], answers: Sequence[Any]) -> None:
+    def _hand_out(
+        self, operations: Sequence[Operation], answers: Sequence[Any], told: frozenset[Topic]
+    ) -> None:
         topics: set[Topic] = set()
         for operation, answer in zip(operations, answers, strict=True):
             operation.succeed(answer)
             topics |= _topics(operation, answer)
-        if topics:
-            self._notify(frozenset(topics))
+        if topics - told:
+            self._notify(frozenset(topics - told))
 
-    def _run_together(self, operations: Sequence[Operation]) -> list[Any]:
+    def _run_together(self, operations: Sequence[Operation]) -> tuple[list[Any], frozenset[Topic]]:
         for tries in range(MOST_TRIES - 1):
             try:
                 return self._run_once(operations)
@@ -244,32 +255,62 @@ class Gateway:
                 time.sleep(PAUSE * 2**tries * (0.5 + random.random()))
         return self._run_once(operations)
 
-    def _run_once(self, operations: Sequence[Operation]) -> list[Any]:
-        with self._store.transaction():
-            answers: list[Any] = []
-            index = 0
-            while index < len(operations):
-                end = index + 1
-                verb = operations[index].verb
-                if verb in BULK_VERBS:
-                    while end < len(operations) and operations[end].verb == verb:
-                        end += 1
-                answers += self._run_joined(operations[index:end])
-                index = end
-        return answers
+    def _run_once(self, operations: Sequence[Operation]) -> tuple[list[Any], frozenset[Topic]]:
+        """The answers, and the topics that the commit has told of."""
+        groups = _groups(operations)
+        calls = [_joined(group) for group in groups]
+        told = frozenset[Topic]()
+        answers = None
+        if self._direct is not None and not any(kwargs for *_, kwargs in calls):
+            answers, told = self._run_directly(self._direct, [(verb, args) for verb, args, _ in calls])
+        if answers is None:
+            with self._store.transaction():
+                answers = [getattr(self._store, verb)(*args, **kwargs) for verb, args, kwargs in calls]
+        parts = [
+            part for group, answer in zip(groups, answers, strict=True) for part in _parts(group, answer)
+        ]
+        return parts, told
 
-    def _run_joined(self, operations: Sequence[Operation]) -> list[Any]:
-        method = getattr(self._store, operations[0].verb)
-        if len(operations) == 1:
-            return [method(*operations[0].args, **operations[0].kwargs)]
-        answers = method([item for operation in operations for item in operation.args[0]])
-        parts: list[Any] = []
-        start = 0
-        for operation in operations:
-            end = start + len(operation.args[0])
-            parts.append(answers[start:end])
-            start = end
-        return parts
+    def _run_directly(
+        self, store: Direct, calls: Sequence[Call]
+    ) -> tuple[list[Any] | None, frozenset[Topic]]:
+        channels: Mapping[Topic, str] = {}
+        if self._at_commit is not None and [verb for verb, _ in calls] == ["insert"]:
+            channels = self._at_commit(WAKES["insert"])
+        answers = store.directly(calls, list(channels.values()))
+        return answers, frozenset() if answers is None else frozenset(channels)
+
+
+def _groups(operations: Sequence[Operation]) -> list[list[Operation]]:
+    """The operations in their order; neighbours of one bulk verb are one group."""
+    groups: list[list[Operation]] = []
+    for operation in operations:
+        if groups and operation.verb in BULK_VERBS and groups[-1][0].verb == operation.verb:
+            groups[-1].append(operation)
+        else:
+            groups.append([operation])
+    return groups
+
+
+def _joined(group: Sequence[Operation]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    """The one call of a verb that serves a group."""
+    first = group[0]
+    if len(group) == 1:
+        return first.verb, first.args, first.kwargs
+    return first.verb, ([item for operation in group for item in operation.args[0]],), {}
+
+
+def _parts(group: Sequence[Operation], answer: Any) -> list[Any]:
+    """What that call answers, for each operation its own."""
+    if len(group) == 1:
+        return [answer]
+    parts: list[Any] = []
+    start = 0
+    for operation in group:
+        end = start + len(operation.args[0])
+        parts.append(answer[start:end])
+        start = end
+    return parts
 
 
 def _topics(operation: Operation, answer: Any) -> frozenset[Topic]:

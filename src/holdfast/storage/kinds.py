@@ -42,7 +42,8 @@ class StoreOptions:
 
 @dataclass(frozen=True, slots=True)
 class SchemaStatus:
-    """Where the schema of a database stands. `applied` above `known`: written by a newer program."""
+    """Where the schema of a database stands. `applied` above `known`: a newer program has brought it up to date; this one
+    works on it all the same unless it `needs` more."""
 
     place: str
     exists: bool
@@ -50,6 +51,12 @@ class SchemaStatus:
     known: int
     pending: tuple[str, ...]
     bytes: int
+    needs: int = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether this program can work on it as it is."""
+        return self.exists and self.needs <= self.known <= self.applied
 
 
 class Care(Protocol):

@@ -10,6 +10,8 @@ import pytest
 
 from holdfast import Holdfast
 from holdfast.core.errors import InvalidArguments, InvalidInput, TooLarge, UnknownJobType
+from holdfast.core.retention import Retention, parse_retention
+from holdfast.core.whole import Part, WholeJob
 
 
 @pytest.fixture
@@ -17,7 +19,7 @@ def worker(tmp_path: Path) -> Iterator[Holdfast]:
     """The app that has the code; `app` has only the name."""
     worker = Holdfast(data_dir=str(tmp_path), retries=4)
 
-    @worker.job(queue="mail", priority=7, timeout="1m")
+    @worker.job(queue="mail", priority=7, timeout="1m", tags=["eu", "ä"], keep="1h")
     def send_mail(to: str, copies: int = 1) -> None: ...
 
     yield worker
@@ -40,6 +42,10 @@ def test_a_published_type_brings_its_defaults_along(app: Holdfast, worker: Holdf
     view = app.enqueue("send_mail", {"to": "a"}).view
     assert (view.queue, view.priority, view.timeout, view.max_attempts) == ("mail", 7, 60.0, 5)
     assert view.args == {"to": "a"}
+    assert view.tags == ["eu", "ä"]
+    [whole] = app.open().store.dump(Part.JOBS, after=None, limit=1)
+    assert isinstance(whole, WholeJob)
+    assert parse_retention(whole.retention) == Retention(3600.0, 3600.0, 3600.0)
 
 
 def test_a_published_type_validates_by_its_schema(app: Holdfast, worker: Holdfast) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
+from holdfast.core.errors import StorageUnavailable
+from holdfast.core.states import State
+from holdfast.scheduler.duties import Rescue
 from holdfast.scheduler.leader import LEAST_GAP, ROLE, TRUST, Leader, Led, lease_of
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
-from holdfast.testing import FakeClock
+from holdfast.testing import FakeClock, StoreDriver
 
 LEASE = 8.0
 
@@ -137,3 +141,46 @@ async def test_resigning_twice_or_before_it_led_is_harmless(gateway: Gateway, cl
 async def test_a_rescue_never_waits_for_a_leader_longer_than_for_a_worker() -> None:
     assert lease_of(3.0) == 3.0
     assert lease_of(30.0) == 10.0
+
+
+class Away(Gateway):
+    """A way to the store on which answers are late, or do not come."""
+
+    late = 0.0
+    closed = False
+
+    async def acall(self, verb: str, *args: object, **options: object) -> object:
+        self.clock.advance(self.late)
+        if self.closed:
+            raise StorageUnavailable("the store does not answer")
+        return await super().acall(verb, *args, **options)
+
+    clock: FakeClock
+
+
+@pytest.mark.parametrize("how", ["late", "closed"])
+async def test_after_a_silence_of_the_store_workers_have_time_to_renew_their_leases(
+    tmp_path: Path, clock: FakeClock, how: str
+) -> None:
+    store = SqliteStore(tmp_path / "away.db", clock=clock, lease_clock=clock)
+    store.open()
+    gateway = Away(store, lambda topics: None)
+    gateway.clock = clock
+    driver = StoreDriver(store, clock)
+    one = leader(gateway, clock)
+    rescue = Rescue(gateway, one, LEASE)
+    await one.run_once()
+    job = driver.start()
+    clock.advance(LEASE / 4)
+    gateway.late, gateway.closed = 20 * LEASE, how == "closed"  # longer than every lease
+    with contextlib.suppress(StorageUnavailable):
+        await one.run_once()
+    gateway.late, gateway.closed = 0.0, False
+    clock.advance(LEASE / 8)
+    assert await rescue.run_once() == pytest.approx(LEASE / 2 - LEASE / 8)
+    assert driver.read(job.id).state == State.PROCESSING, "its worker could not say that it lives"
+    clock.advance(LEASE / 2)
+    await rescue.run_once()
+    assert driver.read(job.id).state == State.ENQUEUED, "it had its time"
+    gateway.close()
+    store.close()

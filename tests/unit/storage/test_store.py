@@ -13,8 +13,11 @@ import pytest
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.storage.sqlite import SqliteStore, boot, reader, writer
+from holdfast.storage.sqlite.maintenance import Maintenance
 from holdfast.storage.sqlite.schema import MIGRATIONS
+from holdfast.storage.sqlite.store import migrate
 from holdfast.testing import FakeClock, StoreDriver, new_job
+from holdfast.testing.factories import type_row
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -89,13 +92,46 @@ def test_many_threads_may_start_at_once(tmp_path: Path) -> None:
         assert failed == []
 
 
-def test_a_schema_from_the_future_is_refused(path: Path) -> None:
-    opened(path).close()
+def brought_further(path: Path, needs: int) -> None:
+    """What a newer program does to the file with a migration of its own."""
     db = apsw.Connection(str(path))
     db.execute(f"PRAGMA user_version={len(MIGRATIONS) + 1}")
+    db.execute("UPDATE meta SET value = ? WHERE name = 'needs'", (str(needs),))
     db.close()
+
+
+def test_a_schema_that_needs_a_newer_program_is_refused(path: Path) -> None:
+    opened(path).close()
+    brought_further(path, needs=len(MIGRATIONS) + 1)
     with pytest.raises(StorageRefused, match="Upgrade this program"):
         opened(path)
+
+
+def test_a_schema_that_a_newer_program_has_added_to_is_worked_on(path: Path) -> None:
+    opened(path).close()
+    brought_further(path, needs=len(MIGRATIONS))
+    store = opened(path)
+    with store.transaction():
+        store.insert([new_job()])
+    assert store.facts()["schema"] == f"{len(MIGRATIONS) + 1} of {len(MIGRATIONS)}"
+    store.close()
+    assert Maintenance(path).status().usable
+
+
+def test_a_store_of_the_first_schema_is_brought_up_to_date(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as only:
+        only.setattr("holdfast.storage.sqlite.store.MIGRATIONS", MIGRATIONS[:1])
+        path.parent.mkdir()
+        db = apsw.Connection(str(path))
+        migrate(db)
+        db.close()
+    store = opened(path)
+    with store.transaction():
+        store.publish_types([type_row(tags='["a"]')])
+    assert [row.tags for row in store.types()] == ['["a"]']
+    store.close()
 
 
 def test_a_migration_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

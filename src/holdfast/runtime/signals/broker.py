@@ -2,9 +2,9 @@
 and a line that is lost is found out and replaced.
 
 One thread per process, started when it is first needed, keeps one line. It sends the first signal of a topic at once and
-joins those that follow within GAP. While somebody listens it asks the broker every PING seconds to answer; a line that does
-not is given up, and after each new one every listener is woken once. While there is no line, what is to be told waits, each
-topic once.
+joins those that follow within its gap. While somebody listens it asks the broker every PING seconds to answer; a line that
+does not is given up, and after each new one every listener is woken once. While there is no line, what is to be told waits,
+each topic once.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from holdfast.runtime.signals.hub import Hub, HubListener
 from holdfast.runtime.signals.line import Line, Opener
 from holdfast.storage.protocol import Topic
 
-GAP: Final = 0.02
-"""Seconds between two signals of one topic from one process."""
+GAPS: Final = {Topic.WORK: 0.005, Topic.CONTROL: 0.005, Topic.EVENTS: 0.02}
+"""Seconds between two signals of one topic from one process. An idle worker waits for the first two; what looks at events
+draws them, and has its own pace."""
 
 PING: Final = 4.0
 """Seconds between two questions whether the line still stands: a silent one is noticed PING + DEADLINE later at most."""
@@ -74,6 +75,14 @@ class BrokerSignals:
             if fresh and not self._closed:
                 self._pending |= fresh
                 self._stir()
+
+    def take_turn(self, topics: Iterable[Topic]) -> list[Topic]:
+        """Which of these topics may be told now by somebody else; they count as told."""
+        now = self._loop.time()
+        with self._lock:
+            free = [topic for topic in topics if topic not in self._pending and self._free_at[topic] <= now]
+            self._free_at.update({topic: now + GAPS[topic] for topic in free})
+        return free
 
     def listen(self, topics: Iterable[Topic]) -> HubListener:
         if self._process != os.getpid():
@@ -195,7 +204,8 @@ class BrokerSignals:
             return {topic for topic in self._pending if self._closed or self._free_at[topic] <= now}
 
     async def _publish(self, line: Line, topics: set[Topic]) -> None:
-        self._free_at.update(dict.fromkeys(topics, self._loop.time() + GAP))
+        now = self._loop.time()
+        self._free_at.update({topic: now + GAPS[topic] for topic in topics})
         with self._lock:
             self._pending -= topics  # before it is told: what comes up meanwhile is told again
         try:

@@ -66,7 +66,7 @@ def choose_signals(signals_url: str, database_url: str, reader: Reader) -> Signa
             raise _refused("cannot be read as a URL") from None
         return make(signals_url, options)
     url = _of_the_database(database_url)
-    return _maker(url)(url, SignalOptions(schema_of(database_url), reader))
+    return _maker(url)(url, SignalOptions(schema_of(database_url), reader, own=True))
 
 
 def _of_the_database(url: str) -> str:

@@ -18,6 +18,9 @@ class SignalOptions:
     reader: Reader
     """The store, for signals that look at it. It is open, and is closed after the signals."""
 
+    own: bool = False
+    """Whether these are the signals that the database itself brings along."""
+
 
 def place_of(url: str) -> str:
     """Where a URL leads, without user and password."""

@@ -2,7 +2,8 @@
 
 A signal carries nothing but its channel, `holdfast:<namespace>:<topic>`; the namespace is the schema of the store, so that
 two installations in one database do not wake each other. NOTIFY is sent outside the transactions that store jobs: it takes
-a lock on the whole database until its commit is done, and a payload that is refused would take the jobs with it. One
+a lock on the whole database until its commit is done. Only the first of a while goes along with the commit it tells of: that
+is when a worker may be idle, and it hears it half a millisecond earlier. One
 connection serves both directions; it needs a session of its own, which PgBouncer gives in session mode only.
 """
 
@@ -64,18 +65,23 @@ def make(url: str, options: SignalOptions) -> BrokerSignals:
 
     host = given.get("host") or given.get("hostaddr") or "local"
     word = f"PostgreSQL LISTEN/NOTIFY, {host}:{given.get('port') or 5432}/{given.get('dbname') or ''}"
-    return PostgresSignals(word, opener, options.namespace)
+    return PostgresSignals(word, opener, options.namespace, own=options.own)
 
 
 class PostgresSignals(BrokerSignals):
     """Signals through LISTEN and NOTIFY, which a transaction of somebody else's can give too (`ToldAtCommit`)."""
 
-    def __init__(self, word: str, opener: Opener, namespace: str) -> None:
+    def __init__(self, word: str, opener: Opener, namespace: str, *, own: bool) -> None:
         super().__init__(word, opener)
         self._namespace = namespace
+        self._own = own
 
     def channels(self, topics: Iterable[Topic]) -> list[str]:
         return [channel(self._namespace, topic) for topic in topics]
+
+    def at_commit(self, topics: Iterable[Topic]) -> dict[Topic, str]:
+        taken = self.take_turn(topics) if self._own else ()
+        return {topic: channel(self._namespace, topic) for topic in taken}
 
 
 def channel(namespace: str, topic: Topic) -> str:

@@ -64,3 +64,8 @@ class ToldAtCommit(Protocol):
     def channels(self, topics: Iterable[Topic]) -> list[str]:
         """The channels on which the topics are told, for `pg_notify` with an empty payload."""
         ...
+
+    def at_commit(self, topics: Iterable[Topic]) -> dict[Topic, str]:
+        """The channels for a commit of ours that is at hand and tells of these topics in place of `notify`. Without those
+        that were told just now, for a burst is joined; {} where the database is not known to be the same."""
+        ...

@@ -12,9 +12,10 @@ from holdfast.core.states import FINAL, LIVE
 from holdfast.storage.kinds import SchemaStatus
 from holdfast.storage.mysql.address import Address
 from holdfast.storage.mysql.connection import Connection, ReadingPool, Row
-from holdfast.storage.mysql.migrate import applied
+from holdfast.storage.mysql.migrate import standing
 from holdfast.storage.mysql.schema import MIGRATIONS, TABLES
 from holdfast.storage.mysql.statements import states
+from holdfast.storage.versions import Standing
 
 MOST_FINDINGS: Final = 20
 
@@ -83,15 +84,16 @@ class MysqlCare:
     def status(self) -> SchemaStatus:
         names = tuple(name for name, _ in MIGRATIONS)
         with self._looking() as connection:
-            done = applied(connection)
+            at = standing(connection)
             [(size,)] = _rows(connection, SIZE)
-        there = done is not None
-        return SchemaStatus(self.place, there, done or 0, len(MIGRATIONS), names[done or 0 :], int(size))
+        done, needs = at or Standing(0, 0)
+        there = at is not None
+        return SchemaStatus(self.place, there, done, len(MIGRATIONS), names[done:], int(size), needs)
 
     def check(self) -> list[str]:
         found: list[str] = []
         with self._looking() as connection:
-            if applied(connection) is None:
+            if standing(connection) is None:
                 raise NotFound(
                     f"There are no tables of Holdfast at {self.place}; holdfast db migrate makes them."
                 )

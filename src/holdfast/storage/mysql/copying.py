@@ -23,9 +23,6 @@ from holdfast.storage.mysql.session import WritingSession
 from holdfast.storage.mysql.text import Value, listed, rows
 
 _OWN: Final = "continues, idempotency_key, retention, log_lines"
-_TYPE: Final = (
-    "name, queue, args_schema, doc, signature, executor, max_attempts, timeout, priority, updated_at"
-)
 
 _PARTS: Final = {
     Part.JOBS: ("jobs", "seq", f"{sql.JOB_COLUMNS}, {_OWN}"),
@@ -33,7 +30,7 @@ _PARTS: Final = {
     Part.LOGS: ("logs", "n", "n, job, at, level, message, fields, attempt"),
     Part.HISTORY: ("events", "seq", "seq, job, at, kind, state, reason, actor, attempt, worker"),
     Part.QUEUES: ("queues", "name", "name, paused_at, paused_by, paused_reason"),
-    Part.TYPES: ("types", "name", _TYPE),
+    Part.TYPES: ("types", "name", sql.TYPE_COLUMNS),
     Part.BUCKETS: ("buckets", "at", "at, succeeded, failed, cancelled, started"),
 }
 """Table, key and columns of each part."""

@@ -40,21 +40,7 @@ class FleetVerbs(WritingSession):
 
     def publish_types(self, types: Sequence[TypeRow]) -> None:
         now = self._now()
-        entries = [
-            (
-                t.name,
-                t.queue,
-                t.schema,
-                t.doc,
-                t.signature,
-                t.executor,
-                t.max_attempts,
-                t.timeout,
-                t.priority,
-                now,
-            )
-            for t in sorted(types, key=lambda row: row.name)
-        ]
+        entries = [(*row, now) for row in sorted(types, key=lambda row: row.name)]
         if entries:
             self._write(sql.PUBLISH + rows(entries) + sql.PUBLISH_AGAIN)
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from holdfast.core.errors import StorageRefused
 from holdfast.storage.mysql.connection import Connection, Server
 from holdfast.storage.mysql.schema import LEDGER, MIGRATIONS, TABLES
+from holdfast.storage.versions import Standing, refuse_unknown
 
 _THERE = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
 
 
-def applied(connection: Connection) -> int | None:
-    """How many migrations the database has seen; None when it was never ours. Raises StorageRefused for a database
-    that holds tables of somebody else under our names."""
+def standing(connection: Connection) -> Standing | None:
+    """Where the tables stand; None when the database was never ours. Raises StorageRefused for a database that holds tables
+    of somebody else under our names."""
     with connection.cursor() as cursor:
         cursor.execute(_THERE)
         there = {str(name).lower() for (name,) in cursor.fetchall()}
@@ -26,18 +27,19 @@ def applied(connection: Connection) -> int | None:
             return None
         cursor.execute("SELECT coalesce(max(number), 0) FROM holdfast_migrations")
         [(number,)] = cursor.fetchall()
-    return int(number)
+        noted: tuple[tuple[int, ...], ...] = ()
+        if number:  # the first one makes the table
+            cursor.execute("SELECT value FROM meta WHERE name = 'needs'")
+            noted = cursor.fetchall()
+    return Standing(int(number), noted[0][0] if noted else 0)
 
 
 def migrate(connection: Connection, server: Server, now: Callable[[], int]) -> None:
     """Apply the migrations that are missing. Several processes may do so at once. Raises StorageRefused."""
-    done = applied(connection) or 0
-    if done > len(MIGRATIONS):
-        raise StorageRefused(
-            f"The database has schema {done}, this program knows {len(MIGRATIONS)}: it was written by a newer Holdfast. "
-            "Upgrade this program."
-        )
-    if done == len(MIGRATIONS):
+    at = standing(connection) or Standing(0, 0)
+    refuse_unknown(at, len(MIGRATIONS))
+    done = at.applied
+    if done >= len(MIGRATIONS):
         return
     with connection.cursor() as cursor:
         cursor.execute(LEDGER.format(collation=server.collation))

@@ -35,7 +35,7 @@ from holdfast.storage.mysql.connection import FORKED, ReadingPool
 from holdfast.storage.mysql.connection import Row as Values
 from holdfast.storage.mysql.copying import SEALED, dump_statement, read_row
 from holdfast.storage.mysql.search import MysqlSnapshot, snapshot
-from holdfast.storage.mysql.statements import JOB_COLUMNS, LEADERS, NEWEST, NEXT_DUE
+from holdfast.storage.mysql.statements import JOB_COLUMNS, LEADERS, NEWEST, NEXT_DUE, TYPE_COLUMNS
 from holdfast.storage.mysql.text import Value
 from holdfast.storage.protocol import MAX_IDS
 from holdfast.storage.server_clock import ServerClock, since_boot
@@ -192,9 +192,9 @@ class MysqlReader:
         return [LeaderRecord._make(row) for row in self._rows(LEADERS, self.now())]
 
     def types(self) -> list[TypeRecord]:
-        sql = """SELECT name, queue, args_schema, doc, signature, executor, max_attempts, timeout, priority, updated_at
-                 FROM types ORDER BY name"""
-        return [TypeRecord._make(row) for row in self._rows(sql)]
+        return [
+            TypeRecord._make(row) for row in self._rows(f"SELECT {TYPE_COLUMNS} FROM types ORDER BY name")
+        ]
 
     def asked(self, workers: Sequence[str]) -> list[Asked]:
         if not workers:

@@ -239,6 +239,8 @@ CREATE TABLE IF NOT EXISTS types (
     max_attempts  INT NOT NULL,
     timeout       DOUBLE,
     priority      INT NOT NULL,
+    tags          TEXT,
+    retention     TEXT,
     updated_at    BIGINT NOT NULL
 ) {OPTIONS}
 """,
@@ -266,7 +268,7 @@ CREATE TABLE IF NOT EXISTS meta (
     value  BIGINT NOT NULL
 ) {OPTIONS}
 """,
-    "INSERT IGNORE INTO meta (name, value) VALUES ('rolled_up', 0), ('oldest_event', 1)",
+    "INSERT IGNORE INTO meta (name, value) VALUES ('rolled_up', 0), ('oldest_event', 1), ('needs', 1)",
 )
 
 MIGRATIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (

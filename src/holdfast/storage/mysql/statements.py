@@ -187,14 +187,15 @@ STAND = "SELECT id FROM workers WHERE id IN {ids} AND state <> 'lost' ORDER BY i
 BEAT = "UPDATE workers SET heartbeat_at = {now}, deadline = {deadline} WHERE id IN {ids} AND state <> 'lost'"
 DRAIN = "UPDATE workers SET state = 'draining' WHERE id = %s AND state = 'live'"
 RETIRE = "DELETE FROM workers WHERE id = %s"
-PUBLISH = (
-    "INSERT INTO types (name, queue, args_schema, doc, signature, executor, max_attempts, timeout, priority, updated_at) "
-    "VALUES "
+TYPE_COLUMNS = (  # as a TypeRecord has them; `schema` is a word of the server's
+    "name, queue, args_schema, doc, signature, executor, max_attempts, timeout, priority, tags, retention, updated_at"
 )
+PUBLISH = f"INSERT INTO types ({TYPE_COLUMNS}) VALUES "
 PUBLISH_AGAIN = """
 ON DUPLICATE KEY UPDATE queue = VALUES(queue), args_schema = VALUES(args_schema), doc = VALUES(doc),
     signature = VALUES(signature), executor = VALUES(executor), max_attempts = VALUES(max_attempts),
-    timeout = VALUES(timeout), priority = VALUES(priority), updated_at = VALUES(updated_at)
+    timeout = VALUES(timeout), priority = VALUES(priority), tags = VALUES(tags), retention = VALUES(retention),
+    updated_at = VALUES(updated_at)
 """
 PAUSE_QUEUE = """
 INSERT INTO queues (name, paused_at, paused_by, paused_reason) VALUES (%s, %s, %s, %s)

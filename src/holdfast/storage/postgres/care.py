@@ -10,7 +10,7 @@ from typing import Final
 from holdfast.core.errors import Conflict, NotFound
 from holdfast.storage.kinds import SchemaStatus
 from holdfast.storage.postgres.connection import Connection, Connector, Place, ReadingLines, run
-from holdfast.storage.postgres.migrate import applied
+from holdfast.storage.postgres.migrate import standing
 from holdfast.storage.postgres.schema import MIGRATIONS
 
 CHECK_MS: Final = 600_000
@@ -68,16 +68,15 @@ class PostgresCare:
         """Where the schema stands. Raises StorageUnavailable when the server does not answer."""
         names = tuple(name for name, _ in MIGRATIONS)
         with self._reading() as db:
-            done = applied(db)
+            done, needs = standing(db)
             size = db.execute(SIZE).fetchone()
-        return SchemaStatus(
-            self.place, done > 0, done, len(MIGRATIONS), names[done:], size[0] if size and done else 0
-        )
+        bytes_ = size[0] if size and done else 0
+        return SchemaStatus(self.place, done > 0, done, len(MIGRATIONS), names[done:], bytes_, needs)
 
     def check(self) -> list[str]:
         """What is wrong with indexes and rows, a line each; [] = sound. Raises NotFound without a schema."""
         with self._reading() as db:
-            if not applied(db):
+            if not standing(db).applied:
                 raise NotFound(f"There is no Holdfast at {self.place}; holdfast db migrate makes it.")
             with db.transaction():
                 run(db, f"SET LOCAL statement_timeout = {CHECK_MS}")

@@ -38,10 +38,7 @@ _DUMP: Final = {
         "seq, job, at, CASE kind WHEN 0 THEN 'state' ELSE 'request' END, state, reason, actor, attempt, worker FROM events",
     ),
     Part.QUEUES: ("name", "name, paused_at, paused_by, paused_reason FROM queues"),
-    Part.TYPES: (
-        "name",
-        "name, queue, schema, doc, signature, executor, max_attempts, timeout, priority, updated_at FROM types",
-    ),
+    Part.TYPES: ("name", f"{sql.TYPE_COLUMNS} FROM types"),
     Part.BUCKETS: ("at", "at * 1000000, succeeded, failed, cancelled, started FROM buckets"),
 }
 """Key and columns of each part."""
@@ -69,11 +66,7 @@ _LOAD: Final = {
     ),
     Part.HISTORY: _insert("events", "seq, job, at, kind, state, reason, actor, attempt, worker", "1"),
     Part.QUEUES: _insert("queues", "name, paused_at, paused_by, paused_reason", "1"),
-    Part.TYPES: _insert(
-        "types",
-        "name, queue, schema, doc, signature, executor, max_attempts, timeout, priority, updated_at",
-        "1",
-    ),
+    Part.TYPES: _insert("types", sql.TYPE_COLUMNS, "1"),
     Part.BUCKETS: _insert("buckets", "at, succeeded, failed, cancelled, started", "1"),
 }
 _NUMBERED: Final = {

@@ -24,8 +24,8 @@ from holdfast.core.states import LIVE
 from holdfast.core.whole import Seal
 from holdfast.storage.postgres.callers import Line, Steps, on, on_async
 from holdfast.storage.postgres.connection import LOCK_MS, Connector, run, translated
-from holdfast.storage.postgres.transaction import Lane, Transactions
-from holdfast.storage.postgres.writer import lock_key
+from holdfast.storage.postgres.transaction import Transactions
+from holdfast.storage.postgres.writer import lane_of, lock_key
 from holdfast.storage.protocol import KeyPending
 from holdfast.storage.server_clock import ServerClock
 
@@ -101,11 +101,6 @@ SELECT given.id, coalesce(
     (SELECT value FROM {schema}.meta WHERE name = 'sealed')
 FROM json_to_recordset($1::text::json) AS given (id text, idempotency_key text, lock_key text)
 """
-
-
-def lane_of(job: NewJob) -> Lane:
-    """Where a job waits."""
-    return job.queue, job.type, job.priority
 
 
 class JoiningVerbs(Transactions):

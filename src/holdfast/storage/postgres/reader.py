@@ -36,6 +36,7 @@ from holdfast.storage.postgres.copying import rows_of, seal_on
 from holdfast.storage.postgres.dialect import PostgresCompiler
 from holdfast.storage.postgres.leading import LEADERS
 from holdfast.storage.postgres.search import JOB_COLUMNS, snapshot
+from holdfast.storage.postgres.statements import TYPE_COLUMNS
 from holdfast.storage.protocol import MAX_IDS
 from holdfast.storage.server_clock import ServerClock, since_boot
 
@@ -216,9 +217,9 @@ class PostgresReader:
         return [LeaderRecord._make(row) for row in self._rows(LEADERS, (self.now(),))]
 
     def types(self) -> list[TypeRecord]:
-        sql = """SELECT name, queue, schema, doc, signature, executor, max_attempts, timeout, priority, updated_at
-                 FROM types ORDER BY name"""
-        return [TypeRecord._make(row) for row in self._rows(sql)]
+        return [
+            TypeRecord._make(row) for row in self._rows(f"SELECT {TYPE_COLUMNS} FROM types ORDER BY name")
+        ]
 
     def asked(self, workers: Sequence[str]) -> list[Asked]:
         sql = """SELECT seq, token, requested, requested_at FROM runs

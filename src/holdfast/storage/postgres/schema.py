@@ -196,6 +196,8 @@ CREATE TABLE types (
     max_attempts  integer NOT NULL,
     timeout       double precision,
     priority      integer NOT NULL,
+    tags          text COLLATE "C",
+    retention     text COLLATE "C",
     updated_at    bigint NOT NULL
 );
 
@@ -211,7 +213,7 @@ CREATE TABLE meta (
     name   text COLLATE "C" PRIMARY KEY,
     value  text COLLATE "C" NOT NULL
 );
-INSERT INTO meta (name, value) VALUES ('rolled_up', '0');
+INSERT INTO meta (name, value) VALUES ('rolled_up', '0'), ('needs', '1');  -- see holdfast.storage.versions
 
 CREATE FUNCTION horizon() RETURNS bigint LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT AS $$
 DECLARE
@@ -227,14 +229,57 @@ BEGIN
     RETURN newest - coalesce(behind, 0);
 END $$;
 
+CREATE FUNCTION refuse_sealed() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared({lock_class}::bigint);  -- see `seal` in the writer
+    IF EXISTS (SELECT FROM meta WHERE name = 'sealed') THEN
+        RAISE EXCEPTION 'This Holdfast store is sealed: nothing can be stored here any more' USING ERRCODE = '25006';
+    END IF;
+END $$;
+
+-- Jobs of one shape and without keys, in one exchange, with everything that belongs to a transaction that writes. Answers
+-- the time of storing.
+CREATE FUNCTION store(
+    ids text[], arguments text[], type text, queue text, priority integer, owner text, tags text, timeout double precision,
+    retention text, origin text, actor text, max_attempts integer, run_at bigint, delay double precision, lane integer,
+    told bigint, channels text[]
+) RETURNS bigint LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE
+    now    bigint := coalesce(told, extract(epoch FROM clock_timestamp()) * 1000000);
+    due    bigint := coalesce(now + trunc(delay * 1000000)::bigint, run_at);
+    state  text := 'enqueued';
+BEGIN
+    PERFORM refuse_sealed();
+    PERFORM pg_advisory_xact_lock_shared({lock_class}, (last_value & 2147483647)::integer) FROM event_seq;
+    IF due > now THEN
+        state := 'scheduled';
+    ELSE
+        due := NULL;
+    END IF;
+    WITH stored AS (
+        INSERT INTO specs (id, args, type, queue, priority, owner, tags, timeout, retention, origin, created_at)
+        SELECT one.id, one.args, type, queue, priority, owner, tags, timeout, retention, origin, now
+        FROM unnest(ids, arguments) AS one (id, args) RETURNING seq
+    ), placed AS (
+        INSERT INTO runs (seq, lane, state, actor, max_attempts, run_at, changed_at)
+        SELECT seq, lane, state, actor, max_attempts, due, now FROM stored
+    ), tagged AS (
+        INSERT INTO job_tags (tag, job)
+        SELECT DISTINCT tag, seq FROM stored, json_array_elements_text(tags::json) AS tag
+    ), listed AS (
+        INSERT INTO events (at, kind, job, state, actor, attempt) SELECT now, 0, seq, state, actor, 0 FROM stored
+    )
+    INSERT INTO counts (lane, state, n) SELECT lane, state, count(*) FROM stored;
+    PERFORM pg_notify(channel, '') FROM unnest(channels) AS channel;
+    RETURN now;
+END $$;
+
 CREATE FUNCTION tell_joined() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF current_setting('holdfast.telling', true) IS DISTINCT FROM pg_current_xact_id()::text THEN
         -- the first job of this transaction: a lock for each would fill the lock table of the server
-        PERFORM pg_advisory_xact_lock_shared({lock_class}::bigint);  -- see `seal` in the writer
-        IF EXISTS (SELECT FROM meta WHERE name = 'sealed') THEN
-            RAISE EXCEPTION 'This Holdfast store is sealed: nothing can be stored here any more' USING ERRCODE = '25006';
-        END IF;
+        PERFORM refuse_sealed();
         IF current_setting('transaction_isolation') <> 'read committed' THEN
             -- an old snapshot does not show a new seal, whose unique entry is in the way here: a serialization failure
             INSERT INTO meta (name, value) VALUES ('sealed', '') ON CONFLICT DO NOTHING;

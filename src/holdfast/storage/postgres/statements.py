@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, LiteralString, cast
 
+from holdfast.core.records import TypeRecord
 from holdfast.core.states import LIVE, TRANSITIONS, State, Verb
 
 
@@ -46,9 +47,21 @@ JOB_COLUMNS: Final = (
 )
 """The columns of JobRecord in its order, of the view `jobs`."""
 
+TYPE_COLUMNS: Final = constant(", ".join(TypeRecord._fields))
+
 CHANGED = "RETURNING runs.seq, runs.lane, runs.token, runs.state, runs.reason, runs.actor, runs.attempt, runs.worker"
 """What history and counts need to know of a row that has been moved."""
 _MOVED = "moved.seq, moved.state, moved.reason, moved.actor, moved.attempt, moved.worker"
+
+
+def counted(before: str, after: str) -> str:
+    """The rows in `moved`, counted out of one state and into the other."""
+    return f"""counted AS (
+        INSERT INTO counts (lane, state, n)
+        SELECT lane, state, CASE state WHEN '{after}' THEN many ELSE -many END
+        FROM (SELECT lane, count(*) AS many FROM moved GROUP BY lane) AS lanes,
+             (VALUES ('{before}'), ('{after}')) AS of (state)
+    )"""
 
 
 def told(previous: str) -> str:
@@ -59,27 +72,12 @@ def told(previous: str) -> str:
     )"""
 
 
-# -- jobs that come ---------------------------------------------------------------------------------------------------------
+OPEN: Final = constant("""
+SELECT refuse_sealed(), pg_advisory_xact_lock_shared(%s::integer, (last_value & 2147483647)::integer) FROM event_seq
+""")
+"""With this a transaction that writes begins: see `Transactions`, which also asks for the time, and for the seal's words."""
 
-SHAPE: Final = {
-    "type": "text",
-    "queue": "text",
-    "state": "text",
-    "actor": "text",
-    "priority": "integer",
-    "owner": "text",
-    "tags": "text",
-    "max_attempts": "integer",
-    "timeout": "double precision",
-    "unique_key": "text",
-    "idempotency_key": "text",
-    "retention": "text",
-    "origin": "text",
-    "run_at": "bigint",
-    "lock_key": "text",
-    "lane": "integer",
-}
-"""What jobs of a batch mostly have in common."""
+# -- jobs that come ---------------------------------------------------------------------------------------------------------
 
 SPEC: Final = {
     "id": "text",
@@ -115,27 +113,29 @@ WITH placed AS (
 )
 INSERT INTO events (at, kind, job, state, actor, attempt) SELECT changed_at, 0, seq, state, actor, 0 FROM placed
 """)
-_OF_ALL: Final = {name: f"%({name})s::{kind}" for name, kind in SHAPE.items()}
-INSERT_ALIKE = constant(f"""
-WITH stored AS (
-    INSERT INTO specs (id, args, type, queue, priority, owner, tags, timeout, unique_key, idempotency_key, retention, origin,
-                       created_at)
-    SELECT id, args, {_OF_ALL["type"]}, {_OF_ALL["queue"]}, {_OF_ALL["priority"]}, {_OF_ALL["owner"]}, {_OF_ALL["tags"]},
-           {_OF_ALL["timeout"]}, {_OF_ALL["unique_key"]}, {_OF_ALL["idempotency_key"]}, {_OF_ALL["retention"]},
-           {_OF_ALL["origin"]}, %(now)s::bigint
-    FROM {arrays(id="text", args="text")}
-    ON CONFLICT DO NOTHING RETURNING seq, id
-), placed AS (
-    INSERT INTO runs (seq, lane, state, actor, max_attempts, run_at, lock_key, changed_at)
-    SELECT seq, {_OF_ALL["lane"]}, {_OF_ALL["state"]}, {_OF_ALL["actor"]}, {_OF_ALL["max_attempts"]}, {_OF_ALL["run_at"]},
-           {_OF_ALL["lock_key"]}, %(now)s::bigint FROM stored
-), told AS (
-    INSERT INTO events (at, kind, job, state, actor, attempt)
-    SELECT %(now)s::bigint, 0, seq, {_OF_ALL["state"]}, {_OF_ALL["actor"]}, 0 FROM stored
+STORE: Final = {
+    "type": "text",
+    "queue": "text",
+    "priority": "integer",
+    "owner": "text",
+    "tags": "text",
+    "timeout": "double precision",
+    "retention": "text",
+    "origin": "text",
+    "actor": "text",
+    "max_attempts": "integer",
+    "run_at": "bigint",
+    "delay": "double precision",
+    "lane": "integer",
+    "told": "bigint",
+    "channels": "text[]",
+}
+"""What jobs that are stored directly have in common: the parameters of `store` behind ids and arguments."""
+STORE_DIRECTLY = constant(
+    "SELECT store(%(ids)s::text[], %(arguments)s::text[], "
+    + ", ".join(f"%({name})s::{kind}" for name, kind in STORE.items())
+    + ")"
 )
-SELECT id FROM stored
-""")
-"""The same for jobs of one shape, which is what most batches are: one statement, and hardly anything to hand over."""
 TAG = constant("""
 INSERT INTO job_tags (tag, job)
 SELECT DISTINCT tag, seq FROM specs, json_array_elements_text(tags::json) AS tag
@@ -180,7 +180,7 @@ WITH heads AS MATERIALIZED (
                     started_at = %(now)s, changed_at = %(now)s, run_at = NULL, finished_at = NULL
     FROM taken WHERE runs.seq = taken.seq AND {sources(Verb.CLAIM)}
     {CHANGED}, max_attempts, crashes, saved_at
-), {told("'enqueued'")}
+), {told("'enqueued'")}, {counted(State.ENQUEUED, State.PROCESSING)}
 SELECT seen.heads, moved.lane, moved.seq, id, type, queue, priority, token, attempt, max_attempts, args, owner, tags,
        timeout, crashes, retention, created_at,
        CASE WHEN saved_at IS NOT NULL THEN (SELECT saved FROM saved WHERE job = moved.seq) END
@@ -202,8 +202,8 @@ WITH moved AS (
     FROM {arrays(**_ATTEMPT, result="text", keep="bigint")}
     WHERE runs.seq = given.seq AND runs.token = given.token AND {sources(Verb.SUCCEED)} AND requested IS NULL
     {CHANGED}
-), {told("'processing'")}
-SELECT seq, token, lane FROM moved
+), {told("'processing'")}, {counted(State.PROCESSING, State.SUCCEEDED)}
+SELECT seq, token FROM moved
 """)
 HELD = constant(f"""
 SELECT runs.seq, runs.token, requested, requested_reason, requested_by, retention, lane

@@ -14,16 +14,17 @@ from holdfast.core.records import JobRecord
 from holdfast.core.retention import Retention
 from holdfast.storage.postgres.connection import FORKED, Connector, Place, ReadingLines, translated
 from holdfast.storage.postgres.copying import CopyingVerbs
+from holdfast.storage.postgres.direct import DirectVerbs
 from holdfast.storage.postgres.joined import JoiningVerbs
 from holdfast.storage.postgres.leading import LeadingVerbs
-from holdfast.storage.postgres.migrate import applied, migrate
+from holdfast.storage.postgres.migrate import migrate, standing
 from holdfast.storage.postgres.reader import PostgresReader
 from holdfast.storage.postgres.schema import MIGRATIONS
 from holdfast.storage.postgres.upkeep import UpkeepVerbs
 from holdfast.storage.server_clock import ServerClock
 
 
-class PostgresWriter(UpkeepVerbs, LeadingVerbs, CopyingVerbs, JoiningVerbs):
+class PostgresWriter(UpkeepVerbs, LeadingVerbs, CopyingVerbs, DirectVerbs, JoiningVerbs):
     """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
@@ -105,6 +106,6 @@ class PostgresStore(PostgresWriter, PostgresReader):
                 "place": self.place.words,
                 "fsync": str(fsync),
                 "durability": self.durability,
-                "schema": f"{applied(db)} of {len(MIGRATIONS)}",
+                "schema": f"{standing(db).applied} of {len(MIGRATIONS)}",
                 "bytes": int(size),
             }

@@ -160,5 +160,4 @@ class UpkeepVerbs(JobVerbs):
 
     def publish_types(self, types: Sequence[TypeRow]) -> None:
         for t in sorted(types, key=lambda row: row.name):  # in one order, whoever else publishes them now
-            shown = (t.name, t.queue, t.schema, t.doc, t.signature, t.executor)
-            self._db.execute(sql.PUBLISH, (*shown, t.max_attempts, t.timeout, t.priority, self._time))
+            self._db.execute(sql.PUBLISH, (*t, self._time))

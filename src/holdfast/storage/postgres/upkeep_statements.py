@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Final, LiteralString
 
 from holdfast.core.states import FINAL, TRANSITIONS, Verb
-from holdfast.storage.postgres.statements import CHANGED, JOB_COLUMNS, arrays, constant, sources, told, within
+from holdfast.storage.postgres.statements import (
+    CHANGED,
+    JOB_COLUMNS,
+    TYPE_COLUMNS,
+    arrays,
+    constant,
+    sources,
+    told,
+    within,
+)
 
 # -- what people ask --------------------------------------------------------------------------------------------------------
 
@@ -171,12 +180,12 @@ DRAIN = constant("UPDATE workers SET state = 'draining' WHERE id = %s AND state 
 RETIRE = constant("DELETE FROM workers WHERE id = %s")
 WORKER_EVENT = constant("INSERT INTO events (at, kind, worker, reason) VALUES (%s, 6, %s, %s)")
 
-PUBLISH = constant("""
-INSERT INTO types (name, queue, schema, doc, signature, executor, max_attempts, timeout, priority, updated_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+PUBLISH = constant(f"""
+INSERT INTO types ({TYPE_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, schema = excluded.schema, doc = excluded.doc,
     signature = excluded.signature, executor = excluded.executor, max_attempts = excluded.max_attempts,
-    timeout = excluded.timeout, priority = excluded.priority, updated_at = excluded.updated_at
+    timeout = excluded.timeout, priority = excluded.priority, tags = excluded.tags, retention = excluded.retention,
+    updated_at = excluded.updated_at
 """)
 PAUSE_QUEUE = constant("""
 INSERT INTO queues (name, paused_at, paused_by, paused_reason) VALUES (%s, %s, %s, %s)

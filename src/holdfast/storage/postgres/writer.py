@@ -26,8 +26,6 @@ MOST_TRIES: Final = 3
 """So often a unique key that is free when one looks, and taken when one stores, is tried again; and so often a claim looks
 further when others have taken what it saw."""
 
-_FIELDS = tuple(sql.SHAPE)[:-1]
-
 
 class JobVerbs(Transactions):
     """The verbs that a job meets on its way. Not thread-safe: the gateway sees to that."""
@@ -92,71 +90,34 @@ class JobVerbs(Transactions):
         """Store the jobs whose id and idempotency key are not there; answers their ids."""
         if not jobs:
             return set()
-        shapes = [_shape(job, self._time) for job in jobs]
-        alike = len(set(shapes)) == 1
-        created = self._store_alike(jobs, shapes[0]) if alike else self._store_unlike(jobs, shapes)
-        if any(job.tags for job in jobs):
-            self._db.execute(sql.TAG, (texts(created),))
-        return created
-
-    def _store_alike(self, jobs: Sequence[NewJob], shape: tuple[Any, ...]) -> set[str]:
-        lane = self._lane_ids([lane_of(jobs[0])])[lane_of(jobs[0])]
-        common: dict[str, Any] = {**dict(zip(_FIELDS, shape, strict=True)), "lane": lane, "now": self._time}
-        rows = {"id": texts([job.id for job in jobs]), "args": texts([job.args for job in jobs])}
-        created = {job_id for (job_id,) in self._db.execute(sql.INSERT_ALIKE, {**common, **rows})}
-        self._count(lane, None, common["state"], len(created))
-        return created
-
-    def _store_unlike(self, jobs: Sequence[NewJob], shapes: Sequence[tuple[Any, ...]]) -> set[str]:
         lanes = self._lane_ids(lane_of(job) for job in jobs)
-        known: list[dict[str, Any]] = [
-            {
-                **dict(zip(_FIELDS, shape, strict=True)),
-                "id": job.id,
-                "args": job.args,
-                "lane": lanes[lane_of(job)],
-            }
-            for job, shape in zip(jobs, shapes, strict=True)
-        ]
+        known = [_row(job, lanes[lane_of(job)], self._time) for job in jobs]
         specs = columns_of(sql.SPEC, [tuple(row[name] for name in sql.SPEC) for row in known])
-        seqs = dict(self._db.execute(sql.INSERT_SPECS, {**specs, "now": self._time}).fetchall())
-        new: list[dict[str, Any]] = [{**row, "seq": seqs[row["id"]]} for row in known if row["id"] in seqs]
+        created = dict(self._db.execute(sql.INSERT_SPECS, {**specs, "now": self._time}).fetchall())
+        new: list[dict[str, Any]] = [
+            {**row, "seq": created[row["id"]]} for row in known if row["id"] in created
+        ]
         if new:
             runs = columns_of(sql.RUN, [tuple(row[name] for name in sql.RUN) for row in new])
             self._db.execute(sql.INSERT_RUNS, {**runs, "now": self._time})
         for row in new:
             self._count(row["lane"], None, row["state"])
-        return set(seqs)
+        if any(job.tags for job in jobs):
+            self._db.execute(sql.TAG, (texts(created),))
+        return set(created)
 
     # -- running ----------------------------------------------------------------------------------------------------------
 
     def claim(self, request: ClaimRequest) -> list[Claimed]:
-        floors = self._floors.begin()
-        asked: dict[str, Any] = {
-            "worker": request.worker,
-            "types": texts(request.types),
-            "queues": texts(request.queues),
-            "floor_lanes": numbers(floors),
-            "floors": numbers(floors.values()),
-            "now": self._time,
-        }
+        look = Look(request, self._floors.begin(), self._time)
         claimed: list[Claimed] = []
-        heads: dict[int, int] = {}
-        began, most = time.perf_counter(), 2 * request.limit
+        began = time.perf_counter()
         for _ in range(MOST_TRIES):
-            missing = request.limit - len(claimed)
-            rows = self._db.execute(sql.CLAIM, {**asked, "limit": missing, "most": most}).fetchall()
-            for _, lane, seq, *rest in rows:
-                if seq is not None:
-                    claimed.append(Claimed(seq, *rest))
-                    self._count(lane, State.ENQUEUED, State.PROCESSING)
-                    heads[lane] = min(heads.get(lane, seq), seq)
-            # fewer than asked, and there was more to see: others have taken it before us
-            if len(claimed) == request.limit or rows[0][0] < most:
+            claimed += look.read(self._db.execute(sql.CLAIM, look.parameters(len(claimed))).fetchall())
+            if not look.further(len(claimed)):
                 break
-            most *= 8
-        self._floors.learn(floors, heads, time.perf_counter() - began)
-        return sorted(claimed, key=lambda job: (-job.priority, job.seq))
+        self._floors.learn(look.floors, look.heads, time.perf_counter() - began)
+        return in_order(claimed)
 
     def _pages_to_head(self, lane: int) -> int:
         row = self._db.execute(sql.LOOK_AT_HEAD, (lane,)).fetchone()
@@ -181,21 +142,8 @@ class JobVerbs(Transactions):
         """What ended well, without a last word, and without a request, in one statement."""
         if not settlements:
             return {}
-        seqs, tokens, results, keeps = zip(
-            *((s.seq, s.token, s.result, s.keep) for s in settlements), strict=True
-        )
-        rows = {
-            "seq": numbers(seqs),
-            "token": numbers(tokens),
-            "result": texts(results),
-            "keep": numbers(keeps),
-            "now": self._time,
-        }
-        done: dict[tuple[int, int], str] = {}
-        for seq, token, lane in self._db.execute(sql.SUCCEED, rows):
-            done[seq, token] = State.SUCCEEDED
-            self._count(lane, State.PROCESSING, State.SUCCEEDED)
-        return done
+        rows = succeeding(settlements, self._time)
+        return dict.fromkeys(self._db.execute(sql.SUCCEED, rows), State.SUCCEEDED)
 
     def _end(self, settlements: Sequence[Settlement]) -> dict[tuple[int, int], str]:
         """Every other end: what is held is locked, then requests are honoured, then all is written at once."""
@@ -272,6 +220,68 @@ class JobVerbs(Transactions):
         return [taken[r.seq][0] if r.seq in taken else LOST for r in reports]
 
 
+class Look:
+    """One claim: what is asked, and how far one has to look. A look sees so many of the oldest jobs that may be taken, and
+    passes those that others are taking at this moment."""
+
+    def __init__(self, request: ClaimRequest, floors: dict[int, int], now: int) -> None:
+        self.floors = floors
+        self.heads: dict[int, int] = {}
+        """The first job that was claimed of each lane."""
+        self._limit = request.limit
+        self._most = 2 * request.limit
+        self._seen = 0
+        self._asked: dict[str, Any] = {
+            "worker": request.worker,
+            "types": texts(request.types),
+            "queues": texts(request.queues),
+            "floor_lanes": numbers(floors),
+            "floors": numbers(floors.values()),
+            "now": now,
+        }
+
+    def parameters(self, claimed: int) -> dict[str, Any]:
+        """Those of `sql.CLAIM`, when so many have been claimed already."""
+        return self._asked | {"limit": self._limit - claimed, "most": self._most}
+
+    def read(self, rows: Sequence[tuple[Any, ...]]) -> list[Claimed]:
+        """What the statement has answered."""
+        self._seen = rows[0][0]
+        claimed: list[Claimed] = []
+        for _, lane, seq, *rest in rows:
+            if seq is not None:
+                claimed.append(Claimed(seq, *rest))
+                self.heads[lane] = min(self.heads.get(lane, seq), seq)
+        return claimed
+
+    def further(self, claimed: int) -> bool:
+        """Whether to look once more, and further: there were fewer than asked and more to see, so others have taken it
+        before us."""
+        if claimed == self._limit or self._seen < self._most:
+            return False
+        self._most *= 8
+        return True
+
+
+def in_order(claimed: Sequence[Claimed]) -> list[Claimed]:
+    """As they are to be started."""
+    return sorted(claimed, key=lambda job: (-job.priority, job.seq))
+
+
+def succeeding(settlements: Sequence[Settlement], now: int) -> dict[str, Any]:
+    """The parameters of `sql.SUCCEED` for what ended well; at least one."""
+    seqs, tokens, results, keeps = zip(
+        *((s.seq, s.token, s.result, s.keep) for s in settlements), strict=True
+    )
+    return {
+        "seq": numbers(seqs),
+        "token": numbers(tokens),
+        "result": texts(results),
+        "keep": numbers(keeps),
+        "now": now,
+    }
+
+
 def columns_of(kinds: dict[str, str], rows: Sequence[tuple[Any, ...]]) -> dict[str, str]:
     """Rows, at least one, as an array for each column."""
     write: dict[str, Callable[[Any], str]] = {"text": texts, "boolean": truths}
@@ -281,28 +291,37 @@ def columns_of(kinds: dict[str, str], rows: Sequence[tuple[Any, ...]]) -> dict[s
     }
 
 
-def _shape(job: NewJob, now: int) -> tuple[Any, ...]:
-    """All of a job but id and arguments, as `SHAPE` names it."""
+def _row(job: NewJob, lane: int, now: int) -> dict[str, Any]:
+    """The columns of a new job."""
     run_at = job.run_at if job.delay is None else now + int(job.delay * 1_000_000)
     state = State.SCHEDULED
     if run_at is None or run_at <= now:
         state, run_at = State.ENQUEUED, None
-    tags = json.dumps(list(dict.fromkeys(job.tags)), ensure_ascii=False) if job.tags else None
-    return (
-        *(
-            job.type,
-            job.queue,
-            state,
-            job.actor,
-            job.priority,
-            job.owner,
-            tags,
-            job.max_attempts,
-            job.timeout,
-        ),
-        *(job.unique_key, job.idempotency_key, format_retention(job.retention), job.origin, run_at),
-        lock_key(job),
-    )
+    return {
+        "id": job.id,
+        "type": job.type,
+        "queue": job.queue,
+        "priority": job.priority,
+        "args": job.args,
+        "owner": job.owner,
+        "tags": tags_of(job),
+        "timeout": job.timeout,
+        "unique_key": job.unique_key,
+        "idempotency_key": job.idempotency_key,
+        "retention": format_retention(job.retention),
+        "origin": job.origin,
+        "lane": lane,
+        "state": state,
+        "actor": job.actor,
+        "max_attempts": job.max_attempts,
+        "run_at": run_at,
+        "lock_key": lock_key(job),
+    }
+
+
+def tags_of(job: NewJob) -> str | None:
+    """The tags of a job as they are stored."""
+    return json.dumps(list(dict.fromkeys(job.tags)), ensure_ascii=False) if job.tags else None
 
 
 def lane_of(job: NewJob) -> Lane:

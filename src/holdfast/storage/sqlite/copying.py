@@ -19,7 +19,7 @@ from holdfast.core.whole import (
     key_of,
     row_of,
 )
-from holdfast.storage.sqlite.statements import JOB_COLUMNS
+from holdfast.storage.sqlite.statements import JOB_COLUMNS, TYPE_COLUMNS
 
 _OWN = "continues, idempotency_key, retention, log_lines"
 _JOB_WIDTH = len(JobRecord._fields)
@@ -33,10 +33,7 @@ _DUMP: Final = {
         "seq, job, at, iif(kind = 0, 'state', 'request'), state, reason, actor, attempt, worker FROM events",
     ),
     Part.QUEUES: ("name", "name, paused_at, paused_by, paused_reason FROM queues"),
-    Part.TYPES: (
-        "name",
-        "name, queue, schema, doc, signature, executor, max_attempts, timeout, priority, updated_at FROM types",
-    ),
+    Part.TYPES: ("name", f"{TYPE_COLUMNS} FROM types"),
     Part.BUCKETS: ("at", "at * 1000000, succeeded, failed, cancelled, started FROM buckets"),
 }
 """Key and columns of each part."""
@@ -56,8 +53,8 @@ _LOAD: Final = {
                      VALUES (?1, ?2, ?3, iif(?4 = 'state', 0, 1), ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING RETURNING 1""",
     Part.QUEUES: f"""INSERT INTO queues (name, paused_at, paused_by, paused_reason) VALUES ({_values(4)})
                      ON CONFLICT DO NOTHING RETURNING 1""",
-    Part.TYPES: f"""INSERT INTO types (name, queue, schema, doc, signature, executor, max_attempts, timeout, priority,
-                    updated_at) VALUES ({_values(10)}) ON CONFLICT DO NOTHING RETURNING 1""",
+    Part.TYPES: f"""INSERT INTO types ({TYPE_COLUMNS}) VALUES ({_values(12)})
+                    ON CONFLICT DO NOTHING RETURNING 1""",
     Part.BUCKETS: """INSERT INTO buckets (at, succeeded, failed, cancelled, started)
                      VALUES (?1 / 1000000, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING RETURNING 1""",
 }

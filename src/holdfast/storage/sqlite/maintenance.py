@@ -15,7 +15,7 @@ import apsw
 from holdfast.core.errors import Conflict, NotFound, StorageUnavailable
 from holdfast.storage.kinds import SchemaStatus
 from holdfast.storage.sqlite.connection import file_system, unavailable
-from holdfast.storage.sqlite.schema import MIGRATIONS
+from holdfast.storage.sqlite.schema import MIGRATIONS, standing
 
 BUSY_MS = 10_000
 MOST_FINDINGS = 100
@@ -34,9 +34,9 @@ class Maintenance:
             names = tuple(name for name, _ in MIGRATIONS)
             return SchemaStatus(str(self.path), False, 0, len(MIGRATIONS), names, 0)
         with self._reading() as db:
-            applied = int(str(next(db.execute("PRAGMA user_version"))[0]))
+            applied, needs = standing(db)
         pending = tuple(name for name, _ in MIGRATIONS[applied:])
-        return SchemaStatus(str(self.path), True, applied, len(MIGRATIONS), pending, self._size())
+        return SchemaStatus(str(self.path), True, applied, len(MIGRATIONS), pending, self._size(), needs)
 
     def check(self) -> list[str]:
         """What is wrong with the file: damaged pages, indexes that disagree with their table. Reads all of it; [] = sound.

@@ -39,7 +39,7 @@ from holdfast.storage.sqlite.boot import boot_id
 from holdfast.storage.sqlite.connection import FORKED, unavailable
 from holdfast.storage.sqlite.copying import rows_of, seal_on
 from holdfast.storage.sqlite.leading import LEADERS
-from holdfast.storage.sqlite.statements import JOB_COLUMNS, LANED, NEXT_DUE
+from holdfast.storage.sqlite.statements import JOB_COLUMNS, LANED, NEXT_DUE, TYPE_COLUMNS
 
 
 class SqliteReader:
@@ -200,9 +200,9 @@ class SqliteReader:
         return [LeaderRecord._make(row) for row in self._rows(LEADERS, boot_id(), self._lease_now())]
 
     def types(self) -> list[TypeRecord]:
-        sql = """SELECT name, queue, schema, doc, signature, executor, max_attempts, timeout, priority, updated_at
-                 FROM types ORDER BY name"""
-        return [TypeRecord._make(row) for row in self._rows(sql)]
+        return [
+            TypeRecord._make(row) for row in self._rows(f"SELECT {TYPE_COLUMNS} FROM types ORDER BY name")
+        ]
 
     def asked(self, workers: Sequence[str]) -> list[Asked]:
         sql = """SELECT seq, token, requested, requested_at FROM jobs

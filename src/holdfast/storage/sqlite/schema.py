@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import apsw
+
+from holdfast.storage.versions import Standing
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     (
         "0001_first",
@@ -57,10 +63,8 @@ CREATE UNIQUE INDEX jobs_unique ON jobs (type, unique_key)
     WHERE unique_key IS NOT NULL AND state IN ('awaiting', 'enqueued', 'paused', 'processing', 'scheduled');
 CREATE UNIQUE INDEX jobs_idempotent ON jobs (idempotency_key) WHERE idempotency_key IS NOT NULL;
 -- Lists: whatever is asked of state, queue and type, each lane in the order of creation. One index instead of one for each
--- filter: a search joins lanes, an insert writes one entry. Those that wait stand in jobs_ready already; a lane of its own,
--- as small as the fleet, keeps the entry of a running job from being written into the large index and taken out again.
-CREATE INDEX jobs_running ON jobs (queue, type, seq) WHERE state = 'processing';
-CREATE INDEX jobs_lane ON jobs (state, queue, type, seq) WHERE state NOT IN ('enqueued', 'processing');
+-- filter: a search joins lanes, an insert writes one entry.
+CREATE INDEX jobs_lane ON jobs (state, queue, type, seq);
 CREATE INDEX jobs_owner ON jobs (owner, seq) WHERE owner IS NOT NULL;
 
 CREATE TABLE job_tags (
@@ -185,8 +189,16 @@ INSERT INTO meta (name, value) VALUES ('rolled_up', '0');
 """,
     ),
     (
-        "0002_leaders",
+        "0002_fleet",
         """
+-- Jobs that wait stand in jobs_ready already; a lane of its own for the running ones, as small as the fleet, keeps their
+-- entries from being written into the large index and taken out again.
+CREATE INDEX jobs_running ON jobs (queue, type, seq) WHERE state = 'processing';
+DROP INDEX jobs_lane;
+CREATE INDEX jobs_lane ON jobs (state, queue, type, seq) WHERE state NOT IN ('enqueued', 'processing');
+ALTER TABLE types ADD COLUMN tags TEXT;
+ALTER TABLE types ADD COLUMN retention TEXT;
+INSERT INTO meta (name, value) VALUES ('needs', '2');  -- see holdfast.storage.versions
 CREATE TABLE leaders (
     role      TEXT PRIMARY KEY,
     holder    TEXT,                  -- NULL: nobody since the last one resigned
@@ -199,3 +211,10 @@ CREATE TABLE leaders (
     ),
 )
 """(name, script), applied in order, each in one transaction; `PRAGMA user_version` counts those that are applied."""
+
+
+def standing(db: apsw.Connection) -> Standing:
+    """Where the schema of a file stands."""
+    applied = cast(int, next(db.execute("PRAGMA user_version"))[0])
+    noted = next(db.execute("SELECT value FROM meta WHERE name = 'needs'"), None) if applied else None
+    return Standing(applied, int(str(noted[0])) if noted else 0)

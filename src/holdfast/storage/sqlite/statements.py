@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from holdfast.core.records import TypeRecord
 from holdfast.core.states import FINAL, LIVE, TRANSITIONS, State, Verb
 
 
@@ -206,12 +207,13 @@ DRAIN = "UPDATE workers SET state = 'draining' WHERE id = ?1 AND state = 'live' 
 RETIRE = "DELETE FROM workers WHERE id = ?1"
 WORKER_EVENT = "INSERT INTO events (at, kind, worker, reason) VALUES (?1, 6, ?2, ?3)"
 
-PUBLISH = """
-INSERT INTO types (name, queue, schema, doc, signature, executor, max_attempts, timeout, priority, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+TYPE_COLUMNS = ", ".join(TypeRecord._fields)
+PUBLISH = f"""
+INSERT INTO types ({TYPE_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
 ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, schema = excluded.schema, doc = excluded.doc,
     signature = excluded.signature, executor = excluded.executor, max_attempts = excluded.max_attempts,
-    timeout = excluded.timeout, priority = excluded.priority, updated_at = excluded.updated_at
+    timeout = excluded.timeout, priority = excluded.priority, tags = excluded.tags, retention = excluded.retention,
+    updated_at = excluded.updated_at
 """
 PAUSE_QUEUE = """
 INSERT INTO queues (name, paused_at, paused_by, paused_reason) VALUES (?1, ?2, ?3, ?4)

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import apsw
 
@@ -16,8 +15,9 @@ from holdfast.storage.sqlite import turn
 from holdfast.storage.sqlite.boot import boot_clock
 from holdfast.storage.sqlite.connection import check_library, check_place, connect, switch_to_wal, unavailable
 from holdfast.storage.sqlite.reader import SqliteReader
-from holdfast.storage.sqlite.schema import MIGRATIONS
+from holdfast.storage.sqlite.schema import MIGRATIONS, standing
 from holdfast.storage.sqlite.writer import SqliteWriter
+from holdfast.storage.versions import refuse_unknown
 
 
 def wall_clock() -> int:
@@ -109,19 +109,15 @@ def migrate(connection: apsw.Connection) -> None:
     while True:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            applied = cast(int, next(connection.execute("PRAGMA user_version"))[0])
-            if applied > len(MIGRATIONS):
-                raise StorageRefused(
-                    f"The database has schema {applied}, this program knows {len(MIGRATIONS)}: it was written by a newer "
-                    "Holdfast. Upgrade this program."
-                )
-            if applied < len(MIGRATIONS):
-                connection.execute(MIGRATIONS[applied][1])
-                connection.execute(f"PRAGMA user_version={applied + 1}")
+            at = standing(connection)
+            refuse_unknown(at, len(MIGRATIONS))
+            if at.applied < len(MIGRATIONS):
+                connection.execute(MIGRATIONS[at.applied][1])
+                connection.execute(f"PRAGMA user_version={at.applied + 1}")
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        if applied >= len(MIGRATIONS):
+        if at.applied >= len(MIGRATIONS):
             return

@@ -333,24 +333,7 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
 
     def publish_types(self, types: Sequence[TypeRow]) -> None:
         now = self._now()
-        self._db.executemany(
-            sql.PUBLISH,
-            [
-                (
-                    t.name,
-                    t.queue,
-                    t.schema,
-                    t.doc,
-                    t.signature,
-                    t.executor,
-                    t.max_attempts,
-                    t.timeout,
-                    t.priority,
-                    now,
-                )
-                for t in types
-            ],
-        )
+        self._db.executemany(sql.PUBLISH, [(*row, now) for row in types])
 
     def _keep(self, state: State, retention: str | None, now: int) -> int | None:
         return (parse_retention(retention) or self._retention).until(state, now)

@@ -103,10 +103,14 @@ def test_a_database_of_somebody_else_is_left_alone(bare: str) -> None:
         opened(bare)
 
 
-def test_a_database_from_the_future_is_refused(bare: str) -> None:
+def test_a_database_that_needs_a_newer_program_is_refused(bare: str) -> None:
     opened(bare)
     with administrator().cursor() as cursor:
         cursor.execute(f"INSERT INTO {bare}.holdfast_migrations VALUES (999, 'later', 0)")
+    administrator().commit()
+    opened(bare)  # it was only added to
+    with administrator().cursor() as cursor:
+        cursor.execute(f"UPDATE {bare}.meta SET value = 999 WHERE name = 'needs'")
     administrator().commit()
     with pytest.raises(StorageRefused, match="Upgrade this program"):
         opened(bare)

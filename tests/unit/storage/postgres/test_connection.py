@@ -18,19 +18,19 @@ from holdfast.storage.postgres.store import PostgresStore
 from holdfast.testing import FakeClock
 from holdfast.testing.driver import StoreDriver
 from holdfast.testing.factories import new_job
-from tests.servers.postgres import place_of, shared_url, store_in
+from tests.servers.postgres import CALLS_STORE, place_of, shared_url, store_in
 from tests.servers.proxy import Cut, Proxy
 
 
 class Cutting:
-    """Cuts the next so many connections when they send a word."""
+    """Cuts the next so many connections when they commit."""
 
     def __init__(self) -> None:
-        self.word = b"COMMIT"
         self.verdicts: list[Cut] = []
 
     def __call__(self, piece: bytes) -> Cut | None:
-        return self.verdicts.pop() if self.verdicts and self.word in piece else None
+        commits = b"COMMIT" in piece or CALLS_STORE.search(piece)
+        return self.verdicts.pop() if self.verdicts and commits else None
 
 
 @pytest.fixture
@@ -83,13 +83,14 @@ def test_a_server_that_cannot_be_reached_and_then_can(store: PostgresStore, prox
     assert store.states()["enqueued"] == 1
 
 
+@pytest.mark.parametrize("way", ["directly", "with a transaction"])
 @pytest.mark.parametrize("cut", list(Cut))
 def test_a_commit_without_an_answer_is_repeated_safely(
-    store: PostgresStore, cutting: Cutting, cut: Cut
+    store: PostgresStore, cutting: Cutting, cut: Cut, way: str
 ) -> None:
     gateway = Gateway(store, lambda topics: None)
-    for _ in range(10):
-        job = new_job()
+    for number in range(10):
+        job = new_job(idempotency_key=None if way == "directly" else f"key {number}")
         cutting.verdicts = [cut]
         with pytest.raises(StorageUnavailable, match="whether the call was stored is not known"):
             gateway.call("insert", [job])

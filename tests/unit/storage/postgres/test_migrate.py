@@ -42,13 +42,17 @@ def test_many_processes_start_at_once_on_a_new_database(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_database_of_a_newer_program_is_refused(tmp_path: Path) -> None:
+def test_a_database_that_needs_a_newer_program_is_refused(tmp_path: Path) -> None:
     store = store_in(tmp_path, FakeClock())
     store.open()
     with store.transaction():
         run(store._db, "UPDATE meta SET value = '99' WHERE name = 'applied'")
     store.close()
-    with pytest.raises(StorageRefused, match="schema 99, this program knows"):
+    store.open()  # it was only added to
+    with store.transaction():
+        run(store._db, "UPDATE meta SET value = '98' WHERE name = 'needs'")
+    store.close()
+    with pytest.raises(StorageRefused, match="has schema 99 and needs a program that knows 98"):
         store.open()
 
 

@@ -221,7 +221,10 @@ class CopyingRules(Rules):
 def _fill(driver: StoreDriver, clock: FakeClock) -> None:
     """A store with something in every part and in every column that a verb can fill."""
     store = driver.store
-    driver.do(store.publish_types, [type_row("noop", doc="does nothing"), type_row("mail", timeout=1.5)])
+    driver.do(
+        store.publish_types,
+        [type_row("noop", doc="does nothing"), type_row("mail", timeout=1.5, tags='["ä"]')],
+    )
     driver.do(store.pause_queue, "mail", actor="ann", reason="tea")
     for state in REACHABLE:
         driver.job_in(state, tags=("eu", "ä"), owner="ann", args='{"n":1.50}', timeout=2.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast.core.retention import Retention, format_retention
 from holdfast.core.states import State, Verb
 from holdfast.storage.protocol import Store
 from holdfast.testing.clock import FakeClock
@@ -109,19 +110,20 @@ class FleetRules(Rules):
         self, store: Store, driver: StoreDriver, clock: FakeClock
     ) -> None:
         driver.do(store.publish_types, [type_row("b"), type_row("a", doc="old", timeout=1.5)])
-        driver.do(
-            store.publish_types, [type_row("a", doc="new", queue="mail", priority=4, executor="process")]
-        )
-        a, b = store.types()
-        assert (a.name, a.doc, a.queue, a.priority, a.executor, a.timeout) == (
+        retention = format_retention(Retention(succeeded=60.0))
+        whole = type_row(
             "a",
-            "new",
-            "mail",
-            4,
-            "process",
-            None,
+            doc="new",
+            queue="mail",
+            priority=4,
+            executor="process",
+            tags='["eu","ä"]',
+            retention=retention,
         )
-        assert (b.name, b.schema, b.updated_at) == ("b", '{"type":"object"}', clock())
+        driver.do(store.publish_types, [whole])
+        a, b = store.types()
+        assert a == (*whole, clock())
+        assert (b.name, b.schema, b.tags, b.retention) == ("b", '{"type":"object"}', None, None)
         driver.do(store.publish_types, [])
 
     def test_every_state_is_counted(self, store: Store, driver: StoreDriver) -> None:

@@ -93,6 +93,7 @@ class HistoryRules(Rules):
         assert all(before.seq < after.seq for before, after in pairwise(events))
         for index, event in enumerate(events):
             assert read_all(driver, after=event.seq, limit=2) == events[index + 1 :]
+        assert driver.store.events(after=events[0].seq - 1, limit=3) == events[:3]
 
     def test_no_number_is_given_twice(self, driver: StoreDriver, clock: FakeClock) -> None:
         """A reader stands at the newest event; then the job it was about is removed, and another one comes."""

@@ -1,0 +1,165 @@
+"""This exists so that the commonest transactions pay for one exchange with the server instead of three or four.
+
+A program that does nothing but enqueue calls the function `store` of the schema: begin, store and commit at once. A worker
+that hands in what has ended well and asks for more sends begin, both statements and commit one behind the other (a
+*pipeline*), and reads the answers after that. Whatever is not so plain takes the usual way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
+import psycopg
+
+from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
+from holdfast.core.outcome import Settlement
+from holdfast.core.retention import format_retention
+from holdfast.core.states import State, Verb
+from holdfast.storage.direct import Call
+from holdfast.storage.postgres import statements as sql
+from holdfast.storage.postgres.arrays import texts
+from holdfast.storage.postgres.connection import Connection, Line, uncertain
+from holdfast.storage.postgres.writer import JobVerbs, Look, in_order, lane_of, succeeding, tags_of
+from holdfast.storage.protocol import CommitUnknown
+from holdfast.storage.server_clock import since_boot
+
+_SHARED = attrgetter(
+    *(
+        "type",
+        "queue",
+        "priority",
+        "owner",
+        "tags",
+        "timeout",
+        "retention",
+        "origin",
+        "actor",
+        "max_attempts",
+    ),
+    *("run_at", "delay", "unique_key", "idempotency_key"),
+)
+
+
+class DirectVerbs(JobVerbs):
+    """`holdfast.storage.direct.Direct`."""
+
+    def directly(self, calls: Sequence[Call], channels: Sequence[str] = ()) -> list[Any] | None:
+        line = self._line
+        # behind a pooler settings have to come along, and each statement may meet another session
+        if line is None or line.local or not line.usable:
+            return None
+        verbs = [verb for verb, _ in calls]
+        try:
+            if verbs == ["insert"]:
+                return self._store_directly(line, calls[0][1][0], channels)
+            if verbs and set(verbs[1:]) <= {"claim"} and verbs[0] in ("claim", "settle"):
+                return self._exchange(line, calls)
+        except psycopg.Error as error:
+            told = uncertain(error)
+            self._roll_back(error)
+            if isinstance(told, CommitUnknown):
+                raise told from error
+            return None  # the usual way meets the same trouble, or the jobs that are stored, and tells of it
+        except BaseException:  # interrupted: what became of it is not known, so neither is the connection
+            self._disconnect()
+            raise
+        return None
+
+    def _store_directly(
+        self, line: Line, jobs: Sequence[NewJob], channels: Sequence[str]
+    ) -> list[Any] | None:
+        lane = self._lanes.get(lane_of(jobs[0])) if jobs and _alike(jobs) else None
+        if lane is None:
+            return None
+        job = jobs[0]
+        given: dict[str, Any] = {
+            "ids": texts([job.id for job in jobs]),
+            "arguments": texts([job.args for job in jobs]),
+            "type": job.type,
+            "queue": job.queue,
+            "priority": job.priority,
+            "owner": job.owner,
+            "tags": tags_of(job),
+            "timeout": job.timeout,
+            "retention": format_retention(job.retention),
+            "origin": job.origin,
+            "actor": job.actor,
+            "max_attempts": job.max_attempts,
+            "run_at": job.run_at,
+            "delay": job.delay,
+            "lane": lane,
+            "told": None if self._clock is None else self._clock(),
+            "channels": texts(channels),
+        }
+        asked = since_boot()
+        [(stored_at,)] = line.db.execute(sql.STORE_DIRECTLY, given)
+        if self._clock is None:
+            self._server_clock.set(stored_at, asked)
+        return [[Inserted(job.id, True) for job in jobs]]
+
+    def _exchange(self, line: Line, calls: Sequence[Call]) -> list[Any] | None:
+        """Settlements, if any, and then claims."""
+        settlements: Sequence[Settlement] = calls[0][1][0] if calls[0][0] == "settle" else ()
+        requests: list[ClaimRequest] = [args[0] for verb, args in calls if verb == "claim"]
+        if self._server_clock.stale or not all(_ended_well(s) for s in settlements):
+            return None
+        self._time = self._server_clock() if self._clock is None else self._clock()
+        began = time.perf_counter()
+        looks = [Look(request, self._floors.begin(), self._time) for request in requests]
+        ended, claimed = self._in_one_go(line.db, settlements, looks)
+        for look in looks:
+            self._floors.learn(look.floors, look.heads, time.perf_counter() - began)
+        answers: list[Any] = [self._settled(settlements, ended)] if calls[0][0] == "settle" else []
+        for request, look, jobs in zip(requests, looks, claimed, strict=True):
+            missing = request.limit - len(jobs)
+            if look.further(len(jobs)):
+                with self.transaction():
+                    jobs += self.claim(ClaimRequest(request.worker, missing, request.types, request.queues))
+            answers.append(in_order(jobs))
+        return answers
+
+    def _in_one_go(
+        self, db: Connection, settlements: Sequence[Settlement], looks: Sequence[Look]
+    ) -> tuple[set[tuple[int, int]], list[list[Claimed]]]:
+        """The attempts that were ended, and what each look has claimed, committed."""
+        with db.pipeline():
+            db.execute("BEGIN", prepare=False)
+            db.execute(sql.OPEN, (self._seal_lock,))
+            ended = [db.execute(sql.SUCCEED, succeeding(settlements, self._time))] if settlements else []
+            claimed = [db.execute(sql.CLAIM, look.parameters(0)) for look in looks]
+            db.execute("COMMIT", prepare=False)
+        return (
+            {(seq, token) for cursor in ended for seq, token in cursor},
+            [look.read(cursor.fetchall()) for look, cursor in zip(looks, claimed, strict=True)],
+        )
+
+    def _settled(self, settlements: Sequence[Settlement], ended: set[tuple[int, int]]) -> list[str]:
+        """The answers to settlements. What was not ended is lost, or is asked for something, which only the usual way
+        knows to answer."""
+        if len(ended) == len(settlements):
+            return [State.SUCCEEDED] * len(settlements)
+        answers: list[str] = []
+        rest: list[Settlement] = []
+        for s in settlements:
+            known = (s.seq, s.token) in ended
+            ended.discard((s.seq, s.token))  # told once: a second settlement of the attempt is a repeat
+            answers.append(State.SUCCEEDED if known else "")
+            rest += [] if known else [s]
+        with self.transaction():
+            late = iter(self.settle(rest))
+        return [answer or next(late) for answer in answers]
+
+
+def _alike(jobs: Sequence[NewJob]) -> bool:
+    """Whether they have everything in common but id and arguments, and no keys, which somebody else may have."""
+    first = jobs[0]
+    if first.unique_key is not None or first.idempotency_key is not None:
+        return False
+    return len(jobs) == 1 or not any(map(_SHARED(first).__ne__, map(_SHARED, jobs)))
+
+
+def _ended_well(settlement: Settlement) -> bool:
+    return settlement.verb is Verb.SUCCEED and settlement.report is None

@@ -1,0 +1,161 @@
+"""One exchange in place of a transaction: the same is stored, and what is not so plain is left to the usual way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast import Holdfast
+from holdfast.core.commands import Action
+from holdfast.core.errors import StorageUnavailable
+from holdfast.core.job import ClaimRequest, NewJob
+from holdfast.core.outcome import Settlement
+from holdfast.core.retention import Retention
+from holdfast.core.states import Verb
+from holdfast.core.whole import Part, Seal
+from holdfast.runtime.signals.broker import GAPS
+from holdfast.storage.gateway import Gateway
+from holdfast.storage.postgres.store import PostgresStore
+from holdfast.storage.protocol import LOST, Topic
+from holdfast.testing import FakeClock, StoreDriver, new_job
+from tests.servers.postgres import emptied_store_in, place_of, shared_url
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: FakeClock) -> Iterator[PostgresStore]:
+    store = emptied_store_in(tmp_path, clock)
+    store.open()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def driver(store: PostgresStore, clock: FakeClock) -> StoreDriver:
+    return StoreDriver(store, clock)
+
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "all": {
+        "owner": "ann",
+        "tags": ("eu", "ä", "eu"),
+        "timeout": 1.5,
+        "retention": Retention(succeeded=60.0),
+        "origin": "api",
+        "actor": "bob",
+        "max_attempts": 3,
+        "args": '{"n":1.50,"s":"\\\\ \\" {},é"}',
+    },
+    "delayed": {"delay": 0.25},
+    "not delayed": {"delay": 0.0},
+    "due later": {"run_at": 10**18},
+    "due already": {"run_at": 1},
+}
+
+
+def stored(store: PostgresStore, job: NewJob) -> tuple[Any, ...]:
+    """All that is known of a job, but for what differs between two."""
+    [whole] = [row for row in store.dump(Part.JOBS, after=None, limit=99) if row.job.id == job.id]  # type: ignore[union-attr]
+    history = [row._replace(seq=0) for row in store.history(job.id)]
+    return whole._replace(job=whole.job._replace(seq=0, id="")), history  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_same_is_stored(store: PostgresStore, driver: StoreDriver, shape: str) -> None:
+    usual, direct = new_job(**SHAPES[shape]), new_job(**SHAPES[shape])
+    driver.insert(usual)
+    before, feed = store.states(), store.last_event()
+    assert store.directly([("insert", ([direct],))]) == [[(direct.id, True)]]
+    assert stored(store, direct) == stored(store, usual)
+    state = stored(store, direct)[0].job.state
+    assert store.states() == before | {state: before[state] + 1}
+    assert [event.job for event in store.events(after=feed, limit=9)] == [direct.id]
+
+
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        [],
+        [{"unique_key": "k"}],
+        [{"idempotency_key": "k"}],
+        [{}, {"owner": "ann"}],
+        [{"queue": "never seen"}],
+    ],
+)
+def test_what_is_not_plain_is_left_alone(
+    store: PostgresStore, driver: StoreDriver, jobs: list[dict[str, Any]]
+) -> None:
+    driver.add()
+    assert store.directly([("insert", ([new_job(**fields) for fields in jobs],))]) is None
+    assert sum(store.states().values()) == 1
+
+
+def test_a_repeated_id_is_left_to_the_usual_way(store: PostgresStore, driver: StoreDriver) -> None:
+    job = new_job(id=driver.add().id)
+    assert store.directly([("insert", ([job],))]) is None
+    gateway = Gateway(store, lambda topics: None)
+    assert gateway.call("insert", [job]) == [(job.id, False)]
+    gateway.close()
+
+
+def test_a_sealed_store_takes_nothing(store: PostgresStore, driver: StoreDriver) -> None:
+    driver.add()
+    claimed = driver.start(queue="q")
+    with store.transaction(sealed=True):
+        store.seal(Seal("copy", "moved away"))
+    ended = Settlement(claimed.seq, claimed.token, Verb.SUCCEED)
+    asked = ClaimRequest(driver.worker, 1, frozenset({"noop"}), ())
+    for calls in (
+        [("insert", ([new_job()],))],
+        [("settle", ([ended],))],
+        [("settle", ([ended],)), ("claim", (asked,))],
+    ):
+        assert store.directly(calls) is None
+    gateway = Gateway(store, lambda topics: None)
+    with pytest.raises(StorageUnavailable, match="moved away"):
+        gateway.call("insert", [new_job()])
+    gateway.close()
+    assert store.states() | {"enqueued": 1, "processing": 1} == store.states()
+
+
+def test_an_exchange_answers_everybody(store: PostgresStore, driver: StoreDriver) -> None:
+    fine, asked, lost = (driver.start(queue="q") for _ in range(3))
+    driver.command(asked.id, Action.PAUSE)
+    driver.end(lost, Verb.FAIL)
+    waiting = [driver.add(queue="w") for _ in range(3)]
+    ends = [Settlement(job.seq, job.token, Verb.SUCCEED) for job in (fine, asked, lost, fine)]
+    request = ClaimRequest(driver.worker, 2, frozenset({"noop"}), ("w",))
+    answers = store.directly([("settle", (ends,)), ("claim", (request,)), ("claim", (request,))])
+    assert answers is not None
+    assert answers[0] == ["succeeded", "succeeded", LOST, LOST]
+    assert [[job.id for job in part] for part in answers[1:]] == [
+        [waiting[0].id, waiting[1].id],
+        [waiting[2].id],
+    ]
+    assert store.states() | {"succeeded": 2, "failed": 1, "processing": 3, "enqueued": 0} == store.states()
+
+
+def test_the_first_of_a_while_is_told_by_its_own_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{shared_url()}{'&' if '?' in shared_url() else '?'}schema={place_of(tmp_path).schema}"
+    ours, theirs = (Holdfast(database_url=url) for _ in range(2))
+    ours.job(name="noop")(lambda: None)
+    listener = theirs.open().signals.listen((Topic.WORK,))
+    assert theirs.open().signals.ready(10)
+    ours.enqueue("noop")  # makes the lane, so it goes the usual way
+    assert listener.wait(10)
+    time.sleep(2 * max(GAPS.values()))
+    told: list[object] = []
+    monkeypatch.setattr(ours.open().signals, "notify", told.append)
+    monkeypatch.setattr(ours.open().gateway, "_notify", told.append)
+    ours.enqueue("noop")
+    assert listener.wait(10), "the commit has told of it"
+    ours.enqueue("noop")
+    assert told == [frozenset({Topic.WORK, Topic.EVENTS})], "only the second of a burst is told apart"
+    for app in (ours, theirs):
+        app.close()
