@@ -26,8 +26,12 @@ from holdfast.runtime.signals.line import Line, Opener
 from holdfast.storage.protocol import Topic
 
 GAPS: Final = {Topic.WORK: 0.005, Topic.CONTROL: 0.005, Topic.EVENTS: 0.02}
-"""Seconds between two signals of one topic from one process. An idle worker waits for the first two; what looks at events
-draws them, and has its own pace."""
+"""Seconds between two signals of one topic from one process, at least. An idle worker waits for the first two kinds; pages
+that wait for events have a pace of their own."""
+
+LONGEST_GAP: Final = 0.02
+CROWD: Final = 4
+"""With more calls joined into one signal than this, the next gap is twice as long; else half."""
 
 PING: Final = 4.0
 """Seconds between two questions whether the line still stands: a silent one is noticed PING + DEADLINE later at most."""
@@ -45,6 +49,9 @@ log = structlog.get_logger("holdfast.runtime")
 class BrokerSignals:
     """Signals through a broker that `opener` opens lines to."""
 
+    _grace = 0.0
+    """Seconds that joined signals wait after their gap, for a commit to take them along (`take_turn`)."""
+
     def __init__(self, word: str, opener: Opener) -> None:
         self.word = word
         self._opener = opener
@@ -60,7 +67,10 @@ class BrokerSignals:
         # poll(2) and not epoll(7): a forked child shares the latter, and would change what its parent hears
         self._loop = asyncio.SelectorEventLoop(selectors.PollSelector())
         self._stirred = asyncio.Event()
+        self._gap = dict(GAPS)
+        self._joined = dict.fromkeys(Topic, 0)
         self._free_at = dict.fromkeys(Topic, 0.0)
+        self._due_at = dict.fromkeys(Topic, 0.0)
         self._task: asyncio.Task[None] | None = None
         self._stands = False
         self._down = False
@@ -70,8 +80,14 @@ class BrokerSignals:
     def notify(self, topics: Iterable[Topic]) -> None:
         if self._process != os.getpid():
             return
+        now = self._loop.time()
         with self._lock:
-            fresh = set(topics) - self._pending
+            fresh: set[Topic] = set()
+            for topic in topics:
+                self._joined[topic] += 1
+                if topic not in self._pending:
+                    fresh.add(topic)
+                    self._due_at[topic] = max(now, self._free_at[topic] + self._grace)
             if fresh and not self._closed:
                 self._pending |= fresh
                 self._stir()
@@ -80,9 +96,18 @@ class BrokerSignals:
         """Which of these topics may be told now by somebody else; they count as told."""
         now = self._loop.time()
         with self._lock:
-            free = [topic for topic in topics if topic not in self._pending and self._free_at[topic] <= now]
-            self._free_at.update({topic: now + GAPS[topic] for topic in free})
+            free = [topic for topic in topics if self._free_at[topic] <= now]
+            self._count_as_told(free, now)
         return free
+
+    def _count_as_told(self, topics: Iterable[Topic], now: float) -> None:
+        """With the lock."""
+        for topic in topics:
+            gap = self._gap[topic] * (2 if self._joined[topic] > CROWD else 0.5)
+            self._gap[topic] = min(LONGEST_GAP, max(GAPS[topic], gap))
+            self._free_at[topic] = now + self._gap[topic]
+            self._joined[topic] = 0
+            self._pending.discard(topic)
 
     def listen(self, topics: Iterable[Topic]) -> HubListener:
         if self._process != os.getpid():
@@ -191,7 +216,8 @@ class BrokerSignals:
                 if subscribed:
                     await line.ping()
                 ping_at = now + PING
-            wake_at = min([ping_at, *(self._free_at[topic] for topic in self._pending)])
+            with self._lock:
+                wake_at = min([ping_at, *(self._due_at[topic] for topic in self._pending)])
             try:
                 async with asyncio.timeout_at(wake_at):
                     await self._stirred.wait()
@@ -201,13 +227,11 @@ class BrokerSignals:
     def _due(self) -> set[Topic]:
         now = self._loop.time()
         with self._lock:
-            return {topic for topic in self._pending if self._closed or self._free_at[topic] <= now}
+            return {topic for topic in self._pending if self._closed or self._due_at[topic] <= now}
 
     async def _publish(self, line: Line, topics: set[Topic]) -> None:
-        now = self._loop.time()
-        self._free_at.update({topic: now + GAPS[topic] for topic in topics})
-        with self._lock:
-            self._pending -= topics  # before it is told: what comes up meanwhile is told again
+        with self._lock:  # before it is told: what comes up meanwhile is told again
+            self._count_as_told(topics, self._loop.time())
         try:
             await line.publish(topics)
         except BaseException:

@@ -26,6 +26,9 @@ from holdfast.runtime.signals.line import DEADLINE, Ends, Line, Opener
 from holdfast.runtime.signals.options import SignalOptions
 from holdfast.storage.protocol import Topic
 
+GRACE: Final = 0.003
+"""Seconds for the next commit to take a joined signal along, which costs less than to send it."""
+
 LONGEST_NAMESPACE: Final = 40
 """Bytes of the namespace that a channel carries: PostgreSQL takes names of 63."""
 
@@ -75,6 +78,7 @@ class PostgresSignals(BrokerSignals):
         super().__init__(word, opener)
         self._namespace = namespace
         self._own = own
+        self._grace = GRACE if own else 0.0
 
     def channels(self, topics: Iterable[Topic]) -> list[str]:
         return [channel(self._namespace, topic) for topic in topics]

@@ -7,10 +7,12 @@ that hands in what has ended well and asks for more sends begin, both statements
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -26,21 +28,16 @@ from holdfast.storage.postgres.writer import JobVerbs, Look, in_order, lane_of, 
 from holdfast.storage.protocol import CommitUnknown
 from holdfast.storage.server_clock import since_boot
 
+T = TypeVar("T")
+
+_PIPELINES = psycopg.Pipeline.is_supported()
+"""The driver may have been built with a library that is too old for them."""
+
 _SHARED = attrgetter(
-    *(
-        "type",
-        "queue",
-        "priority",
-        "owner",
-        "tags",
-        "timeout",
-        "retention",
-        "origin",
-        "actor",
-        "max_attempts",
-    ),
-    *("run_at", "delay", "unique_key", "idempotency_key"),
+    *("type", "queue", "priority", "owner", "tags", "timeout", "retention", "origin", "actor"),
+    *("max_attempts", "run_at", "delay", "unique_key", "idempotency_key"),
 )
+"""All of a new job but its id and its arguments."""
 
 
 class DirectVerbs(JobVerbs):
@@ -49,14 +46,19 @@ class DirectVerbs(JobVerbs):
     def directly(self, calls: Sequence[Call], channels: Sequence[str] = ()) -> list[Any] | None:
         line = self._line
         # behind a pooler settings have to come along, and each statement may meet another session
-        if line is None or line.local or not line.usable:
+        if line is None or line.local or not line.usable or self._process != os.getpid():
             return None
         verbs = [verb for verb, _ in calls]
+        if verbs == ["insert"]:
+            return self._store_directly(line, calls[0][1][0], channels)
+        if verbs and set(verbs[1:]) <= {"claim"} and verbs[0] in ("claim", "settle"):
+            return self._exchange(line, calls)
+        return None
+
+    def _in_one_go(self, send: Callable[[], T]) -> T | None:
+        """What `send` answers, committed; None when nothing was done. Raises CommitUnknown."""
         try:
-            if verbs == ["insert"]:
-                return self._store_directly(line, calls[0][1][0], channels)
-            if verbs and set(verbs[1:]) <= {"claim"} and verbs[0] in ("claim", "settle"):
-                return self._exchange(line, calls)
+            return send()
         except psycopg.Error as error:
             told = uncertain(error)
             self._roll_back(error)
@@ -66,7 +68,6 @@ class DirectVerbs(JobVerbs):
         except BaseException:  # interrupted: what became of it is not known, so neither is the connection
             self._disconnect()
             raise
-        return None
 
     def _store_directly(
         self, line: Line, jobs: Sequence[NewJob], channels: Sequence[str]
@@ -95,23 +96,31 @@ class DirectVerbs(JobVerbs):
             "channels": texts(channels),
         }
         asked = since_boot()
-        [(stored_at,)] = line.db.execute(sql.STORE_DIRECTLY, given)
+        stored = self._in_one_go(lambda: line.db.execute(sql.STORE_DIRECTLY, given).fetchone())
+        if stored is None:
+            return None
         if self._clock is None:
-            self._server_clock.set(stored_at, asked)
+            self._server_clock.set(stored[0], asked)
         return [[Inserted(job.id, True) for job in jobs]]
 
     def _exchange(self, line: Line, calls: Sequence[Call]) -> list[Any] | None:
         """Settlements, if any, and then claims."""
         settlements: Sequence[Settlement] = calls[0][1][0] if calls[0][0] == "settle" else ()
         requests: list[ClaimRequest] = [args[0] for verb, args in calls if verb == "claim"]
-        if self._server_clock.stale or not all(_ended_well(s) for s in settlements):
+        if self._server_clock.stale or not _PIPELINES or not all(_ended_well(s) for s in settlements):
             return None
         self._time = self._server_clock() if self._clock is None else self._clock()
         began = time.perf_counter()
         looks = [Look(request, self._floors.begin(), self._time) for request in requests]
-        ended, claimed = self._in_one_go(line.db, settlements, looks)
-        for look in looks:
-            self._floors.learn(look.floors, look.heads, time.perf_counter() - began)
+        done = self._in_one_go(lambda: self._send(line.db, settlements, looks))
+        if done is None:
+            return None
+        ended, claimed = done
+        with suppress(
+            psycopg.Error
+        ):  # all is committed; a connection that breaks now is the next call's trouble
+            for look in looks:
+                self._floors.learn(look.floors, look.heads, time.perf_counter() - began)
         answers: list[Any] = [self._settled(settlements, ended)] if calls[0][0] == "settle" else []
         for request, look, jobs in zip(requests, looks, claimed, strict=True):
             missing = request.limit - len(jobs)
@@ -121,10 +130,10 @@ class DirectVerbs(JobVerbs):
             answers.append(in_order(jobs))
         return answers
 
-    def _in_one_go(
+    def _send(
         self, db: Connection, settlements: Sequence[Settlement], looks: Sequence[Look]
     ) -> tuple[set[tuple[int, int]], list[list[Claimed]]]:
-        """The attempts that were ended, and what each look has claimed, committed."""
+        """The attempts that were ended, and what each look has claimed."""
         with db.pipeline():
             db.execute("BEGIN", prepare=False)
             db.execute(sql.OPEN, (self._seal_lock,))

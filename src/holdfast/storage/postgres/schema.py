@@ -264,14 +264,17 @@ BEGIN
     ), placed AS (
         INSERT INTO runs (seq, lane, state, actor, max_attempts, run_at, changed_at)
         SELECT seq, lane, state, actor, max_attempts, due, now FROM stored
-    ), tagged AS (
-        INSERT INTO job_tags (tag, job)
-        SELECT DISTINCT tag, seq FROM stored, json_array_elements_text(tags::json) AS tag
     ), listed AS (
         INSERT INTO events (at, kind, job, state, actor, attempt) SELECT now, 0, seq, state, actor, 0 FROM stored
     )
     INSERT INTO counts (lane, state, n) SELECT lane, state, count(*) FROM stored;
-    PERFORM pg_notify(channel, '') FROM unnest(channels) AS channel;
+    IF tags IS NOT NULL THEN
+        INSERT INTO job_tags (tag, job)
+        SELECT DISTINCT tag, seq FROM specs, json_array_elements_text(tags::json) AS tag WHERE id = ANY (ids);
+    END IF;
+    IF channels <> '{}' THEN
+        PERFORM pg_notify(channel, '') FROM unnest(channels) AS channel;
+    END IF;
     RETURN now;
 END $$;
 
