@@ -24,7 +24,7 @@ SERVER = os.environ.get("HOLDFAST_TEST_MYSQL", "mysql://root@127.0.0.1:3306").rs
 ROWS = {
     "feed": "(1, 0)",
     "seal": "(1, NULL, NULL)",
-    "meta": "('rolled_up', 0), ('oldest_event', 1)",
+    "meta": "('rolled_up', 0), ('oldest_event', 1), ('needs', 1)",
 }
 """What the tables hold that are never empty."""
 

@@ -223,7 +223,10 @@ def _empty(schema: str) -> None:
         tables = db.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (schema,)).fetchall()
         filled = [sql.Identifier(schema, name) for (name,) in tables if name != "meta"]
         db.execute(sql.SQL(";").join(sql.SQL("DELETE FROM {}").format(name) for name in filled))
-        db.execute(sql.SQL("DELETE FROM {} WHERE name = 'sealed'").format(sql.Identifier(schema, "meta")))
+        meta, numbers = sql.Identifier(schema, "meta"), sql.Identifier(schema, "event_seq")
+        db.execute(sql.SQL("DELETE FROM {} WHERE name = 'sealed'").format(meta))
+        rolled_up = "UPDATE {} SET value = (SELECT last_value FROM {})::text WHERE name = 'rolled_up'"
+        db.execute(sql.SQL(rolled_up).format(meta, numbers))
 
 
 def _wait_and_remove(folder: Path) -> None:

@@ -43,7 +43,7 @@ class JournalStore(JournalWriter, JournalReader):
 
     def facts(self) -> dict[str, str | int]:
         size = self._journal.path.stat().st_size
-        return {"database": "journal", "place": str(self._journal.path), "bytes": size}
+        return {"database": "journal", "place": str(self._journal.path), "durability": "full", "bytes": size}
 
 
 class JournalCare:

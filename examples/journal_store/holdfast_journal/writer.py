@@ -266,15 +266,16 @@ class JournalWriter:
                 self._draft.put("buckets", bucket["at"], None)
         return len(over[:limit])
 
-    def roll_up(self) -> int:
-        since, newest = self._number("rolled_up"), self._number("event")
+    def roll_up(self, limit: int) -> int:
+        since = self._number("rolled_up")
+        until = min(self._number("event"), since + limit)
         for event in self._draft.rows("events"):
-            if event["seq"] > since and event["kind"] == "state" and event["state"] in COUNTED:
+            if since < event["seq"] <= until and event["kind"] == "state" and event["state"] in COUNTED:
                 at, name = event["at"] // BUCKET * BUCKET, COUNTED[event["state"]]
                 bucket = self._draft.get("buckets", at) or {"at": at} | dict.fromkeys(COUNTED.values(), 0)
                 self._draft.put("buckets", at, bucket | {name: bucket[name] + 1})
-        self._count_on("rolled_up", newest)  # with the sums, so that nothing counts twice
-        return newest - since
+        self._count_on("rolled_up", until)  # with the sums, so that nothing counts twice
+        return until - since
 
     def lead(self, role: str, holder: str, *, lease: float) -> int | None:
         now, led = self.now(), self._draft.get("leaders", role) or {"holder": None, "term": 0}

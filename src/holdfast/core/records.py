@@ -144,7 +144,7 @@ EVENT_KINDS = ("state", "request", "progress", "log", "removed", "queue", "worke
 
 
 class EventRecord(NamedTuple):
-    """One committed fact, in commit order. `kind`: state | request | progress | log | queue | worker.
+    """One committed fact, in commit order. `kind`: one of EVENT_KINDS.
 
     `previous` is the state before (None for a new job); `job` is None for facts about queues and workers.
     """

@@ -14,6 +14,10 @@ from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader, Topic
 
 AT_ONCE = 500
+EVENTS_AT_ONCE = 50_000
+BETWEEN = 0.05
+"""Seconds between two portions, for others to write."""
+
 LONGEST_SLEEP = 1.0
 
 log = structlog.get_logger("holdfast.scheduler")
@@ -78,11 +82,12 @@ class Expire:
 
     async def run_once(self) -> float:
         removed = await self._gateway.acall("expire", AT_ONCE)
-        return 0.05 if removed == AT_ONCE else self.every
+        return BETWEEN if removed == AT_ONCE else self.every
 
 
 class RollUp:
-    """Events are summed into the buckets that the throughput chart is drawn from."""
+    """Events are summed into the buckets that the throughput chart is drawn from, in portions: nobody may have done so for
+    long."""
 
     name = "roll up"
     topics: Sequence[Topic] = ()
@@ -96,7 +101,8 @@ class RollUp:
     async def run_once(self) -> float:
         newest = await asyncio.to_thread(self._reader.last_event)
         if newest != self._seen:
-            await self._gateway.acall("roll_up")
+            if await self._gateway.acall("roll_up", EVENTS_AT_ONCE) == EVENTS_AT_ONCE:
+                return BETWEEN
             self._seen = newest
         return self.every
 

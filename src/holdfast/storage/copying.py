@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
@@ -70,7 +71,7 @@ class Move:
             back = self._source.settle(
                 [Settlement(seq, token, Verb.RELEASE, GIVEN_BACK) for seq, token in held]
             )
-            self._source.roll_up()
+            self._source.roll_up(sys.maxsize)
             self._source.seal(self._seal)
         return len(back) - back.count(LOST)
 

@@ -274,11 +274,15 @@ class Gateway:
     def _run_directly(
         self, store: Direct, calls: Sequence[Call]
     ) -> tuple[list[Any] | None, frozenset[Topic]]:
-        channels: Mapping[Topic, str] = {}
-        if self._at_commit is not None and [verb for verb, _ in calls] == ["insert"]:
-            channels = self._at_commit(WAKES["insert"])
-        answers = store.directly(calls, list(channels.values()))
-        return answers, frozenset() if answers is None else frozenset(channels)
+        told: dict[Topic, str] = {}
+
+        def channels() -> Sequence[str]:
+            if self._at_commit is not None:
+                told.update(self._at_commit(WAKES["insert"]))
+            return list(told.values())
+
+        answers = store.directly(calls, channels)
+        return answers, frozenset() if answers is None else frozenset(told)
 
 
 def _groups(operations: Sequence[Operation]) -> list[list[Operation]]:

@@ -118,8 +118,8 @@ class Writer(Protocol):
     def claim(self, request: ClaimRequest) -> list[Claimed]:
         """Move up to `limit` enqueued jobs of the asked queues and types to *processing* under the worker, token + 1 each.
 
-        Order: priority (high first), then age. Jobs of paused queues stay. Answers [] when the worker is not
-        registered, or is taken for dead."""
+        Order: priority (high first), then age. Jobs of paused queues stay. Answers [] for a worker that is not
+        registered, drains, is taken for dead, or whose lease is over."""
         ...
 
     def settle(self, settlements: Sequence[Settlement]) -> list[str]:
@@ -184,8 +184,9 @@ class Writer(Protocol):
         """Allow claims from a queue again. Idempotent."""
         ...
 
-    def roll_up(self) -> int:
-        """Add the events since the last call to the minute buckets; answers how many events were counted."""
+    def roll_up(self, limit: int) -> int:
+        """Add the next events, up to `limit` numbers of the feed, to the buckets of ten seconds; answers how many numbers
+        further it is then, 0 when all is counted."""
         ...
 
     def lead(self, role: str, holder: str, *, lease: float) -> int | None:
@@ -265,7 +266,7 @@ class Reader(Protocol):
         ...
 
     def workers(self) -> list[WorkerRecord]:
-        """Every worker process in the order of their starts, after them the lost ones of the last 24 h."""
+        """Every worker process in the order of their starts, after them the lost ones, for 24 h at least."""
         ...
 
     def leaders(self) -> list[LeaderRecord]:
@@ -286,7 +287,7 @@ class Reader(Protocol):
 
     def overdue(self, workers: Sequence[str], *, grace: float) -> list[tuple[str, str]]:
         """(worker, job id) of jobs under these workers that should have ended `grace` seconds ago, by their time limit or by
-        a cancel: their process does not react."""
+        a cancel: their process does not react. The limit of a suspect is its child's (SUSPECT)."""
         ...
 
     def writing(self) -> tuple[int, int] | None:
@@ -352,7 +353,7 @@ class Store(Writer, Reader, Protocol):
         ...
 
     def facts(self) -> dict[str, str | int]:
-        """What `holdfast doctor` tells of it: version, durability, place, size."""
+        """What `holdfast doctor` tells of it: `place`, `durability`, `bytes`, and whatever else a person may ask."""
         ...
 
 

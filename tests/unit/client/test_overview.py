@@ -275,7 +275,7 @@ def test_the_state_of_the_whole(mixed: Holdfast) -> None:
     call = mixed.open().gateway.call
     call("register_worker", worker_row("dead"), lease=60.0)
     call("sweep", ["dead"])
-    call("roll_up")
+    call("roll_up", 1000)
     stats = mixed.overview.stats()
     assert set(stats.states) == set(State)
     assert sum(stats.states.values()) == 10
@@ -298,7 +298,7 @@ def test_an_empty_store_waits_for_nothing(app: Holdfast) -> None:
 
 
 def test_buckets_have_no_holes(mixed: Holdfast) -> None:
-    mixed.open().gateway.call("roll_up")
+    mixed.open().gateway.call("roll_up", 1000)
     views = mixed.overview.buckets(seconds=600, step=60)
     assert len(views) == 11
     assert {(b.at - a.at).total_seconds() for a, b in pairwise(views)} == {60}

@@ -83,6 +83,24 @@ def test_nothing_is_opened_before_it_is_needed(signals: BrokerSignals, wire: Wir
     assert wire.opened == 0
 
 
+def test_who_takes_the_turn_tells_for_all(signals: BrokerSignals, wire: Wire) -> None:
+    assert signals.take_turn((Topic.WORK, Topic.EVENTS)) == [Topic.WORK, Topic.EVENTS]
+    assert signals.take_turn((Topic.EVENTS,)) == [], "told just now"
+    signals.notify((Topic.EVENTS,))
+    until(lambda: bool(wire.said))
+    signals.notify((Topic.EVENTS,))
+    until(lambda: signals.take_turn((Topic.EVENTS,)) == [Topic.EVENTS] or len(wire.said) > 1)
+    assert wire.opened == 1
+
+
+def test_a_crowd_is_joined_into_fewer_signals(signals: BrokerSignals, wire: Wire) -> None:
+    begun = time.monotonic()
+    while time.monotonic() < begun + 0.5:
+        signals.notify((Topic.WORK,))
+    until(lambda: wire.said[-1][0] > begun + 0.4)
+    assert len(wire.said) < 0.5 / GAPS[Topic.WORK] / 2
+
+
 def test_a_burst_is_few_signals_and_other_topics_do_not_wait_for_it(
     signals: BrokerSignals, wire: Wire
 ) -> None:

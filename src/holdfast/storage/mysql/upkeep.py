@@ -131,10 +131,11 @@ class UpkeepVerbs(PeopleVerbs):
             self._write(sql.FORGET_EVENTS.format(seqs=listed(forgotten)))
         self._write(sql.SET_META, passed[-1][0] + 1, "oldest_event")
 
-    def roll_up(self) -> int:
+    def roll_up(self, limit: int) -> int:
         [(since,)] = self._run(sql.META, "rolled_up")
         [(newest,)] = self._run(sql.NEWEST)
-        if newest > since:
-            self._write(sql.ROLL_UP, since, newest)
-            self._write(sql.SET_META, newest, "rolled_up")
-        return int(max(0, newest - since))
+        until = min(int(newest), int(since) + limit)
+        if until > since:
+            self._write(sql.ROLL_UP, since, until)
+            self._write(sql.SET_META, until, "rolled_up")
+        return int(max(0, until - since))

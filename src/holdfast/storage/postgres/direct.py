@@ -20,7 +20,7 @@ from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
 from holdfast.core.outcome import Settlement
 from holdfast.core.retention import format_retention
 from holdfast.core.states import State, Verb
-from holdfast.storage.direct import Call
+from holdfast.storage.direct import Call, Channels
 from holdfast.storage.postgres import statements as sql
 from holdfast.storage.postgres.arrays import texts
 from holdfast.storage.postgres.connection import Connection, Line, uncertain
@@ -43,7 +43,7 @@ _SHARED = attrgetter(
 class DirectVerbs(JobVerbs):
     """`holdfast.storage.direct.Direct`."""
 
-    def directly(self, calls: Sequence[Call], channels: Sequence[str] = ()) -> list[Any] | None:
+    def directly(self, calls: Sequence[Call], channels: Channels = tuple) -> list[Any] | None:
         line = self._line
         # behind a pooler settings have to come along, and each statement may meet another session
         if line is None or line.local or not line.usable or self._process != os.getpid():
@@ -69,9 +69,7 @@ class DirectVerbs(JobVerbs):
             self._disconnect()
             raise
 
-    def _store_directly(
-        self, line: Line, jobs: Sequence[NewJob], channels: Sequence[str]
-    ) -> list[Any] | None:
+    def _store_directly(self, line: Line, jobs: Sequence[NewJob], channels: Channels) -> list[Any] | None:
         lane = self._lanes.get(lane_of(jobs[0])) if jobs and _alike(jobs) else None
         if lane is None:
             return None
@@ -93,7 +91,7 @@ class DirectVerbs(JobVerbs):
             "delay": job.delay,
             "lane": lane,
             "told": None if self._clock is None else self._clock(),
-            "channels": texts(channels),
+            "channels": texts(channels()),
         }
         asked = since_boot()
         stored = self._in_one_go(lambda: line.db.execute(sql.STORE_DIRECTLY, given).fetchone())

@@ -126,16 +126,15 @@ class UpkeepVerbs(JobVerbs):
         self._db.execute(sql.EXPIRE_BUCKETS, (now // 1_000_000 - BUCKETS_STAY,))
         return removed
 
-    def roll_up(self) -> int:
+    def roll_up(self, limit: int) -> int:
         row = self._db.execute(sql.ROLLED_UP).fetchone()
         assert row is not None  # written by the first migration
-        since, until = row
-        counted = 0
+        since, horizon = row
+        until = min(horizon, since + limit)
         if until > since:
-            found = self._db.execute(sql.ROLL_UP, {"since": since, "until": until}).fetchone()
-            counted = found[0] if found else 0
+            self._db.execute(sql.ROLL_UP, {"since": since, "until": until})
         self._db.execute(sql.FOLD_COUNTS)
-        return counted
+        return max(0, until - since)
 
     # -- workers and types ------------------------------------------------------------------------------------------------
 

@@ -145,20 +145,17 @@ EXPIRE_BUCKETS = constant("DELETE FROM buckets WHERE at < %s")
 ROLLED_UP = constant("SELECT value::bigint, horizon() FROM meta WHERE name = 'rolled_up' FOR UPDATE")
 """The row is locked until the commit: of two that roll up at once, the second finds the work done."""
 ROLL_UP = constant("""
-WITH fresh AS MATERIALIZED (
-    SELECT at, kind, state FROM events WHERE seq > %(since)s AND seq <= %(until)s
-), summed AS (
+WITH summed AS (
     INSERT INTO buckets (at, started, succeeded, failed, cancelled)
     SELECT at / 10000000 * 10, count(*) FILTER (WHERE state = 'processing'), count(*) FILTER (WHERE state = 'succeeded'),
            count(*) FILTER (WHERE state = 'failed'), count(*) FILTER (WHERE state = 'cancelled')
-    FROM fresh WHERE kind = 0 AND state IN ('processing', 'succeeded', 'failed', 'cancelled') GROUP BY 1 ORDER BY 1
+    FROM events WHERE seq > %(since)s AND seq <= %(until)s AND kind = 0
+          AND state IN ('processing', 'succeeded', 'failed', 'cancelled') GROUP BY 1 ORDER BY 1
     ON CONFLICT (at) DO UPDATE SET started = buckets.started + excluded.started,
         succeeded = buckets.succeeded + excluded.succeeded, failed = buckets.failed + excluded.failed,
         cancelled = buckets.cancelled + excluded.cancelled
-), marked AS (
-    UPDATE meta SET value = %(until)s::text WHERE name = 'rolled_up'
 )
-SELECT count(*) FROM fresh
+UPDATE meta SET value = %(until)s::text WHERE name = 'rolled_up'
 """)
 FOLD_COUNTS = constant("""
 WITH gone AS (DELETE FROM counts RETURNING lane, state, n)

@@ -302,13 +302,13 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
         self._db.execute(sql.EXPIRE_BUCKETS, (now // 1_000_000 - BUCKETS_STAY,))
         return removed
 
-    def roll_up(self) -> int:
+    def roll_up(self, limit: int) -> int:
         since = next(self._db.execute(sql.ROLLED_UP))[0]
-        newest = next(self._db.execute("SELECT coalesce(max(seq), 0) FROM events"))[0]
-        if newest > since:
-            self._db.execute(sql.ROLL_UP, (since, newest))
-            self._db.execute(sql.MARK_ROLLED_UP, (str(newest),))
-        return max(0, newest - since)
+        until = min(since + limit, next(self._db.execute("SELECT coalesce(max(seq), 0) FROM events"))[0])
+        if until > since:
+            self._db.execute(sql.ROLL_UP, (since, until))
+            self._db.execute(sql.MARK_ROLLED_UP, (str(until),))
+        return max(0, until - since)
 
     # -- workers and types ------------------------------------------------------------------------------------------------
 

@@ -75,7 +75,7 @@ class Writer:
         gateway.call("beat", [self.name], lease=600.0)
         gateway.call(self.chance.choice(["promote", "expire"]), 20)
         if self.chance.random() < 0.2:
-            gateway.call(self.chance.choice(["roll_up", "sweep"]))
+            gateway.call(*self.chance.choice([("roll_up", 1000), ("sweep",)]))
 
     def ask(self, gateway: Gateway) -> None:
         for job in self.chance.sample(self.known, min(2, len(self.known))):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
-from holdfast import Holdfast
 from holdfast.core.commands import Action
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.job import ClaimRequest, NewJob
@@ -17,12 +16,11 @@ from holdfast.core.outcome import Settlement
 from holdfast.core.retention import Retention
 from holdfast.core.states import Verb
 from holdfast.core.whole import Part, Seal
-from holdfast.runtime.signals.broker import GAPS
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.postgres.store import PostgresStore
 from holdfast.storage.protocol import LOST, Topic
 from holdfast.testing import FakeClock, StoreDriver, new_job
-from tests.servers.postgres import emptied_store_in, place_of, shared_url
+from tests.servers.postgres import emptied_store_in, shared_url
 
 
 @pytest.fixture
@@ -139,23 +137,27 @@ def test_an_exchange_answers_everybody(store: PostgresStore, driver: StoreDriver
     assert store.states() | {"succeeded": 2, "failed": 1, "processing": 3, "enqueued": 0} == store.states()
 
 
-def test_the_first_of_a_while_is_told_by_its_own_commit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = f"{shared_url()}{'&' if '?' in shared_url() else '?'}schema={place_of(tmp_path).schema}"
-    ours, theirs = (Holdfast(database_url=url) for _ in range(2))
-    ours.job(name="noop")(lambda: None)
-    listener = theirs.open().signals.listen((Topic.WORK,))
-    assert theirs.open().signals.ready(10)
-    ours.enqueue("noop")  # makes the lane, so it goes the usual way
-    assert listener.wait(10)
-    time.sleep(2 * max(GAPS.values()))
-    told: list[object] = []
-    monkeypatch.setattr(ours.open().signals, "notify", told.append)
-    monkeypatch.setattr(ours.open().gateway, "_notify", told.append)
-    ours.enqueue("noop")
-    assert listener.wait(10), "the commit has told of it"
-    ours.enqueue("noop")
-    assert told == [frozenset({Topic.WORK, Topic.EVENTS})], "only the second of a burst is told apart"
-    for app in (ours, theirs):
-        app.close()
+def test_a_commit_tells_of_its_own_jobs_where_it_may(store: PostgresStore, driver: StoreDriver) -> None:
+    driver.add()
+    told: list[frozenset[Topic]] = []
+    free: dict[Topic, str] = {}
+    asked: list[frozenset[Topic]] = []
+
+    def at_commit(topics: frozenset[Topic]) -> dict[Topic, str]:
+        asked.append(topics)
+        return free
+
+    gateway = Gateway(store, told.append, at_commit)
+    with psycopg.connect(shared_url(), autocommit=True) as listener:
+        listener.execute("LISTEN new_work")
+        gateway.call("insert", [new_job()])
+        assert told.pop() == {Topic.WORK, Topic.EVENTS}, "told just now, so it goes the way that joins"
+        free[Topic.WORK] = "new_work"
+        gateway.call("insert", [new_job()])
+        assert [signal.channel for signal in listener.notifies(timeout=10, stop_after=1)] == ["new_work"]
+        assert told.pop() == {Topic.EVENTS}
+        assert len(asked) == 2
+        gateway.call("insert", [new_job(unique_key="k")])
+        assert len(asked) == 2, "what goes the usual way takes no turn"
+        assert told.pop() == {Topic.WORK, Topic.EVENTS}
+    gateway.close()

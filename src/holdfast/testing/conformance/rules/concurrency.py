@@ -210,14 +210,14 @@ class ConcurrencyRules(Rules):
     ) -> None:
         good, claimed = [new_job() for _ in range(5)], driver.start()
         broken = new_job()
-        broken.args = None  # type: ignore[assignment]  # a row that no store takes
+        broken.args = None  # type: ignore[assignment]  # a row that no store takes: it must raise
         with turn_taken(gateway, store):
             inserts = [gateway.submit("insert", [job]) for job in good]
             bad = gateway.submit("insert", [broken])
             nobody = gateway.submit("command", "no-such-job", Action.CANCEL, actor=None, reason=None)
             end = gateway.submit("settle", [Settlement(claimed.seq, claimed.token, Verb.SUCCEED)])
         assert [future.result(30) for future in inserts] == [[(job.id, True)] for job in good]
-        assert isinstance(bad.exception(30), Exception)
+        assert isinstance(bad.exception(30), Exception), "a job whose arguments are None was stored"
         assert isinstance(nobody.exception(30), NotFound)
         assert end.result(30) == [State.SUCCEEDED]
         assert store.job(broken.id) is None

@@ -128,7 +128,7 @@ class CopyingRules(Rules):
         _fill(driver, clock)
         _copy(store, target)
         before = target.buckets(since=0, step=10)
-        StoreDriver(target, clock).do(target.roll_up)
+        StoreDriver(target, clock).do(target.roll_up, 1000)
         assert target.buckets(since=0, step=10) == before
 
     def test_a_repeat_is_harmless(
@@ -234,7 +234,7 @@ def _fill(driver: StoreDriver, clock: FakeClock) -> None:
     lines = tuple(LogLine(clock() + n, "info", f"line {n} ✓", '{"k":1}') for n in range(3))
     driver.report(failed, saved='{"at":5}', progress='{"done":1,"total":2}', logs=lines)
     driver.command(failed.id, Action.PAUSE, actor="ann", reason="why not")
-    driver.do(store.roll_up)
+    driver.do(store.roll_up, 1000)
 
 
 def _seal_and_fail(store: Store) -> None:

@@ -61,6 +61,14 @@ class FleetRules(Rules):
         assert [row.state for row in store.workers()] == ["lost"]
         assert driver.beat(driver.worker) == set()
 
+    def test_who_registers_again_is_no_other(self, store: Store, driver: StoreDriver) -> None:
+        """A call that is repeated must not call a worker back that somebody takes out of service."""
+        driver.add()
+        driver.do(store.drain_worker, driver.worker)
+        driver.register(driver.worker)
+        assert [row.state for row in store.workers()] == ["draining"]
+        assert driver.claim() == []
+
     def test_the_lost_come_after_those_that_live(
         self, store: Store, driver: StoreDriver, clock: FakeClock
     ) -> None:
@@ -145,4 +153,4 @@ class FleetRules(Rules):
         store.open()
         assert store.job(job.id) == job
         store.ping()
-        assert store.facts()
+        assert {"place", "durability", "bytes"} <= store.facts().keys(), "holdfast doctor tells of these"

@@ -91,7 +91,7 @@ class InsertRules(Rules):
 
     def test_all_or_nothing(self, driver: StoreDriver) -> None:
         good, bad = new_job(tags=("eu",)), new_job()
-        bad.args = None  # type: ignore[assignment]  # a row that no store takes
+        bad.args = None  # type: ignore[assignment]  # a row that no store takes: it must raise, and take the other along
         with pytest.raises(Exception, match=r".+"):
             driver.insert(good, bad)
         assert driver.store.job(good.id) is None

@@ -129,7 +129,7 @@ def _all_duties(store: Store) -> Counter[str]:
         before = done.total()
         done["promoted"] += _patiently(store, lambda: store.promote(7))[0]
         done.update(swept.id for swept in _patiently(store, store.sweep))
-        _patiently(store, store.roll_up)
+        done["summed"] += _patiently(store, lambda: store.roll_up(1000))
         done["removed"] += _patiently(store, lambda: store.expire(7))
         if done.total() == before:
             return done

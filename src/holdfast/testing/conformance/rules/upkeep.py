@@ -104,15 +104,16 @@ class UpkeepRules(Rules):
         assert [driver.expire(2), driver.expire(2)] == [1, 0]
 
     def test_sums_count_everything_once(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
-        driver.do(store.roll_up)
+        driver.do(store.roll_up, 1000)
         for verb in (Verb.SUCCEED, Verb.SUCCEED, Verb.FAIL, Verb.STOP, Verb.RELEASE):
             driver.end(driver.start(), verb)
-        assert driver.do(store.roll_up) > 0
-        assert driver.do(store.roll_up) == 0  # a second scheduler by accident
+        assert driver.do(store.roll_up, 3) == 3  # nobody did so for long: a portion
+        assert driver.do(store.roll_up, 1000) > 0
+        assert driver.do(store.roll_up, 1000) == 0  # a second scheduler by accident
         clock.advance(60)
         driver.beat(driver.worker)
         driver.end(driver.start(), Verb.SUCCEED)
-        driver.do(store.roll_up)
+        driver.do(store.roll_up, 1000)
         start = clock() - 60_000_000
         rows = [
             (row.at, row.succeeded, row.failed, row.cancelled, row.started)
