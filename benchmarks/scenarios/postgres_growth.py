@@ -5,8 +5,8 @@ from __future__ import annotations
 from benchmarks.scenario import Contestant, Goal, Metric, Scenario
 from benchmarks.servers.postgres import POSTGRES
 
-_EMPTY = "20,000 and nothing else"
-_FULL = "20,000 of many"
+_EMPTY = "50,000 and nothing else"
+_FULL = "50,000 of many"
 
 SCENARIO = Scenario(
     name="postgres-growth",
