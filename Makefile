@@ -42,7 +42,7 @@ up: $(RUN_STAMP)  ## Start Holdfast on SQLite with the sample jobs; runs until C
 
 .PHONY: test
 test: $(DEV_STAMP)  ## Run the whole suite; what could not be run is named at the end (ARGS="-k pause" selects)
-	@HOLDFAST_TEST_CHROMIUM="$$(scripts/find-chromium)" $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@HOLDFAST_TEST_CHROMIUM="$$(scripts/find-chromium)" $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: soak
 soak: $(DEV_STAMP)  ## The system tests again and again for MINUTES=30, every failure told at the end

@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 from holdfast import Holdfast
 
@@ -150,6 +158,7 @@ def shop(site: Site) -> Iterator[Holdfast]:
 # other rooms in the same process need that thread for loops of their own.
 @pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
+    expect.set_options(timeout=15_000)  # the machine may be slow; a fact that is there is seen at once
     with sync_playwright() as made:
         yield made
 

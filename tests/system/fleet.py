@@ -164,6 +164,20 @@ class Fleet:
                     continue  # it has ended meanwhile
         return found - {os.getpid()}
 
+    def stand_still(self, *pids: int) -> None:
+        """Stop processes (SIGSTOP), none of them in the middle of a transaction: nobody else could write until it is killed
+        for that, or the server gives it up. On a server, where that is not seen, once nothing has happened for a while."""
+        seen = -1
+        while (newest := self.parts.store.last_event()) != seen:
+            seen = newest
+            time.sleep(0.3)
+        for pid in pids:
+            kill(pid, signal.SIGSTOP)
+        while (turn := self.parts.store.writing()) is not None and turn[0] in pids:
+            kill(turn[0], signal.SIGCONT)
+            time.sleep(0.005)
+            kill(turn[0], signal.SIGSTOP)
+
     def destroy(self) -> None:
         """End everything, whatever state it is in."""
         deadline = time.monotonic() + 10

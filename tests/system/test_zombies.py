@@ -34,9 +34,9 @@ def test_a_zombie_writes_nothing(
     job = fleet.enqueue(kind, {"n": 3, "barrier": "go", "at": 1} if kind in KINDS else {"barrier": "go"})
     until(lambda: len(fleet.effects(job)) == (2 if kind in KINDS else 1), "the job stands")
     zombie = fleet.worker_of(job)
-    kill(zombie.pid, signal.SIGSTOP)
+    fleet.stand_still(zombie.pid)
     until(lambda: fleet.job(job).state == "enqueued", "the lease has run out and the job is given back")
-    supervisor.signal(signal.SIGSTOP)  # else it would end the zombie at its next heartbeat
+    fleet.stand_still(supervisor.pid)  # else it would end the zombie at its next heartbeat
     fleet.start()
     until(
         lambda: len({e["token"] for e in fleet.effects(job)}) == 2, "the job runs elsewhere, and stands again"
@@ -71,7 +71,7 @@ def test_a_zombie_that_wakes_after_the_end_changes_nothing(make_fleet: Callable[
     for job in jobs:
         fleet.effect(job, "at the end")
     zombie = fleet.worker_of(jobs[0])
-    kill(zombie.pid, signal.SIGSTOP)
+    fleet.stand_still(zombie.pid)
     fleet.start()
     fleet.allow("end")
     before = fleet.ended(jobs)
@@ -92,8 +92,7 @@ def test_a_whole_tree_that_stood_still_goes_on(make_fleet: Callable[..., Fleet])
     for job in jobs:
         until(lambda job=job: len(fleet.effects(job)) == 2, "the job stands at the second item")
     tree = fleet.processes()
-    for pid in tree:
-        kill(pid, signal.SIGSTOP)
+    fleet.stand_still(*tree)
     until(lambda: not fleet.workers(), "all leases have run out", every=0.1)
     slept = fleet.parts.store.now()
     until(lambda: fleet.parts.store.now() > slept + 3_000_000, "three leases have passed")
@@ -119,8 +118,7 @@ def test_a_tree_whose_jobs_were_taken_starts_anew(make_fleet: Callable[..., Flee
         until(lambda job=job: len(fleet.effects(job)) == 2, "the job stands at the second item")
     [old] = fleet.workers()
     tree = fleet.processes()
-    for pid in tree:
-        kill(pid, signal.SIGSTOP)
+    fleet.stand_still(*tree)
     fleet.start()
     fleet.allow("sleep")
     before = fleet.ended(jobs)
