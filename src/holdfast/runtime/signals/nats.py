@@ -47,7 +47,7 @@ class NatsLine:
 
     async def subscribe(self, topics: Iterable[Topic]) -> None:
         for topic in topics:
-            await self._client.subscribe(  # pyright: ignore[reportUnknownMemberType]
+            await self._client.subscribe(  # pyright: ignore[reportUnknownMemberType] - untyped there
                 self._subjects[topic], cb=self._hears(topic)
             )
         await self.ping()

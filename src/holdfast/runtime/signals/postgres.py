@@ -3,8 +3,8 @@
 A signal carries nothing but its channel, `holdfast:<namespace>:<topic>`; the namespace is the schema of the store, so that
 two installations in one database do not wake each other. NOTIFY is sent outside the transactions that store jobs: it takes
 a lock on the whole database until its commit is done. Only the first of a while goes along with the commit it tells of: that
-is when a worker may be idle, and it hears it half a millisecond earlier. One
-connection serves both directions; it needs a session of its own, which PgBouncer gives in session mode only.
+is when a worker may be idle, and it hears it half a millisecond earlier. One connection
+serves both directions; it needs a session of its own, which PgBouncer gives in session mode only.
 """
 
 from __future__ import annotations
@@ -81,11 +81,13 @@ class PostgresSignals(BrokerSignals):
         self._grace = GRACE if own else 0.0
 
     def channels(self, topics: Iterable[Topic]) -> list[str]:
-        return [channel(self._namespace, topic) for topic in topics]
+        return list(self._channels_of(topics).values())
 
     def at_commit(self, topics: Iterable[Topic]) -> dict[Topic, str]:
-        taken = self.take_turn(topics) if self._own else ()
-        return {topic: channel(self._namespace, topic) for topic in taken}
+        return self._channels_of(self.take_turn(topics)) if self._own else {}
+
+    def _channels_of(self, topics: Iterable[Topic]) -> dict[Topic, str]:
+        return {topic: channel(self._namespace, topic) for topic in topics}
 
 
 def channel(namespace: str, topic: Topic) -> str:

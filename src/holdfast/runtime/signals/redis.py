@@ -25,7 +25,7 @@ def make(url: str, options: SignalOptions) -> BrokerSignals:
     address = f"{SCHEMES[scheme]}://{rest}"
 
     async def opener(ends: Ends) -> Line:
-        client = redis.asyncio.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+        client = redis.asyncio.Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - untyped there
             address,
             socket_connect_timeout=DEADLINE,
             socket_keepalive=True,

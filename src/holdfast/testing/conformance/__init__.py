@@ -11,6 +11,6 @@ pytest.register_assert_rewrite(
     f"{__name__}.rules"
 )  # before the import, so that a failing assert explains itself
 
-from holdfast.testing.conformance.rules import StoreConformance  # noqa: E402
+from holdfast.testing.conformance.rules import StoreConformance  # noqa: E402 - see above
 
 __all__ = ["StoreConformance"]
