@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from holdfast import Holdfast
 from tests.browser.conftest import Site, Watch, live, until
@@ -50,6 +50,24 @@ def test_a_job_is_queued_watched_paused_resumed_and_cancelled(site: Site, watch:
     expect(page.locator("#job-actions")).to_contain_text("Retry job")
     expect(page.locator("#job-timeline")).to_contain_text("enough <b>")
     assert page.title().startswith("Cancelled: count")
+
+
+def test_an_answer_that_comes_late_takes_nothing_newer_away(site: Site, shop: Holdfast, watch: Watch) -> None:
+    page = watch.page()
+    handle = shop.enqueue("count", {"n": 4000})
+    page.goto(f"{site.url}/jobs/{handle.id}")
+    live(page)
+    expect(page.locator("#job-status .state")).to_contain_text("Running")
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/pause", lambda route: held.append((route, route.fetch())))
+    page.get_by_role("button", name="Pause job").click()
+    expect(page.locator("#job-status .state")).to_contain_text("Paused")  # the stream has told it
+    ((route, answer),) = held
+    assert "Pausing" in answer.text()
+    route.fulfill(response=answer)
+    expect(page.locator("#toasts")).to_contain_text("Pause asked of count")
+    assert page.locator("#job-status .state").inner_text() == "Paused"
+    handle.cancel()
 
 
 def test_a_second_click_makes_no_second_job(site: Site, shop: Holdfast, watch: Watch) -> None:

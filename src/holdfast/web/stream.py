@@ -137,7 +137,7 @@ class EventStream(Response):
     async def _write(self, send: Send) -> None:
         while not self._watcher.ended:
             messages = await self._watcher.next()
-            text = "".join(f"event: {m.event}\nid: {m.seq}\ndata: {m.data}\n\n" for m in messages)
+            text = "".join(_event(*pair) for pair in zip(messages, [*messages[1:], None], strict=True))
             async with asyncio.timeout(BLOCKED):
                 await send(_body(text if messages else self._ping(self._watcher)))
         await send({"type": "http.response.body", "body": b""})
@@ -160,6 +160,13 @@ async def either(writing: Awaitable[None], leaving: Awaitable[None]) -> None:
 async def _left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _event(one: Message, following: Message | None) -> str:
+    """On the wire. Where several messages tell of the same events, the last one says so: whoever was cut off between them
+    must not resume behind what he has not got."""
+    place = "" if following is not None and following.seq == one.seq else f"id: {one.seq}\n"
+    return f"event: {one.event}\n{place}data: {one.data}\n\n"
 
 
 def _body(text: str) -> dict[str, Any]:

@@ -148,7 +148,7 @@ class Viewer(Watcher):
         self._hello = message("hello", tick.seq, {"seq": tick.seq, "time": now, "build": asset_build()})
         seen = self._asked.seq
         known = seen is not None and not tick.forgotten(seen)
-        self._topics_due = tick.now + PULSE if self._asked.topics else NEVER
+        self._topics_due = tick.now + SETTLE if self._asked.topics else NEVER
         if known and seen is not None and seen >= tick.newest:
             self._draw_lines(tick)
             return

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx import ASGITransport, AsyncClient
 
+from holdfast.client.views import JobView
 from holdfast.core.commands import Action
 from holdfast.core.errors import StorageUnavailable
 from holdfast.web.api.search import filter_of
@@ -21,7 +24,7 @@ from holdfast.web.dashboard.routes import make_desk
 from holdfast.web.dashboard.view import View
 from holdfast.web.feed import MOST_BYTES, MOST_MESSAGES, Feed
 from holdfast.web.live import LiveHub
-from holdfast.web.stream import Message, Watcher
+from holdfast.web.stream import EventStream, Message, Watcher
 from holdfast.web.viewer import Asked, Viewer
 from tests.unit.web.support import Lab
 
@@ -178,6 +181,53 @@ async def test_the_first_change_is_told_at_once(lab: Lab, hub: LiveHub) -> None:
             took.append(time.monotonic() - start)
     assert sorted(took)[2] < 0.15, took
     hub.stop()
+
+
+async def test_a_page_goes_on_from_before_what_it_shows(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens while a page is being made must come by its stream."""
+    (job,) = lab.add()
+    real = lab.client.job
+
+    def overtaken(job_id: str) -> JobView:
+        seen = real(job_id)
+        monkeypatch.undo()
+        lab.client.act(job_id, Action.PAUSE)
+        return seen
+
+    monkeypatch.setattr(lab.client, "job", overtaken)
+    before = lab.client.reader.last_event()
+    async with AsyncClient(transport=ASGITransport(lab.web), base_url="http://127.0.0.1") as http:
+        page = (await http.get(f"/jobs/{job}", headers={"Accept": "text/html"})).text
+    found = re.search('data-seq="([0-9]+)"', page)
+    assert found
+    assert int(found[1]) == before
+    assert lab.client.reader.changed(after=before, ids=[job]) == {job}
+
+
+async def test_whoever_is_cut_off_within_a_drawing_resumes_before_it(lab: Lab, hub: LiveHub) -> None:
+    (job,) = lab.add()
+    watcher = viewer(lab, [job], job=job)
+    sent: list[str] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message.get("body", b"").decode())
+        if "event: job" in sent[-1]:
+            watcher.close()
+
+    async def receive() -> MutableMapping[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    async with asyncio.timeout(10):
+        stream = asyncio.create_task(EventStream(hub, watcher)({}, receive, send))
+        while not any("event: hello" in text for text in sent):
+            await asyncio.sleep(0.01)
+        lab.client.act(job, Action.PAUSE)
+        await stream
+    (drawn,) = [text for text in sent if "event: job" in text]
+    events = [dict(line.split(": ", 1) for line in text.split("\n")) for text in drawn.strip().split("\n\n")]
+    assert len(events) > 1
+    assert ["id" in event for event in events] == [False] * (len(events) - 1) + [True]
 
 
 async def test_a_box_nobody_empties_is_bounded_and_says_so(lab: Lab, hub: LiveHub) -> None:

@@ -34,8 +34,8 @@ topics.
     event: ping    {}     each 15 s; silence of more than 40 s is taken as broken
     event: bye     {"retry": 1000}   the server stops or the tab polled; come back after so many milliseconds
 
-Every event carries `id: <seq>`. Fragments carry links, so they depend on where the app is mounted: the hub makes one
-`View` per viewer with `view_of(request)` and caches by (job id, version, view).
+The last of the events that were drawn together carries `id: <seq>`. Fragments carry links, so they depend on where the app
+is mounted: the hub makes one `View` per viewer with `view_of(request)` and caches by (job id, version, view).
 """
 
 from __future__ import annotations

@@ -28,11 +28,16 @@ class Toast:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One request for a page: who looks, and how the answer is made."""
+    """One request for a page: who looks, and how the answer is made.
+
+    `seq`: the newest event before anything was asked for this page. What it shows is true up to there at least, so the live
+    stream goes on from there; a later one would leave out what happened while the page was being made.
+    """
 
     desk: Desk
     request: Request
     view: View
+    seq: int
 
     @property
     def here(self) -> str:
@@ -62,7 +67,7 @@ class Frame:
             "site": self.desk.site,
             "build": asset_build(),
             "now": self.view.now,
-            "seq": stats.seq,
+            "seq": self.seq,
             "nav": nav,
             "place": place,
             "here": self.here,
@@ -106,7 +111,13 @@ class Frame:
     ) -> Response:
         """The answer to a form: a redirect with a toast, or for our script the outcome itself."""
         if self.scripted:
-            body: dict[str, Any] = {"toast": text, "icon": icon, "html": dict(html or {}), "to": to}
+            body: dict[str, Any] = {
+                "toast": text,
+                "icon": icon,
+                "seq": self.seq,
+                "html": dict(html or {}),
+                "to": to,
+            }
             if undo is not None:
                 body["undo"] = {"action": undo[0], "word": undo[1]}
             return JSONResponse(body, status, headers={"Cache-Control": "no-store", "Vary": "HX-Request"})
@@ -125,8 +136,8 @@ class Frame:
 
 
 def frame_of(desk: Desk, request: Request) -> Frame:
-    """The frame of a request."""
-    return Frame(desk, request, view_of(request))
+    """The frame of a request. Blocking, and the first thing that a route does: see `Frame.seq`."""
+    return Frame(desk, request, view_of(request), desk.client.reader.last_event())
 
 
 def _inside(request: Request) -> str:

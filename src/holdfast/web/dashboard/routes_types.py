@@ -88,7 +88,7 @@ def add_type_routes(router: APIRouter, desk: Desk) -> None:
     @router.post("/types/{name:path}/new")
     async def queue(request: Request, name: str) -> Response:
         form = {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
-        return await run_in_threadpool(_queue, frame_of(desk, request), name, form)
+        return await run_in_threadpool(lambda: _queue(frame_of(desk, request), name, form))
 
 
 def _prefill(desk: Desk, type_: TypeView, asked: Mapping[str, str]) -> tuple[Any, Options]:

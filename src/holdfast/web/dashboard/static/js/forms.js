@@ -2,6 +2,7 @@
 // Without it every form and link here works as a page of its own.
 
 import { byId, toast } from "./dom.js";
+import { heard } from "./live.js";
 import { patch, patchShape } from "./patch.js";
 
 const dialog = () => byId("dialog");
@@ -39,9 +40,13 @@ async function reach(url, init) {
   }
 }
 
-/** @param {{toast: string, icon?: string, html?: Record<string, string>, undo?: {action: string, word: string}}} outcome */
+/**
+ * An answer may come behind the news of what it has caused: then the stream has drawn what is newer.
+ * @param {{toast: string, icon?: string, seq?: number, html?: Record<string, string>, undo?: {action: string, word: string}}} outcome
+ */
 function told(outcome) {
-  for (const [id, html] of Object.entries(outcome.html || {})) {
+  const drawn = (outcome.seq || 0) < heard() ? {} : outcome.html || {};
+  for (const [id, html] of Object.entries(drawn)) {
     const el = byId(id);
     if (el) (id.startsWith("row-") ? patchShape : patch)(el, html);
   }

@@ -122,8 +122,15 @@ export function again() {
   connect();
 }
 
-/** Asks again for everything that stands on the page, because what is asked for has changed. */
-export function resubscribe() {
+/** The newest event that this page has been told of. What was drawn before it must not take the place of what stands here. */
+export const heard = () => Number(seq) || 0;
+
+/**
+ * Asks again for everything that stands on the page, because what is asked for has changed.
+ * @param {string | null} [drawn] the event up to which the new parts are true: what came since is told again
+ */
+export function resubscribe(drawn) {
+  if (drawn && Number(drawn) < heard()) seq = drawn;
   clearTimeout(resub);
   resub = window.setTimeout(() => {
     if (!paused && open) again();
@@ -172,8 +179,8 @@ async function connect() {
   if (control.signal.aborted) return got?.();
   release = got;
   if (!got) query.set("once", "1");
-  let heard = Date.now();
-  const watch = setInterval(() => Date.now() - heard > SILENCE && control.abort(), 1000);
+  let last = Date.now();
+  const watch = setInterval(() => Date.now() - last > SILENCE && control.abort(), 1000);
   let retry = 0;
   try {
     const long = query.toString().length > 6000;
@@ -191,7 +198,7 @@ async function connect() {
     for (;;) {
       const { value, done } = await reader.read();
       if (done) break;
-      heard = Date.now();
+      last = Date.now();
       rest += value;
       const parts = rest.split("\n\n");
       rest = parts.pop() || "";

@@ -63,13 +63,12 @@ function align(old, fresh) {
 
 /**
  * Fetches a page of ours and lets the elements `selectors` of it take the place of those that are here.
- * @param {string} url @param {string[]} selectors @returns {Promise<boolean>}
+ * @param {string} url @param {string[]} selectors @returns {Promise<string | null>} the event up to which they are true
  */
 export async function load(url, selectors) {
   const answer = await fetch(url, { headers: { "HX-Request": "true" }, credentials: "same-origin", cache: "no-store" });
-  if (!answer.ok) return false;
+  if (!answer.ok) return null;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  if (page.documentElement.dataset.seq) document.documentElement.dataset.seq = page.documentElement.dataset.seq;
   for (const selector of selectors) {
     const here = document.querySelector(selector);
     const there = page.querySelector(selector);
@@ -79,5 +78,5 @@ export async function load(url, selectors) {
     } else if (here) here.remove();
   }
   document.title = page.title;
-  return true;
+  return page.documentElement.dataset.seq || null;
 }

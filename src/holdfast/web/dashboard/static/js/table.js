@@ -132,7 +132,7 @@ async function showPeek() {
   if (old) old.replaceWith(found);
   else list.append(found);
   list.classList.add("with-peek");
-  resubscribe();
+  resubscribe(page.documentElement.dataset.seq);
 }
 
 /** Shows what is new, from the top. */
@@ -143,10 +143,10 @@ export async function showNew() {
   const url = new URL(location.href);
   url.searchParams.delete("cursor");
   history.replaceState(null, "", url);
-  await load(url.href, ["#tabs", "#list"]);
+  const drawn = await load(url.href, ["#tabs", "#list"]);
   scrollTo({ top: 0 });
   restore();
-  resubscribe();
+  resubscribe(drawn);
 }
 
 function restore() {
@@ -228,10 +228,10 @@ async function arrived(count) {
   if (count && idle() && pace < 10 && !entering) {
     entering = true;
     try {
-      await load(location.href, ["#tabs", "#list"]);
+      const drawn = await load(location.href, ["#tabs", "#list"]);
       fresh = 0;
       restore();
-      resubscribe();
+      resubscribe(drawn);
     } finally {
       setTimeout(() => (entering = false), 1000);
     }
