@@ -17,7 +17,7 @@ from holdfast.core.errors import HoldfastError
 from holdfast.storage.mysql import MysqlStore
 from holdfast.storage.mysql.address import Address, read_address
 from holdfast.storage.mysql.connection import Connection, connect
-from holdfast.storage.mysql.schema import TABLES
+from holdfast.storage.mysql.schema import MIGRATIONS, TABLES
 from holdfast.testing import FakeClock
 
 SERVER = os.environ.get("HOLDFAST_TEST_MYSQL", "mysql://root@127.0.0.1:3306").rstrip("/")
@@ -60,9 +60,14 @@ class Databases:
         if folder not in self._of:
             number = len(self._of)
             if number == len(self._made):
-                self._make(f"{self._prefix}{number}")
-            else:
+                self._made.append(f"{self._prefix}{number}")
+                atexit.register(_drop, self._made[number])
+                _make(self._made[number])
+            elif _is_as_made(self._made[number]):
                 _empty(self._made[number])
+            else:
+                _drop(self._made[number])
+                _make(self._made[number])
             self._of[folder] = self._made[number]
         return read_address(url_of(self._of[folder]))
 
@@ -70,14 +75,20 @@ class Databases:
         """A store that is not open yet, on the database of the folder."""
         return MysqlStore(self.of(folder), clock=clock)
 
-    def _make(self, name: str) -> None:
-        with administrator().cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name}")
-        self._made.append(name)
-        atexit.register(_drop, name)
-        store = MysqlStore(read_address(url_of(name)))
-        store.open()
-        store.close()
+
+def _make(name: str) -> None:
+    with administrator().cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    store = MysqlStore(read_address(url_of(name)))
+    store.open()
+    store.close()
+
+
+def _is_as_made(name: str) -> bool:
+    """Whether no test has brought it to another version."""
+    with administrator().cursor() as cursor:
+        cursor.execute(f"SELECT max(number) FROM {name}.holdfast_migrations")
+        return cursor.fetchall() == ((len(MIGRATIONS),),)
 
 
 def _empty(name: str) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from itertools import pairwise, starmap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.background import BackgroundTask
@@ -137,7 +138,7 @@ class EventStream(Response):
     async def _write(self, send: Send) -> None:
         while not self._watcher.ended:
             messages = await self._watcher.next()
-            text = "".join(_event(*pair) for pair in zip(messages, [*messages[1:], None], strict=True))
+            text = "".join(starmap(_event, pairwise([*messages, None])))
             async with asyncio.timeout(BLOCKED):
                 await send(_body(text if messages else self._ping(self._watcher)))
         await send({"type": "http.response.body", "body": b""})

@@ -34,7 +34,6 @@ READ_SECONDS: Final = 20
 MOST_READERS: Final = 8
 """Reading connections of a process: enough for its threads, few enough for the server's max_connections of 151."""
 PATIENCE: Final = 15.0
-
 MODE: Final = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
 """No value is cut to fit, and a backslash in a text is what the driver takes it for."""
 

@@ -47,9 +47,10 @@ _UNAVAILABLE: Final = {
     2014: "the connection was interrupted",
     2055: "the connection was lost",
     3024: "the statement took too long",
+    4030: "it has ended a transaction that stood still",
     4031: "the connection was closed for being idle",
 }
-_GONE: Final = frozenset({1053, 1927, 2006, 2013, 2014, 2055, 4031})
+_GONE: Final = frozenset({1053, 1927, 2006, 2013, 2014, 2055, 4030, 4031})
 _NOTHING: Final = "Nothing of this call was acknowledged; it is safe to repeat."
 
 

@@ -34,6 +34,12 @@ IDLE_SECONDS: Final = 2.0
 """A connection that was not used for so long is tried before it is used: a server may have gone, or closed it."""
 
 
+STILL_SECONDS: Final = 2
+"""So long a transaction may stand still between two statements, where there is nothing to wait for. A host that loses power
+in the middle of one keeps its rows for so long, the leader's among them; so this is less than a short lease. MySQL has no
+such limit."""
+
+
 class WritingSession:
     """The one writing connection of a store. Not thread-safe: the gateway sees to that."""
 
@@ -110,8 +116,10 @@ class WritingSession:
             except (pymysql.Error, OSError):
                 self.close_writing()
         if self._connection is None:
-            self._connection, _ = connect(self._address, several=True)
+            self._connection, server = connect(self._address, several=True)
             self._cursor = self._connection.cursor()
+            if server.is_mariadb:
+                self._run(f"SET SESSION idle_transaction_timeout = {STILL_SECONDS}")
             [(self._step,)] = self._run("SELECT @@auto_increment_increment")
 
     def _roll_back(self, error: BaseException) -> None:

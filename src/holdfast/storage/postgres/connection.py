@@ -40,6 +40,10 @@ READ_MS: Final = 8_000
 LOCK_MS: Final = 5_000
 """Milliseconds after which the server gives up a statement, or waiting for a lock."""
 
+STILL_MS: Final = 2_000
+"""Milliseconds that a transaction may stand still between two statements, where there is nothing to wait for. A host that
+loses power in the middle of one keeps its rows for so long, the leader's among them; so this is less than a short lease."""
+
 PLANS: Final = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
@@ -192,7 +196,7 @@ class Connector:
             "search_path": f'"{quoted}"',
             "statement_timeout": str(READ_MS if reading else WRITE_MS),
             "lock_timeout": str(LOCK_MS),
-            "idle_in_transaction_session_timeout": "30000",
+            "idle_in_transaction_session_timeout": str(STILL_MS),
             "jit": "off",
             "default_transaction_isolation": "'read committed'",
         }
@@ -279,7 +283,12 @@ AGAIN = (
     psycopg.errors.SerializationFailure,
     psycopg.errors.LockNotAvailable,
 )
-GONE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
+GONE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
 """Errors that speak of the server or the way to it, not of one operation: everything waiting fails alike."""
 
 

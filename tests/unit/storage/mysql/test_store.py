@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -272,3 +272,18 @@ def test_a_deadlock_never_reaches_a_caller(store: MysqlStore) -> None:
     for gateway in gateways:
         gateway.close()
     stores[1].close()
+
+
+def test_a_transaction_that_stands_still_gives_way(store: MysqlStore) -> None:
+    """As one does whose host has lost power: the server hears nothing more of it."""
+    other = MysqlStore(store.address)
+    other.open()
+    dead = ExitStack()
+    dead.enter_context(store.transaction())
+    assert store.lead("clock", "dead", lease=60.0) == 1
+    with other.transaction():
+        assert other.lead("clock", "living", lease=60.0) == 1
+    other.close()
+    with pytest.raises(StorageUnavailable):
+        dead.close()
+    assert [leader.holder for leader in store.leaders()] == ["living"]

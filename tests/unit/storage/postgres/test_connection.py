@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -149,6 +150,21 @@ def test_a_server_that_takes_no_writes_is_left(tmp_path: Path, store: PostgresSt
     with store.transaction():  # on another connection
         store.insert([new_job()])
     assert store.states()["enqueued"] == 2
+
+
+def test_a_transaction_that_stands_still_gives_way(tmp_path: Path, store: PostgresStore) -> None:
+    """As one does whose host has lost power: the server hears nothing more of it."""
+    other = PostgresStore(place_of(tmp_path))
+    other.open()
+    dead = ExitStack()
+    dead.enter_context(store.transaction())
+    assert store.lead("clock", "dead", lease=60.0) == 1
+    with other.transaction():
+        assert other.lead("clock", "living", lease=60.0) == 1
+    other.close()
+    with pytest.raises(StorageUnavailable):
+        dead.close()
+    assert [leader.holder for leader in store.leaders()] == ["living"]
 
 
 def test_a_fork_does_not_use_what_it_has_copied(store: PostgresStore) -> None:

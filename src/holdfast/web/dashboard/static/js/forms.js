@@ -33,7 +33,7 @@ function open(question) {
 /** @param {string} url @param {RequestInit} init @returns {Promise<Response | null>} null when the server cannot be reached */
 async function reach(url, init) {
   try {
-    return await fetch(url, { ...init, credentials: "same-origin", cache: "no-store" });
+    return await fetch(url, { ...init, cache: "no-store" });
   } catch {
     toast("Not sent: the server cannot be reached. Nothing was changed.", "unplug");
     return null;
@@ -41,13 +41,13 @@ async function reach(url, init) {
 }
 
 /**
- * An answer may come behind the news of what it has caused: then the stream has drawn what is newer.
+ * An answer may come behind the news of what it has caused: then newer things stand here.
  * @param {{toast: string, icon?: string, seq?: number, html?: Record<string, string>, undo?: {action: string, word: string}}} outcome
  */
 function told(outcome) {
-  const drawn = (outcome.seq || 0) < heard() ? {} : outcome.html || {};
-  for (const [id, html] of Object.entries(drawn)) {
-    const el = byId(id);
+  const old = (outcome.seq || 0) < heard();
+  for (const [id, html] of Object.entries(outcome.html || {})) {
+    const el = !old && byId(id);
     if (el) (id.startsWith("row-") ? patchShape : patch)(el, html);
   }
   toast(outcome.toast, outcome.icon, outcome.undo);

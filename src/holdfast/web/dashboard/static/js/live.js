@@ -122,13 +122,10 @@ export function again() {
   connect();
 }
 
-/** The newest event that this page has been told of. What was drawn before it must not take the place of what stands here. */
+/** The newest event that this page was told of. */
 export const heard = () => Number(seq) || 0;
 
-/**
- * Asks again for everything that stands on the page, because what is asked for has changed.
- * @param {string | null} [drawn] the event up to which the new parts are true: what came since is told again
- */
+/** Asks again for what stands on the page now. @param {string} [drawn] the event up to which its new parts are true */
 export function resubscribe(drawn) {
   if (drawn && Number(drawn) < heard()) seq = drawn;
   clearTimeout(resub);

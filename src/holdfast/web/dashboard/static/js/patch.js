@@ -61,14 +61,19 @@ function align(old, fresh) {
   if (time && old.parentNode) retell(/** @type {Element} */ (old.parentNode));
 }
 
+/** @param {string} url @returns {Promise<Document>} a page of ours */
+export async function fetchPage(url) {
+  const answer = await fetch(url, { headers: { "HX-Request": "true" }, cache: "no-store" });
+  return new DOMParser().parseFromString(answer.ok ? await answer.text() : "", "text/html");
+}
+
 /**
- * Fetches a page of ours and lets the elements `selectors` of it take the place of those that are here.
- * @param {string} url @param {string[]} selectors @returns {Promise<string | null>} the event up to which they are true
+ * Lets the elements `selectors` of a page of ours take the place of those that are here.
+ * @param {string} url @param {string[]} selectors @returns {Promise<string | undefined>} the event up to which they are true
  */
 export async function load(url, selectors) {
-  const answer = await fetch(url, { headers: { "HX-Request": "true" }, credentials: "same-origin", cache: "no-store" });
-  if (!answer.ok) return null;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = await fetchPage(url);
+  if (!page.title) return;
   for (const selector of selectors) {
     const here = document.querySelector(selector);
     const there = page.querySelector(selector);
@@ -78,5 +83,5 @@ export async function load(url, selectors) {
     } else if (here) here.remove();
   }
   document.title = page.title;
-  return page.documentElement.dataset.seq || null;
+  return page.documentElement.dataset.seq;
 }

@@ -1,7 +1,7 @@
 // This exists so that the jobs table can be worked with while it lives: select, move by keys, and never lose one's place.
 
 import { byId, find, say } from "./dom.js";
-import { load, patchShape } from "./patch.js";
+import { fetchPage, load, patchShape } from "./patch.js";
 import { asks, resubscribe, takes } from "./live.js";
 
 const rows = () => /** @type {HTMLTableRowElement[]} */ ([...document.querySelectorAll("#rows > tr[data-id]")]);
@@ -124,8 +124,7 @@ async function showPeek() {
     list?.classList.remove("with-peek");
     return resubscribe();
   }
-  const answer = await fetch(location.href, { headers: { "HX-Request": "true" } });
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = await fetchPage(location.href);
   const found = page.getElementById("peek");
   if (!found || !list) return;
   const old = byId("peek");
