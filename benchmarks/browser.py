@@ -8,6 +8,15 @@ import shutil
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
 
 def find() -> str | None:
     """Path of the Chromium to use: HOLDFAST_CHROMIUM, or the first one on PATH."""

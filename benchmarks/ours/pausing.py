@@ -15,14 +15,6 @@ from benchmarks.ours.programs import web
 from benchmarks.summary import percentile
 from holdfast import JobHandle
 
-_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 _SECONDS = 20.0
 _ACTIONS = "#job-actions"
 
@@ -90,7 +82,7 @@ class Told:
 @contextmanager
 def _page(playwright: Playwright, address: str, script: str) -> Generator[Told]:
     with ExitStack() as stack:
-        chromium = playwright.chromium.launch(executable_path=browser.find(), args=_FLAGS)
+        chromium = playwright.chromium.launch(executable_path=browser.find(), args=browser.FLAGS)
         stack.callback(chromium.close)
         page = chromium.new_page()
         told = Told(page)

@@ -16,6 +16,7 @@ from benchmarks.scenarios import (
     postgres_growth,
     postgres_trouble,
     startup,
+    storm,
     watchers,
 )
 
@@ -25,6 +26,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     latency.SCENARIO,
     idle.SCENARIO,
     pause.SCENARIO,
+    storm.SCENARIO,
     listing.SCENARIO,
     growth.SCENARIO,
     watchers.SCENARIO,

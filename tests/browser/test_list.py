@@ -188,12 +188,14 @@ def storm(site: Site, ids: list[str], rate: int) -> Iterator[None]:
 
 
 OBSERVE = """() => {
-  window.seen = {long: [], shift: 0, flashes: 0};
+  window.seen = {drawn: 0, since: performance.now(), shift: 0, flashes: 0};
   const see = (type, take) => new PerformanceObserver(list => list.getEntries().forEach(take)).observe({type});
-  see('longtask', entry => window.seen.long.push(entry.duration));
   see('layout-shift', entry => { if (!entry.hadRecentInput) window.seen.shift += entry.value; });
   const flash = event => { if (event.animationName === 'changed') window.seen.flashes++; };
   document.addEventListener('animationstart', flash, true);
+  const told = change => change.target.nodeName === 'PROGRESS';
+  const draw = changes => { if (changes.some(told)) window.seen.drawn++; };
+  new MutationObserver(draw).observe(document.getElementById('rows'), {subtree: true, attributes: true});
 }"""
 
 
@@ -211,9 +213,10 @@ def test_a_thousand_changes_a_second_take_nothing_away(site: Site, watch: Watch,
     with storm(site, shown, 1000):
         until(lambda: page.locator("#rows progress").count() > 40, "the changes come")
         page.evaluate("window.seen.flashes = 0")
-        page.wait_for_timeout(6000)
+        until(lambda: page.evaluate("window.seen.drawn") > 10, "the changes go on")
         expect(page.locator("#live-rate")).to_contain_text("changes/s")
-    seen = page.evaluate("window.seen")
+        seconds = page.evaluate("(performance.now() - window.seen.since) / 1000")
+        seen = page.evaluate("window.seen")
     assert box.is_checked()
     assert page.locator("#q").input_value() == "half typed"
     assert page.evaluate("document.activeElement.id") == "q"
@@ -221,5 +224,5 @@ def test_a_thousand_changes_a_second_take_nothing_away(site: Site, watch: Watch,
     assert spot.bounding_box() == height
     assert seen["flashes"] == 0
     assert seen["shift"] < 0.01
-    # quiet, no task is longer than 50 ms; with others on the machine some are, but together they stay below 15 % of the time
-    assert sum(seen["long"]) < 0.15 * 6000, seen["long"]
+    # however much changes, the page is drawn four times a second at most, and once more for what came at the start
+    assert seen["drawn"] <= 4 * seconds + 2

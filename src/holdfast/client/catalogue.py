@@ -9,9 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jsonschema
-import jsonschema.validators
-
 from holdfast.client.registry import Registry
 from holdfast.client.task import JobType
 from holdfast.core.errors import InvalidArguments, Problem, UnknownJobType
@@ -93,6 +90,9 @@ def _local(job_type: JobType, default_retries: int) -> Kind:
 
 
 def _remote(record: TypeRecord) -> Kind:
+    # an eighth of the time that a worker process takes to start, and no worker has types without their code
+    import jsonschema.validators
+
     schema = json.loads(record.schema)
     validator = jsonschema.validators.validator_for(schema)(schema)
 

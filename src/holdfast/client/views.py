@@ -15,7 +15,7 @@ from holdfast.runtime.clock import from_us
 class View(BaseModel):
     """A value made for looking at. Times are UTC; REST writes them as RFC 3339."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)  # a worker that shows nothing makes none of them
 
 
 class Bar(View):
