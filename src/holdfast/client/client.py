@@ -20,7 +20,7 @@ from holdfast.core.errors import NotFound
 from holdfast.core.job import Inserted, NewJob
 from holdfast.core.limits import MAX_REASON, check_name
 from holdfast.core.settings import Settings
-from holdfast.runtime.clock import from_us, new_id
+from holdfast.runtime.clock import from_us, new_ids
 from holdfast.runtime.signals import Listener, Signals
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader, Topic
@@ -131,24 +131,26 @@ class Client:
         """One for each of `args`; they have everything else in common."""
         kind = self.catalogue.find(type_)
         o = options
-        shared: dict[str, Any] = {
-            "type": type_,
-            "queue": o.queue or kind.queue,
-            "priority": kind.priority if o.priority is None else o.priority,
-            "run_at": o.run_at,
-            "delay": o.delay,
-            "owner": o.owner,
-            "tags": kind.tags if o.tags is None else o.tags,
-            "unique_key": o.unique,
-            "idempotency_key": o.idempotency_key,
-            "max_attempts": kind.max_attempts if o.retries is None else o.retries + 1,
-            "timeout": kind.timeout if o.timeout is None else o.timeout,
-            "retention": o.keep or kind.retention,
-            "actor": actor,
-            "origin": origin,
-        }
-        dump = kind.dump
-        return [NewJob(id=new_id(), args=dump(each), **shared) for each in args]
+        shared = (  # in the order of NewJob: names for each of many jobs cost as much as their ids
+            o.queue or kind.queue,
+            kind.priority if o.priority is None else o.priority,
+            o.run_at,
+            o.owner,
+            kind.tags if o.tags is None else o.tags,
+            o.unique,
+            o.idempotency_key,
+            kind.max_attempts if o.retries is None else o.retries + 1,
+            kind.timeout if o.timeout is None else o.timeout,
+            o.keep or kind.retention,
+            actor,
+            origin,
+            o.delay,
+        )
+        texts = list(map(kind.dump, args))
+        return [
+            NewJob(job_id, type_, text, *shared)
+            for job_id, text in zip(new_ids(len(texts)), texts, strict=True)
+        ]
 
     # -- one job ----------------------------------------------------------------------------------------------------------
 

@@ -6,11 +6,19 @@ to store it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import cast
+
+_BETWEEN = "\x01"
+"""What no JSON, id or name of ours holds, so that a whole batch is quoted at once. Where a text does, each is by itself."""
 
 
-def texts(values: Iterable[str | None]) -> str:
+def texts(values: Collection[str | None]) -> str:
     """An array of texts."""
+    if None not in values:
+        joined = _BETWEEN.join(cast(Collection[str], values))
+        if joined.count(_BETWEEN) == len(values) - 1:
+            return "{" + _quoted(joined).replace(_BETWEEN, '","') + "}"
     return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
 
 

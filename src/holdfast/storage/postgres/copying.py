@@ -143,7 +143,7 @@ class CopyingVerbs(Transactions):
             runs.append(tuple(known[name.strip()] for name in _RUN.split(",")))
             self._count(lane, None, job.state)
         self._insert_rows(_insert("runs", _RUN, "seq"), runs)
-        self._db.execute(sql.TAG, (texts(row.job.id for row in new if row.job.tags),))
+        self._db.execute(sql.TAG, (texts([row.job.id for row in new if row.job.tags]),))
         return len(new)
 
     def _insert_rows(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

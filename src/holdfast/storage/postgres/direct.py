@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import repeat
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -33,6 +34,7 @@ T = TypeVar("T")
 _PIPELINES = psycopg.Pipeline.is_supported()
 """The driver may have been built with a library that is too old for them."""
 
+_ID = attrgetter("id")
 _SHARED = attrgetter(
     *("type", "queue", "priority", "owner", "tags", "timeout", "retention", "origin", "actor"),
     *("max_attempts", "run_at", "delay", "unique_key", "idempotency_key"),
@@ -99,7 +101,7 @@ class DirectVerbs(JobVerbs):
             return None
         if self._clock is None:
             self._server_clock.set(stored[0], asked)
-        return [[Inserted(job.id, True) for job in jobs]]
+        return [list(map(Inserted, map(_ID, jobs), repeat(True)))]
 
     def _exchange(self, line: Line, calls: Sequence[Call]) -> list[Any] | None:
         """Settlements, if any, and then claims."""

@@ -39,7 +39,7 @@ def test_an_id_that_no_text_of_the_server_can_be_is_not_found(driver: StoreDrive
 @pytest.mark.parametrize("alike", [True, False])
 def test_texts_come_back_as_they_were(driver: StoreDriver, alike: bool) -> None:
     """Arrays are written by us: quotation marks, backslashes, commas, braces and the word NULL are letters like others."""
-    odd = ['"', "\\", ",", "{}", "NULL", "\\\"'", "a b", "ä🦆\n\t"]
+    odd = ['"', "\\", ",", "{}", "NULL", "a\x01b", "\\\"'", "a b", "ä🦆\n\t"]
     jobs: list[NewJob] = [new_job(id=f"{alike}-{n}-{text}", args=text) for n, text in enumerate(odd)]
     if not alike:
         for job, text in zip(jobs, odd, strict=True):
