@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from holdfast.runtime.signals import FileSignals, Signals
+from holdfast.runtime.signals import Signals
+from holdfast.runtime.signals.files import FileSignals
 from holdfast.testing.signals import SignalsConformance
 
 

@@ -11,7 +11,8 @@ from holdfast.cli.words import duration
 from holdfast.core.errors import HoldfastError
 from holdfast.runtime.clock import from_us, now_us
 from holdfast.runtime.configure import database_url
-from holdfast.runtime.signals import FileSignals, Signals
+from holdfast.runtime.signals import Signals
+from holdfast.runtime.signals.files import FileSignals
 from holdfast.runtime.signals.polling import PollingSignals
 from holdfast.storage.kinds import Care, kind_of
 from holdfast.storage.protocol import Topic

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,6 +74,8 @@ def load_settings(
 def _read_file(path: Path, problems: list[Problem]) -> dict[str, Any]:
     if not path.is_file():
         return {}
+    import tomllib  # most processes of ours get their settings from the one that starts them
+
     try:
         return tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

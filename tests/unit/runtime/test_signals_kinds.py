@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from holdfast.core.errors import ConfigurationError
-from holdfast.runtime.signals import FileSignals, SignalOptions, Signals, choose_signals, kinds
+from holdfast.runtime.signals import SignalOptions, Signals, choose_signals, kinds
+from holdfast.runtime.signals.files import FileSignals
 from holdfast.runtime.signals.kinds import namespace_of
 from holdfast.storage.sqlite import SqliteStore
 

@@ -1,13 +1,11 @@
 """How processes wake each other: one small promise (`protocol`), kept by files, by a broker or by looking at the store."""
 
-from holdfast.runtime.signals.files import FileSignals
 from holdfast.runtime.signals.kinds import choose_signals
 from holdfast.runtime.signals.options import SignalOptions, place_of
 from holdfast.runtime.signals.protocol import Listener, Signals, ToldAtCommit
 from holdfast.storage.protocol import Topic
 
 __all__ = [
-    "FileSignals",
     "Listener",
     "SignalOptions",
     "Signals",
