@@ -6,6 +6,9 @@ from benchmarks.rivals.contestants import oban, pgqueuer, procrastinate, raw_pos
 from benchmarks.scenario import Contestant, Goal, Metric, Scenario
 from benchmarks.servers.postgres import POSTGRES
 
+# What is wanted of these figures was written for a machine on which PgQueuer stored 2,623 jobs a second one by one and
+# 56,800 in bulk, 16 connections stored 9,900 bare rows, and PgQueuer's job began after 2.2 ms (p50) and 3.6 (p99). Machines
+# differ, so beside each figure stands its ratio to that yardstick, with what is wanted divided by the same.
 _OURS = "holdfast"
 _TWO = "holdfast, 2 processes"
 _PGQUEUER = "pgqueuer, 2 processes"
@@ -93,9 +96,9 @@ ENQUEUE = Scenario(
     goals=(
         Goal("jobs_per_s", _ONE, must=2_000, aim=3_200),
         Goal("jobs_per_s", _SIXTEEN, must=7_000, aim=12_000),
-        Goal("jobs_per_s", _ONE, against="pgqueuer, one by one"),
+        Goal("jobs_per_s", _ONE, against="pgqueuer, one by one", must=0.76, aim=1.22),
         Goal("jobs_per_s", _ONE, against="raw insert"),
-        Goal("jobs_per_s", _SIXTEEN, against="raw insert, 16 threads"),
+        Goal("jobs_per_s", _SIXTEEN, against="raw insert, 16 threads", must=0.71, aim=1.21),
     ),
 )
 
@@ -117,7 +120,7 @@ ENQUEUE_MANY = Scenario(
     metrics=(Metric("jobs_per_s", "jobs/s", "more"),),
     goals=(
         Goal("jobs_per_s", _MANY, must=60_000, aim=120_000),
-        Goal("jobs_per_s", _MANY, against="pgqueuer"),
+        Goal("jobs_per_s", _MANY, against="pgqueuer", must=1.06, aim=2.11),
         Goal("jobs_per_s", _MANY, against="raw insert"),
     ),
 )
@@ -143,7 +146,8 @@ LATENCY = Scenario(
     goals=(
         Goal("p50_ms", _OURS, must=3, aim=1.5),
         Goal("p99_ms", _OURS, must=10, aim=4),
-        Goal("p50_ms", _OURS, against="pgqueuer"),
+        Goal("p50_ms", _OURS, against="pgqueuer", must=1.36, aim=0.68),
+        Goal("p99_ms", _OURS, against="pgqueuer", must=2.78, aim=1.11),
         Goal("p50_ms", _OURS, against="oban"),
     ),
 )
