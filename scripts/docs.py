@@ -31,7 +31,7 @@ from holdfast.core.outcome import Settlement, answer_request
 from holdfast.core.query import FIELDS, STATES
 from holdfast.core.settings import Settings
 from holdfast.core.states import TRANSITIONS, Request, State, Verb, mermaid
-from holdfast.runtime.signals import FileSignals
+from holdfast.runtime.signals.files import FileSignals
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.web.app import create_web_app
