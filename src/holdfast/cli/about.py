@@ -29,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Show every setting, its value and its meaning."""
         from holdfast.cli.config_views import SETTINGS, setting_views
-        from holdfast.cli.desk import load
+        from holdfast.cli.opening import load
         from holdfast.cli.output import Writer
 
         views = setting_views(load(common.app).settings)
@@ -39,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
     def check(common: Common) -> None:
         """Check holdfast.toml and HOLDFAST_*; exit code 2 with every problem when something is wrong."""
         from holdfast.cli.config_views import SETTINGS, setting_views
-        from holdfast.cli.desk import load
+        from holdfast.cli.opening import load
         from holdfast.cli.output import Writer, say
 
         views = [view for view in setting_views(load(common.app).settings) if view.changed]
@@ -51,7 +51,8 @@ def add_to(app: typer.Typer) -> None:
     @command(app, "doctor", ASKS)
     def doctor(common: Common) -> int:
         """Look for what is wrong with this installation, or with a server (--url), and say what to do."""
-        from holdfast.cli.doctor import FINDINGS, examine
+        from holdfast.cli.doctor import examine
+        from holdfast.cli.findings import FINDINGS
         from holdfast.cli.output import Writer, say
 
         writer = Writer(common)
@@ -82,7 +83,7 @@ def _described(common: Common) -> dict[str, Any]:
             return desk.openapi()
         finally:
             desk.close()
-    from holdfast.cli.desk import load
+    from holdfast.cli.opening import load
     from holdfast.cli.web_process import described
 
     return described(load(common.app))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from holdfast.cli.desk import Desk, open_desk
+from holdfast.cli.desk import Desk
+from holdfast.cli.opening import open_desk
 from holdfast.cli.options import Common
 from holdfast.cli.output import Column, Writer, columns_of
 
@@ -22,7 +23,7 @@ JOBS = (
 )
 
 JOB = columns_of(
-    "id type state reason queue priority attempt max_attempts crashes progress saved_at worker owner tags unique_key"
+    "id type state reason queue priority attempt max_attempts claims crashes progress saved_at worker owner tags unique_key"
     " timeout origin actor created_at run_at started_at finished_at expires_at args result error"
 )
 

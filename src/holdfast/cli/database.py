@@ -38,7 +38,7 @@ def group() -> typer.Typer:
         """Bring the schema up to date; makes the database where there is none. Every start of Holdfast does the same."""
         from holdfast.app import make_store
         from holdfast.cli.database_views import SCHEMA, schema_view
-        from holdfast.cli.desk import load
+        from holdfast.cli.opening import load
         from holdfast.cli.output import Writer, say
 
         care = _care(common)
@@ -103,8 +103,8 @@ def group() -> typer.Typer:
     ) -> None:
         """Move everything to another database, of whatever kind: drain the workers, close the source, copy, compare."""
         from holdfast.cli import database_copy
-        from holdfast.cli.desk import load
         from holdfast.cli.exits import Trouble
+        from holdfast.cli.opening import load
         from holdfast.cli.output import Writer
         from holdfast.cli.waiting import deadline_of
         from holdfast.runtime.configure import database_url
@@ -125,6 +125,6 @@ def group() -> typer.Typer:
 
 def _care(common: Common) -> Care:
     from holdfast.cli.database_views import care_of
-    from holdfast.cli.desk import load
+    from holdfast.cli.opening import load
 
     return care_of(load(common.app).settings)

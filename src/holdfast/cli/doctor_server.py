@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from holdfast.cli.doctor import MOST_SKEW, Check, Finding, of_scheduler, of_workers
+from holdfast.cli.findings import MOST_SKEW, Check, Finding, of_scheduler, of_workers
 from holdfast.cli.remote import API, RemoteDesk
 from holdfast.cli.words import duration
 from holdfast.version import VERSION

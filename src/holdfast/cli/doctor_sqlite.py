@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import apsw
 
-from holdfast.cli.doctor import Check, Finding
+from holdfast.cli.findings import Check, Finding
 from holdfast.storage.sqlite.connection import NETWORK_FILE_SYSTEMS, check_library
 from holdfast.storage.sqlite.kind import path_of
 from holdfast.storage.sqlite.maintenance import Maintenance

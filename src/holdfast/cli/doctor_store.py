@@ -6,7 +6,7 @@ import time
 
 from holdfast.app import Holdfast, make_signals
 from holdfast.cli.database_views import care_of
-from holdfast.cli.doctor import MOST_SKEW, Check, Finding, of_scheduler, of_workers
+from holdfast.cli.findings import MOST_SKEW, Check, Finding, of_scheduler, of_workers
 from holdfast.cli.words import duration
 from holdfast.core.errors import HoldfastError
 from holdfast.runtime.clock import from_us, now_us

@@ -124,7 +124,7 @@ def _given(**values: Any) -> dict[str, Any]:
 
 def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
     """The app with the settings of this command line over its own; from here on, logs are written as the settings say."""
-    from holdfast.cli.desk import load
+    from holdfast.cli.opening import load
     from holdfast.runtime.configure import load_settings
     from holdfast.runtime.logs import set_up_logs
 
