@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from playwright.sync_api import (
 )
 
 from holdfast import Holdfast
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 FLAGS = [
@@ -50,12 +50,6 @@ def until(fact: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
             return value
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s: {what}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

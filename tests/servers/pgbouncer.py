@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.servers.ports import free_port
 from tests.servers.postgres import ACCOUNT, shared_url
 
 POOL = 6
@@ -31,7 +31,7 @@ def pooler() -> Iterator[str]:
     with psycopg.connect(shared_url()) as db:
         host, port, user, name = db.info.host, db.info.port, db.info.user, db.info.dbname
     folder = Path(tempfile.mkdtemp(prefix="hfpgb-"))
-    listening = _free_port()
+    listening = free_port()
     (folder / "users").write_text(f'"{user}" ""\n')
     (folder / "ini").write_text(f"""[databases]
 {name} = host={host} port={port} dbname={name}
@@ -76,9 +76,3 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"pgbouncer does not serve: {log.read_text()}") from None
             time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.core.errors import ConfigurationError
-from holdfast.runtime.signals import SignalOptions, Signals, choose_signals, kinds
+from holdfast.runtime.signals import SignalOptions, Signals, choose_signals, kinds, redis
 from holdfast.runtime.signals.files import FileSignals
 from holdfast.runtime.signals.kinds import namespace_of
 from holdfast.storage.sqlite import SqliteStore
@@ -93,3 +93,8 @@ def test_installations_are_told_apart_by_where_their_database_is() -> None:
     assert len({of(url) for url in different}) == len(different)
     assert of("sqlite:///a.db") == of(f"sqlite:///{Path('a.db').absolute()}")
     assert namespace_of("redis://host?namespace=prod", SERVER) == "prod"
+
+
+def test_redis_is_handed_no_parameter_of_ours() -> None:
+    url = "valkeys://ann:s3cret@host:6380/2?namespace=shop&health_check_interval=5"
+    assert redis.address_of(url) == "rediss://ann:s3cret@host:6380/2?health_check_interval=5"

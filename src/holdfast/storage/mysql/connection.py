@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -124,11 +125,12 @@ def connect(address: Address, *, reading: bool = False, several: bool = False) -
             ssl_verify_identity=address.ssl_ca is not None,
         )
     except pymysql.Error as error:
+        cause: object = getattr(error, "original_exception", None)
+        if isinstance(cause, ssl.SSLError):
+            raise _unreachable(address, f"{cause}; `ssl_ca` names who may sign for it") from error
         raise in_our_words(error, address.shown) or _unreachable(address) from error
-    except (
-        OSError,
-        RuntimeError,
-    ) as error:  # RuntimeError: a way to sign in that the driver has no library for
+    except (OSError, RuntimeError) as error:
+        # RuntimeError: a way to sign in that the driver has no library for
         raise _unreachable(address, str(error)) from error
     try:
         server = Server(str(cast(Any, connection).get_server_info()))
