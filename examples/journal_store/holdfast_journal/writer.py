@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 from holdfast.core.commands import Action, Ask, Facts, Move, Refuse, Remove, decide
 from holdfast.core.errors import Conflict, NotFound, StorageUnavailable
-from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob, TypeRow, WorkerRow
-from holdfast.core.limits import MAX_LOG_LINES
+from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob
+from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
-from holdfast.core.records import JobRecord, Swept, TypeRecord
+from holdfast.core.records import JobRecord, Swept
 from holdfast.core.retention import Retention, format_retention, parse_retention
 from holdfast.core.states import FINAL, LIVE, TRANSITIONS, Request, State, Verb
 from holdfast.core.whole import Part, Seal, WholeJob, key_of
 from holdfast.core.whole import Row as WholeRow
 from holdfast.storage.protocol import LOST
-from holdfast_journal.journal import Draft, Journal, Row
+from holdfast_journal.fleet import SECOND, FleetVerbs
+from holdfast_journal.journal import Journal, Row
 
-SECOND: Final = 1_000_000
 EVENTS_STAY: Final = 600 * SECOND
 LOST_WORKERS_STAY: Final = 86_400 * SECOND
 BUCKETS_STAY: Final = 8 * 86_400 * SECOND
@@ -41,13 +41,11 @@ def record(job: Row) -> JobRecord:
     return JobRecord._make(job[name] for name in JobRecord._fields)
 
 
-class JournalWriter:
+class JournalWriter(FleetVerbs):
     """The writing verbs. The gateway calls them within `transaction`; `self._draft` is what this one has changed."""
 
     _journal: Journal
-    _draft: Draft
     _retention: Retention
-    now: Callable[[], int]
 
     @contextmanager
     def transaction(self, *, sealed: bool = False) -> Generator[None]:
@@ -134,6 +132,8 @@ class JournalWriter:
             job["error_type"], job["error_message"] = (error.type, error.message) if error else (None, None)
             job["error_traceback"] = error.traceback if error else None
         self._move(job, s.target, None if done else s.reason, None if done else s.actor)
+        if s.token % HISTORY_CLAIMS == 0:
+            self._forget_history(s.seq)
         return s.target
 
     def report(self, reports: Sequence[Report]) -> list[str]:
@@ -185,6 +185,7 @@ class JournalWriter:
                 job = self._moved_by_hand(job, verb, actor, reason)
             case _:
                 pass  # asked before: the first request and its author stand
+        self._forget_history(job["seq"])
         return record(job)
 
     def _moved_by_hand(self, job: Row, verb: Verb, actor: str | None, reason: str | None) -> Row:
@@ -277,55 +278,6 @@ class JournalWriter:
         self._count_on("rolled_up", until)  # with the sums, so that nothing counts twice
         return until - since
 
-    def lead(self, role: str, holder: str, *, lease: float) -> int | None:
-        now, led = self.now(), self._draft.get("leaders", role) or {"holder": None, "term": 0}
-        if led["holder"] not in (None, holder) and led["deadline"] >= now:
-            return None
-        if led["holder"] != holder:
-            led = {"role": role, "holder": holder, "term": led["term"] + 1, "since": now}
-        self._draft.put("leaders", role, led | {"deadline": now + int(lease * SECOND)})
-        return led["term"]
-
-    def resign(self, role: str, holder: str) -> bool:
-        led = self._draft.get("leaders", role)
-        if led is None or led["holder"] != holder:
-            return False
-        self._draft.put("leaders", role, led | {"holder": None})
-        return True
-
-    # -- workers and types -----------------------------------------------------------------------------------
-
-    def register_worker(self, worker: WorkerRow, *, lease: float) -> None:
-        now = self.now()
-        row = asdict(worker) | {"state": "live", "started_at": now, "heartbeat_at": now, "lost_at": None}
-        row |= {"queues": json.dumps(worker.queues), "types": json.dumps(worker.types)}
-        if self._draft.get("workers", worker.id) is None:  # one that was lost does not come back
-            self._draft.put("workers", worker.id, row | {"deadline": now + int(lease * SECOND)})
-        self._tell("worker")
-
-    def beat(self, workers: Sequence[str], *, lease: float) -> set[str]:
-        now = self.now()
-        rows = [self._draft.get("workers", worker) for worker in workers]
-        standing = [row for row in rows if row is not None and row["state"] != "lost"]
-        for row in standing:
-            renewed = row | {"heartbeat_at": now, "deadline": now + int(lease * SECOND)}
-            self._draft.put("workers", row["id"], renewed)
-        return {row["id"] for row in standing}
-
-    def drain_worker(self, worker: str) -> None:
-        row = self._draft.get("workers", worker)
-        if row is not None and row["state"] == "live":
-            self._draft.put("workers", worker, row | {"state": "draining"})
-            self._tell("worker")
-
-    def retire_worker(self, worker: str) -> None:
-        self._draft.put("workers", worker, None)
-        self._tell("worker")
-
-    def publish_types(self, types: Sequence[TypeRow]) -> None:
-        for kind in types:
-            self._draft.put("types", kind.name, TypeRecord(*kind, self.now())._asdict())
-
     # -- copying a whole store -------------------------------------------------------------------------------
 
     def seal(self, seal: Seal | None) -> None:
@@ -357,17 +309,6 @@ class JournalWriter:
     def _keep(self, job: Row, state: State) -> int | None:
         return (parse_retention(job["retention"]) or self._retention).until(state, self.now())
 
-    def _number(self, name: str) -> int:
-        return (self._draft.get("meta", name) or {"value": 0})["value"]
-
-    def _count_on(self, name: str, value: int) -> None:
-        self._draft.put("meta", name, {"value": max(value, self._number(name))})
-
-    def _next(self, name: str) -> int:
-        """A number that is never given again, also after a removal."""
-        self._count_on(name, self._number(name) + 1)
-        return self._number(name)
-
     def _move(self, job: Row, state: State, reason: str | None, actor: str | None) -> Row:
         """The only way to another state: the job and what is told of it change together."""
         changed = {"state": state, "reason": reason, "actor": actor, "changed_at": self.now()}
@@ -380,10 +321,11 @@ class JournalWriter:
         facts |= {"job": job["seq"], "attempt": job["attempt"], "worker": job["worker"]}
         self._tell(kind, state=state, previous=previous, **facts)
 
-    def _tell(self, kind: str, **facts: Any) -> None:
-        seq = self._next("event")
-        event = {"seq": seq, "at": self.now(), "kind": kind, "job": None, "state": None, "previous": None}
-        self._draft.put("events", seq, event | facts)
+    def _forget_history(self, seq: int) -> None:
+        """A job that goes round and round keeps the first row of its history, and the newest."""
+        told = [event for event in self._draft.rows("events") if event["job"] == seq]
+        for event in [event for event in told if event["kind"] in HISTORY][1:-MAX_HISTORY]:
+            self._draft.put("events", event["seq"], None)
 
     def _remove(self, jobs: Sequence[Row]) -> None:
         """The jobs and all that belongs to them; only that they were removed is told."""

@@ -69,6 +69,7 @@ class JobView(View):
     result: Any = None
     error: ErrorView | None = None
     attempt: int = 0
+    claims: int = 0
     max_attempts: int = 1
     crashes: int = 0
     timeout: float | None = None
@@ -271,6 +272,7 @@ def job_view(record: records.JobRecord) -> JobView:
         result=json.loads(r.result) if r.result is not None else None,
         error=error,
         attempt=r.attempt,
+        claims=r.token,
         max_attempts=r.max_attempts,
         crashes=r.crashes,
         timeout=r.timeout,

@@ -26,8 +26,7 @@ log = structlog.get_logger("holdfast.worker")
 @dataclass(slots=True)
 class Pool:
     """The places of one executor: `slots` of them, `busy` taken, for jobs of `types`. A job is claimed only for a free
-    place,
-    so that none waits here while another worker is idle. `hungry`: there may be more to claim."""
+    place, so that none waits here while another worker is idle. `hungry`: there may be more to claim."""
 
     types: frozenset[str]
     slots: int

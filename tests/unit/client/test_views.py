@@ -28,7 +28,7 @@ def test_a_new_job(app: Holdfast) -> None:
     view = app.enqueue("work", {"x": {"ü": [1, None]}}, tags=["b", "a"], owner="ann", unique="u").view
     assert view.args == {"x": {"ü": [1, None]}}
     assert (view.tags, view.owner, view.unique_key) == (["b", "a"], "ann", "u")
-    assert (view.attempt, view.crashes, view.max_attempts) == (0, 0, 11)
+    assert (view.attempt, view.claims, view.crashes, view.max_attempts) == (0, 0, 0, 11)
     assert (view.started_at, view.finished_at, view.expires_at, view.worker) == (None, None, None, None)
     assert (view.result, view.error, view.progress, view.has_saved_state) == (None, None, None, False)
     assert view.created_at.tzinfo is UTC

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from holdfast.core.limits import MAX_LOG_LINES
+from holdfast.core.limits import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.states import FINAL, TRANSITIONS, Request, State
 from holdfast.storage.mysql import statements as sql
@@ -67,6 +67,8 @@ class EndingVerbs(WritingSession):
             burns = {s.seq: TRANSITIONS[s.verb].burns for s in mine}
             self._write_ends(ends, burns, held, now)
             self._place(ends, held)
+        if long := [s.seq for s in mine if s.token % HISTORY_CLAIMS == 0]:
+            self._write(sql.FORGET_HISTORY.format(seqs=listed(long)))
         targets = {end.seq: end.target for end in ends}
         return [targets.get(settlement.seq, LOST) for settlement in settlements]
 

@@ -63,6 +63,7 @@ class PeopleVerbs(WritingSession):
                 )
             case Move(verb):
                 self._move(verb, job, now, actor, reason)
+        self._write(sql.FORGET_HISTORY.format(seqs=listed([job.seq])))
         return JobRecord._make(self._run(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE seq = %s", job.seq)[0])
 
     def _move(self, verb: Verb, job: Found, now: int, actor: str | None, reason: str | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from holdfast.core.limits import MAX_HISTORY
 from holdfast.core.states import FINAL, TRANSITIONS, State, Verb
 
 
@@ -154,6 +155,13 @@ SELECT seq, id, queue, type, state, idempotency_key, expires_at FROM jobs WHERE 
 FOR UPDATE SKIP LOCKED
 """
 LEAVE_EXPIRY = "DELETE FROM expiry WHERE at >= {low} AND at <= {high} AND job IN {seqs}"
+FORGET_HISTORY = f"""
+DELETE events FROM events JOIN (
+    SELECT seq, row_number() OVER (PARTITION BY job ORDER BY seq) AS nth,
+           row_number() OVER (PARTITION BY job ORDER BY seq DESC) AS nth_last
+    FROM events WHERE job IN {{seqs}} AND kind < 2
+) AS told ON events.seq = told.seq WHERE nth > 1 AND nth_last > {MAX_HISTORY}
+"""
 REMOVE = (
     f"DELETE FROM jobs WHERE seq IN {{seqs}} AND state IN {states(FINAL)}",
     "DELETE FROM events WHERE job IN {seqs} AND kind < 2",

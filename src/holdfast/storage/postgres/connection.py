@@ -69,9 +69,8 @@ class Bounded(psycopg.Connection[tuple[Any, ...]]):
     silence = SILENCE
 
     def wait(self, gen: PQGen[T], interval: float = 0.5, timeout: float | None = None) -> T:
-        more = (
-            {} if timeout is None else {"timeout": timeout}
-        )  # older drivers do not know it, and hand none in
+        # older drivers do not know `timeout`, and hand none in
+        more = {} if timeout is None else {"timeout": timeout}
         return super().wait(self._bounded(gen), interval, **more)
 
     def _bounded(self, gen: PQGen[T]) -> PQGen[T]:

@@ -116,9 +116,8 @@ class DirectVerbs(JobVerbs):
         if done is None:
             return None
         ended, claimed = done
-        with suppress(
-            psycopg.Error
-        ):  # all is committed; a connection that breaks now is the next call's trouble
+        # all is committed; a connection that breaks now is the next call's trouble
+        with suppress(psycopg.Error):
             for look in looks:
                 self._floors.learn(look.floors, look.heads, time.perf_counter() - began)
         answers: list[Any] = [self._settled(settlements, ended)] if calls[0][0] == "settle" else []

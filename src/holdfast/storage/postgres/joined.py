@@ -204,9 +204,8 @@ class JoiningVerbs(Transactions):
                 f"tx=: the role of this connection may not store jobs. Grant it USAGE on the schema {place.schema}, "
                 "SELECT, INSERT and DELETE on all its tables, USAGE and SELECT on all its sequences."
             )
-        with suppress(
-            TypeError
-        ):  # a proxy of asyncpg's pool takes no weak references: it is looked at each time
+        # a proxy of asyncpg's pool takes no weak references: it is looked at each time
+        with suppress(TypeError):
             self._known.add(line.driver)
 
     def _offer(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, LiteralString, cast
 
+from holdfast.core.limits import MAX_HISTORY
 from holdfast.core.records import TypeRecord
 from holdfast.core.states import LIVE, TRANSITIONS, State, Verb
 
@@ -247,6 +248,14 @@ WITH moved AS (
     {CHANGED}
 ), {told("'processing'")}
 SELECT seq, token, state, lane FROM moved
+""")
+
+FORGET_HISTORY = constant(f"""
+DELETE FROM events USING (
+    SELECT seq, row_number() OVER (PARTITION BY job ORDER BY seq) AS nth,
+           row_number() OVER (PARTITION BY job ORDER BY seq DESC) AS nth_last
+    FROM events WHERE job = ANY(%s) AND kind < 2
+) AS told WHERE events.seq = told.seq AND nth > 1 AND nth_last > {MAX_HISTORY}
 """)
 
 REPORTED: Final = {

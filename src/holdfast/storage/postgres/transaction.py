@@ -85,11 +85,9 @@ class Transactions:
         except psycopg.Error as error:
             self._roll_back(error)
             raise uncertain(error) from error
-        except (
-            BaseException
-        ) as error:  # interrupted: what became of it is not known, so neither is the connection
-            self._disconnect()
-            raise error
+        except BaseException:
+            self._disconnect()  # interrupted: what became of it is not known, so neither is the connection
+            raise
         self._lanes |= self._new_lanes
 
     def _begin(self, sealed: bool) -> str | None:

@@ -13,6 +13,7 @@ from holdfast.core.errors import Conflict, NotFound
 from holdfast.core.job import SUSPECT, TypeRow, WorkerRow
 from holdfast.core.records import JobRecord, Swept
 from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+from holdfast.storage.postgres import statements
 from holdfast.storage.postgres import upkeep_statements as sql
 from holdfast.storage.postgres.writer import JobVerbs, columns_of
 
@@ -61,6 +62,7 @@ class UpkeepVerbs(JobVerbs):
                 except psycopg.errors.UniqueViolation as error:
                     raise Conflict("Another live job of this type holds the same unique key.") from error
                 self._count(lane, state, target)
+        self._db.execute(statements.FORGET_HISTORY, ([seq],))
         found = self._db.execute(sql.JOB, (seq,)).fetchone()
         assert found is not None  # its row is locked
         return JobRecord._make(found)

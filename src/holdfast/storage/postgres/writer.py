@@ -10,7 +10,7 @@ from typing import Any, Final
 import psycopg
 
 from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
-from holdfast.core.limits import MAX_LOG_LINES
+from holdfast.core.limits import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.retention import Retention, format_retention, parse_retention
 from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
@@ -125,9 +125,8 @@ class JobVerbs(Transactions):
         return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
 
     def settle(self, settlements: Sequence[Settlement]) -> list[str]:
-        first: dict[
-            tuple[int, int], Settlement
-        ] = {}  # a second settlement of the same attempt is a repeat: LOST
+        # a second settlement of the same attempt is a repeat: LOST
+        first: dict[tuple[int, int], Settlement] = {}
         for s in settlements:
             first.setdefault((s.seq, s.token), s)
         done = self._succeed([s for s in first.values() if s.verb is Verb.SUCCEED and s.report is None])
@@ -162,6 +161,8 @@ class JobVerbs(Transactions):
         for seq, token, state, lane in self._db.execute(sql.SETTLE, {**arrays, "now": self._time}):
             done[seq, token] = state
             self._count(lane, State.PROCESSING, state)
+        if long := [seq for seq, token in done if token % HISTORY_CLAIMS == 0]:
+            self._db.execute(sql.FORGET_HISTORY, (long,))
         return done
 
     def _ending(self, settlement: Settlement, held: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from holdfast.core.limits import MAX_HISTORY
 from holdfast.core.records import TypeRecord
 from holdfast.core.states import FINAL, LIVE, TRANSITIONS, State, Verb
 
@@ -102,6 +103,14 @@ UPDATE jobs SET state = ?3, reason = ?4, actor = ?5, run_at = ?6, result = coale
                 requested = NULL, requested_at = NULL, requested_by = NULL, requested_reason = NULL
 WHERE seq = ?1 AND token = ?2 AND state IN {_from(Verb.SUCCEED)} AND requested IS ?15
 RETURNING seq
+"""
+FORGET_HISTORY = f"""
+DELETE FROM events WHERE seq IN (
+    SELECT seq FROM (
+        SELECT seq, row_number() OVER (ORDER BY seq) AS nth, row_number() OVER (ORDER BY seq DESC) AS nth_last
+        FROM events WHERE job = ?1 AND kind < 2
+    ) WHERE nth > 1 AND nth_last > {MAX_HISTORY}
+)
 """
 HELD = """
 SELECT requested, requested_reason, requested_by, retention FROM jobs WHERE seq = ?1 AND token = ?2 AND state = 'processing'

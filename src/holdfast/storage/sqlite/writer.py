@@ -15,7 +15,7 @@ import apsw
 from holdfast.core.commands import Action, Ask, Facts, Move, Refuse, Remove, decide
 from holdfast.core.errors import Conflict, NotFound, StorageRefused
 from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob, TypeRow, WorkerRow
-from holdfast.core.limits import MAX_LOG_LINES
+from holdfast.core.limits import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.records import JobRecord, Swept
 from holdfast.core.retention import Retention, format_retention, parse_retention
@@ -190,6 +190,8 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
             *(ended, now, s.keep if ended else None, int(not burns), requested, int(s.crashed)),
         )
         next(self._db.execute(sql.SETTLE, row))
+        if s.token % HISTORY_CLAIMS == 0:
+            self._db.execute(sql.FORGET_HISTORY, (s.seq,))
         return s.target
 
     def report(self, reports: Sequence[Report]) -> list[str]:
@@ -251,6 +253,7 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
                     )
                 except apsw.ConstraintError as error:
                     raise Conflict("Another live job of this type holds the same unique key.") from error
+        self._db.execute(sql.FORGET_HISTORY, (seq,))
         return JobRecord._make(
             next(self._db.execute(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE seq = ?", (seq,)))
         )

@@ -71,8 +71,15 @@ def entries(
         dot = Entry(f"{held} · {size(saved.bytes)}", at=saved.at, dot=True)
         place = sum(1 for entry in told if entry.at is not None and entry.at <= saved.at)
         told.insert(place, dot)
+    if forgotten := _forgotten(job, history):
+        told.insert(1, Entry(f"{words(forgotten, 'earlier run')} not kept", dot=True))
     told.reverse()
     return [*_ahead(job), *told]
+
+
+def _forgotten(job: JobView, history: Sequence[HistoryView]) -> int:
+    """Runs between the first row and the others, of a job that has gone round and round (`MAX_HISTORY`)."""
+    return job.claims - sum(one.state == State.PROCESSING for one in history)
 
 
 def _request(one: HistoryView) -> Entry:
@@ -175,7 +182,8 @@ class Tick:
 
 @dataclass(slots=True)
 class Strip:
-    """The Gantt strip of a job, from its creation to now (or its end), with the time that is left drawn as ahead."""
+    """The Gantt strip of a job, from its creation (or as far back as it is known) to now (or its end), with the time that is
+    left drawn as ahead."""
 
     bars: list[Piece] = field(default_factory=list[Piece])
     key: list[Piece] = field(default_factory=list[Piece])
@@ -206,6 +214,8 @@ def run_seconds(job: JobView, history: Sequence[HistoryView], now: datetime) -> 
 def seconds_left(job: JobView, history: Sequence[HistoryView], now: datetime) -> float | None:
     """How long it still runs, when it goes on as it went; None when that cannot be said."""
     bar = job.progress
+    if _forgotten(job, history):
+        return None
     if job.state != State.PROCESSING or bar is None or not bar.total or not 0 < bar.done < bar.total:
         return None
     ran = run_seconds(job, history, now)
@@ -216,6 +226,8 @@ def _spans(
     history: Sequence[HistoryView], job: JobView, now: datetime
 ) -> list[tuple[str, datetime, datetime]]:
     changes = [one for one in history if one.kind != "request"]
+    if _forgotten(job, history):
+        del changes[0]
     spans: list[tuple[str, datetime, datetime]] = []
     for at, one in enumerate(changes):
         if one.state in FINAL:

@@ -120,7 +120,9 @@ RUN = history(
 
 
 def test_the_timeline_tells_what_was_what_is_asked_and_what_will_come() -> None:
-    running = job(state="processing", requested="pause", progress=Progress(done=50, total=100, held=40))
+    running = job(
+        state="processing", requested="pause", claims=1, progress=Progress(done=50, total=100, held=40)
+    )
     saved = SavedView(state={"row": 40}, at=NOW - timedelta(seconds=10), count=4, bytes=12)
     told = entries(running, RUN, saved, {})
     assert [entry.title for entry in told] == [
@@ -134,8 +136,16 @@ def test_the_timeline_tells_what_was_what_is_asked_and_what_will_come() -> None:
     assert told[1].text == "by ann"
 
 
+def test_the_timeline_says_how_many_runs_it_does_not_tell() -> None:
+    running = job(state="processing", claims=1201, progress=Progress(done=50, total=100))
+    told = entries(running, RUN, None, {})
+    assert [entry.title for entry in told[-3:]] == ["Running", "1,200 earlier runs not kept", "Queued"]
+    assert [bar.key for bar in strip(running, RUN, None, "UTC").bars] == ["processing"]
+    assert seconds_left(running, RUN, NOW) is None
+
+
 def test_the_time_left_is_counted_from_the_time_it_ran() -> None:
-    running = job(state="processing", progress=Progress(done=50, total=100))
+    running = job(state="processing", claims=1, progress=Progress(done=50, total=100))
     left = seconds_left(running, RUN, NOW)
     assert left is not None
     assert 95 <= left <= 105
@@ -143,7 +153,7 @@ def test_the_time_left_is_counted_from_the_time_it_ran() -> None:
 
 
 def test_the_strip_fills_its_width_and_never_runs_over() -> None:
-    running = job(state="processing", progress=Progress(done=50, total=100))
+    running = job(state="processing", claims=1, progress=Progress(done=50, total=100))
     drawn = strip(running, RUN, None, "Europe/Berlin")
     assert [bar.key for bar in drawn.bars] == ["enqueued", "processing"]
     assert all(bar.x >= 0 and bar.x + bar.width <= 100.5 for bar in drawn.bars)

@@ -6,6 +6,7 @@ import random
 from itertools import pairwise
 
 from holdfast.core.commands import Action
+from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY
 from holdfast.core.outcome import LogLine
 from holdfast.core.records import EventRecord
 from holdfast.core.states import State, Verb
@@ -50,6 +51,33 @@ class HistoryRules(Rules):
         assert [row.seq for row in rows] == sorted({row.seq for row in rows})
         assert rows[1].worker == rows[-1].worker == driver.worker
         assert (rows[0].at, rows[-1].at) == (clock() - 1_000_000, clock())
+
+    def test_a_job_that_goes_round_and_round_keeps_its_first_and_newest_rows(
+        self, driver: StoreDriver
+    ) -> None:
+        other, claimed = driver.start(), driver.start()
+        of_other = driver.store.history(other.id)
+        for _ in range(MAX_HISTORY // 2 + 2 * HISTORY_CLAIMS):
+            driver.end(claimed, Verb.RELEASE)
+            claimed = driver.again(claimed.id)
+        told = driver.store.history(claimed.id)
+        assert MAX_HISTORY < len(told) <= 1 + MAX_HISTORY + 2 * HISTORY_CLAIMS
+        assert (told[0].state, told[0].attempt) == ("enqueued", 0)
+        newest = [row.state for row in told[-MAX_HISTORY:]]
+        assert newest == ["enqueued", "processing"] * (MAX_HISTORY // 2)
+        assert [row.seq for row in told] == sorted(row.seq for row in told)
+        assert driver.store.history(other.id) == of_other
+
+    def test_a_job_that_people_move_without_end_does_so_too(self, driver: StoreDriver) -> None:
+        job = driver.add()
+        for _ in range(MAX_HISTORY // 2 + 10):
+            driver.command(job.id, Action.PAUSE)
+            driver.command(job.id, Action.RESUME)
+        path = driver.path(job.id)
+        assert (
+            MAX_HISTORY < len(path) <= MAX_HISTORY + 2
+        )  # looked at before or after the last row was written
+        assert path[-MAX_HISTORY:] == ["paused", "enqueued"] * (MAX_HISTORY // 2)
 
     def test_reports_are_no_history(self, driver: StoreDriver) -> None:
         claimed = driver.start()
