@@ -13,6 +13,9 @@ from holdfast.web.dashboard.format import duration, size, ticking, words
 from holdfast.web.dashboard.looks import LOOKS
 from holdfast.web.dashboard.present import amount
 
+MOST = 50
+"""Entries of a long timeline that are drawn, with each change anew; all of them are to be had by REST."""
+
 STEPS = (
     1,
     2,
@@ -57,11 +60,14 @@ def entries(
     told: list[Entry] = []
     before: HistoryView | None = None
     ran = False
+    forgotten = _forgotten(job, history)
     for one in history:
         told.append(_request(one) if one.kind == "request" else _change(one, before, names, ran))
         if one.kind != "request":
             before = one
             ran = ran or one.state == State.PROCESSING
+        if forgotten and len(told) == 1:
+            before, ran = None, True
     if saved is not None:
         held = (
             f"Held at {amount(job.progress.held)}"
@@ -71,8 +77,10 @@ def entries(
         dot = Entry(f"{held} · {size(saved.bytes)}", at=saved.at, dot=True)
         place = sum(1 for entry in told if entry.at is not None and entry.at <= saved.at)
         told.insert(place, dot)
-    if forgotten := _forgotten(job, history):
-        told.insert(1, Entry(f"{words(forgotten, 'earlier run')} not kept", dot=True))
+    hidden = len(told) - 1 - MOST if len(told) > 2 * MOST else 0
+    between = [f"{words(forgotten, 'earlier run')} not kept"] if forgotten else []
+    between += [f"{words(hidden, 'earlier change')} not shown"] if hidden else []
+    told[1 : 1 + hidden] = [Entry(gap, dot=True) for gap in between]
     told.reverse()
     return [*_ahead(job), *told]
 

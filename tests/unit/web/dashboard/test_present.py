@@ -13,7 +13,7 @@ from holdfast.core.commands import Action
 from holdfast.web.dashboard.markup import json_html
 from holdfast.web.dashboard.present import args_line, shown
 from holdfast.web.dashboard.templating import macros
-from holdfast.web.dashboard.timeline import entries, seconds_left, strip
+from holdfast.web.dashboard.timeline import MOST, entries, seconds_left, strip
 from holdfast.web.dashboard.trace import parts_of
 from holdfast.web.dashboard.view import View
 
@@ -139,9 +139,19 @@ def test_the_timeline_tells_what_was_what_is_asked_and_what_will_come() -> None:
 def test_the_timeline_says_how_many_runs_it_does_not_tell() -> None:
     running = job(state="processing", claims=1201, progress=Progress(done=50, total=100))
     told = entries(running, RUN, None, {})
-    assert [entry.title for entry in told[-3:]] == ["Running", "1,200 earlier runs not kept", "Queued"]
+    assert [entry.title for entry in told[-3:]] == ["Running again", "1,200 earlier runs not kept", "Queued"]
+    assert told[-3].text == "attempt 1"  # how long it had waited is not known
     assert [bar.key for bar in strip(running, RUN, None, "UTC").bars] == ["processing"]
     assert seconds_left(running, RUN, NOW) is None
+
+
+def test_of_a_long_timeline_the_newest_entries_are_drawn() -> None:
+    steps = [(200 - n, "state", "processing" if n % 2 else "enqueued", None) for n in range(2 * MOST + 1)]
+    told = entries(job(claims=MOST), history(*steps), None, {})
+    assert len(told) == MOST + 2
+    assert [entry.title for entry in told[-2:]] == ["50 earlier changes not shown", "Queued"]
+    assert told[0].at == NOW - timedelta(seconds=200 - 2 * MOST)
+    assert len(entries(job(claims=MOST), history(*steps[1:]), None, {})) == 2 * MOST
 
 
 def test_the_time_left_is_counted_from_the_time_it_ran() -> None:
