@@ -248,7 +248,9 @@ class BrokerSignals:
     def _tell(self, error: Exception | None) -> None:
         """Log that signals fail, or arrive again: once for each change."""
         if error is not None and not self._down:
-            words = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else repr(error))
+            words = str(error).partition("\n")[0] or (
+                "no answer in time" if isinstance(error, TimeoutError) else repr(error)
+            )
             log.warning("signals do not arrive, work is found by looking", through=self.word, error=words)
         elif error is None and self._down:
             log.info("signals arrive again", through=self.word)
