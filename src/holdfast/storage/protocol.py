@@ -6,8 +6,8 @@ Rules for every backend (the kit in `holdfast.testing.conformance` checks them):
   A verb that raises must leave its transaction fit to be rolled back.
 * Every change of a job is one guarded statement; a guard that does not match is the normal answer LOST or a Conflict.
 * Each change of state or request leaves a history row and an event in the same transaction. Of a job that goes round and
-  round the first row and the MAX_HISTORY newest are kept: `settle` looks at the end of every HISTORY_CLAIMS-th claim whether
-  there are more, `command` each time.
+  round the first row and the MAX_HISTORY newest are kept: `settle` removes the others at the end of every HISTORY_CLAIMS-th
+  claim, `command` when there are HISTORY_CLAIMS too many.
 * Read verbs may be called from any thread at any time, see only committed facts, and never block a writer.
 * Times are microseconds since the epoch by the store's clock (`now()`).
 * A database that cannot be reached or cannot write raises StorageUnavailable; nothing of that transaction is stored.

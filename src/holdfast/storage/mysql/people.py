@@ -32,6 +32,8 @@ class Found(NamedTuple):
     attempt: int
     worker: str | None
     error_type: str | None
+    long: int | None
+    """Whether its history has grown over what is kept."""
 
 
 class PeopleVerbs(WritingSession):
@@ -63,7 +65,8 @@ class PeopleVerbs(WritingSession):
                 )
             case Move(verb):
                 self._move(verb, job, now, actor, reason)
-        self._write(sql.FORGET_HISTORY.format(seqs=listed([job.seq])))
+        if job.long:
+            self._write(sql.FORGET_HISTORY.format(seqs=listed([job.seq])))
         return JobRecord._make(self._run(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE seq = %s", job.seq)[0])
 
     def _move(self, verb: Verb, job: Found, now: int, actor: str | None, reason: str | None) -> None:

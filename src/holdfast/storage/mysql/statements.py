@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from holdfast.core.limits import MAX_HISTORY
+from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY
 from holdfast.core.states import FINAL, TRANSITIONS, State, Verb
 
 
@@ -95,9 +95,10 @@ SAVE = "INSERT INTO saved (job, saved, at, times) VALUES "
 SAVE_AGAIN = " ON DUPLICATE KEY UPDATE saved = VALUES(saved), at = VALUES(at), times = times + 1"
 LOG = "INSERT INTO logs (job, at, level, message, fields, attempt) VALUES "
 
-FACTS = """
+FACTS = f"""
 SELECT seq, id, state, requested, run_at, retention, type, queue, priority, unique_key, idempotency_key, expires_at, attempt,
-       worker, error_type
+       worker, error_type,
+       (SELECT 1 FROM events WHERE job = jobs.seq AND kind < 2 LIMIT 1 OFFSET {MAX_HISTORY + HISTORY_CLAIMS})
 FROM jobs WHERE id = %s FOR UPDATE
 """
 ASK = """

@@ -36,7 +36,7 @@ class UpkeepVerbs(JobVerbs):
             row = None
         if row is None:
             raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
-        seq, state, requested, run_at, retention, lane = row
+        seq, state, requested, run_at, retention, lane, long = row
         facts = Facts(State(state), Request(requested) if requested else None, run_at, False, self._time)
         asked: dict[str, Any] = {"seq": seq, "actor": actor, "reason": reason, "now": self._time}
         match decide(action, facts):
@@ -62,7 +62,8 @@ class UpkeepVerbs(JobVerbs):
                 except psycopg.errors.UniqueViolation as error:
                     raise Conflict("Another live job of this type holds the same unique key.") from error
                 self._count(lane, state, target)
-        self._db.execute(statements.FORGET_HISTORY, ([seq],))
+        if long:
+            self._db.execute(statements.FORGET_HISTORY, ([seq],))
         found = self._db.execute(sql.JOB, (seq,)).fetchone()
         assert found is not None  # its row is locked
         return JobRecord._make(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
+from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY
 from holdfast.core.states import FINAL, TRANSITIONS, Verb
 from holdfast.storage.postgres.statements import (
     CHANGED,
@@ -18,8 +19,10 @@ from holdfast.storage.postgres.statements import (
 
 # -- what people ask --------------------------------------------------------------------------------------------------------
 
-FACTS = constant("""
-SELECT seq, state, requested, run_at, retention, lane FROM specs JOIN runs USING (seq) WHERE id = %s FOR UPDATE OF runs
+FACTS = constant(f"""
+SELECT seq, state, requested, run_at, retention, lane,
+       EXISTS (SELECT FROM events WHERE job = specs.seq AND kind < 2 OFFSET {MAX_HISTORY + HISTORY_CLAIMS})
+FROM specs JOIN runs USING (seq) WHERE id = %s FOR UPDATE OF runs
 """)
 JOB = constant(f"SELECT {JOB_COLUMNS} FROM jobs WHERE seq = %s")
 

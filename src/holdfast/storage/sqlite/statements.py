@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from holdfast.core.limits import MAX_HISTORY
+from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY
 from holdfast.core.records import TypeRecord
 from holdfast.core.states import FINAL, LIVE, TRANSITIONS, State, Verb
 
@@ -134,7 +134,11 @@ ON CONFLICT (job) DO UPDATE SET saved = excluded.saved, at = excluded.at, count 
 LOG = "INSERT INTO logs (job, at, level, message, fields, attempt) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
 LOG_EVENT = "INSERT INTO events (at, kind, job) VALUES (?1, 3, ?2)"
 
-FACTS = "SELECT seq, state, requested, run_at, retention FROM jobs WHERE id = ?1"
+FACTS = f"""
+SELECT seq, state, requested, run_at, retention,
+       EXISTS (SELECT 1 FROM events WHERE job = jobs.seq AND kind < 2 LIMIT 1 OFFSET {MAX_HISTORY + HISTORY_CLAIMS})
+FROM jobs WHERE id = ?1
+"""
 
 
 def move(verb: Verb) -> str:

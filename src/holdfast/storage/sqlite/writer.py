@@ -229,7 +229,7 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
         row = next(self._db.execute(sql.FACTS, (job_id,)), None)
         if row is None:
             raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
-        seq, state, requested, run_at, retention = row
+        seq, state, requested, run_at, retention, long = row
         facts = Facts(State(state), Request(requested) if requested else None, run_at, False, now)
         match decide(action, facts):
             case Refuse(why):
@@ -253,7 +253,8 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
                     )
                 except apsw.ConstraintError as error:
                     raise Conflict("Another live job of this type holds the same unique key.") from error
-        self._db.execute(sql.FORGET_HISTORY, (seq,))
+        if long:
+            self._db.execute(sql.FORGET_HISTORY, (seq,))
         return JobRecord._make(
             next(self._db.execute(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE seq = ?", (seq,)))
         )

@@ -70,13 +70,11 @@ class HistoryRules(Rules):
 
     def test_a_job_that_people_move_without_end_does_so_too(self, driver: StoreDriver) -> None:
         job = driver.add()
-        for _ in range(MAX_HISTORY // 2 + 10):
+        for _ in range(MAX_HISTORY // 2 + 2 * HISTORY_CLAIMS):
             driver.command(job.id, Action.PAUSE)
             driver.command(job.id, Action.RESUME)
         path = driver.path(job.id)
-        assert (
-            MAX_HISTORY < len(path) <= MAX_HISTORY + 2
-        )  # looked at before or after the last row was written
+        assert MAX_HISTORY < len(path) <= 2 + MAX_HISTORY + HISTORY_CLAIMS
         assert path[-MAX_HISTORY:] == ["paused", "enqueued"] * (MAX_HISTORY // 2)
 
     def test_reports_are_no_history(self, driver: StoreDriver) -> None:
