@@ -122,6 +122,7 @@ def connect(address: Address, *, reading: bool = False, several: bool = False) -
             client_flag=flags,
             program_name="holdfast",
             ssl_ca=address.ssl_ca,
+            ssl_verify_cert=address.ssl_ca is not None,
             ssl_verify_identity=address.ssl_ca is not None,
         )
     except pymysql.Error as error:
