@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
+import os
+import subprocess
+import sys
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,9 @@ from holdfast.storage.protocol import Topic
 from holdfast.storage.sqlite import SqliteStore
 from tests.servers import tls
 from tests.servers.tls import Certificate
+from tests.system.fleet import ROOT
 
 pytestmark = [pytest.mark.system]
-
-Broker = Callable[[Path, Certificate], AbstractContextManager[int]]
 
 
 @pytest.fixture
@@ -44,15 +43,6 @@ def other(folder: Path) -> Certificate:
     return tls.certificate(folder, "other")
 
 
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """asyncio leaves the transport of a handshake that has failed to the collector, which warns."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        yield
-        gc.collect()
-
-
 def signals_of(url: str) -> Signals:
     return choose_signals(url, "sqlite:///jobs.db", SqliteStore(Path("not opened")))
 
@@ -71,19 +61,42 @@ def hears(url: str) -> bool:
         two.close()
 
 
+def hears_in_a_process(url: str, **environment: str) -> tuple[bool, str]:
+    """`hears`, and what was logged. In a process of its own, since asyncio leaves sockets of TLS to the collector, which
+    warns."""
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from tests.system.test_tls import hears; print(hears(sys.argv[1]))",
+            url,
+        ],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ran.stdout.splitlines()[-1] == "True", ran.stdout + ran.stderr
+
+
 @pytest.mark.parametrize("scheme", ["rediss", "valkeys"])
 def test_redis(folder: Path, shown: Certificate, other: Certificate, scheme: str) -> None:
     with tls.redis(folder, shown) as port:
-        assert hears(f"{scheme}://127.0.0.1:{port}/0?namespace=shop&ssl_ca_certs={shown.file}")
-        assert not hears(f"{scheme}://127.0.0.1:{port}/0?ssl_ca_certs={other.file}")
+        place = f"{scheme}://127.0.0.1:{port}/0"
+        assert hears_in_a_process(f"{place}?namespace=shop&ssl_ca_certs={shown.file}")[0]
+        heard, log = hears_in_a_process(f"{place}?ssl_ca_certs={other.file}")
+    assert not heard
+    assert "certificate verify failed" in log
 
 
-def test_nats(folder: Path, shown: Certificate, other: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nats(folder: Path, shown: Certificate, other: Certificate) -> None:
     with tls.nats(folder, shown) as port:
-        monkeypatch.setenv("SSL_CERT_FILE", str(shown.file))
-        assert hears(f"nats://127.0.0.1:{port}?namespace=shop")
-        monkeypatch.setenv("SSL_CERT_FILE", str(other.file))
-        assert not hears(f"nats://127.0.0.1:{port}")
+        place = f"nats://127.0.0.1:{port}"
+        assert hears_in_a_process(f"{place}?namespace=shop", SSL_CERT_FILE=str(shown.file))[0]
+        heard, log = hears_in_a_process(place, SSL_CERT_FILE=str(other.file))
+    assert not heard
+    assert "certificate verify failed" in log
 
 
 def test_mariadb(folder: Path, shown: Certificate, other: Certificate) -> None:
