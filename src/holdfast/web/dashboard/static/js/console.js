@@ -9,7 +9,8 @@ const log = () => byId("log");
 
 let follow = true;
 let unseen = 0;
-let mine = false;
+/** Where the end was. */
+let stood = 0;
 let level = "";
 let words = "";
 
@@ -18,8 +19,8 @@ const atEnd = (/** @type {HTMLElement} */ box) => box.scrollHeight - box.scrollT
 function toEnd() {
   const box = log();
   if (!box) return;
-  mine = true;
   box.scrollTop = box.scrollHeight;
+  stood = box.scrollTop;
   unseen = 0;
   pill();
 }
@@ -36,6 +37,14 @@ function setFollow(on) {
   follow = on;
   byId("log-follow")?.setAttribute("aria-pressed", String(on));
   if (on) toEnd();
+}
+
+/** A reader's scroll ends following, until the end. @param {HTMLElement} box */
+function heed(box) {
+  const on = atEnd(box) || (follow && box.scrollTop > stood - 24);
+  if (on === follow) return;
+  follow = on;
+  byId("log-follow")?.setAttribute("aria-pressed", String(on));
 }
 
 /** @param {HTMLElement} line */
@@ -63,12 +72,13 @@ function take(message) {
   if (!added) return;
   for (const line of [...holder.content.children]) if (Number(line.id.slice(1)) <= last) line.remove();
   retell(holder.content);
+  heed(box);
   const stick = follow && (!held || held.isCollapsed || !box.contains(held.anchorNode));
   box.append(holder.content);
   box.dataset.last = String(message.last || last);
   if (stick) {
     while (box.children.length > MOST) box.firstElementChild?.remove();
-    requestAnimationFrame(toEnd);
+    toEnd();
   } else {
     unseen += added;
     pill();
@@ -93,20 +103,11 @@ export function startConsole() {
   const tools = byId("log-tools");
   if (tools) tools.hidden = false;
   toEnd();
-  // a scroll of the reader's own turns following off, and back on at the end
   box.addEventListener("scroll", () => {
-    if (mine) {
-      mine = false;
-      return;
-    }
-    if (atEnd(box)) {
-      unseen = 0;
-      pill();
-    }
-    if (follow !== atEnd(box)) {
-      follow = atEnd(box);
-      byId("log-follow")?.setAttribute("aria-pressed", String(follow));
-    }
+    heed(box);
+    if (!atEnd(box)) return;
+    unseen = 0;
+    pill();
   });
   byId("log-follow")?.addEventListener("click", () => setFollow(!follow));
   byId("log-new")?.addEventListener("click", () => setFollow(true));
