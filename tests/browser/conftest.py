@@ -26,7 +26,7 @@ from playwright.sync_api import (
 )
 
 from holdfast import Holdfast
-from tests.servers.ports import free_port
+from tests.servers.programs import free_port
 
 ROOT = Path(__file__).parents[2]
 FLAGS = [

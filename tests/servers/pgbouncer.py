@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-import pytest
 
-from tests.servers.ports import free_port
 from tests.servers.postgres import ACCOUNT, shared_url
+from tests.servers.programs import free_port, program
 
 POOL = 6
 """Connections to the server: fewer than its clients have, so that they are handed round."""
@@ -25,9 +24,7 @@ POOL = 6
 @contextmanager
 def pooler() -> Iterator[str]:
     """The URL of the database of this run of the suite by way of a pooler. Skips where there is no PgBouncer."""
-    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
-    if program is None:
-        pytest.skip("no pgbouncer on this machine")
+    pgbouncer = program("pgbouncer")
     with psycopg.connect(shared_url()) as db:
         host, port, user, name = db.info.host, db.info.port, db.info.user, db.info.dbname
     folder = Path(tempfile.mkdtemp(prefix="hfpgb-"))
@@ -50,7 +47,7 @@ max_client_conn = 200
         shutil.chown(folder, ACCOUNT)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [program, str(folder / "ini")],
+            [pgbouncer, str(folder / "ini")],
             user=pwd.getpwnam(ACCOUNT).pw_uid if root else None,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -12,9 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-from tests.servers.ports import free_port
+from tests.servers.programs import free_port, program
 
 PATIENCE = 30.0
 """Seconds that a server may take to listen."""
@@ -36,14 +33,6 @@ def certificate(folder: Path, name: str) -> Certificate:
     subprocess.run([program("openssl"), *words], check=True, capture_output=True)
     made.key.chmod(0o644)  # a server may be somebody else's process
     return made
-
-
-def program(name: str) -> str:
-    """Where a program is. Skips the test where it is not."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
-    if found is None:
-        pytest.skip(f"no {name} on this machine")
-    return found
 
 
 @contextmanager

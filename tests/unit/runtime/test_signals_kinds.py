@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from holdfast.core.errors import ConfigurationError
-from holdfast.runtime.signals import SignalOptions, Signals, choose_signals, kinds, redis
+from holdfast.runtime.signals import SignalOptions, Signals, choose_signals, kinds
 from holdfast.runtime.signals.files import FileSignals
-from holdfast.runtime.signals.kinds import namespace_of
+from holdfast.runtime.signals.kinds import namespace_of, without_namespace
 from holdfast.storage.sqlite import SqliteStore
 
 READER = SqliteStore(Path("not opened"))
@@ -95,6 +95,14 @@ def test_installations_are_told_apart_by_where_their_database_is() -> None:
     assert namespace_of("redis://host?namespace=prod", SERVER) == "prod"
 
 
-def test_redis_is_handed_no_parameter_of_ours() -> None:
-    url = "valkeys://ann:s3cret@host:6380/2?namespace=shop&health_check_interval=5"
-    assert redis.address_of(url) == "rediss://ann:s3cret@host:6380/2?health_check_interval=5"
+@pytest.mark.parametrize(
+    ("given", "handed"),
+    [
+        ("valkeys://ann:s3cret@host:6380/2?namespace=shop&a=%2F", "valkeys://ann:s3cret@host:6380/2?a=%2F"),
+        ("nats://host?namespace=shop", "nats://host"),
+        ("files:///var/lib/x", "files:///var/lib/x"),
+        ("poll:", "poll:"),
+    ],
+)
+def test_no_driver_is_handed_a_parameter_of_ours(given: str, handed: str) -> None:
+    assert without_namespace(given) == handed

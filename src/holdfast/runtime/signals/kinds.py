@@ -64,7 +64,7 @@ def choose_signals(signals_url: str, database_url: str, reader: Reader) -> Signa
             options = SignalOptions(namespace_of(signals_url, database_url), reader)
         except ValueError:
             raise _refused("cannot be read as a URL") from None
-        return make(signals_url, options)
+        return make(without_namespace(signals_url), options)
     url = _of_the_database(database_url)
     return _maker(url)(url, SignalOptions(schema_of(database_url), reader, own=True))
 
@@ -93,6 +93,13 @@ def namespace_of(signals_url: str, database_url: str) -> str:
     if parts.scheme == "sqlite":
         place = str(Path(parts.path[1:]).absolute())
     return hashlib.sha256(place.encode()).hexdigest()[:12]
+
+
+def without_namespace(url: str) -> str:
+    """What a driver may be handed: one may take every parameter for its own. All else stays as it was written."""
+    place, _, query = url.partition("?")
+    kept = "&".join(part for part in query.split("&") if part.partition("=")[0] != "namespace")
+    return f"{place}?{kept}" if kept else place
 
 
 def _maker(url: str) -> Make:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from typing import Any, Final, cast
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
@@ -22,7 +21,8 @@ SCHEMES: Final = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valk
 
 def make(url: str, options: SignalOptions) -> BrokerSignals:
     """Signals through the Redis or Valkey of `url`."""
-    address = address_of(url)
+    scheme, _, rest = url.partition("://")
+    address = f"{SCHEMES[scheme]}://{rest}"
 
     async def opener(ends: Ends) -> Line:
         client = redis.asyncio.Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - untyped there
@@ -36,14 +36,6 @@ def make(url: str, options: SignalOptions) -> BrokerSignals:
         return RedisLine(client, options.namespace, ends)
 
     return BrokerSignals(f"Redis publish/subscribe, {place_of(url)}", opener)
-
-
-def address_of(url: str) -> str:
-    """What the library understands of a URL: it takes every parameter for one of its own."""
-    parts = urlsplit(url)
-    given = parse_qsl(parts.query, keep_blank_values=True)
-    query = urlencode([(name, value) for name, value in given if name != "namespace"])
-    return urlunsplit(parts._replace(scheme=SCHEMES[parts.scheme], query=query))
 
 
 class RedisLine:

@@ -257,6 +257,7 @@ DELETE FROM events USING (
     FROM events WHERE job = ANY(%s) AND kind < 2
 ) AS told WHERE events.seq = told.seq AND nth > 1 AND nth_last > {MAX_HISTORY}
 """)
+"""By job, so that the index of jobs is used: ordered by `seq` alone, the server might walk the table from its end."""
 
 REPORTED: Final = {
     "seq": "bigint",

@@ -86,8 +86,9 @@ def entries(
 
 
 def _forgotten(job: JobView, history: Sequence[HistoryView]) -> int:
-    """Runs between the first row and the others, of a job that has gone round and round (`MAX_HISTORY`)."""
-    return job.claims - sum(one.state == State.PROCESSING for one in history)
+    """Runs between the first row and the others, of a job that has gone round and round (`MAX_HISTORY`). The history may
+    have been read after the job, and know a claim more."""
+    return max(0, job.claims - sum(one.state == State.PROCESSING for one in history))
 
 
 def _request(one: HistoryView) -> Entry:
@@ -235,7 +236,7 @@ def _spans(
 ) -> list[tuple[str, datetime, datetime]]:
     changes = [one for one in history if one.kind != "request"]
     if _forgotten(job, history):
-        del changes[0]
+        changes = changes[1:]
     spans: list[tuple[str, datetime, datetime]] = []
     for at, one in enumerate(changes):
         if one.state in FINAL:

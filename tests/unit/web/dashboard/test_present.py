@@ -145,6 +145,12 @@ def test_the_timeline_says_how_many_runs_it_does_not_tell() -> None:
     assert seconds_left(running, RUN, NOW) is None
 
 
+def test_a_claim_that_came_after_the_job_was_read_is_no_run_that_is_missing() -> None:
+    waiting = job(claims=0)  # its history, read later, tells of a claim
+    assert [entry.title for entry in entries(waiting, RUN, None, {})] == ["Pause asked", "Running", "Queued"]
+    assert strip(job(claims=1), [], None, "UTC").bars == []
+
+
 def test_of_a_long_timeline_the_newest_entries_are_drawn() -> None:
     steps = [(200 - n, "state", "processing" if n % 2 else "enqueued", None) for n in range(2 * MOST + 1)]
     told = entries(job(claims=MOST), history(*steps), None, {})
