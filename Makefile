@@ -11,7 +11,7 @@ PY := $(VENV)/bin/python
 ARGS ?=
 MINUTES ?=
 # Tests that have a full size, for make chaos: make chaos ARGS="-k postgresql" MINUTES=10
-FIRE := $(addprefix tests/system/test_,storm.py server_restarts.py cut_connections.py hosts.py pgbouncer.py)
+FIRE := $(addprefix tests/system/test_,storm.py server_restarts.py cut_connections.py hosts.py pgbouncer.py) tests/programs
 
 # A stamp names what was installed: the lock, the package's own metadata and the place of the clone (an environment is not
 # movable). While it stands, nothing is installed, so a second start costs no pip run.

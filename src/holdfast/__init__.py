@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from holdfast.client.views import JobView
     from holdfast.context import JobContext
     from holdfast.core.errors import (
+        CheckpointMismatch,
         ConfigurationError,
         Conflict,
         HoldfastError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cancel",
+    "CheckpointMismatch",
     "ConfigurationError",
     "Conflict",
     "Fail",

@@ -16,7 +16,7 @@ from holdfast.client.jobs import Job
 from holdfast.client.options import Duration, JobOptions
 from holdfast.client.overview import Overview
 from holdfast.client.registry import Registry
-from holdfast.context import JobContext
+from holdfast.context import JobContext, Migrate
 from holdfast.core.errors import ConfigurationError, Problem
 from holdfast.core.retention import Retention
 from holdfast.core.retry import Backoff
@@ -94,14 +94,18 @@ class Holdfast:
         executor: Literal["loop", "thread", "process"] | None = None,
         keep: Duration | None = None,
         tags: Iterable[str] = (),
+        state_version: int = 1,
+        migrate: Migrate | None = None,
     ) -> Decorator:
         """Make a function a job type. `def` runs in a thread, `async def` in the loop, executor="process" in a child
         process.
 
         `retries` after the first attempt (default: the setting, 10); `backoff` in seconds, a list, or a function of
         attempt and chance (default: Hangfire's); `timeout` of one attempt (default: none); `keep` the ended jobs so
-        long, or "forever". Raises InvalidInput with every option that cannot be, TypeError for a function that cannot be a
-        job.
+        long, or "forever". `state_version` is raised by one when a job that was begun by older code cannot continue
+        from its `ctx.state`; `migrate(state, version)` then returns the new state made of that of an older version, and
+        without it such a job fails. Raises InvalidInput with every option that cannot be, TypeError for a function that
+        cannot be a job.
         """
 
         if bare is not None:
@@ -113,6 +117,8 @@ class Holdfast:
                 name=name,
                 executor=executor,
                 backoff=backoff,
+                state_version=state_version,
+                migrate=migrate,
                 defaults=JobOptions(
                     queue=queue, priority=priority, retries=retries, timeout=timeout, keep=keep, tags=tags
                 ),

@@ -9,6 +9,7 @@ import holdfast
 
 PUBLIC = {
     "Cancel",
+    "CheckpointMismatch",
     "ConfigurationError",
     "Conflict",
     "Fail",

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from holdfast.client.options import JobOptions
 from holdfast.client.task import EXECUTORS, JobType, TypeOptions, is_async, written
+from holdfast.context import Migrate
 from holdfast.core.duration import MAX_SECONDS
 from holdfast.core.errors import InvalidInput, Problem
 from holdfast.core.limits import check_name
@@ -20,6 +21,8 @@ def declared(
     name: str | None,
     executor: str | None,
     backoff: Backoff | float | Iterable[float] | None,
+    state_version: int,
+    migrate: Migrate | None,
     defaults: JobOptions,
 ) -> JobType:
     """The job type that a decorated function is. Raises InvalidInput for options that cannot be, TypeError for a function
@@ -42,6 +45,8 @@ def declared(
             executor=_executor(executor, function),
             retention=options.keep,
             tags=options.tags or (),
+            state_version=_state_version(state_version),
+            migrate=_migrate(migrate),
         ),
     )
 
@@ -74,6 +79,24 @@ def _backoff(given: Backoff | float | Iterable[float] | None) -> Backoff:
     if not steps or not all(_is_delay(step) for step in steps):
         raise _refused(given)
     return as_backoff(cast(list[float], steps))
+
+
+def _state_version(given: int) -> int:
+    if type(cast(object, given)) is not int or given < 1:
+        raise InvalidInput(
+            f"The options are not valid: state_version: must be a whole number from 1, got {given!r}",
+            [Problem(("state_version",), "a whole number from 1")],
+        )
+    return given
+
+
+def _migrate(given: Migrate | None) -> Migrate | None:
+    if given is not None and not callable(given):
+        raise InvalidInput(
+            f"The options are not valid: migrate: must be a function of state and version, got {given!r}",
+            [Problem(("migrate",), "a function of state and version")],
+        )
+    return given
 
 
 def _is_delay(value: object) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_json
 
-from holdfast.context import JobContext
+from holdfast.context import JobContext, Migrate
 from holdfast.core.errors import InvalidArguments, Problem
 from holdfast.core.job import TypeRow
 from holdfast.core.limits import MAX_ARGS, MAX_RESULT, check_json, check_size
@@ -47,6 +47,8 @@ class TypeOptions:
     executor: str
     retention: Retention | None
     tags: tuple[str, ...]
+    state_version: int = 1
+    migrate: Migrate | None = None
 
 
 class JobType:

@@ -1,46 +1,90 @@
-"""This exists so that what a job says of its progress is one JSON text of the form that pages, REST and terminal show."""
+"""The progress bars of an attempt, in the form that pages, REST and terminal show."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsFloat, cast
 
-from holdfast.context.saved import Place, compact
+from holdfast.context.places import Place
+from holdfast.core.errors import InvalidInput, Problem
 from holdfast.core.limits import MAX_NAME, check_json, clean_text
 
 MAX_BARS = 50
 MAX_MESSAGE = 500
 
 
-class Bar:
-    """One progress bar. A bar of a track reads its `place`; the others say `done` themselves."""
+def number(value: object, *, what: str) -> float:
+    """A finite number as JSON keeps it, whatever type of number it came as. Raises InvalidInput."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        found: float = value
+    elif not isinstance(value, (str, bytes, bool)) and hasattr(value, "__float__"):
+        found = float(cast(SupportsFloat, value))
+    else:
+        raise InvalidInput(
+            f"{what}: must be a number, not {type(value).__name__}", [Problem((what,), "not a number")]
+        )
+    check_json(found, what=what)
+    return found
 
-    __slots__ = ("done", "held", "message", "name", "place", "total")
+
+class Bar:
+    """One progress bar. A bar of a loop reads the loop's place; the others are set by the job."""
+
+    __slots__ = ("_done", "_held", "_loaded", "_place", "_uses", "message", "name", "total")
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.done: float = 0
+        self._uses = 0
         self.total: float | None = None
         self.message: str | None = None
-        self.held: float | None = None
-        self.place: Place | None = None
+        self._done: float = 0
+        self._place: Place | None = None
+        self._loaded: float | None = None
+        self._held: float | None = None
+
+    def follow(self, place: Place, total: float | None) -> None:
+        """Show a loop from now on. What it has finished already was loaded from the store."""
+        self._place, self.total = place, total
+        self._uses += 1
+        self._loaded = place.shown or None
+        self._held = None
+
+    def set(self, done: float, total: float | None, message: str | None) -> None:
+        """Show what the job says."""
+        if self._place is not None:
+            self._loaded = self._held = None
+            self._uses += 1
+        self._place, self._done, self.total, self.message = None, done, total, message
+
+    @property
+    def key(self) -> str:
+        """Tells this use of the bar from earlier ones, for another loop."""
+        return f"{self._uses} {self.name}"
+
+    @property
+    def done(self) -> float:
+        return self._done if self._place is None else self._place.shown
+
+    def mark(self, *, checkpoint: bool) -> float | None:
+        """What a saved state that is made now holds of this bar. What the job itself has said is in checkpoints only."""
+        if self._place is not None:
+            self._held = self._place.shown
+        elif checkpoint:
+            self._held = self._done
+        return self._held
 
     def value(self) -> dict[str, Any]:
-        value: dict[str, Any] = {"done": self.done if self.place is None else self.place.done}
+        value: dict[str, Any] = {"key": self.key, "done": self.done}
         if self.total is not None:
             value["total"] = self.total
         if self.message is not None:
             value["message"] = self.message
-        if self.held is not None:
-            value["held"] = self.held
+        if self._loaded is not None:
+            value["held"] = self._loaded
         return value
 
 
 class Bars:
-    """The bars of one attempt: the main one, and named ones, of which the newest 50 are kept.
-
-    `held` of a bar is where it stood in the last saved state that was handed up. A port never stores a progress before the
-    saved state that was handed up ahead of it, so whoever reads `held` in the store reads a place that a crash cannot take.
-    """
+    """The bars of one attempt: the main one, and named ones, of which the newest 50 are kept."""
 
     __slots__ = ("_main", "_named")
 
@@ -57,6 +101,9 @@ class Bars:
             self._main = Bar("")
         return self._main
 
+    def is_main(self, bar: Bar) -> bool:
+        return bar is self._main
+
     def named(self, name: str) -> Bar:
         name = clean_text(name, MAX_NAME)
         bar = self._named.get(name)
@@ -66,31 +113,27 @@ class Bars:
             bar = self._named[name] = Bar(name)
         return bar
 
-    def say(self, name: str | None, done: float, total: float | None, message: str | None) -> None:
+    def set(self, name: str | None, done: float, total: float | None, message: str | None) -> None:
         """What the job itself says. Raises InvalidInput for a value that is not a finite number."""
-        check_json([done, total], what="progress")
+        checked = number(done, what="done")
+        checked_total = None if total is None else number(total, what="total")
+        if name is not None and not isinstance(cast(object, name), str):
+            raise InvalidInput("name: must be text", [Problem(("name",), "not text")])
         bar = self.main if name is None else self.named(name)
-        bar.place, bar.done, bar.total = None, done, total
-        bar.message = None if message is None else clean_text(message, MAX_MESSAGE)
+        bar.set(checked, checked_total, None if message is None else clean_text(str(message), MAX_MESSAGE))
 
-    def hold_places(self) -> None:
-        """A saved state with all positions was handed up."""
-        for bar in self._all():
-            if bar.place is not None:
-                bar.held = bar.place.done
+    def marks(self, *, checkpoint: bool) -> dict[str, float]:
+        """`held` of each bar in a saved state that is made now, by the bar's key."""
+        return {bar.key: mark for bar in self._all() if (mark := bar.mark(checkpoint=checkpoint)) is not None}
 
-    def hold_all(self) -> None:
-        """A checkpoint was stored: what the job itself had said is part of it."""
-        for bar in self._all():
-            bar.held = bar.done if bar.place is None else bar.place.done
-
-    def text(self) -> str:
-        """JSON text in the form of `holdfast.client.views.Progress`. Without a main bar the first named one is it too."""
+    def value(self) -> dict[str, Any]:
+        """As `Port.progress` takes it. Without a main bar the first named one is shown as the main one, too. `held` is what
+        the attempt began with."""
         first = self._main or next(iter(self._named.values()), None)
-        value: dict[str, Any] = {"done": 0} if first is None else first.value()
+        value: dict[str, Any] = {"key": "", "done": 0} if first is None else first.value()
         if self._named:
             value["bars"] = [{"name": bar.name, **bar.value()} for bar in list(self._named.values())]
-        return compact(value)
+        return value
 
     def _all(self) -> list[Bar]:
         bars = list(self._named.values())

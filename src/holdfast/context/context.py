@@ -1,4 +1,4 @@
-"""This exists so that a job function has one object to speak through: what it is, where it stands, and when to stop."""
+"""The object through which a job function speaks: what it is, where it is, and when to stop."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ import asyncio
 import inspect
 import json
 import logging
+import threading
 from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterable
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from holdfast.context.console import console_logger
-from holdfast.context.journal import Journal, interrupt
+from holdfast.context.journal import Journal, around, interrupt
+from holdfast.context.mapping import Mapping
 from holdfast.context.port import Port
-from holdfast.context.tracking import Track
-from holdfast.core.limits import MAX_SAVED, check_name, dump_json
+from holdfast.context.saved import Migrate
+from holdfast.context.steps import Step
+from holdfast.context.tracking import Source, Track
+from holdfast.core.errors import InvalidInput, Problem
 
 T = TypeVar("T")
+R = TypeVar("R")
+
+_BEGINNING = threading.Lock()
 
 
 class JobContext:
@@ -26,10 +33,13 @@ class JobContext:
     handed back, and `LeaseLost` when the job belongs to another attempt. Let both pass.
     """
 
-    __slots__ = ("_args", "_journal", "_log", "_port")
+    __slots__ = ("_args", "_journal", "_log", "_migrate", "_port", "_state_version")
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, port: Port, state_version: int = 1, migrate: Migrate | None = None) -> None:
         self._port = port
+        around.set(port)
+        self._state_version = state_version
+        self._migrate = migrate
         self._args: dict[str, Any] | None = None
         self._journal: Journal | None = None
         self._log: logging.Logger | None = None
@@ -80,26 +90,27 @@ class JobContext:
         `step`, and any pause). So a sum kept in `ctx.state` fits the position of the `track` around it, if it is changed
         after the last pause point of the loop body.
         """
-        return self._memory.saved.state
+        return self._memory.state
 
     def checkpoint(self, state: Any) -> None:
         """Store `state` (JSON, at most 1 MiB), and with it all positions and steps; durable when it returns.
         Then a pause and cancel point.
 
-        Inside the body of a `track` the item in hand is not done yet: it comes again after a pause, with this state.
-        Raises InvalidInput or TooLarge (with the place in it) when it cannot be stored, LeaseLost, StorageUnavailable.
+        Inside the body of a `track` the item in hand is not done yet: it is run again after a pause, with this state.
+        `state` is copied; what `ctx.state` returned before has the new contents. Raises InvalidInput or TooLarge (with the
+        place in it) when it cannot be stored, LeaseLost, StorageUnavailable.
         """
         memory = self._memory
-        memory.saved.replace_state(state)
-        memory.save()
-        self._after_checkpoint(memory)
+        memory.replace_state(state)
+        memory.save(checkpoint=True)
+        self.raise_if_interrupted()
 
     async def checkpoint_async(self, state: Any) -> None:
         """`checkpoint` that leaves the event loop free while it is stored."""
         memory = self._memory
-        memory.saved.replace_state(state)
-        await memory.save_async()
-        self._after_checkpoint(memory)
+        memory.replace_state(state)
+        await memory.save_async(checkpoint=True)
+        self.raise_if_interrupted()
 
     def track(
         self,
@@ -107,61 +118,136 @@ class JobContext:
         total: float | None = None,
         name: str | None = None,
         every: int | None = None,
+        after: Callable[[T], Any] | None = None,
         key: Callable[[T], Any] | None = None,
     ) -> Track[T]:
         """Walk through `iterable` with progress, saved position, and a pause and cancel point at every item.
 
         For `for`, and for `async for` with both kinds of iterables. An item is done when the loop body asks for the
-        next one. After a pause or a worker's stop the loop goes on at the next item; after a crash at the last held
-        one (about half a second back). A loop that was finished is skipped wholly. The source must give the same items
-        again in the same order; where it does not (rows are removed meanwhile), give `key`: a function from an item to
-        a JSON value. The loop then goes on behind the item with the saved key, and raises LookupError when there is
-        none.
+        next one. The position is saved about twice a second and at every end of an attempt: after a pause, a stop, a
+        failure or `Snooze` the loop continues at the next item, after a crash at the last held one (about half a second
+        back). A loop that was finished is passed over as a whole. A loop that was left by `break` or `return` is not
+        finished: a later attempt runs the item of the break again.
+
+        How it continues depends on the source: without `after` and `key` it must give the same items in the same order
+        again. `after`: a function from an item to a number or text by which the source is sorted; the loop continues with
+        the first greater one, so rows may vanish once they are done (see `cursor`). `key`: a function from an item to what
+        identifies it; the items may come in any order, and the keys of the finished ones are kept (at most 512 KiB). Sets
+        and other sources without a lasting order are refused without `key`.
 
         `total`: defaults to `len()` where there is one. `name`: a bar of its own beside the main bar; loops with the
-        same name (or none) are told apart by their order. A loop inside the body of another one belongs to the item of
-        the outer loop. `every`: store the position durably after each so many items, before the next one begins; this
-        blocks, so use `async for` in an `async def` job, which keeps the loop free.
+        same name (or none) are told apart by their order, so give loops that run side by side, or whose order may change
+        with the code, names of their own. A loop inside the body of another one belongs to the item of the outer loop.
+        `every`: store the position durably after each so many items, before the next one begins; this blocks, so use
+        `async for` in an `async def` job, which keeps the event loop free.
+
+        Raises InvalidInput for what cannot be, CheckpointMismatch when the saved position does not fit the source any
+        more (it has fewer items than were done, another length, another item at the position): no item is passed over.
         """
-        return Track(self._memory, iterable, total, name, every, key)
+        return Track(self._memory, Source.of(iterable, total, name, every, after, key))
+
+    @overload
+    def map(
+        self,
+        function: Callable[[T], Awaitable[R]],
+        iterable: Iterable[T] | AsyncIterable[T],
+        parallel: int = 8,
+        *,
+        total: float | None = None,
+        name: str | None = None,
+        every: int | None = None,
+        after: Callable[[T], Any] | None = None,
+        key: Callable[[T], Any] | None = None,
+    ) -> Awaitable[list[R]]: ...
+
+    @overload
+    def map(
+        self,
+        function: Callable[[T], R],
+        iterable: Iterable[T],
+        parallel: int = 8,
+        *,
+        total: float | None = None,
+        name: str | None = None,
+        every: int | None = None,
+        after: Callable[[T], Any] | None = None,
+        key: Callable[[T], Any] | None = None,
+    ) -> list[R]: ...
+
+    def map(
+        self,
+        function: Callable[[Any], Any],
+        iterable: Iterable[Any] | AsyncIterable[Any],
+        parallel: int = 8,
+        *,
+        total: float | None = None,
+        name: str | None = None,
+        every: int | None = None,
+        after: Callable[[Any], Any] | None = None,
+        key: Callable[[Any], Any] | None = None,
+    ) -> Any:
+        """Call `function(item)` for every item, up to `parallel` at once, and return the list of results in the order of
+        the items.
+
+        In an `async def` job write `await ctx.map(...)`; a function that is not asynchronous runs in threads there. In a
+        `def` job `ctx.map(...)` returns the list, and the function runs in threads. Each item is done, and held like that
+        of a `track`, when its call has returned; the other parameters are those of `track`. A pause or cancel begins no
+        further item and lets those that run finish. The first exception does the same and is raised then. Results are
+        saved with the position (JSON, within the limit of the saved state), so return None where they are large.
+        """
+        work = Mapping(self._memory, Source.of(iterable, total, name, every, after, key), function, parallel)
+        return work.run()
+
+    def item_done(self) -> None:
+        """The item in hand is done now, before its body has ended: a pause while the body still waits continues with the
+        next item. Steps and loops of the item belong before it. Raises InvalidInput outside of a loop."""
+        loop = self._memory.loop_around()
+        if loop is None:
+            raise InvalidInput(
+                "item_done: no track is open here", [Problem(("item_done",), "outside of a track")]
+            )
+        loop.item_done()
+
+    def cursor(self, name: str | None = None) -> Any:
+        """The key of the last finished item of the `track(..., after=key, name=name)` that comes next here, None when none
+        is finished: for a query that gives only the rest (`WHERE id > :cursor ORDER BY id`)."""
+        place = self._memory.scope().next_place(name or "")
+        return None if place is None else place.cursor
 
     def step(self, name: str, fn: Callable[..., T], *args: Any) -> T:
         """Run `fn(*args)` once and store its result (JSON) under `name`; a later call with that name, in this or a
-        resumed attempt, answers the stored result and does not run it. Give each step of a job its own name.
+        resumed attempt, returns the stored result and does not run it. Give each step of a job its own name: a call
+        with other arguments under a name that was used is refused.
 
-        The answer is what JSON reads back (a tuple is a list), the first time too. Inside the body of a `track` a step
+        The result is what JSON reads back (a tuple is a list), the first time too. Inside the body of a `track` a step
         belongs to the item in hand. A pause and cancel point before `fn` is run. A crash between the end of `fn` and
         the storing runs it again.
         """
-        memory = self._memory
-        steps = memory.scope().steps
-        text = steps.get(check_name(name, loc=("step",)))
-        if text is None:
-            self.raise_if_interrupted()
-            result = fn(*args)
-            if inspect.isawaitable(result):
-                if inspect.iscoroutine(result):
-                    result.close()
-                raise TypeError(
-                    f"step {name!r}: the function is asynchronous; use `await ctx.step_async(...)`"
-                )
-            text = steps[name] = dump_json(result, what="step result", limit=MAX_SAVED)
-            memory.save()
-        return json.loads(text)
+        with Step(self._memory, name, fn, args) as step:
+            if not step.is_stored:
+                self.raise_if_interrupted()
+                result = fn(*args)
+                if inspect.isawaitable(result):
+                    if inspect.iscoroutine(result):
+                        result.close()
+                    raise TypeError(
+                        f"step {name!r}: the function is asynchronous; use `await ctx.step_async(...)`"
+                    )
+                step.keep(result)
+                self._memory.save()
+            return step.result()
 
     async def step_async(self, name: str, fn: Callable[..., Awaitable[T] | T], *args: Any) -> T:
         """`step` for an event loop; `fn` may be asynchronous."""
-        memory = self._memory
-        steps = memory.scope().steps
-        text = steps.get(check_name(name, loc=("step",)))
-        if text is None:
-            self.raise_if_interrupted()
-            result = fn(*args)
-            if inspect.isawaitable(result):
-                result = await result
-            text = steps[name] = dump_json(result, what="step result", limit=MAX_SAVED)
-            await memory.save_async()
-        return json.loads(text)
+        with Step(self._memory, name, fn, args) as step:
+            if not step.is_stored:
+                self.raise_if_interrupted()
+                result = fn(*args)
+                if inspect.isawaitable(result):
+                    result = await result
+                step.keep(result)
+                await self._memory.save_async()
+            return step.result()
 
     def progress(
         self, done: float, total: float | None = None, message: str | None = None, name: str | None = None
@@ -169,7 +255,8 @@ class JobContext:
         """Show how far the job is, on the main bar or on one named `name` (the newest 50 are kept). Seen within a second.
         Never blocks; the newest wins. Raises InvalidInput for a number that is not finite."""
         memory = self._memory
-        memory.bars.say(name, done, total, message)
+        with memory.lock:
+            memory.bars.set(name, done, total, message)
         memory.show()
 
     @property
@@ -225,15 +312,14 @@ class JobContext:
             self._port.wait(left)
             self.raise_if_interrupted()
 
-    def _after_checkpoint(self, memory: Journal) -> None:
-        memory.bars.hold_all()
-        memory.show()
-        self.raise_if_interrupted()
-
     @property
     def _memory(self) -> Journal:
         if self._journal is None:
-            self._journal = Journal(self._port)
+            journal = Journal(self._port, self._state_version, self._migrate)
+            with _BEGINNING:  # several threads of a job may be the first
+                if self._journal is None:
+                    self._journal = journal
+                    self._port.remember(journal)
         return self._journal
 
 

@@ -1,106 +1,393 @@
-"""This exists so that saved state and progress of an attempt go up together, in the right order, at a bounded rate."""
+"""The memory of one attempt: what it has done, what is handed up of it, and where a step or loop belongs."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from contextvars import ContextVar
 from time import monotonic
-from typing import Protocol
+from typing import Any
 
 from holdfast.context.bars import Bars
-from holdfast.context.port import Flags, Port
-from holdfast.context.saved import Place, Saved, Scope
-from holdfast.core.errors import LeaseLost
+from holdfast.context.places import Place, Scope
+from holdfast.context.port import Delivery, Flags, Port, Snapshot
+from holdfast.context.saved import Migrate, Saved
+from holdfast.core.errors import InvalidInput, LeaseLost, Problem
 from holdfast.core.outcome import Interrupted
 
-PROGRESS_EVERY = 0.25
-"""Seconds between two reports of progress by `track`."""
-HOLD_EVERY = 0.5
-"""Seconds between two saved states by `track`."""
+HOLD_INTERVAL = 0.5
+"""Seconds between two saved states that are handed up by time."""
+STATE_COST = 20
+"""A state that is changed in place is copied at the end of items, so seldom that this takes 1/20 of the time at most."""
 
+SOURCE_WAIT = 0.5
+"""A loop whose body has not run for so many seconds waits for its source."""
 
-class Loop(Protocol):
-    """A track whose loop body is running."""
-
-    journal: Journal
-    place: Place
-    depth: int
-    shows_as_main: bool
-
-
-around: ContextVar[Loop | None] = ContextVar("holdfast_loop", default=None)
-"""The innermost track whose body is running here; tasks and loops that run side by side do not see each other's."""
+around: ContextVar[object | None] = ContextVar("holdfast_around", default=None)
+"""What surrounds the code that runs here: the innermost loop whose body it is, or the port of the attempt outside of loops.
+None in a thread that was started without a copy of the context variables."""
 
 
 def interrupt(flags: Flags) -> None:
     """Raise what the flags ask for. LeaseLost: the job belongs to another attempt. Interrupted: pause, cancel or stop."""
     if flags.lost:
         raise LeaseLost("this attempt no longer holds the job; another one may be running")
-    if flags.cancel or flags.pause or flags.stop:
-        raise Interrupted("cancelled" if flags.cancel else "paused" if flags.pause else "the worker stops")
+    if flags.any:
+        flags.heard = True
+        raise Interrupted(
+            "cancelled"
+            if flags.cancel
+            else "paused"
+            if flags.pause
+            else "the worker stops"
+            if flags.stop
+            else "the attempt has ended"
+        )
+
+
+class Loop:
+    """A loop that is being walked: its place, the scope it stands in, and the loop around it.
+
+    `in_body`: its body runs. `counted`: the item in hand was declared done by the job. `inside`: open loops that began in
+    its body. `interrupted`: a checkpoint in its body has raised, so the item in hand is not done in this attempt any more.
+    `is_foreign`: it began in a thread without the job's context variables. Changed under the journal's lock.
+    """
+
+    __slots__ = (
+        "_before",
+        "_seen",
+        "_seen_at",
+        "_within",
+        "bar",
+        "counted",
+        "depth",
+        "in_body",
+        "inside",
+        "interrupted",
+        "is_foreign",
+        "is_open",
+        "journal",
+        "label",
+        "name",
+        "outer",
+        "owner",
+        "place",
+        "shows_as_main",
+    )
+
+    place: Place
+
+    def __init__(self, journal: Journal, name: str) -> None:
+        self.journal = journal
+        self.name = name
+        self.outer: Loop | None = None
+        self.depth = 1
+        self.shows_as_main = False
+        self.owner: object = None
+        self.is_open = self.in_body = self.counted = False
+        self.interrupted = self.is_foreign = False
+        self._seen, self._seen_at = -1, 0.0
+        self.inside = 0
+
+    def open(self, total: float | None, *, named: bool, keyed: bool) -> None:
+        """Find the place, and the bar that shows it. Raises when a flag is set or the place does not fit."""
+        journal = self.journal
+        if journal.port.flags.any:
+            journal.stop_here()
+        with journal.lock:
+            self._before = around.get()
+            self.outer = journal.loop_around()
+            self.is_foreign = not journal.is_known_here()
+            self._within = journal.saved.scope if self.outer is None else self.outer.scope()
+            # where items are told apart by keys, the size of the source may change
+            self.label, self.place = self._within.enter(self.name, None if keyed else total)
+            self.owner = who_runs()
+            self.is_open = True
+            journal.loops[self] = None
+            if self.outer is not None:
+                self.outer.inside += 1
+            self._show(total, named)
+        if self.outer is None:
+            journal.show()
+
+    def scope(self) -> Scope:
+        """Where loops and steps in the body are kept: they belong to the item in hand."""
+        if self.counted:
+            raise InvalidInput(
+                "The item was declared done with ctx.item_done(); steps and loops belong before it.",
+                [Problem(("item_done",), "the item is done")],
+            )
+        with self.journal.lock:
+            if self.place.inner is None:
+                self.place.inner = Scope()
+            return self.place.inner
+
+    def item_done(self) -> None:
+        """The item in hand is done before its body has ended."""
+        raise NotImplementedError
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it was walked to its end."""
+        return not self.is_open and self.place.ended
+
+    def finish(self) -> None:
+        """All items are done: a later attempt does not walk through the source again."""
+        journal = self.journal
+        with journal.lock:
+            self.place.end()
+            self.mark_finished()
+            journal.moved = True
+        if self.outer is None:
+            journal.show()
+
+    def is_working(self, now: float) -> bool:
+        """Whether its body runs, or may begin again at any moment: a loop that waits for its source long enough does not."""
+        if self.in_body or self.place.shown != self._seen:
+            self._seen, self._seen_at = self.place.shown, now
+            return True
+        return now - self._seen_at < SOURCE_WAIT
+
+    def mark_finished(self) -> None:
+        """Under the lock: finished loops of one name are kept as one mark."""
+        self._within.finished(self.name, self.label)
+
+    def leave(self) -> None:
+        """The loop is left: by its end, a break or an exception."""
+        with self.journal.lock:
+            if not self.is_open:
+                return
+            self.is_open = self.in_body = False
+            self._within.open.discard(self.name)
+            del self.journal.loops[self]
+            if self.outer is not None:
+                self.outer.inside -= 1
+        if around.get() is self:
+            around.set(self._before)
+
+    def _show(self, total: float | None, named: bool) -> None:
+        bars = self.journal.bars
+        main_is_taken = False
+        if self.outer is not None:
+            self.depth, main_is_taken = self.outer.depth + 1, self.outer.shows_as_main
+        bar = bars.named(self.name or str(self.depth)) if named or main_is_taken else bars.main
+        bar.follow(self.place, total)
+        self.bar = bar
+        self.shows_as_main = main_is_taken or bars.is_main(bar)
 
 
 class Journal:
-    """Everything that one attempt remembers and shows, and its way up."""
+    """Everything that one attempt remembers and shows, and its way up.
 
-    __slots__ = ("_handed", "_hold_due", "bars", "due", "port", "saved")
+    All of it is read and changed under `lock`, and a snapshot is handed up under the same lock as it is made: so an older
+    one never follows a newer one, whatever threads and tasks the job has.
+    """
 
-    def __init__(self, port: Port) -> None:
+    __slots__ = (
+        "_at_item",
+        "_copy_due",
+        "_handed",
+        "_hold_due",
+        "bars",
+        "lock",
+        "loops",
+        "moved",
+        "port",
+        "saved",
+        "state_in_use",
+    )
+
+    def __init__(self, port: Port, version: int = 1, migrate: Migrate | None = None) -> None:
         self.port = port
-        self.saved = Saved(port.attempt.saved)
+        self.lock = (
+            threading.RLock()
+        )  # a loop that the garbage collector closes may need it while this thread has it
+        self.saved = Saved(port.attempt.saved, version, migrate)
         self.bars = Bars()
-        self.due = 0.0  # monotonic seconds: when a track shall call `report` again
-        self._hold_due = monotonic() + HOLD_EVERY
+        self.loops: dict[Loop, None] = {}
+        """The open loops, in the order of their beginning."""
+        self.state_in_use = False
+        """The job has the state in its hands, so that it may change at any moment."""
+        self.moved = False
+        """An item, a loop or a step was finished since the last snapshot."""
         self._handed: str = port.attempt.saved or "{}"
+        self._hold_due = 0.0
+        self._at_item: Snapshot | None = None
+        """The snapshot of the end of the last item, where the state is in use: in the middle of an item it may be ahead."""
+        self._copy_due = 0.0
+
+    # -- where code belongs -----------------------------------------------------------------------------------------------
 
     def scope(self) -> Scope:
-        """Where loops and steps that begin now are kept: the item of the track around them, or the job."""
-        loop = around.get()
-        if loop is None or loop.journal is not self:
-            return self.saved.scope
-        if loop.place.inner is None:
-            loop.place.inner = Scope()
-        return loop.place.inner
+        """Where steps that are called here are kept: the item of the loop around them, or the job."""
+        loop = self.loop_around()
+        return self.saved.scope if loop is None else loop.scope()
 
-    def report(self, now: float) -> None:
-        """Hand up progress, and every second time the position too. Never blocks."""
-        if now >= self._hold_due:
-            self.hold()
-            self._hold_due = now + HOLD_EVERY
-        self.show()
-        self.due = now + PROGRESS_EVERY
+    def loop_around(self) -> Loop | None:
+        """The loop whose body runs here, None outside of loops.
+
+        In a thread without the job's context variables that is the innermost open loop of those that began where they are
+        known; raises InvalidInput when several are open side by side, because the item could be that of any of them."""
+        found = around.get()
+        while isinstance(found, Loop) and found.journal is self:
+            if not found.is_finished:  # a task that outlives a loop which was left still belongs to its item
+                return found
+            found = found.outer or self.port
+        if found is self.port:
+            return None
+        with self.lock:
+            known = [loop for loop in self.loops if not loop.is_foreign]
+            outer = {loop.outer for loop in known}
+            innermost = [loop for loop in known if loop not in outer]
+        if len(innermost) > 1:
+            names = ", ".join(repr(loop.name) for loop in innermost)
+            raise InvalidInput(
+                f"This was called in a thread that does not know its loop, and several are open ({names}). "
+                "Use asyncio.to_thread, or start the thread with contextvars.copy_context().run.",
+                [Problem(("thread",), "no context variables")],
+            )
+        return innermost[0] if innermost else None
+
+    def replace_state(self, state: object) -> None:
+        """Take a copy of a new state. Raises InvalidInput or TooLarge."""
+        with self.lock:
+            self.saved.replace_state(state)
+
+    def is_known_here(self) -> bool:
+        """Whether the context variables of the job are known where this is called."""
+        found = around.get()
+        return found is self.port or (isinstance(found, Loop) and found.journal is self)
+
+    # -- what is handed up ------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> Any:
+        """The saved state, as an object that may be changed in place."""
+        self.state_in_use = True
+        return self.saved.state
+
+    def copy_state(self) -> None:
+        """At the end of an item, where the state is in use: make a snapshot in which it fits the places, for `tick`. Raises
+        InvalidInput for a state that cannot be stored."""
+        if (now := monotonic()) >= self._copy_due:
+            with self.lock:
+                self._at_item = self._snapshot()
+            after = monotonic()
+            self._copy_due = after + STATE_COST * (after - now)
 
     def show(self) -> None:
         """Hand up the progress, if the job has any."""
-        if self.bars:
-            self.port.progress(self.bars.text())
+        with self.lock:
+            if self.bars:
+                self.port.progress(self.bars.value())
+
+    def tick(self) -> None:
+        """See `Remembering`. Called from outside the job, in the middle of whatever it does: the state of that moment need
+        not fit the place, so the last snapshot at the end of an item is taken."""
+        with self.lock:
+            if not self.moved:
+                return
+            now = monotonic()
+            if now >= self._hold_due:
+                snapshot = self._at_item if self.state_in_use else self._snapshot()
+                if snapshot is not None:
+                    self._hand_up(snapshot)
+                self.moved = False
+                self._hold_due = now + HOLD_INTERVAL
+            self.show()
+
+    def end(self) -> str | None:
+        """See `Remembering`."""
+        with self.lock:
+            try:
+                self._hand_up(self._snapshot())
+            except InvalidInput as error:
+                return str(error)
+            finally:
+                self.show()
+            return None
 
     def hold(self) -> None:
-        """Hand up the saved state, if it is new; stored soon. Never blocks."""
-        text = self.saved.text()
-        if text != self._handed:
-            self.port.hold(text)
-            self._handed = text
-        self.bars.hold_places()
+        """Hand up where the job is now; stored soon. Never blocks."""
+        with self.lock:
+            self._hand_up(self._snapshot())
+            self.show()
 
-    def save(self) -> None:
-        """Store the saved state; durable when it returns. Raises LeaseLost."""
-        text = self.saved.text()
-        self.port.save(text)
-        self._handed = text
-        self.bars.hold_places()
+    def save(self, *, checkpoint: bool = False) -> None:
+        """Store the saved state; durable when it returns. Raises LeaseLost, StorageUnavailable, InvalidInput, TooLarge."""
+        self._store(checkpoint).wait()
 
-    async def save_async(self) -> None:
+    async def save_async(self, *, checkpoint: bool = False) -> None:
         """`save` for an event loop."""
+        await self._store(checkpoint).wait_async()
+
+    def _store(self, checkpoint: bool) -> Delivery:
+        with self.lock:
+            snapshot = self._snapshot(checkpoint=checkpoint)
+            if self.bars:
+                self.port.progress(self.bars.value())
+            delivery = self.port.store(snapshot)
+            self._handed = snapshot.saved
+            return delivery
+
+    def _hand_up(self, snapshot: Snapshot) -> None:
+        if snapshot.saved != self._handed:
+            self.port.hold(snapshot)
+            self._handed = snapshot.saved
+
+    def _snapshot(self, *, checkpoint: bool = False) -> Snapshot:
         text = self.saved.text()
-        await self.port.save_async(text)
-        self._handed = text
-        self.bars.hold_places()
+        self._at_item = None  # this one is newer
+        return Snapshot(text, self.bars.marks(checkpoint=checkpoint))
+
+    # -- interruptions ----------------------------------------------------------------------------------------------------
 
     def stop_here(self) -> None:
-        """A flag is set: hand up where the job stands, then raise. Returns when the flag was withdrawn meanwhile."""
+        """A flag is set: hand up where the job is, then raise. Returns when the flag was withdrawn meanwhile."""
         flags = self.port.flags
-        if flags.lost:
-            interrupt(flags)
-        self.hold()
-        self.show()
+        if not flags.lost:
+            self.hold()
+        if flags.any:
+            self._mark_items()
         interrupt(flags)
+
+    def _mark_items(self) -> None:
+        """The items in whose bodies this is called are not done, even if the job swallows the interruption."""
+        found = around.get()
+        if isinstance(found, Loop) and found.journal is self:
+            inner = [found]
+        else:  # in a thread without context variables it may be any of them
+            inner = [] if found is self.port else list(self.loops)
+        for loop in inner:
+            marked: Loop | None = loop
+            while marked is not None:
+                marked.interrupted = True
+                marked = marked.outer
+
+    @property
+    def interrupted(self) -> bool:
+        """See `Remembering`."""
+        return self.port.flags.heard
+
+    @property
+    def working(self) -> int:
+        """See `Remembering`. The caller's own task or thread does not count: what it left open there is over."""
+        me, now = who_runs(), monotonic()
+        with self.lock:
+            others = [loop for loop in self.loops if loop.owner is not me and _is_alive(loop.owner)]
+            return sum(loop.is_working(now) for loop in others)
+
+
+def who_runs() -> object:
+    """The task, or outside of event loops the thread, that runs here."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    return task or threading.current_thread()
+
+
+def _is_alive(owner: object) -> bool:
+    if isinstance(owner, threading.Thread):
+        return owner.is_alive()
+    return isinstance(owner, asyncio.Future) and not owner.done()

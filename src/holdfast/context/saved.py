@@ -1,119 +1,80 @@
-"""This exists so that all a job remembers (its state, its positions, its steps) is one JSON text that is read back exactly.
+"""Everything that a job remembers over its attempts (state, places, steps), as one JSON text.
 
-Form of the text, empty members left out::
-
-    {"state": ..., "positions": {name: {"done": n, "key": ..., "end": true, "inner": {...}}}, "steps": {name: result}}
-
-`inner` holds the positions and steps that began inside the loop body of that track. They belong to its present item: as soon
-as that item is done they are forgotten, so the next item starts its own inner loops and steps anew.
+Form of the text, empty members left out: `{"version": 2, "state": ..., "positions": ..., "steps": ...}`; the last two are
+those of a scope, see `holdfast.context.places`. `version` is the job's `state_version`, left out when it is 1.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, cast
 
+from holdfast.context.places import Scope, compact
+from holdfast.core.errors import CheckpointMismatch, InvalidInput, Problem
 from holdfast.core.limits import MAX_SAVED, check_size, dump_json
+from holdfast.core.outcome import Retry
+
+Migrate = Callable[[Any, int], Any]
+"""Makes a state of the present version from one of an older version: `migrate(state, version) -> state`."""
 
 _UNREAD: Final = object()
 
 
-def compact(value: Any) -> str:
-    """JSON text without needless spaces, of a value that is known to be strict JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+class _FirstState(dict[str, Any]):
+    """The state of a job that has saved none yet. It notices that it was asked for its truth while it was empty."""
 
+    tested = False
 
-class Place:
-    """Where one loop stands. `done` items are finished; `key` is that of the last of them, None for none."""
-
-    __slots__ = ("done", "ended", "inner", "key")
-
-    def __init__(
-        self, done: int = 0, key: Any = None, ended: bool = False, inner: Scope | None = None
-    ) -> None:
-        self.done = done
-        self.key = key
-        self.ended = ended
-        self.inner = inner
-
-    @classmethod
-    def read(cls, value: dict[str, Any]) -> Place:
-        inner = Scope.read(value["inner"]) if "inner" in value else None
-        return cls(value["done"], value.get("key"), value.get("end", False), inner)
-
-    def text(self) -> str:
-        parts = [f'"done":{self.done}']
-        if self.key is not None:
-            parts.append(f'"key":{dump_json(self.key, what="key", limit=MAX_SAVED)}')
-        if self.ended:
-            parts.append('"end":true')
-        if self.inner is not None and (members := self.inner.members()):
-            parts.append(f'"inner":{{{members}}}')
-        return f"{{{','.join(parts)}}}"
-
-
-class Scope:
-    """The loops and steps of one surrounding: of the whole job, or of one item of a track. `steps`: results as JSON text."""
-
-    __slots__ = ("_counts", "_taken", "places", "steps")
-
-    def __init__(self) -> None:
-        self.places: dict[str, Place] = {}
-        self.steps: dict[str, str] = {}
-        self._counts: dict[str, int] = {}
-        self._taken: set[str] = set()
-
-    @classmethod
-    def read(cls, value: dict[str, Any]) -> Scope:
-        scope = cls()
-        scope.places = {name: Place.read(place) for name, place in value.get("positions", {}).items()}
-        scope.steps = {name: compact(result) for name, result in value.get("steps", {}).items()}
-        return scope
-
-    def enter(self, name: str) -> Place:
-        """The place of a loop that begins now. A name that comes again in the same attempt is numbered in order of use,
-        so that the same program finds the same places when it is run again."""
-        count = self._counts.get(name, 0) + 1
-        while (label := f"{name} {count}".lstrip() if count > 1 else name) in self._taken:
-            count += 1
-        self._counts[name] = count
-        self._taken.add(label)
-        return self.places.setdefault(label, Place())
-
-    def members(self) -> str:
-        """The members of the JSON object that holds this scope, without its braces."""
-        parts: list[str] = []
-        if self.places:
-            inner = ",".join(f"{compact(name)}:{place.text()}" for name, place in list(self.places.items()))
-            parts.append(f'"positions":{{{inner}}}')
-        if self.steps:
-            inner = ",".join(f"{compact(name)}:{text}" for name, text in list(self.steps.items()))
-            parts.append(f'"steps":{{{inner}}}')
-        return ",".join(parts)
+    def __bool__(self) -> bool:
+        if not len(self):
+            self.tested = True
+        return len(self) > 0
 
 
 class Saved:
-    """The saved state of an attempt, while it runs."""
+    """The saved state of an attempt, while it runs. Not safe for threads: its owner has a lock."""
 
-    __slots__ = ("_state", "_state_text", "scope")
+    __slots__ = ("_state", "_state_text", "_version", "scope")
 
-    def __init__(self, text: str | None) -> None:
+    def __init__(self, text: str | None, version: int = 1, migrate: Migrate | None = None) -> None:
         value: dict[str, Any] = json.loads(text) if text else {}
+        self._version = version
         self.scope = Scope.read(value)
         self._state_text = compact(value["state"]) if "state" in value else "{}"
         self._state: Any = _UNREAD
+        if value and (saved_by := value.get("version", 1)) != version:
+            if saved_by > version:  # while a fleet is upgraded; a worker with the newer code will take it
+                raise Retry(
+                    f"The state was saved with state_version={saved_by}, and this worker has the older {version}."
+                )
+            if migrate is None:
+                raise CheckpointMismatch(
+                    f"The state was saved with state_version={saved_by}, and the job has state_version={version} now and no "
+                    "migrate= function; give it one and retry the job, or enqueue a new one."
+                )
+            self.replace_state(migrate(json.loads(self._state_text), saved_by))
 
     @property
     def state(self) -> Any:
         """The state as an object that may be changed in place: what it holds is saved with everything that is saved."""
         if self._state is _UNREAD:
-            self._state = json.loads(self._state_text)
+            self._state = _FirstState() if self._state_text == "{}" else json.loads(self._state_text)
         return self._state
 
     def replace_state(self, state: Any) -> None:
-        """Take a new state. It is copied: only what `state` answers is followed further. Raises InvalidInput."""
+        """Take a copy of a new state. A dictionary that `state` has returned before takes the new contents, so that it stays
+        the one that is saved. Raises InvalidInput or TooLarge."""
         self._state_text = dump_json(state, what="state", limit=MAX_SAVED)
-        if state is not self._state:
+        if state is self._state or self._state is _UNREAD:
+            return
+        mine: object = self._state
+        if isinstance(mine, dict) and isinstance(state, dict):
+            mine = cast(dict[str, Any], mine)
+            copy: dict[str, Any] = json.loads(self._state_text)
+            mine.clear()
+            mine.update(copy)
+        else:
             self._state = _UNREAD
 
     def text(self) -> str:
@@ -122,11 +83,19 @@ class Saved:
         parts = [f'"state":{self._state_text}'] if self._state_text != "{}" else []
         if members := self.scope.members():
             parts.append(members)
+        if parts and self._version != 1:
+            parts.insert(0, f'"version":{self._version}')
         return check_size(f"{{{','.join(parts)}}}", what="saved state", limit=MAX_SAVED)
 
     def _follow_changes(self) -> None:
         if self._state is _UNREAD:
             return
+        if isinstance(self._state, _FirstState) and self._state.tested and not len(self._state):
+            raise InvalidInput(
+                "ctx.state was tested while it was empty, and is empty still: `ctx.state or {...}` makes a dictionary that "
+                'is not saved; change ctx.state in place (ctx.state["n"] = ctx.state.get("n", 0) + 1)',
+                [Problem(("state",), "tested while empty")],
+            )
         try:
             unchanged = compact(self._state) == self._state_text  # much cheaper than the strict walk below
         except (TypeError, ValueError, RecursionError):

@@ -1,252 +1,294 @@
-"""This exists so that a loop over many items goes on where it stood, is seen while it runs, and pauses at any item."""
+"""Loops that hold their place: seen while they run, paused at any item, continued where they were."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence, Sized
-from itertools import islice
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, MutableSequence
+from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
+from holdfast.context.bars import number
 from holdfast.context.journal import Journal, Loop, around
-from holdfast.context.saved import Place, compact
+from holdfast.context.places import Scope
+from holdfast.context.sources import mismatch, refuse_unordered, size_of, walk_for
 from holdfast.core.errors import InvalidInput, Problem
+from holdfast.core.limits import check_name
+from holdfast.core.outcome import Interrupted
 
 T = TypeVar("T")
 
-_SKIP_AT_ONCE = 1_000
+_CHECK_EVERY = 1_000
+"""Items that are passed over between two looks at the flags."""
 _LOOP_TURN = 0.01
+"""Seconds for which an `async for` whose body never waits keeps the event loop from other jobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What `ctx.track` and `ctx.map` were called with, checked."""
+
+    items: Any
+    total: float | None
+    size: int | None
+    name: str | None
+    every: int | None
+    after: Callable[[Any], Any] | None
+    key: Callable[[Any], Any] | None
+
+    @classmethod
+    def of(
+        cls,
+        items: object,
+        total: object,
+        name: str | None,
+        every: int | None,
+        after: Callable[[Any], Any] | None,
+        key: Callable[[Any], Any] | None,
+    ) -> Source:
+        """Raises InvalidInput for what cannot be, where the job's code can still be seen in the traceback."""
+        if name is not None:
+            if not isinstance(cast(object, name), str):
+                _refuse("name", "text")
+            check_name(name, loc=("name",))
+        if every is not None and (type(cast(object, every)) is not int or every < 1):
+            _refuse("every", "a whole number, 1 or more")
+        if after is not None and key is not None:
+            _refuse("key", "None where after= is given; a loop has one of them")
+        for label, function in (("after", after), ("key", key)):
+            if function is not None and not callable(function):
+                _refuse(label, "a function from an item to its key")
+        refuse_unordered(items, keyed=key is not None)
+        size = size_of(items)
+        known = number(total, what="total") if total is not None else size
+        if known is not None and known < 0:
+            _refuse("total", "0 or more")
+        return cls(items, known, size if total is None else None, name, every, after, key)
+
+    @property
+    def is_async_only(self) -> bool:
+        return hasattr(self.items, "__aiter__") and not hasattr(self.items, "__iter__")
+
+
+def _refuse(what: str, wanted: str) -> Any:
+    raise InvalidInput(f"track: {what} must be {wanted}", [Problem((what,), f"must be {wanted}")])
 
 
 class Track(Generic[T]):
-    """What `ctx.track` answers: for `for` when the source is iterable, for `async for` with every source."""
+    """What `ctx.track` returns: for `for` when the source is iterable, for `async for` with every source."""
 
-    __slots__ = ("_every", "_key", "_name", "_source", "_total", "journal")
+    __slots__ = ("_journal", "_source")
 
-    def __init__(
-        self,
-        journal: Journal,
-        source: Iterable[T] | AsyncIterable[T],
-        total: float | None,
-        name: str | None,
-        every: int | None,
-        key: Callable[[T], Any] | None,
-    ) -> None:
-        if every is not None and every < 1:
-            raise InvalidInput("track: every must be 1 or more", [Problem(("every",), "1 or more")])
-        self.journal = journal
+    def __init__(self, journal: Journal, source: Source) -> None:
+        self._journal = journal
         self._source = source
-        self._total = len(source) if total is None and isinstance(source, Sized) else total
-        self._name = name
-        self._every = every
-        self._key = key
 
     def __iter__(self) -> Iterator[T]:
-        if not isinstance(self._source, Iterable):
+        if self._source.is_async_only:
             raise TypeError("track: this source is asynchronous; write `async for`")
-        return self._walk(self._source)
+        return self._walk()
 
     def __aiter__(self) -> AsyncIterator[T]:
-        pass_ = _Pass(self.journal, self._name, self._total)
-        return _AsyncPass(pass_, self._walk_async(pass_))
+        return _AsyncWalk[T](TrackLoop(self._journal, self._source))
 
-    def _walk(self, source: Iterable[T]) -> Iterator[T]:
-        run, journal, key, every = (
-            _Pass(self.journal, self._name, self._total),
-            self.journal,
-            self._key,
-            self._every,
-        )
-        flags, mark, unsaved = journal.port.flags, None, 0
+    def _walk(self) -> Iterator[T]:
+        journal, every, unsaved = self._journal, self._source.every, 0
+        run = TrackLoop(journal, self._source)
         if run.begin():
             return
+        flags, wants, advance = journal.port.flags, run.wants, run.advance
         try:
-            place = run.place
-            for item in _rest(source, place, key, journal):
-                if key is not None:
-                    mark = key(item)
+            for item in run.walk.start(self._source.items):
+                if not wants(item):
+                    continue
+                if around.get() is not run:  # in every context in which the next item is asked for
+                    around.set(run)
+                run.in_body = True
                 yield item
-                place.done += 1
-                place.key = mark
-                place.inner = None
+                advance()
                 if every is not None:
                     unsaved += 1
                     if unsaved >= every:
                         journal.save()
                         unsaved = 0
-                if flags.pause or flags.cancel or flags.stop or flags.lost:
+                if journal.state_in_use:
+                    journal.copy_state()
+                if flags.any:
                     journal.stop_here()
-                if (now := monotonic()) >= journal.due:
-                    journal.report(now)
             run.finish()
             if unsaved:
                 journal.save()
         finally:
             run.leave()
 
-    async def _walk_async(self, run: _Pass) -> AsyncIterator[T]:
-        journal, key, every = self.journal, self._key, self._every
-        flags, mark, unsaved = journal.port.flags, None, 0
-        if run.begin():
-            return
-        try:
-            place = run.place
-            turn = monotonic() + _LOOP_TURN
-            async for item in _rest_async(self._source, place, key, journal):
-                if key is not None:
-                    mark = key(item)
-                yield item
-                place.done += 1
-                place.key = mark
-                place.inner = None
-                if every is not None:
-                    unsaved += 1
-                    if unsaved >= every:
-                        await journal.save_async()
-                        unsaved = 0
-                if flags.pause or flags.cancel or flags.stop or flags.lost:
-                    journal.stop_here()
-                if (now := monotonic()) >= journal.due:
-                    journal.report(now)
-                if now >= turn:  # a body that never waits must not keep the loop from the other jobs
-                    await asyncio.sleep(0)
-                    turn = monotonic() + _LOOP_TURN
-            run.finish()
-            if unsaved:
-                await journal.save_async()
-        finally:
-            run.leave()
 
+class TrackLoop(Loop):
+    """One run through a track."""
 
-class _Pass:
-    """One run through a track: its place, its bar, and the track around it. `shows_as_main`: it or one around it has the
-    main bar."""
+    __slots__ = ("_bar_follows_size", "_may_grow", "_passed", "source", "walk")
 
-    __slots__ = ("_name", "_outer", "_total", "depth", "journal", "place", "shows_as_main")
-
-    place: Place
-
-    def __init__(self, journal: Journal, name: str | None, total: float | None) -> None:
-        self.journal = journal
-        self._name = name
-        self._total = total
-        self._outer: Loop | None = None
-        self.depth = 1
-        self.shows_as_main = False
+    def __init__(self, journal: Journal, source: Source) -> None:
+        super().__init__(journal, source.name or "")
+        self.source = source
+        self._passed = 0
+        self._bar_follows_size = self._may_grow = False
 
     def begin(self) -> bool:
-        """Find the place and show it. True when the loop was finished before. Raises when a flag is set."""
-        journal = self.journal
-        outer = around.get()
-        self._outer = outer if outer is not None and outer.journal is journal else None
-        self.place = journal.scope().enter(self._name or "")
-        main_is_taken = False
-        if self._outer is not None:
-            self.depth, main_is_taken = self._outer.depth + 1, self._outer.shows_as_main
-        if self._name is None and not main_is_taken:
-            bar = journal.bars.main
-        else:
-            bar = journal.bars.named(self._name or str(self.depth))
-        bar.place, bar.total, bar.held = self.place, self._total, self.place.done or None
-        self.shows_as_main = main_is_taken or bar is journal.bars.main
-        if journal.port.flags.any:
-            journal.stop_here()
-        if self._outer is None:
-            journal.report(monotonic())
-        around.set(self)
-        if self.place.ended:
+        """Find the place. True when the loop was finished in an earlier attempt. Raises when a flag is set, or when the
+        place does not fit."""
+        source = self.source
+        keyed = source.after is not None or source.key is not None
+        self.open(source.total, named=source.name is not None, keyed=keyed)
+        try:
+            if self.place.ended:
+                self._pass_over(keyed)
+                return True
+            self.walk = walk_for(self.place, source.total, source.after, source.key)
+        except BaseException:
             self.leave()
-        return self.place.ended
+            raise
+        self._bar_follows_size = keyed and source.size is not None
+        self._may_grow = not keyed and source.size is not None and isinstance(source.items, MutableSequence)
+        return False
+
+    def wants(self, item: Any) -> bool:
+        """Whether the body is to run with this item."""
+        if self.walk.wants(item):
+            if self._bar_follows_size:  # the source may hold all items or only those that are left
+                self._bar_follows_size = False
+                self.bar.total = self.place.done + (self.source.size or 0) - self._passed
+            return True
+        self._passed += 1
+        if self._passed % _CHECK_EVERY == 0 and self.journal.port.flags.any:
+            self.journal.stop_here()
+        return False
+
+    def advance(self) -> None:
+        """The body has ended, the item is done."""
+        journal, place = self.journal, self.place
+        with journal.lock:
+            self.in_body = False
+            if self.inside:
+                raise InvalidInput(
+                    "track: a loop that began in the body of this item is still open. Await what you have started before "
+                    "the next item; for two sources side by side write ctx.track(zip(a, b)).",
+                    [Problem(("iterable",), "an inner loop is open")],
+                )
+            if self.interrupted:
+                raise Interrupted("the item was interrupted")
+            if self.counted:
+                self.counted = False
+                return
+            if place.items:
+                place.items.pop(self.walk.identity or "", None)
+            self.walk.move_on()
+            place.inner = None
+            journal.moved = True
+            if self._may_grow:  # what the job has appended is not in the source when it is made anew
+                place.total = self.bar.total = len(self.source.items)
+
+    def scope(self) -> Scope:
+        identity = self.walk.identity
+        if identity is None or self.counted:
+            return super().scope()
+        with self.journal.lock:  # the items may come in another order in the next attempt
+            return self.place.items.setdefault(identity, Scope())
+
+    def item_done(self) -> None:
+        if self.counted:
+            return
+        self.advance()
+        self.in_body = self.counted = True
+        if self.journal.state_in_use:
+            self.journal.copy_state()
 
     def finish(self) -> None:
-        """All items are done; remember it, so that a later attempt does not walk through the source again."""
-        self.place.ended = True
-        self.place.key = None
-        if self._outer is None:  # an inner loop may be one of thousands: it goes up with the next report
-            self.journal.hold()
-            self.journal.show()
+        self.walk.source_ended()
+        super().finish()
+        if self.source.size is not None:
+            self.bar.total = self.place.done
 
-    def leave(self) -> None:
-        """The loop body is left, by its end, a break or an exception."""
-        if around.get() is self:
-            around.set(self._outer)
+    def _pass_over(self, keyed: bool) -> None:
+        saved, total = self.place.total, self.source.total
+        if not keyed and saved is not None and total is not None and saved != total:
+            raise mismatch(f"a loop over {saved:g} items was finished, and the source has {total:g} now")
+        with self.journal.lock:
+            self.mark_finished()
+        self.leave()
 
 
-class _AsyncPass(Generic[T]):
+class _AsyncWalk(Generic[T]):
     """An async iterator that notices a `break` at once. The generator alone would be closed later, in another task."""
 
-    __slots__ = ("_items", "_pass")
+    __slots__ = ("_items", "_run")
 
-    def __init__(self, pass_: _Pass, items: AsyncIterator[T]) -> None:
-        self._pass = pass_
-        self._items = items
+    def __init__(self, run: TrackLoop) -> None:
+        self._run = run
+        self._items: AsyncGenerator[T, None] | None = None
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self
 
     def __anext__(self) -> Any:
+        # Not in the generator: it may be run in a task of its own (asyncio.wait_for), whose context variables are not those
+        # of the body.
+        run = self._run
+        if self._items is None:
+            self._items = _nothing() if run.begin() else _walk_async(run)
+        if run.is_open and around.get() is not run:
+            around.set(run)
         return self._items.__anext__()
 
+    async def aclose(self) -> None:
+        """Leave the loop."""
+        self._run.leave()
+        if self._items is not None:
+            await self._items.aclose()
+
     def __del__(self) -> None:
-        self._pass.leave()
+        self._run.leave()
 
 
-def _rest(source: Iterable[T], place: Place, key: Callable[[T], Any] | None, journal: Journal) -> Iterator[T]:
-    """What of `source` is not done yet."""
-    if key is not None and place.key is not None:
-        items, wanted = iter(source), _comparable(place.key)
-        for count, item in enumerate(items, start=1):
-            if _comparable(key(item)) == wanted:
-                place.done = count
-                return items
-            if count % _SKIP_AT_ONCE == 0 and journal.port.flags.any:
-                journal.stop_here()
-        raise _key_is_gone(place)
-    if not place.done:
-        return iter(source)
-    if isinstance(source, Sequence):
-        return map(source.__getitem__, range(place.done, len(source)))
-    items, left = iter(source), place.done
-    while left:
-        step = min(left, _SKIP_AT_ONCE)
-        next(islice(items, step, step), None)
-        left -= step
-        if journal.port.flags.any:
-            journal.stop_here()
-    return items
-
-
-async def _rest_async(
-    source: Iterable[T] | AsyncIterable[T], place: Place, key: Callable[[T], Any] | None, journal: Journal
-) -> AsyncIterator[T]:
-    if not isinstance(source, AsyncIterable):
-        for item in _rest(source, place, key, journal):
-            yield item
-        return
-    wanted = None if key is None or place.key is None else _comparable(place.key)
-    skip, count = place.done, 0
-    async for item in source:
-        if wanted is None or key is None:
-            if count >= skip:
-                yield item
+async def _walk_async(run: TrackLoop) -> AsyncGenerator[Any, None]:
+    journal, every, unsaved = run.journal, run.source.every, 0
+    flags, wants, advance = journal.port.flags, run.wants, run.advance
+    turn = monotonic() + _LOOP_TURN
+    try:
+        async for item in items_of(run):
+            if not wants(item):
                 continue
-            count += 1
-        else:
-            count += 1
-            if _comparable(key(item)) == wanted:
-                place.done, skip, wanted = count, 0, None
-        if count % _SKIP_AT_ONCE == 0 and journal.port.flags.any:
-            journal.stop_here()
-    if wanted is not None:
-        raise _key_is_gone(place)
+            run.in_body = True
+            yield item
+            advance()
+            if every is not None:
+                unsaved += 1
+                if unsaved >= every:
+                    await journal.save_async()
+                    unsaved = 0
+            if journal.state_in_use:
+                journal.copy_state()
+            if flags.any:
+                journal.stop_here()
+            if monotonic() >= turn:  # a body that never waits must not keep the loop from the other jobs
+                await asyncio.sleep(0)
+                turn = monotonic() + _LOOP_TURN
+        run.finish()
+        if unsaved:
+            await journal.save_async()
+    finally:
+        run.leave()
 
 
-def _comparable(key: Any) -> str:
-    """A key as it looks after it was stored, where a tuple is a list."""
-    return compact(key)
+async def items_of(run: TrackLoop) -> AsyncIterator[Any]:
+    """The items that a loop looks at, of both kinds of sources."""
+    if hasattr(run.source.items, "__aiter__"):
+        async for item in run.source.items:
+            yield item
+    else:
+        for item in run.walk.start(run.source.items):
+            yield item
 
 
-def _key_is_gone(place: Place) -> LookupError:
-    return LookupError(
-        f"track: no item has the key {place.key!r}, where the job stood when it was interrupted; the source has changed"
-    )
+async def _nothing() -> AsyncGenerator[Any, None]:
+    return
+    yield

@@ -123,3 +123,11 @@ class LeaseLost(HoldfastError):
 
     code = "lease_lost"
     title = "The job belongs to another attempt now"
+
+
+class CheckpointMismatch(HoldfastError, LookupError):
+    """A saved place does not fit the code or the source any more."""
+
+    code = "checkpoint_mismatch"
+    status = 409
+    title = "The saved place does not fit"

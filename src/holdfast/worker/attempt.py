@@ -1,14 +1,23 @@
-"""This exists so that whatever a job function does (return, raise, be interrupted) becomes one value, in every executor."""
+"""How an attempt ended, as a value: whatever the job's function did (return, raise, be interrupted), in every executor."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from holdfast.client.task import dump_result
-from holdfast.core.errors import InvalidArguments, InvalidInput, LeaseLost, StorageUnavailable
+from holdfast.context.port import Flags, Port
+from holdfast.core.errors import (
+    CheckpointMismatch,
+    InvalidArguments,
+    InvalidInput,
+    LeaseLost,
+    StorageUnavailable,
+)
 from holdfast.core.limits import MAX_TRACEBACK, clean_text
 from holdfast.core.outcome import Cancel, End, Ended, ErrorInfo, Fail, Interrupted, Retry, Snooze
 
@@ -17,7 +26,68 @@ MAX_MESSAGE = 4_000
 STORE_PAUSE = 1.0
 """Seconds after which a job that could not save comes again. Its end has to be stored first, which waits for the store."""
 
+_ONE_KIND = (Snooze, StorageUnavailable, Retry, Cancel, Fail, CheckpointMismatch, InvalidInput)
+"""What a group of exceptions may consist of to count as one of them."""
+
+Group = BaseExceptionGroup[BaseException]
+
 _OURS = str(Path(__file__).parent)
+
+
+def returned(value: Any, port: Port, because: str | None = None) -> Ended:
+    """The end of a function that returned `value`. A return after an interruption, or after the function was ended by force
+    (`because`), is no success: the function may have swallowed it in the middle of its work."""
+    if because is not None:
+        warn(port, f"the job returned although it had been ended by force ({because}); its result is dropped")
+        return Ended(End.INTERRUPTED, reason=because)
+    if was_interrupted(port):
+        return _interrupted(port)
+    try:
+        return success(value)
+    except Exception as error:  # a property or serializer of the user's own class
+        return ending(error)
+
+
+def raised(error: BaseException, port: Port, because: str | None = None) -> Ended:
+    """The end of a function that raised `error`, after it was ended by force (`because`) or not."""
+    ended = ending(error, stopping=because is not None or was_interrupted(port))
+    if ended.end is End.FAILED and _comes_from_interruption(error):
+        warn(port, f"the job was interrupted and raised this; {_what_follows(port.flags)}", error)
+        ended = Ended(End.INTERRUPTED)
+    return ended._replace(reason=because) if ended.end is End.INTERRUPTED else ended
+
+
+def conclude(ended: Ended, port: Port) -> Ended:
+    """The end of an attempt when all that its function had started has ended too: hands up the place for the last report."""
+    if ended.end is End.SUCCEEDED and was_interrupted(port):
+        ended = _interrupted(port)
+    if port.memory is None or ended.end is End.LOST or port.flags.lost:
+        return ended
+    refused = port.memory.end()
+    if refused is None:
+        return ended
+    if ended.end in (
+        End.SNOOZE,
+        End.RETRY,
+        End.INTERRUPTED,
+    ):  # it would continue from a state that is not stored
+        return Ended(
+            End.FAILED_FOR_GOOD, error=ErrorInfo("InvalidInput", refused), reason="saved state refused"
+        )
+    warn(port, f"the state of the job could not be saved: {refused}")
+    return ended
+
+
+def was_interrupted(port: Port) -> bool:
+    """Whether a checkpoint of the attempt has raised Interrupted."""
+    return port.flags.heard or (port.memory is not None and port.memory.interrupted)
+
+
+def warn(port: Port, message: str, error: BaseException | None = None) -> None:
+    """Write a line to the job's console."""
+    if error is not None:
+        message = f"{message}\n{error_info(error).traceback}"
+    port.log(time.time_ns() // 1_000, "warning", message, None)
 
 
 def success(value: Any) -> Ended:
@@ -28,10 +98,15 @@ def success(value: Any) -> Ended:
         return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason="result refused")
 
 
-def ending(error: BaseException) -> Ended:
-    """The end of a function that raised `error`."""
+def ending(error: BaseException, *, stopping: bool = False) -> Ended:
+    """The end of a function that raised `error`. `stopping`: the attempt was interrupted or ended by force before, so a
+    CancelledError is part of that."""
     match error:
+        case BaseExceptionGroup():
+            return _group_ending(error, stopping)
         case Interrupted():
+            return Ended(End.INTERRUPTED)
+        case asyncio.CancelledError() if stopping:
             return Ended(End.INTERRUPTED)
         case LeaseLost():
             return Ended(End.LOST)
@@ -49,10 +124,65 @@ def ending(error: BaseException) -> Ended:
             return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason=error.reason)
         case InvalidArguments():
             return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason="arguments refused")
-        case asyncio.CancelledError():
-            return Ended(End.INTERRUPTED)
+        case InvalidInput():  # another attempt would hand in the same
+            return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason="invalid input")
+        case CheckpointMismatch():
+            return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason="checkpoint mismatch")
         case _:
             return Ended(End.FAILED, error=error_info(error))
+
+
+def _group_ending(group: Group, stopping: bool) -> Ended:
+    """A group that says one thing in several voices is that thing; any other one is a failure."""
+    leaves = list(_leaves(group))
+    interrupted = [leaf for leaf in leaves if isinstance(leaf, Interrupted)]
+    echoes = [
+        leaf for leaf in leaves if isinstance(leaf, asyncio.CancelledError) and (stopping or interrupted)
+    ]
+    lost = [leaf for leaf in leaves if isinstance(leaf, LeaseLost)]
+    if len(interrupted) + len(echoes) + len(lost) == len(leaves):
+        return Ended(End.LOST if lost else End.INTERRUPTED)
+    for kind in _ONE_KIND:
+        if all(isinstance(leaf, kind) for leaf in leaves):
+            return ending(leaves[0])
+    return Ended(End.FAILED, error=error_info(group))
+
+
+def _leaves(group: Group) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(cast(Group, error))
+        else:
+            yield error
+
+
+def _comes_from_interruption(error: BaseException) -> bool:
+    """Whether it was raised while an interruption was handled; of a group, each of its exceptions."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_comes_from_interruption(leaf) for leaf in _leaves(cast(Group, error)))
+    waiting, seen = [error], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Interrupted):
+            return True
+        seen.add(id(one))
+        waiting += [
+            other for other in (one.__cause__, one.__context__) if other is not None and id(other) not in seen
+        ]
+    return False
+
+
+def _interrupted(port: Port) -> Ended:
+    warn(port, f"the job returned although it had been interrupted; {_what_follows(port.flags)}")
+    return Ended(End.INTERRUPTED)
+
+
+def _what_follows(flags: Flags) -> str:
+    if flags.cancel:
+        return "it is cancelled"
+    if flags.stop and not flags.pause:
+        return "it is released at its checkpoint"
+    return "it is paused at its checkpoint"
 
 
 def error_info(error: BaseException) -> ErrorInfo:

@@ -1,82 +1,89 @@
-"""This exists so that a job in the loop or in a thread reaches the store: what it hands up waits here and is sent together
-with what other jobs hand up, four times a second; what must be durable goes at once."""
+"""The port of a job that runs in the worker process itself: what it hands up waits here until the store has it.
+
+One report of an attempt is in flight at a time, so that an older text never follows a newer one.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
-import structlog
-
-from holdfast.context.port import Attempt, Flags
+from holdfast.context.port import Attempt, Flags, Remembering, Snapshot
 from holdfast.core.errors import LeaseLost, StorageUnavailable
 from holdfast.core.job import Claimed
 from holdfast.core.limits import MAX_LOG_LINE, clean_text
 from holdfast.core.outcome import LogLine, Report
-from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import LOST
+from holdfast.worker.courier import Courier
+from holdfast.worker.progress import progress_text
 
-FLUSH_EVERY = 0.25
-"""Seconds between two reports of one worker process, for all its jobs together."""
-
-log = structlog.get_logger("holdfast.worker")
+LOOK_AGAIN = 1.0
+"""Seconds between two looks of a thread whose report is sent by another one: that thread may have been ended by force."""
 
 
-class Courier:
-    """Carries the reports of all running jobs of a worker process to the store, and the answers back as flags."""
+class Flight:
+    """One report on its way to the store, and what it was made of."""
 
-    def __init__(self, gateway: Gateway, loop: asyncio.AbstractEventLoop) -> None:
-        self.gateway = gateway
-        self._loop = loop
-        self._waiting: set[LocalPort] = set()
-        self._armed = False
-        self._lock = threading.Lock()
-        self._flushing: set[asyncio.Task[None]] = set()
+    __slots__ = ("deliveries", "logs", "progress", "report", "snapshot")
 
-    def note(self, port: LocalPort) -> None:
-        """`port` has something to send. Any thread."""
-        with self._lock:
-            self._waiting.add(port)
-            if self._armed:
-                return
-            self._armed = True
-        self._loop.call_soon_threadsafe(self._arm)
+    report: Report
+    progress: dict[str, Any] | None
+    snapshot: Snapshot | None
+    logs: list[LogLine]
+    deliveries: list[LocalDelivery]
 
-    def _arm(self) -> None:
-        self._loop.call_later(FLUSH_EVERY, self._start_flush)
 
-    def _start_flush(self) -> None:
-        task = self._loop.create_task(self._flush())
-        self._flushing.add(task)
-        task.add_done_callback(self._flushing.discard)
+class LocalDelivery:
+    """`holdfast.context.port.Delivery`: done when a report with its snapshot, or with a newer one, was answered."""
 
-    async def _flush(self) -> None:
-        with self._lock:
-            ports, self._waiting, self._armed = self._waiting, set(), False
-        taken = [(port, report) for port in ports if (report := port.take())]
-        if not taken:
-            return
-        try:
-            answers = await self.gateway.acall("report", [report for _, report in taken])
-        except StorageUnavailable as error:
-            log.warning("reports wait, the store does not answer", jobs=len(taken), error=str(error))
-            for port, report in taken:
-                port.put_back(report)
-            return
-        for (port, _), answer in zip(taken, answers, strict=True):
-            port.hear(answer)
+    __slots__ = ("_port", "done", "error", "wakes")
+
+    def __init__(self, port: LocalPort) -> None:
+        self._port = port
+        self.done = False
+        self.error: BaseException | None = None
+        self.wakes: list[Callable[[], object]] = []
+        """Called when it is done. Changed under the port's lock."""
+
+    def wait(self) -> None:
+        self._port.send_here(self)
+        if not self.done:
+            woken = threading.Event()
+            self._port.when_done(self, woken.set)
+            while not self.done:
+                woken.wait(LOOK_AGAIN)
+        if self.error is not None:
+            raise self.error
+
+    async def wait_async(self) -> None:
+        loop = asyncio.get_running_loop()
+        woken = loop.create_future()
+        self._port.when_done(self, partial(_wake, woken))
+        self._port.send_elsewhere(self)
+        await woken
+        if self.error is not None:
+            raise self.error
 
 
 class LocalPort:
     """`holdfast.context.port.Port` for a job that runs in the worker process itself."""
 
-    # Defaults of the class: a job that says nothing costs nothing here.
-    _progress: str | None = None
-    _saved: str | None = None
-    _newest: str | None = None
+    # Defaults of the class: a job that reports nothing costs nothing here.
+    memory: Remembering | None = None
+    _progress: dict[str, Any] | None = None
+    _snapshot: Snapshot | None = None
     _logs: list[LogLine] | None = None
+    _deliveries: list[LocalDelivery] | None = None
+    _flight: Flight | None = None
+    _held: dict[str, float] | None = None
+    """The marks of the newest snapshot that is known to be stored."""
+    _landing: asyncio.Future[None] | None = None
     _woken: threading.Event | None = None
     _waiters: frozenset[asyncio.Future[None]] = frozenset()
     _closed = False
@@ -100,41 +107,48 @@ class LocalPort:
 
     # -- what the job calls -----------------------------------------------------------------------------------------------
 
-    def progress(self, text: str) -> None:
+    def remember(self, memory: Remembering) -> None:
         with self._lock:
-            self._progress = text
+            self.memory = memory
+            closed = self._closed
+        if not closed:
+            self._courier.watch(self)
+
+    def progress(self, value: dict[str, Any]) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._progress = value
         self._courier.note(self)
 
     def log(self, at: int, level: str, message: str, fields: str | None) -> None:
         line = LogLine(at, level, clean_text(message, MAX_LOG_LINE), fields)
         with self._lock:
+            if self._closed:
+                return
             if self._logs is None:
                 self._logs = []
             self._logs.append(line)
         self._courier.note(self)
 
-    def hold(self, saved: str) -> None:
+    def hold(self, snapshot: Snapshot) -> None:
         with self._lock:
-            self._saved = self._newest = saved
+            if self._closed:
+                return
+            self._snapshot = snapshot
         self._courier.note(self)
 
-    def save(self, saved: str) -> None:
-        report = self._take_with(saved)
-        try:
-            answers = self._courier.gateway.call("report", [report])
-        except BaseException:
-            self.put_back(report)
-            raise
-        self.hear(answers[0], strict=True)
-
-    async def save_async(self, saved: str) -> None:
-        report = self._take_with(saved)
-        try:
-            answers = await self._courier.gateway.acall("report", [report])
-        except BaseException:
-            self.put_back(report)
-            raise
-        self.hear(answers[0], strict=True)
+    def store(self, snapshot: Snapshot) -> LocalDelivery:
+        delivery = LocalDelivery(self)
+        with self._lock:
+            if self._closed:
+                delivery.done, delivery.error = True, self._lease_lost()
+                return delivery
+            self._snapshot = snapshot
+            if self._deliveries is None:
+                self._deliveries = []
+            self._deliveries.append(delivery)
+        return delivery
 
     def wait(self, seconds: float) -> None:
         with self._lock:
@@ -161,7 +175,7 @@ class LocalPort:
     # -- what the worker calls --------------------------------------------------------------------------------------------
 
     def raise_flag(self, **flags: bool) -> None:
-        """Set or clear flags, and wake the job if it sleeps. On the worker's loop."""
+        """Set or clear flags, and wake the job if it sleeps."""
         self.was_pausing = self.was_pausing or flags.get("pause", False)
         for name, value in flags.items():
             setattr(self.flags, name, value)
@@ -174,52 +188,199 @@ class LocalPort:
         if woken is not None:
             woken.set()
         for waiter in waiters:
-            waiter.get_loop().call_soon_threadsafe(_finish, waiter)
+            _wake(waiter)
 
-    def hear(self, answer: str, *, strict: bool = False) -> None:
-        """Take the store's answer to a report: what is requested, or that the job is lost."""
-        if answer == LOST:
-            if not self._closed:
-                self.raise_flag(lost=True)
-            if strict:
-                raise LeaseLost(f"Job {self._job.id} belongs to another attempt now; this one must stop.")
-        elif answer:
-            self.raise_flag(pause=answer == "pause", cancel=answer == "cancel")
+    def mark_ended(self) -> None:
+        """The function has been left: what it left running stops at its next checkpoint."""
+        self.raise_flag(ended=True)
 
-    def take(self) -> Report | None:
-        """What waits to be sent, taken out; None for nothing."""
-        with self._lock:
-            if self._progress is None and self._saved is None and not self._logs:
-                return None
-            return self._take()
+    def tick(self) -> None:
+        """Let the memory hand up what has moved."""
+        if self.memory is not None and not self._closed:
+            self.memory.tick()
 
-    def close(self) -> Report | None:
-        """The attempt has ended: the last report, to be stored with its settlement. What comes later is dropped."""
+    def close(self) -> None:
+        """The attempt has ended: nothing more is taken, and no further report is sent. Then await `landing`, and take the
+        `last_report`."""
         with self._lock:
             self._closed = True
-            if self._progress is None and self._saved is None and not self._logs:
-                return None
-            return self._take()
+            late, self._deliveries = self._deliveries, None
+        if self.memory is not None:
+            self._courier.forget(self)
+        for delivery in late or ():
+            self._settle(delivery, self._lease_lost())
 
-    def put_back(self, report: Report) -> None:
-        """A report could not be sent: it waits again, behind what is newer."""
+    @property
+    def in_flight(self) -> bool:
+        return self._flight is not None
+
+    async def landing(self) -> None:
+        """Wait until the report in flight was answered or has failed."""
         with self._lock:
-            self._progress = self._progress or report.progress
-            if report.saved is self._newest:  # else a newer one is stored already, or waits
-                self._saved = report.saved
-            self._logs = [*report.logs, *(self._logs or ())]
-        if not self._closed:
+            if self._flight is None:
+                return
+            landing = self._landing = asyncio.get_running_loop().create_future()
+        await landing
+
+    def last_report(self) -> Report | None:
+        """What is left to be stored with the settlement of a closed port."""
+        return self._report() if self._has_news else None
+
+    # -- reports ------------------------------------------------------------------------------------------------------------
+
+    def send_here(self, delivery: LocalDelivery) -> None:
+        """Send the report that carries `delivery` from this thread, unless one is in flight: its end sends the next one."""
+        flight = Flight()
+        try:
+            if not self._take_off(flight, delivery):
+                return
+            answers = self._courier.gateway.call("report", [flight.report])
+        except Exception as error:
+            self.land(flight, error=error)
+        except BaseException:
+            # the job is ended by force and does not learn whether the report was stored: it is sent again
+            self.land(flight, interrupted=True)
+            raise
+        else:
+            self.land(flight, answer=answers[0])
+
+    def send_elsewhere(self, delivery: LocalDelivery) -> None:
+        """`send_here` that does not block: the gateway's thread sends."""
+        flight = Flight()
+        if self._take_off(flight, delivery):
+            self._submit(flight)
+
+    def when_done(self, delivery: LocalDelivery, wake: Callable[[], object]) -> None:
+        """Call `wake` when `delivery` is done, at once if it is."""
+        with self._lock:
+            if not delivery.done:
+                delivery.wakes.append(wake)
+                return
+        wake()
+
+    def take_off(self) -> Flight | None:
+        """The next report, for the courier. None when nothing waits, one is in flight, or the attempt has ended."""
+        flight = Flight()
+        return flight if self._has_news and self._take_off(flight) else None
+
+    def landed(self, flight: Flight, future: Future[list[str]]) -> None:
+        """The operation of `flight` is over."""
+        if future.cancelled():
+            self.land(flight, error=StorageUnavailable("The call was cancelled. Nothing was stored."))
+        elif (error := future.exception()) is not None:
+            self.land(flight, error=error)
+        else:
+            self.land(flight, answer=future.result()[0])
+
+    def land(
+        self,
+        flight: Flight,
+        *,
+        answer: str = "",
+        error: BaseException | None = None,
+        interrupted: bool = False,
+    ) -> None:
+        """The report was answered, or has failed: what it carried waits again. Deliveries that wait are sent next."""
+        following = Flight()
+        with self._lock:
+            if self._flight is not flight:
+                return  # it was interrupted before it took off
+            if error is not None or interrupted:
+                self._put_back(flight)
+            elif flight.snapshot is not None:
+                self._held = flight.snapshot.held
+            self._flight = None
+            if interrupted and not self._closed:
+                self._deliveries, flight.deliveries = [*flight.deliveries, *(self._deliveries or ())], []
+            sends_next = bool(self._deliveries) and self._fill(following)
+            landing, has_news = self._landing, self._has_news and not self._closed
+        if sends_next:
+            self._submit(following)
+        elif has_news:
             self._courier.note(self)
+        if landing is not None:
+            _wake(landing)
+        self._hear(answer)
+        lost = answer == LOST or interrupted
+        for delivery in flight.deliveries:
+            self._settle(delivery, self._lease_lost() if lost else error)
 
-    def _take_with(self, saved: str) -> Report:
+    @property
+    def _has_news(self) -> bool:
+        return self._snapshot is not None or self._progress is not None or bool(self._logs)
+
+    def _take_off(self, flight: Flight, delivery: LocalDelivery | None = None) -> bool:
         with self._lock:
-            self._saved = self._newest = saved
-            return self._take()
+            if delivery is not None and delivery.done:
+                return False
+            return self._flight is None and not self._closed and self._fill(flight)
 
-    def _take(self) -> Report:
-        report = Report(self._job.seq, self._job.token, self._progress, self._saved, tuple(self._logs or ()))
-        self._progress = self._saved = self._logs = None
-        return report
+    def _fill(self, flight: Flight) -> bool:
+        """Move all that waits into `flight`. The last lines call nothing, so force does not come between them."""
+        deliveries, logs = self._deliveries or [], self._logs or []
+        flight.report = self._report()
+        flight.progress, flight.snapshot, flight.logs, flight.deliveries = (
+            self._progress,
+            self._snapshot,
+            logs,
+            deliveries,
+        )
+        self._flight = flight
+        self._progress = self._snapshot = self._logs = self._deliveries = None
+        return True
+
+    def _report(self) -> Report:
+        snapshot, progress = self._snapshot, self._progress
+        held = self._held if snapshot is None else snapshot.held
+        return Report(
+            self._job.seq,
+            self._job.token,
+            None if progress is None else progress_text(progress, held),
+            None if snapshot is None else snapshot.saved,
+            tuple(self._logs or ()),
+        )
+
+    def _put_back(self, flight: Flight) -> None:
+        """What is newer stays."""
+        self._logs = [*flight.logs, *(self._logs or ())]
+        if self._progress is None:
+            self._progress = flight.progress
+        if self._snapshot is None:
+            self._snapshot = flight.snapshot
+
+    def _submit(self, flight: Flight) -> None:
+        try:
+            future = self._courier.gateway.submit("report", [flight.report])
+        except Exception as error:
+            self.land(flight, error=error)
+        else:
+            future.add_done_callback(partial(self.landed, flight))
+
+    def _settle(self, delivery: LocalDelivery, error: BaseException | None) -> None:
+        with self._lock:
+            delivery.error = error
+            delivery.done = True
+            wakes = delivery.wakes
+        for wake in wakes:
+            wake()
+
+    def _hear(self, answer: str) -> None:
+        """Take the store's answer to a report: what is requested, or that the job is lost."""
+        if self._closed or not answer:
+            return
+        if answer == LOST:
+            self.raise_flag(lost=True)
+        else:
+            self.raise_flag(pause=answer == "pause", cancel=answer == "cancel")
+
+    def _lease_lost(self) -> LeaseLost:
+        return LeaseLost(f"Job {self._job.id} belongs to another attempt now; this one must stop.")
+
+
+def _wake(waiter: asyncio.Future[Any]) -> None:
+    """Wake what waits in an event loop, from any thread."""
+    with suppress(RuntimeError):  # that loop was closed, and what waited there is gone
+        waiter.get_loop().call_soon_threadsafe(_finish, waiter)
 
 
 def _finish(waiter: asyncio.Future[Any]) -> None:

@@ -30,12 +30,12 @@ from holdfast.runtime.signals import Signals
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader, Topic
 from holdfast.worker.clock import StoreClock
+from holdfast.worker.courier import Courier
 from holdfast.worker.executors.loop import LoopExecutor
 from holdfast.worker.executors.process import ProcessExecutor
 from holdfast.worker.executors.protocol import Executor
 from holdfast.worker.executors.thread import ThreadExecutor
 from holdfast.worker.fetcher import Fetcher, Pool
-from holdfast.worker.port import Courier
 from holdfast.worker.runner import Runner
 from holdfast.worker.verdict import Judge
 
@@ -95,11 +95,11 @@ class WorkerProcess:
         """Until asked to stop; answers the exit code."""
         s, loop = self._settings, asyncio.get_running_loop()
         courier = Courier(self._gateway, loop)
-        threads = self._threads = ThreadExecutor(s.threads)
+        threads = self._threads = ThreadExecutor(s.threads, grace=s.stop_grace)
         executors: dict[str, Executor] = {
-            "loop": LoopExecutor(),
+            "loop": LoopExecutor(grace=s.stop_grace),
             "thread": threads,
-            "process": ProcessExecutor(s.children, self._app, s),
+            "process": ProcessExecutor(s.children, self._app, s, grace=s.stop_grace),
         }
         self._clock = StoreClock(self._reader.now)
         judge = Judge(

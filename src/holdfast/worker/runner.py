@@ -1,4 +1,4 @@
-"""This exists so that one attempt reads as a pipeline: claimed → run in its executor → ended → settlement → handed over."""
+"""One attempt as a pipeline: claimed → run in its executor → ended → settlement → passed on to be stored."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from holdfast.client.task import JobType
+from holdfast.context.port import Flags
 from holdfast.core.job import SUSPECT, Claimed
 from holdfast.core.outcome import End, Ended, ErrorInfo, Settlement
 from holdfast.core.records import Asked
+from holdfast.worker.courier import Courier
 from holdfast.worker.executors.protocol import Executor, Run
-from holdfast.worker.port import Courier, LocalPort
+from holdfast.worker.port import LocalPort
 from holdfast.worker.slots import Slots
 from holdfast.worker.verdict import Judge
 
@@ -91,13 +93,16 @@ class Runner:
             ended = Ended(
                 End.TIMED_OUT, error=ErrorInfo("TimeoutError", f"The job took longer than {job.timeout:g} s.")
             )
-        if ended.end is End.INTERRUPTED and active.port.was_pausing and not active.port.flags.any:
-            active.port.flags.pause = True  # it had stopped for a pause that was taken back just now
-        report = active.port.close()
+        port, flags = active.port, active.port.flags
+        port.close()
+        if port.in_flight:
+            await port.landing()
+        if ended.end is End.INTERRUPTED and port.was_pausing and not _is_asked(flags):
+            flags.pause = True  # it had stopped for a pause that was taken back just now
         del self.active[job.seq]
         backoff = active.run.type.options.backoff
-        settlement = self._judge.settle(job, backoff, ended, active.port.flags, report)
-        active.port.flags.lost = True  # a thread that was given up stops at its next word to us
+        settlement = self._judge.settle(job, backoff, ended, flags, port.last_report())
+        vars(flags).update(lost=True, any=True)  # a thread that was given up stops at its next checkpoint
         self._hand_over(job.type, settlement)
 
     # -- what is asked of running jobs ------------------------------------------------------------------------------------
@@ -135,3 +140,8 @@ class Runner:
     def _force(self, active: Active, because: str) -> None:
         if active.run.job.seq in self.active:
             active.executor.force(active.run, because=because)
+
+
+def _is_asked(flags: Flags) -> bool:
+    """Whether the attempt has to stop for a reason that lies outside of it."""
+    return flags.pause or flags.cancel or flags.stop or flags.lost

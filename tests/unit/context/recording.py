@@ -1,4 +1,4 @@
-"""A port that remembers what a job handed up, in the order of handing up, and whose flags a test sets."""
+"""A port that records what a job handed up, in that order, and whose flags a test sets."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from holdfast.context.port import Attempt, Flags
+from holdfast.context.port import Attempt, Flags, Remembering, Snapshot
 
 
 class RecordingPort:
-    """`stored` is what a store would have at the end of the attempt: the newest of `hold` and `save`."""
+    """`stored` is what a store would have at the end of the attempt: the newest of `hold` and `store`; `durable` is the
+    newest of `store`."""
 
     def __init__(
         self,
@@ -24,6 +25,8 @@ class RecordingPort:
     ) -> None:
         self.attempt = Attempt("0190", kind, 1, 11, 7, args, "ann", ("eu",), saved)
         self.flags = Flags()
+        self.memory: Remembering | None = None
+        self.held: dict[str, float] = {}
         self.events: list[tuple[str, Any]] = []
         self.stored = saved
         self.durable = saved
@@ -40,31 +43,39 @@ class RecordingPort:
 
     @property
     def last_progress(self) -> dict[str, Any]:
-        return json.loads(self.of("progress")[-1])
+        """The newest progress, as it would be sent now."""
+        value = self.of("progress")[-1]
+        bars = [self._as_sent(bar) for bar in value.get("bars", [])]
+        return self._as_sent(value) | ({"bars": bars} if bars else {})
 
     def raise_flag(self, name: str) -> None:
         setattr(self.flags, name, True)
         self._woken.set()
 
-    def progress(self, text: str) -> None:
-        self._note("progress", text)
+    def remember(self, memory: Remembering) -> None:
+        self.memory = memory
+
+    def progress(self, value: dict[str, Any]) -> None:
+        self._note("progress", value)
+
+    def _as_sent(self, bar: dict[str, Any]) -> dict[str, Any]:
+        sent = {name: part for name, part in bar.items() if name not in ("key", "bars")}
+        held = self.held.get(bar["key"])
+        return sent if held is None else sent | {"held": held}
 
     def log(self, at: int, level: str, message: str, fields: str | None) -> None:
         self._note("log", (at, level, message, fields))
 
-    def hold(self, saved: str) -> None:
-        self.stored = saved
-        self._note("hold", saved)
+    def hold(self, snapshot: Snapshot) -> None:
+        self.stored, self.held = snapshot
+        self._note("hold", snapshot.saved)
 
-    def save(self, saved: str) -> None:
-        if self.refuse is not None:
-            raise self.refuse
-        self.stored = self.durable = saved
-        self._note("save", saved)
-
-    async def save_async(self, saved: str) -> None:
-        await asyncio.sleep(0)
-        self.save(saved)
+    def store(self, snapshot: Snapshot) -> RecordedDelivery:
+        if self.refuse is None:
+            self.stored, self.held = snapshot
+            self.durable = snapshot.saved
+            self._note("save", snapshot.saved)
+        return RecordedDelivery(self.refuse)
 
     def wait(self, seconds: float) -> None:
         self._woken.wait(seconds)
@@ -78,3 +89,18 @@ class RecordingPort:
         self.events.append((kind, value))
         if self._watch is not None:
             self._watch(kind)
+
+
+class RecordedDelivery:
+    """A delivery that has arrived, or was refused."""
+
+    def __init__(self, refused: Exception | None) -> None:
+        self._refused = refused
+
+    def wait(self) -> None:
+        if self._refused is not None:
+            raise self._refused
+
+    async def wait_async(self) -> None:
+        await asyncio.sleep(0)
+        self.wait()

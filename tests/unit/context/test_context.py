@@ -141,7 +141,9 @@ def test_a_step_in_a_loop_body_belongs_to_the_item() -> None:
     first = RecordingPort()
     with pytest.raises(Interrupted):
         job(first)
-    assert first.saved == {"positions": {"": {"done": 1, "inner": {"steps": {"send": None}}}}}
+    assert first.saved == {
+        "positions": {"": {"done": 1, "total": 3, "last": 0, "inner": {"steps": {"send": None}}}}
+    }
     job(RecordingPort(first.stored))
     assert calls == [0, 1, 2]
 
@@ -150,7 +152,7 @@ def test_a_step_with_an_async_function_says_what_to_use() -> None:
     async def fetch() -> None: ...
 
     with pytest.raises(TypeError, match="step_async"):
-        JobContext(RecordingPort()).step("a", fetch)
+        _ = JobContext(RecordingPort()).step("a", fetch)
 
 
 def test_a_step_that_cannot_be_stored_is_an_error() -> None:
@@ -249,4 +251,4 @@ def test_a_pause_in_a_loop_body_hands_up_the_place_of_the_loop() -> None:
 
     with pytest.raises(Interrupted):
         job()
-    assert port.saved == {"positions": {"": {"done": 3}}}
+    assert port.saved == {"positions": {"": {"done": 3, "total": 5, "last": 2}}}

@@ -1,4 +1,4 @@
-"""This exists so that a job can run where its end, however violent, is the end of nothing else: in a process of its own.
+"""A child process in which jobs run, so that the end of one, however violent, is the end of nothing else.
 
 Started by `holdfast.worker.executors.process` as `python -m holdfast.worker.executors.child <socket> <pid of the worker>`.
 Jobs run one after the other in the main thread; another thread listens to the worker.
@@ -24,9 +24,9 @@ from holdfast.context.port import Attempt
 from holdfast.core.outcome import End, Ended, ErrorInfo
 from holdfast.core.settings import Settings
 from holdfast.runtime.plugins import load_app
-from holdfast.worker.attempt import error_info
+from holdfast.worker.attempt import conclude, error_info, raised
 from holdfast.worker.executors.call import call
-from holdfast.worker.executors.childport import ChildPort, Line
+from holdfast.worker.executors.childport import ChildPort, Line, Ticker
 from holdfast.worker.executors.wire import ended_message, read_attempt, receive_frame
 
 _PR_SET_PDEATHSIG = 1
@@ -41,6 +41,7 @@ class Child:
         self._line = Line(line)
         self._inbox: SimpleQueue[ChildPort | None] = SimpleQueue()
         self._port: ChildPort | None = None
+        self._ticker = Ticker()
         self._busy = True
 
     def main(self) -> None:
@@ -61,7 +62,7 @@ class Child:
         self._line.send({"kind": "ready"})
         while (port := self._inbox.get()) is not None:
             self._line.send({"kind": "began"})
-            ended = _run(app, port)
+            ended = _run(app, port, hello["grace"])
             sys.stdout.flush()
             port.close()
             self._busy = False
@@ -71,7 +72,7 @@ class Child:
         while (message := receive_frame(self._socket)) is not None:
             if message["kind"] == "run":
                 self._busy = True
-                self._port = ChildPort(read_attempt(message), self._line)
+                self._port = ChildPort(read_attempt(message), self._line, self._ticker)
                 self._inbox.put(self._port)
             elif self._port is not None:
                 self._port.hear(message)
@@ -83,13 +84,17 @@ class Child:
         os._exit(0)
 
 
-def _run(app: Any, port: ChildPort) -> Ended:
+def _run(app: Any, port: ChildPort, grace: float) -> Ended:
     attempt: Attempt = port.attempt
     kind = app.registry.get(attempt.type)
     if kind is None:
         error = ErrorInfo("UnknownJobType", f"the child process has no job type {attempt.type!r}")
         return Ended(End.FAILED, error=error)
-    return contextvars.copy_context().run(call, kind, attempt.args, port)
+    ended = contextvars.copy_context().run(call, kind, attempt.args, port, grace=grace)
+    try:
+        return conclude(ended, port)
+    except Exception as error:
+        return raised(error, port)
 
 
 def die_with(parent: int) -> None:

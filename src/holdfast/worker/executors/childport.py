@@ -1,4 +1,4 @@
-"""This exists so that a job in a child process speaks to its worker as one in the loop does: the port, over a socket."""
+"""The port of a job in a child process: what `LocalPort` is in the worker, over a socket."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from itertools import count
 from time import monotonic
 from typing import Any
 
-from holdfast.context.port import Attempt, Flags
-from holdfast.core.errors import LeaseLost, StorageUnavailable
-from holdfast.worker.executors.wire import Message, frame
+import structlog
 
-GAP = 0.02
+from holdfast.context.port import Attempt, Flags, Remembering, Snapshot
+from holdfast.core.errors import LeaseLost, StorageUnavailable
+from holdfast.worker.courier import TICK_INTERVAL
+from holdfast.worker.executors.wire import Message, frame, snapshot_value
+
+MIN_INTERVAL = 0.02
 """Seconds between two reports of a child: what comes sooner goes up together."""
 
 MANY_LINES = 100
+
+log = structlog.get_logger("holdfast.worker")
 
 
 class Line:
@@ -39,13 +44,65 @@ class Line:
                 os._exit(1)
 
 
+class Ticker:
+    """Ticks the memory of the present attempt in a thread of its own, which starts with the first memory."""
+
+    def __init__(self) -> None:
+        self._memory: Remembering | None = None
+        self._thread: threading.Thread | None = None
+
+    def watch(self, memory: Remembering | None) -> None:
+        """Tick this memory from now on; None for no memory."""
+        self._memory = memory
+        if memory is not None and self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="holdfast-ticker", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(TICK_INTERVAL)
+            memory = self._memory
+            if memory is None:
+                continue
+            try:
+                memory.tick()
+            except Exception:
+                log.exception("the place of a job could not be saved")
+
+
+class ChildDelivery:
+    """`holdfast.context.port.Delivery` for a snapshot that was sent to the worker."""
+
+    def __init__(self) -> None:
+        self.answer: concurrent.futures.Future[None] = concurrent.futures.Future()
+
+    def wait(self) -> None:
+        self.answer.result()
+
+    async def wait_async(self) -> None:
+        await asyncio.wrap_future(self.answer)
+
+    def resolve(self, message: Message) -> None:
+        """Take the worker's answer."""
+        if not self.answer.set_running_or_notify_cancel():
+            return  # what waited for it was cancelled
+        if message["lost"]:
+            self.answer.set_exception(LeaseLost(message["error"]))
+        elif message["error"] is not None:
+            self.answer.set_exception(StorageUnavailable(message["error"]))
+        else:
+            self.answer.set_result(None)
+
+
 class ChildPort:
     """`holdfast.context.port.Port` for a job that runs in a child process."""
 
-    def __init__(self, attempt: Attempt, line: Line) -> None:
+    def __init__(self, attempt: Attempt, line: Line, ticker: Ticker) -> None:
         self.attempt = attempt
         self.flags = Flags()
+        self.memory: Remembering | None = None
         self._line = line
+        self._ticker = ticker
         self._lock = threading.RLock()
         self._report: Message = {}
         self._logs: list[tuple[int, str, str, str | None]] = []
@@ -53,15 +110,21 @@ class ChildPort:
         self._later = False
         self._closed = False
         self._numbers = count(1)
-        self._saves: dict[int, concurrent.futures.Future[None]] = {}
+        self._deliveries: dict[int, ChildDelivery] = {}
         self._woken = threading.Event()
         self._waiters: set[asyncio.Future[None]] = set()
 
     # -- what the job calls -------------------------------------------------------------------------------------------------
 
-    def progress(self, text: str) -> None:
+    def remember(self, memory: Remembering) -> None:
         with self._lock:
-            self._report["progress"] = text
+            self.memory = memory
+            if not self._closed:
+                self._ticker.watch(memory)
+
+    def progress(self, value: dict[str, Any]) -> None:
+        with self._lock:
+            self._report["progress"] = value
             self._send_soon()
 
     def log(self, at: int, level: str, message: str, fields: str | None) -> None:
@@ -69,16 +132,23 @@ class ChildPort:
             self._logs.append((at, level, message, fields))
             self._send_soon()
 
-    def hold(self, saved: str) -> None:
+    def hold(self, snapshot: Snapshot) -> None:
         with self._lock:
-            self._report["hold"] = saved
+            self._report["hold"] = snapshot_value(snapshot)
             self._send_soon()
 
-    def save(self, saved: str) -> None:
-        self._ask_to_save(saved).result()
-
-    async def save_async(self, saved: str) -> None:
-        await asyncio.wrap_future(self._ask_to_save(saved))
+    def store(self, snapshot: Snapshot) -> ChildDelivery:
+        delivery = ChildDelivery()
+        with self._lock:
+            if self._closed:
+                error = LeaseLost("The attempt has ended already; nothing more can be saved for it.")
+                delivery.answer.set_exception(error)
+                return delivery
+            self._send_now()
+            number = next(self._numbers)
+            self._deliveries[number] = delivery
+            self._line.send({"kind": "store", "id": number, "snapshot": snapshot_value(snapshot)})
+        return delivery
 
     def wait(self, seconds: float) -> None:
         if not self.flags.any:
@@ -104,25 +174,31 @@ class ChildPort:
     def hear(self, message: Message) -> None:
         """Take a message that came down."""
         if message["kind"] == "flags":
-            self._set_flags(message)
-        elif message["kind"] == "saved":
+            if not self._closed:
+                self._set_flags(**{name: message[name] for name in ("pause", "cancel", "stop", "lost")})
+        elif message["kind"] == "stored":
             with self._lock:
-                waiting = self._saves.pop(message["id"], None)
-            if waiting is not None and waiting.set_running_or_notify_cancel():
-                _resolve(waiting, message)
+                delivery = self._deliveries.pop(message["id"], None)
+            if delivery is not None:
+                delivery.resolve(message)
+
+    def mark_ended(self) -> None:
+        """The function has been left: what it left running stops at its next checkpoint."""
+        self._set_flags(ended=True)
 
     def close(self) -> None:
-        """The attempt has ended: send what waits, drop what threads of the job may still say."""
+        """The attempt has ended: send what waits, drop what threads of the job may still report."""
         with self._lock:
+            self._ticker.watch(None)
             self._send_now()
             self._closed = True
+        self._set_flags(lost=True)
 
-    def _set_flags(self, message: Message) -> None:
+    def _set_flags(self, **flags: bool) -> None:
         with self._lock:
-            flags = self.flags
-            flags.pause, flags.cancel = message["pause"], message["cancel"]
-            flags.stop, flags.lost = message["stop"], message["lost"]
-            if not flags.any:
+            for name, value in flags.items():
+                setattr(self.flags, name, value)
+            if not self.flags.any:
                 self._woken.clear()
                 return
             self._woken.set()
@@ -133,29 +209,18 @@ class ChildPort:
             except RuntimeError:  # that loop was closed, its sleeper is gone
                 continue
 
-    def _ask_to_save(self, saved: str) -> concurrent.futures.Future[None]:
-        waiting: concurrent.futures.Future[None] = concurrent.futures.Future()
-        with self._lock:
-            if self._closed:
-                raise LeaseLost("the attempt has ended already; nothing more can be saved for it")
-            self._send_now()
-            number = next(self._numbers)
-            self._saves[number] = waiting
-            self._line.send({"kind": "save", "id": number, "saved": saved})
-        return waiting
-
     def _send_soon(self) -> None:
         """Send at once what comes alone, so that it is out before a crash; gather what comes in a storm."""
         if self._closed:
             return
-        if monotonic() - self._sent >= GAP or len(self._logs) >= MANY_LINES:
+        if monotonic() - self._sent >= MIN_INTERVAL or len(self._logs) >= MANY_LINES:
             self._send_now()
         elif not self._later:
             self._later = True
             threading.Thread(target=self._send_later, daemon=True).start()
 
     def _send_later(self) -> None:
-        time.sleep(GAP)
+        time.sleep(MIN_INTERVAL)
         with self._lock:
             self._later = False
             self._send_now()
@@ -165,15 +230,6 @@ class ChildPort:
             return
         self._line.send({"kind": "report", **self._report, "logs": self._logs})
         self._report, self._logs, self._sent = {}, [], monotonic()
-
-
-def _resolve(waiting: concurrent.futures.Future[None], message: Message) -> None:
-    if message["lost"]:
-        waiting.set_exception(LeaseLost(message["error"]))
-    elif message["error"] is not None:
-        waiting.set_exception(StorageUnavailable(message["error"]))
-    else:
-        waiting.set_result(None)
 
 
 def _wake(waiter: asyncio.Future[Any]) -> None:

@@ -1,4 +1,4 @@
-"""This exists so that the worker's side of one child process (its start, its talk, its death) is in one place."""
+"""The worker's side of one child process: its start, its messages, its death."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ import subprocess
 import sys
 from typing import Any
 
-from holdfast.context.port import Port
+from holdfast.context.port import Delivery, Port
 from holdfast.core.errors import LeaseLost
 from holdfast.core.outcome import End, Ended, ErrorInfo
-from holdfast.worker.executors.wire import Message, attempt_message, frame, read_ended, read_frame
+from holdfast.worker.executors.wire import (
+    FrameReader,
+    Message,
+    attempt_message,
+    frame,
+    read_ended,
+    read_snapshot,
+)
 
 FLAGS_AGAIN = 0.05
 """Seconds between two looks at flags once one of them is set."""
@@ -33,21 +40,21 @@ class ChildBroken(Exception):
 
 
 class Keeper:
-    """A living child process and the line to it."""
+    """A living child process and the connection to it."""
 
     def __init__(
         self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.jobs = 0
         self._process = process
-        self._reader = reader
+        self._frames = FrameReader(reader)
         self._writer = writer
-        self._saves: set[asyncio.Task[None]] = set()
+        self._storing: set[asyncio.Task[None]] = set()
         self._exited = asyncio.get_running_loop().create_task(process.wait())
         self._exited.add_done_callback(self._hang_up)
 
     @classmethod
-    async def start(cls, app: str, settings: dict[str, Any] | None) -> Keeper:
+    async def start(cls, app: str, settings: dict[str, Any] | None, grace: float) -> Keeper:
         """A child that has loaded the app. Raises ChildBroken or OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
@@ -71,7 +78,7 @@ class Keeper:
                 raise
         keeper = cls(process, *await asyncio.open_unix_connection(sock=ours))
         try:
-            await keeper._greet(app, settings)
+            await keeper._greet(app, settings, grace)
         except BaseException:
             keeper.kill()
             await keeper.leave()
@@ -84,7 +91,7 @@ class Keeper:
 
     @property
     def alive(self) -> bool:
-        return not self._exited.done() and not self._reader.at_eof()
+        return not self._exited.done() and not self._frames.at_end
 
     async def run(self, port: Port) -> Ended | None:
         """Have the child run the attempt, and pass on what it says. A child that dies is an answer too; None when it was
@@ -96,7 +103,7 @@ class Keeper:
             self._send(attempt_message(port.attempt))
             await self._writer.drain()
             while True:
-                message = await read_frame(self._reader)
+                message = await self._frames.read()
                 if message["kind"] == "began":
                     began = True
                 elif message["kind"] == "ended":
@@ -105,6 +112,7 @@ class Keeper:
                     self._hear(port, message)
         except asyncio.CancelledError:
             self.kill()  # at once, before anything is waited for
+            await self._hear_the_rest(port)
             raise
         except (EOFError, ConnectionError):
             cause = await self._cause_of_death()
@@ -114,8 +122,8 @@ class Keeper:
             return Ended(End.CRASHED, reason="what it sent could not be read")
         finally:
             flags.cancel()
-            if self._saves:
-                await asyncio.wait(self._saves)
+            if self._storing:
+                await asyncio.wait(self._storing)
 
     def kill(self) -> None:
         """End the child and what it has started, at once."""
@@ -130,10 +138,10 @@ class Keeper:
         self.kill()
         await self._exited
 
-    async def _greet(self, app: str, settings: dict[str, Any] | None) -> None:
-        self._send({"kind": "hello", "app": app, "path": sys.path, "settings": settings})
+    async def _greet(self, app: str, settings: dict[str, Any] | None, grace: float) -> None:
+        self._send({"kind": "hello", "app": app, "path": sys.path, "settings": settings, "grace": grace})
         try:
-            message = await read_frame(self._reader)
+            message = await self._frames.read()
         except (EOFError, ConnectionError):
             cause = await self._cause_of_death()
             raise ChildBroken(
@@ -143,22 +151,31 @@ class Keeper:
             raise ChildBroken(ErrorInfo(**message["error"]))
 
     def _hear(self, port: Port, message: Message) -> None:
-        if message["kind"] == "save":
-            task = asyncio.get_running_loop().create_task(self._save(port, message))
-            self._saves.add(task)
-            task.add_done_callback(self._saves.discard)
+        if message["kind"] == "store":
+            delivery = port.store(read_snapshot(message["snapshot"]))  # here: in the order of the messages
+            task = asyncio.get_running_loop().create_task(self._answer(delivery, message["id"]))
+            self._storing.add(task)
+            task.add_done_callback(self._storing.discard)
             return
         for at, level, text, fields in message["logs"]:
             port.log(at, level, text, fields)
         if "hold" in message:
-            port.hold(message["hold"])  # before the progress, which tells what this holds
+            port.hold(read_snapshot(message["hold"]))
         if "progress" in message:
             port.progress(message["progress"])
 
-    async def _save(self, port: Port, message: Message) -> None:
-        answer: Message = {"kind": "saved", "id": message["id"], "lost": False, "error": None}
+    async def _hear_the_rest(self, port: Port) -> None:
+        """Take what a child that was killed had sent before."""
+        with contextlib.suppress(EOFError, ConnectionError, ValueError, TimeoutError):
+            async with asyncio.timeout(_TIME_TO_LEAVE):
+                while (message := await self._frames.read())["kind"] in ("began", "report", "store"):
+                    if message["kind"] != "began":
+                        self._hear(port, message)
+
+    async def _answer(self, delivery: Delivery, number: int) -> None:
+        answer: Message = {"kind": "stored", "id": number, "lost": False, "error": None}
         try:
-            await port.save_async(message["saved"])
+            await delivery.wait_async()
         except Exception as error:  # whatever it is, the child waits for an answer
             answer |= {"lost": isinstance(error, LeaseLost), "error": str(error) or type(error).__name__}
         self._send(answer)

@@ -1,4 +1,4 @@
-"""This exists so that a job which must be stopped for certain, computes for long, or may crash runs in a child process."""
+"""The executor of jobs that must be stopped for certain, compute for long, or may crash: they run in child processes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from holdfast.core.settings import Settings
 from holdfast.worker.attempt import error_info
 from holdfast.worker.executors.keeper import ChildBroken, Keeper
 from holdfast.worker.executors.protocol import Run
+from holdfast.worker.executors.windup import GRACE
 
 JOBS_PER_CHILD = 1_000
 IDLE_SECONDS = 60.0
@@ -20,7 +21,8 @@ class ProcessExecutor:
 
     `app` is the "module:attribute" that a child imports; `settings` those it is configured with. Force kills the child, and
     what it has started, at once. A child that dies by itself ends its job as crashed; the next job has a new one. Children
-    are renewed after `jobs_per_child` jobs, given back when idle for `idle_seconds`, and end with the worker process.
+    are renewed after `jobs_per_child` jobs, ended when idle for `idle_seconds`, and end with the worker process. `grace`:
+    seconds for which what a job has left running may reach a checkpoint, see `windup`.
     """
 
     def __init__(
@@ -31,8 +33,10 @@ class ProcessExecutor:
         *,
         jobs_per_child: int = JOBS_PER_CHILD,
         idle_seconds: float = IDLE_SECONDS,
+        grace: float = GRACE,
     ) -> None:
         self._app = app
+        self._grace = grace
         self._settings: dict[str, Any] | None = None if settings is None else settings.model_dump(mode="json")
         self._jobs_per_child = jobs_per_child
         self._idle_seconds = idle_seconds
@@ -69,7 +73,7 @@ class ProcessExecutor:
         async with self._seats:
             try:
                 while True:
-                    keeper = self._take_idle() or await Keeper.start(self._app, self._settings)
+                    keeper = self._take_idle() or await Keeper.start(self._app, self._settings, self._grace)
                     ended = await self._run_in(keeper, run)
                     if ended is not None:
                         return ended

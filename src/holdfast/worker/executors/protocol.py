@@ -1,4 +1,4 @@
-"""This exists so that the runner need not know where a job runs."""
+"""What the runner knows of the places where jobs run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,21 @@ from holdfast.core.job import Claimed
 from holdfast.core.outcome import Ended
 
 
+class AttemptPort(Port, Protocol):
+    """A port as the executors use it."""
+
+    def mark_ended(self) -> None:
+        """The function has been left: set `flags.ended` and wake what sleeps, so that it stops at its next checkpoint."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Run:
-    """One attempt on its way through a worker: the claimed job, its type, and its line to the worker."""
+    """One attempt on its way through a worker: the claimed job, its type, and its connection to the worker."""
 
     job: Claimed
     type: JobType
-    port: Port
+    port: AttemptPort
     begun: Callable[[], None] = lambda: None
     """To be called when the function is about to be called: the time limit counts from the first call."""
 

@@ -1,4 +1,4 @@
-"""This exists so that a plain `def` job does not stop the event loop: it runs in one of a few threads."""
+"""The executor of `def` jobs: they run in a few threads, so that they do not stop the event loop."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import contextlib
 import contextvars
 import ctypes
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from queue import SimpleQueue
 from time import monotonic
 
 from holdfast.core.outcome import End, Ended, Interrupted
-from holdfast.worker.attempt import ending
-from holdfast.worker.executors.call import call
+from holdfast.worker.attempt import conclude, raised
+from holdfast.worker.executors.call import Force, call
 from holdfast.worker.executors.protocol import Run
+from holdfast.worker.executors.windup import GRACE
 
 PATIENCE = 2.0
 """Seconds between force and giving a thread up."""
@@ -41,8 +41,7 @@ class _Work:
     context: contextvars.Context
     stage: _Stage = _Stage.WAITING
     thread: threading.Thread | None = None
-    because: str | None = None
-    cancel: Callable[[], None] | None = None
+    force: Force = field(default_factory=Force)
     timers: list[asyncio.TimerHandle] = field(default_factory=list[asyncio.TimerHandle])
 
 
@@ -52,12 +51,13 @@ class ThreadExecutor:
     Each job has its own copy of the context variables. Force raises `Interrupted` in the thread, which Python does between
     two steps of its own code; a thread that stays in foreign code for `patience` seconds more is given up: the run is
     answered, the pool may start another thread, and `abandoned` counts it until it ends. Only the end of the process frees
-    such a thread for certain.
+    such a thread for certain. `grace`: seconds for which what a job has left running may reach a checkpoint, see `windup`.
     """
 
-    def __init__(self, threads: int, *, patience: float = PATIENCE) -> None:
+    def __init__(self, threads: int, *, patience: float = PATIENCE, grace: float = GRACE) -> None:
         self._limit = threads
         self._patience = patience
+        self._grace = grace
         self._queue: SimpleQueue[_Work | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
@@ -88,9 +88,9 @@ class ThreadExecutor:
 
     def force(self, run: Run, *, because: str) -> None:
         work = self._works.get(run)
-        if work is None or work.because is not None:
+        if work is None or work.force.because is not None:
             return
-        work.because = because
+        work.force.because = because
         with self._lock:
             if work.stage is _Stage.WAITING:
                 work.stage = _Stage.OVER
@@ -126,10 +126,10 @@ class ThreadExecutor:
 
     def _cancel(self, work: _Work) -> bool:
         """End an asynchronous function the way its own loop does it."""
-        if work.cancel is None:
+        if work.force.cancel is None:
             return False
         with contextlib.suppress(RuntimeError):  # its loop is closed: it has come to its end by itself
-            work.cancel()
+            work.force.cancel()
             return True
         return False
 
@@ -137,7 +137,7 @@ class ThreadExecutor:
         """Raise Interrupted in the thread of `work`, if it is still there."""
         with self._lock:
             if work.stage is _Stage.RUNNING and work.thread is not None and work.thread.ident is not None:
-                _set_async_exception(work.thread.ident, ctypes.py_object(Interrupted))
+                _set_async_exception(work.thread.ident, ctypes.py_object(_interruption(work.force)))
 
     def _abandon(self, work: _Work) -> None:
         with self._lock:
@@ -147,7 +147,7 @@ class ThreadExecutor:
             self._abandoned.add(work)
             self._threads.discard(work.thread)
             self._outstanding -= 1
-        _answer(work, Ended(End.INTERRUPTED, reason=ABANDONED))
+        _answer(work, _concluded(work, Ended(End.INTERRUPTED, reason=ABANDONED)))
         self._start_threads()
 
     # -- in a thread of the pool --------------------------------------------------------------------------------------------
@@ -171,14 +171,11 @@ class ThreadExecutor:
         try:
             ended = work.context.run(self._call, work)
         except BaseException as error:  # `call` answers for the job; what comes here was raised from outside
-            ended = ended or ending(error)
+            ended = ended or raised(error, work.run.port, work.force.reason)
         return self._finish(work, ended)
 
     def _call(self, work: _Work) -> Ended:
-        def offer_cancel(cancel: Callable[[], None]) -> None:
-            work.cancel = cancel
-
-        return call(work.run.type, work.run.job.args, work.run.port, offer_cancel=offer_cancel)
+        return call(work.run.type, work.run.job.args, work.run.port, force=work.force, grace=self._grace)
 
     def _finish(self, work: _Work, ended: Ended) -> bool:
         """Answer, once. True when the thread was given up meanwhile, and so is no part of the pool any more.
@@ -193,11 +190,30 @@ class ThreadExecutor:
             work.stage = _Stage.OVER
             self._abandoned.discard(work)
         if not given_up:
-            if ended.end is End.INTERRUPTED and work.because is not None:
-                ended = ended._replace(reason=work.because)
+            if ended.end is End.INTERRUPTED and work.force.because is not None:
+                ended = ended._replace(reason=work.force.because)
+            ended = _concluded(work, ended)
             with contextlib.suppress(RuntimeError):  # the worker's loop is closed: nobody waits for this
                 work.loop.call_soon_threadsafe(_answer, work, ended)
         return given_up
+
+
+def _interruption(force: Force) -> type[Interrupted]:
+    """An exception to be raised in a thread from outside. Python makes its instance when it is raised there, not before."""
+
+    class ForcedInterrupted(Interrupted):
+        def __init__(self, *words: object) -> None:
+            super().__init__(*words)
+            force.reached = True
+
+    return ForcedInterrupted
+
+
+def _concluded(work: _Work, ended: Ended) -> Ended:
+    try:
+        return conclude(ended, work.run.port)
+    except Exception as error:
+        return raised(error, work.run.port)
 
 
 def _answer(work: _Work, ended: Ended) -> None:

@@ -1,10 +1,11 @@
-"""This exists so that worker and child process speak one language: frames of JSON over a socket pair.
+"""The protocol between worker and child process: frames of JSON over a socket pair.
 
 A frame is its length (four bytes, big-endian) and a JSON object with a member `kind`:
 
-* down: `hello` {app, path, settings}, `run` {attempt}, `flags` {pause, cancel, stop, lost}, `saved` {id, lost, error};
-* up: `ready` or `broken` {error}; then, for each run, `began`, any of `report` {hold, progress, logs} and `save`
-  {id, saved}, and `ended` {ended}.
+* down: `hello` {app, path, settings, grace}, `run` {attempt}, `flags` {pause, cancel, stop, lost}, `stored` {id, lost,
+  error};
+* up: `ready` or `broken` {error}; then, for each run, `began`, any of `report` {hold, progress, logs} and `store`
+  {id, snapshot}, and `ended` {ended}. `hold` and `snapshot` are {saved, held}. What is sent first is stored first.
 
 The end of the stream tells either side that the other one is gone.
 """
@@ -18,7 +19,7 @@ import struct
 from dataclasses import asdict
 from typing import Any
 
-from holdfast.context.port import Attempt
+from holdfast.context.port import Attempt, Snapshot
 from holdfast.core.outcome import End, Ended, ErrorInfo
 
 Message = dict[str, Any]
@@ -33,16 +34,33 @@ def frame(message: Message) -> bytes:
     return _LENGTH.pack(len(data)) + data
 
 
-async def read_frame(reader: asyncio.StreamReader) -> Message:
-    """The next message. Raises EOFError (IncompleteReadError) or ConnectionError at the end, ValueError for what is none."""
-    (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-    if length > MAX_FRAME:
-        raise ValueError("the frame is too long")
-    return json.loads(await reader.readexactly(length))
+class FrameReader:
+    """Reads messages. A `read` that is cancelled loses nothing: the next one continues where it was."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self._length: int | None = None
+
+    @property
+    def at_end(self) -> bool:
+        return self._reader.at_eof()
+
+    async def read(self) -> Message:
+        """The next message. Raises EOFError (IncompleteReadError) or ConnectionError at the end, ValueError for what is
+        none."""
+        length = self._length
+        if length is None:
+            (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
+            self._length = length
+        if length > MAX_FRAME:
+            raise ValueError("the frame is too long")
+        data = await self._reader.readexactly(length)
+        self._length = None
+        return json.loads(data)
 
 
 def receive_frame(line: socket.socket) -> Message | None:
-    """`read_frame` for a blocking socket; None at the end."""
+    """`FrameReader.read` for a blocking socket; None at the end."""
     head = _receive(line, _LENGTH.size)
     body = head and _receive(line, _LENGTH.unpack(head)[0])
     return json.loads(body) if body else None
@@ -59,6 +77,14 @@ def _receive(line: socket.socket, size: int) -> bytes | None:
             return None
         data += chunk
     return bytes(data)
+
+
+def snapshot_value(snapshot: Snapshot) -> Message:
+    return snapshot._asdict()
+
+
+def read_snapshot(value: Message) -> Snapshot:
+    return Snapshot(**value)
 
 
 def attempt_message(attempt: Attempt) -> Message:

@@ -22,10 +22,21 @@ from tests.unit.worker.executors.sample_app import app
 APP = "tests.unit.worker.executors.sample_app:app"
 
 
-def a_run(name: str, saved: str | None = None, /, **args: Any) -> tuple[Run, RecordingPort]:
+class ExecutorPort(RecordingPort):
+    """What executors want of a port beside what jobs want."""
+
+    def mark_ended(self) -> None:
+        self.raise_flag("ended")
+
+    @property
+    def warnings(self) -> list[str]:
+        return [message for _, level, message, _ in self.of("log") if level == "warning"]
+
+
+def a_run(name: str, saved: str | None = None, /, **args: Any) -> tuple[Run, ExecutorPort]:
     """An attempt of the job `name` that is about to start."""
     text = json.dumps(args)
-    port = RecordingPort(saved, args=text, kind=name)
+    port = ExecutorPort(saved, args=text, kind=name)
     kind = app.registry.get(name)
     assert kind is not None
     job = Claimed(1, "0190", name, "default", 0, 7, 1, 11, text, "ann", None, None, 0, None, 0, saved)
@@ -37,7 +48,7 @@ async def an_executor(kind: str, **options: Any) -> AsyncIterator[Any]:
     executor: Executor
     match kind:
         case "loop":
-            executor = LoopExecutor()
+            executor = LoopExecutor(**options)
         case "thread":
             executor = ThreadExecutor(2, **options)
         case _:

@@ -1,0 +1,118 @@
+"""Sends the reports of all running jobs of a worker process together, and asks their memories for the place by time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextvars import Context
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from holdfast.core.errors import StorageUnavailable
+from holdfast.storage.gateway import Gateway
+
+if TYPE_CHECKING:
+    from holdfast.worker.port import Flight, LocalPort
+
+FLUSH_INTERVAL = 0.25
+"""Seconds between two reports of one worker process, for all its jobs together."""
+
+TICK_INTERVAL = 0.5
+"""Seconds between two looks at the memories of running jobs."""
+
+log = structlog.get_logger("holdfast.worker")
+
+
+class Courier:
+    """Carries the reports of all running jobs of a worker process to the store.
+
+    Its timers and tasks run in an empty context, never in that of the job whose call started them.
+    """
+
+    def __init__(self, gateway: Gateway, loop: asyncio.AbstractEventLoop) -> None:
+        self.gateway = gateway
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._waiting: set[LocalPort] = set()
+        self._flush_is_due = False
+        self._flushing: set[asyncio.Task[None]] = set()
+        self._remembering: set[LocalPort] = set()
+        self._ticking = False
+
+    def note(self, port: LocalPort) -> None:
+        """`port` has something to send. Any thread."""
+        with self._lock:
+            self._waiting.add(port)
+            if self._flush_is_due:
+                return
+            self._flush_is_due = True
+        self._start_timer(FLUSH_INTERVAL, self._start_flush)
+
+    def watch(self, port: LocalPort) -> None:
+        """Have the memory of `port` ticked until `forget`. Any thread."""
+        with self._lock:
+            self._remembering.add(port)
+            if self._ticking:
+                return
+            self._ticking = True
+        self._start_timer(TICK_INTERVAL, self._tick)
+
+    def forget(self, port: LocalPort) -> None:
+        """The attempt of `port` has ended."""
+        with self._lock:
+            self._remembering.discard(port)
+
+    def _start_timer(self, seconds: float, callback: Callable[[], object]) -> None:
+        self._loop.call_soon_threadsafe(self._loop.call_later, seconds, callback, context=Context())
+
+    def _tick(self) -> None:
+        with self._lock:
+            ports = tuple(self._remembering)
+            self._ticking = bool(ports)
+        for port in ports:
+            try:
+                port.tick()
+            except Exception:
+                log.exception("the place of a job could not be saved", job=port.attempt.id)
+        if ports:
+            self._loop.call_later(TICK_INTERVAL, self._tick)
+
+    def _start_flush(self) -> None:
+        task = self._loop.create_task(self._flush())
+        self._flushing.add(task)
+        task.add_done_callback(self._flushing.discard)
+
+    async def _flush(self) -> None:
+        with self._lock:
+            ports, self._waiting, self._flush_is_due = self._waiting, set(), False
+        flights = [(port, flight) for port in ports if (flight := port.take_off()) is not None]
+        if flights:
+            await self._send(flights)
+
+    async def _send(self, flights: list[tuple[LocalPort, Flight]]) -> None:
+        """Each report is an operation of its own, so that one that is refused harms no other; the gateway joins them."""
+        try:
+            futures = self.gateway.submit_together(*(("report", ([flight.report],)) for _, flight in flights))
+        except Exception as error:
+            for port, flight in flights:
+                port.land(flight, error=error)
+            _warn([error] * len(flights))
+            return
+        for (port, flight), future in zip(flights, futures, strict=True):
+            future.add_done_callback(partial(port.landed, flight))
+        await asyncio.wait([asyncio.wrap_future(future) for future in futures])
+        _warn([error for future in futures if (error := future.exception()) is not None])
+
+
+def _warn(errors: list[BaseException]) -> None:
+    for error in errors:
+        if not isinstance(error, StorageUnavailable):
+            log.error("a report could not be stored; it is sent again", exc_info=error)
+    unavailable = [error for error in errors if isinstance(error, StorageUnavailable)]
+    if unavailable:
+        log.warning(
+            "reports wait: the store is unavailable", jobs=len(unavailable), error=str(unavailable[0])
+        )

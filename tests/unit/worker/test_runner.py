@@ -1,0 +1,92 @@
+"""One attempt from claim to settlement: what its job had handed up is stored in order, and once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from holdfast.core.job import Claimed
+from holdfast.core.outcome import Settlement
+from holdfast.core.retention import Retention
+from holdfast.core.states import Verb
+from holdfast.worker.courier import Courier
+from holdfast.worker.executors.loop import LoopExecutor
+from holdfast.worker.runner import Runner
+from holdfast.worker.verdict import Judge
+from tests.unit.worker.executors.helpers import run, until
+from tests.unit.worker.executors.sample_app import app
+from tests.unit.worker.reports import ReportStore, a_gateway
+
+
+@dataclass
+class House:
+    store: ReportStore
+    runner: Runner
+    settled: list[Settlement | None]
+
+    def start(self, name: str, **args: Any) -> None:
+        text = json.dumps(args)
+        self.runner.start(
+            Claimed(1, "0190", name, "default", 0, 7, 1, 11, text, None, None, None, 0, None, 0, None)
+        )
+
+
+@asynccontextmanager
+async def a_house() -> AsyncIterator[House]:
+    store, settled = ReportStore(), list[Settlement | None]()
+
+    def hand_over(_: str, settlement: Settlement | None) -> None:
+        settled.append(settlement)
+
+    with a_gateway(store) as gateway:
+        executor = LoopExecutor()
+        courier = Courier(gateway, asyncio.get_running_loop())
+        judge = Judge(Retention(None, None, None), lambda: 0, lambda: 0.5)
+        types = {name: kind for name in ("walk_async", "siblings_async") if (kind := app.registry.get(name))}
+        runner = Runner(types, {"loop": executor}, courier, judge, hand_over, cancel_grace=10.0)
+        yield House(store, runner, settled)
+        await executor.close()
+
+
+def test_an_attempt_ends_after_its_report_in_flight(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_house() as house:
+            with house.store.closed_gate():
+                house.start("walk_async", path=str(tmp_path / "items"), n=200)
+                await until(lambda: house.store.asked)  # the first report is on its way, and held up
+                port = house.runner.active[1].port
+                await until(lambda: port._closed)
+                assert house.settled == []
+            await until(lambda: house.settled)
+            (settlement,) = house.settled
+            assert settlement is not None
+            assert settlement.report is not None
+            places = [*house.store.saved, settlement.report.saved]
+            done = [json.loads(text)["positions"][""]["done"] for text in places if text is not None]
+            assert done == sorted(done)
+            assert done[-1] == 200
+
+    run(main())
+
+
+def test_a_pause_that_is_taken_back_while_tasks_end_releases_the_job(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_house() as house:
+            path = tmp_path / "items"
+            house.start("siblings_async", path=str(path))
+            await until(path.exists)
+            port = house.runner.active[1].port
+            port.raise_flag(pause=True)
+            await until(lambda: port.flags.ended)  # the function was left, a loop beside it still works
+            house.runner.hear([])
+            await until(lambda: house.settled)
+            (settlement,) = house.settled
+            assert settlement is not None
+            assert (settlement.verb, settlement.reason) == (Verb.RELEASE, "resumed")
+
+    run(main())
