@@ -57,7 +57,6 @@ class Loop:
         "_before",
         "_seen",
         "_seen_at",
-        "_within",
         "bar",
         "counted",
         "depth",
@@ -73,6 +72,7 @@ class Loop:
         "owner",
         "place",
         "shows_as_main",
+        "within",
     )
 
     place: Place
@@ -89,7 +89,7 @@ class Loop:
         self._seen, self._seen_at = -1, 0.0
         self.inside = 0
 
-    def open(self, total: float | None, *, named: bool, keyed: bool) -> None:
+    def open(self, total: float | None, *, named: bool) -> None:
         """Find the place, and the bar that shows it. Raises when a flag is set or the place does not fit."""
         journal = self.journal
         if journal.port.flags.any:
@@ -98,9 +98,8 @@ class Loop:
             self._before = around.get()
             self.outer = journal.loop_around()
             self.is_foreign = not journal.is_known_here()
-            self._within = journal.saved.scope if self.outer is None else self.outer.scope()
-            # where items are told apart by keys, the size of the source may change
-            self.label, self.place = self._within.enter(self.name, None if keyed else total)
+            self.within = journal.saved.scope if self.outer is None else self.outer.scope()
+            self.label, self.place = self.within.enter(self.name)
             self.owner = who_runs()
             self.is_open = True
             journal.loops[self] = None
@@ -150,7 +149,7 @@ class Loop:
 
     def mark_finished(self) -> None:
         """Under the lock: finished loops of one name are kept as one mark."""
-        self._within.finished(self.name, self.label)
+        self.within.finished(self.name, self.label)
 
     def leave(self) -> None:
         """The loop is left: by its end, a break or an exception."""
@@ -158,7 +157,7 @@ class Loop:
             if not self.is_open:
                 return
             self.is_open = self.in_body = False
-            self._within.open.discard(self.name)
+            self.within.open.discard(self.name)
             del self.journal.loops[self]
             if self.outer is not None:
                 self.outer.inside -= 1

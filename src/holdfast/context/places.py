@@ -5,7 +5,7 @@ Form of a scope, empty members left out::
     {"positions": {label: place}, "steps": {name: result}}
 
 Form of a place: `{"done": n, "total": n, "last": item, "cursor": key, "keys": [...], "end": true, "inner": scope}`, and of
-loops of one name that were finished one after the other `{"ended": n, "totals": checksum}`. `inner` holds loops and steps
+loops of one name that were finished one after the other `{"ended": n, "checksum": crc}`. `inner` holds loops and steps
 that began inside the body of that loop. They belong to its present item and are forgotten when that item is done. Where
 items have keys, `items` holds the scope of each that has begun, by its key as JSON text, because another one may come first
 in the next attempt. A `map` has `items` always, and `ahead` and `results`: what was finished out of order, and returned.
@@ -61,6 +61,7 @@ class Place:
         "done",
         "ended",
         "inner",
+        "is_folded",
         "items",
         "keys",
         "last",
@@ -77,6 +78,8 @@ class Place:
         self.old_key: Any = None
         self.keys: dict[str, None] | None = None
         self.ended = False
+        self.is_folded = False
+        """It is part of the mark of finished loops, and not kept by itself."""
         self.inner: Scope | None = None
         self.items: dict[str, Scope] = {}
         # of a map only
@@ -140,30 +143,34 @@ class Place:
 
 
 class _Ended:
-    """Loops of one name that were finished one after the other: how many, and a checksum over their totals."""
+    """Loops of one name that were finished one after the other: how many, and a checksum over their sources."""
 
-    __slots__ = ("count", "passed", "passed_totals", "totals")
+    __slots__ = ("checksum", "count", "passed", "passed_checksum")
 
-    def __init__(self, count: int = 0, totals: int = 0) -> None:
+    def __init__(self, count: int = 0, checksum: int = 0) -> None:
         self.count = count
-        self.totals = totals
-        # of this attempt: how many of them it has passed over, to compare their totals
+        self.checksum = checksum
+        # of this attempt: how many of them it has passed over, to compare their sources
         self.passed = 0
-        self.passed_totals = 0
+        self.passed_checksum = 0
 
-    def add(self, total: float | None) -> None:
+    def add(self, place: Place) -> None:
         self.count += 1
-        self.totals = zlib.crc32(compact(total).encode(), self.totals)
-        self.passed, self.passed_totals = self.count, self.totals
+        self.checksum = _add_source(self.checksum, place.total, place.last)
+        self.passed, self.passed_checksum = self.count, self.checksum
 
-    def pass_over(self, total: float | None, name: str) -> None:
+    def pass_over(self, total: float | None, last: object, name: str) -> None:
         self.passed += 1
-        self.passed_totals = zlib.crc32(compact(total).encode(), self.passed_totals)
-        if self.passed == self.count and self.passed_totals != self.totals:
+        self.passed_checksum = _add_source(self.passed_checksum, total, last)
+        if self.passed == self.count and self.passed_checksum != self.checksum:
             raise CheckpointMismatch(
-                f"track: {self.count} loops named {name!r} were finished, and loops of other sizes are in their place now; "
-                "give each loop of a job a name of its own"
+                f"track: {self.count} loops named {name!r} were finished, and loops over other items are in their place "
+                "now; give each loop of a job a name of its own"
             )
+
+
+def _add_source(checksum: int, total: float | None, last: object) -> int:
+    return zlib.crc32(compact([total, recognizable(last)]).encode(), checksum)
 
 
 class Scope:
@@ -188,7 +195,7 @@ class Scope:
         scope = cls()
         for label, place in value.get("positions", {}).items():
             if "ended" in place:
-                scope._ended[label] = _Ended(place["ended"], place["totals"])
+                scope._ended[label] = _Ended(place["ended"], place["checksum"])
             else:
                 scope.places[label] = Place.read(place)
         for name, result in value.get("steps", {}).items():
@@ -209,7 +216,7 @@ class Scope:
         del self._steps[name]
         self._steps_text = ",".join(f"{compact(name)}:{result}" for name, result in self._steps.items())
 
-    def enter(self, name: str, total: float | None) -> tuple[str, Place]:
+    def enter(self, name: str) -> tuple[str, Place]:
         """The label and place of a loop that begins now. Loops of one name are numbered in the order of their beginning, so
         that the same program finds the same places when it is run again. Raises InvalidInput while one of them is open."""
         if name in self.open:
@@ -226,9 +233,8 @@ class Scope:
         ended = self._ended.get(name)
         if ended is not None and count <= ended.count:
             self._counts[name] = count
-            ended.pass_over(total, name)
             place = Place()
-            place.done, place.ended = int(total or 0), True
+            place.ended = place.is_folded = True
             self.open.add(name)
             return name, place
         while (label := _label(name, count)) in self._labels:
@@ -237,6 +243,11 @@ class Scope:
         self._labels.add(label)
         self.open.add(name)
         return label, self.places.setdefault(label, Place())
+
+    def pass_over(self, name: str, total: float | None, last: object) -> None:
+        """A loop begins whose place is part of the mark of finished loops: this is the size and the last item of its source.
+        Raises CheckpointMismatch when the sources of all of them are not those that were walked."""
+        self._ended[name].pass_over(total, last, name)
 
     def next_place(self, name: str) -> Place | None:
         """The place that the next loop of this name will have. Raises InvalidInput when there was one before it here, as in
@@ -254,7 +265,7 @@ class Scope:
         single one keeps its place, which says more."""
         ended = self._ended.get(name)
         if label not in self.places:
-            return  # it is part of the mark already
+            return  # folded already
         if ended is None:
             first = self.places.get(name)
             if label != _label(name, 2) or first is None or not first.ended or first.results:
@@ -265,7 +276,7 @@ class Scope:
             self._fold(ended, label)
 
     def _fold(self, ended: _Ended, label: str) -> None:
-        ended.add(self.places.pop(label).total)
+        ended.add(self.places.pop(label))
         self._labels.discard(label)
 
     def members(self) -> str:
@@ -273,7 +284,7 @@ class Scope:
         parts: list[str] = []
         places = [f"{compact(label)}:{place.text()}" for label, place in list(self.places.items())]
         places += [
-            f'{compact(name)}:{{"ended":{ended.count},"totals":{ended.totals}}}'
+            f'{compact(name)}:{{"ended":{ended.count},"checksum":{ended.checksum}}}'
             for name, ended in list(self._ended.items())
         ]
         if places:

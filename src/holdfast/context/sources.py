@@ -145,7 +145,7 @@ class PositionWalk:
             last = items[done - 1]
         except IndexError:
             raise self._is_behind_the_end(size_of(items)) from None
-        self._compare(last)
+        self.compare_last(last)
         self._to_skip, self.in_hand = 0, done - 1
         return _from_index(items, done)
 
@@ -153,7 +153,7 @@ class PositionWalk:
         self.in_hand += 1
         if self.in_hand < self._to_skip:
             if self.in_hand == self._to_skip - 1:
-                self._compare(item)
+                self.compare_last(item)
             return False
         self.mark = item if type(item) in _KEPT and (type(item) is int or len(item) <= _KEPT_LENGTH) else None
         return True
@@ -171,8 +171,8 @@ class PositionWalk:
         place.done += 1
         place.last = self.mark
 
-    def _compare(self, item: object) -> None:
-        """The last item that was done has to be the same as it was then."""
+    def compare_last(self, item: object) -> None:
+        """The last item that was done has to be the same as it was then, where both are recognizable."""
         found = recognizable(item)
         if self._last is not None and found != self._last:
             shown = type(item).__name__ if found is None else repr(found)
@@ -322,6 +322,17 @@ def _is_greater(key: Any, other: Any) -> bool:
             f"track: after= wants keys that can be compared, and {key!r} cannot be compared with {other!r}",
             [Problem(("after",), "not comparable")],
         ) from None
+
+
+def last_item(source: object) -> object:
+    """The last item of a source that can be read at any index, None for others."""
+    size = size_of(source)
+    if not size or not _is_indexable(source):
+        return None
+    try:
+        return cast(Sequence[object], source)[size - 1]
+    except IndexError:
+        return None
 
 
 def _is_indexable(source: object) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 from holdfast.context.bars import number
 from holdfast.context.journal import Journal, Loop, around
 from holdfast.context.places import Scope
-from holdfast.context.sources import mismatch, refuse_unordered, size_of, walk_for
+from holdfast.context.sources import PositionWalk, last_item, refuse_unordered, size_of, walk_for
 from holdfast.core.errors import InvalidInput, Problem
 from holdfast.core.limits import check_name
 from holdfast.core.outcome import Interrupted
@@ -138,7 +138,7 @@ class TrackLoop(Loop):
         place does not fit."""
         source = self.source
         keyed = source.after is not None or source.key is not None
-        self.open(source.total, named=source.name is not None, keyed=keyed)
+        self.open(source.total, named=source.name is not None)
         try:
             if self.place.ended:
                 self._pass_over(keyed)
@@ -204,16 +204,24 @@ class TrackLoop(Loop):
 
     def finish(self) -> None:
         self.walk.source_ended()
+        if last_item(self.source.items) is None:
+            self.place.last = None  # a later attempt could not compare it without walking through the source
         super().finish()
         if self.source.size is not None:
             self.bar.total = self.place.done
 
     def _pass_over(self, keyed: bool) -> None:
-        saved, total = self.place.total, self.source.total
-        if not keyed and saved is not None and total is not None and saved != total:
-            raise mismatch(f"a loop over {saved:g} items was finished, and the source has {total:g} now")
+        """The loop was finished in an earlier attempt. Where its items are told apart by keys, the source may be another."""
+        total = None if keyed else self.source.total
+        last = None if keyed else last_item(self.source.items)
         with self.journal.lock:
-            self.mark_finished()
+            if self.place.is_folded:
+                self.within.pass_over(self.name, total, last)
+                self.place.done = int(self.source.total or 0)
+            else:
+                if not keyed:
+                    PositionWalk(self.place, total).compare_last(last)
+                self.mark_finished()
         self.leave()
 
 

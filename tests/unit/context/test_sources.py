@@ -325,3 +325,21 @@ def test_keyed_walks_of_asynchronous_sources() -> None:
 
     _, saved = walk([1, 2, 3], stop_after=1, key=lambda n: n)
     assert walk_async(numbers(), saved, key=lambda n: n) == [3, 2]
+
+
+def test_finished_loops_whose_places_others_have_taken_are_refused() -> None:
+    def job(ctx: JobContext, *loops: list[str]) -> None:
+        for names in loops:
+            for _ in ctx.track(names):
+                pass
+
+    three = [[f"{kind} {n}" for n in range(3)] for kind in ("files", "rows", "mails")]
+    for finished in (1, 2, 3):
+        port = RecordingPort()
+        job(JobContext(port), *three[:finished])
+        assert port.memory is not None
+        port.memory.end()
+        later = RecordingPort(port.stored)
+        job(JobContext(later), *three)
+        with pytest.raises(CheckpointMismatch):
+            job(JobContext(RecordingPort(port.stored)), *three[1:], three[0])

@@ -172,7 +172,7 @@ def test_many_loops_one_after_the_other_are_one_short_mark() -> None:
             for _ in other.track(range(n % 4)):
                 pass
 
-    with pytest.raises(CheckpointMismatch, match="loops of other sizes"):
+    with pytest.raises(CheckpointMismatch, match="loops over other items"):
         changed()
 
 
