@@ -199,20 +199,19 @@ class LocalPort:
         if self.memory is not None and not self._closed:
             self.memory.tick()
 
-    def close(self) -> None:
-        """The attempt has ended: nothing more is taken, and no further report is sent. Then await `landing`, and take the
-        `last_report`."""
+    def close(self) -> bool:
+        """The attempt has ended: nothing more is taken, and no further report is sent. Returns whether one is in flight: its
+        `landing` is to be awaited before the `last_report` is taken."""
         with self._lock:
             self._closed = True
-            late, self._deliveries = self._deliveries, None
+            late, flight = self._deliveries, self._flight
         if self.memory is not None:
             self._courier.forget(self)
-        for delivery in late or ():
-            self._settle(delivery, self._lease_lost())
-
-    @property
-    def in_flight(self) -> bool:
-        return self._flight is not None
+        if late is not None:
+            self._deliveries = None
+            for delivery in late:
+                self._settle(delivery, self._lease_lost())
+        return flight is not None
 
     async def landing(self) -> None:
         """Wait until the report in flight was answered or has failed."""
@@ -224,7 +223,9 @@ class LocalPort:
 
     def last_report(self) -> Report | None:
         """What is left to be stored with the settlement of a closed port."""
-        return self._report() if self._has_news else None
+        if self._snapshot is None and self._progress is None and self._logs is None:
+            return None
+        return self._report()
 
     # -- reports ------------------------------------------------------------------------------------------------------------
 
@@ -292,7 +293,7 @@ class LocalPort:
             self._flight = None
             if interrupted and not self._closed:
                 self._deliveries, flight.deliveries = [*flight.deliveries, *(self._deliveries or ())], []
-            sends_next = bool(self._deliveries) and self._fill(following)
+            sends_next = bool(self._deliveries) and not self._closed and self._fill(following)
             landing, has_news = self._landing, self._has_news and not self._closed
         if sends_next:
             self._submit(following)
@@ -342,7 +343,7 @@ class LocalPort:
 
     def _put_back(self, flight: Flight) -> None:
         """What is newer stays."""
-        self._logs = [*flight.logs, *(self._logs or ())]
+        self._logs = [*flight.logs, *(self._logs or ())] or None
         if self._progress is None:
             self._progress = flight.progress
         if self._snapshot is None:

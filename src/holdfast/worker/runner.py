@@ -94,15 +94,15 @@ class Runner:
                 End.TIMED_OUT, error=ErrorInfo("TimeoutError", f"The job took longer than {job.timeout:g} s.")
             )
         port, flags = active.port, active.port.flags
-        port.close()
-        if port.in_flight:
+        if port.close():
             await port.landing()
         if ended.end is End.INTERRUPTED and port.was_pausing and not _is_asked(flags):
             flags.pause = True  # it had stopped for a pause that was taken back just now
         del self.active[job.seq]
         backoff = active.run.type.options.backoff
         settlement = self._judge.settle(job, backoff, ended, flags, port.last_report())
-        vars(flags).update(lost=True, any=True)  # a thread that was given up stops at its next checkpoint
+        members = flags.__dict__  # a thread that was given up stops at its next checkpoint
+        members["lost"] = members["any"] = True
         self._hand_over(job.type, settlement)
 
     # -- what is asked of running jobs ------------------------------------------------------------------------------------
