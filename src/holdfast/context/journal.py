@@ -55,6 +55,7 @@ class Loop:
 
     __slots__ = (
         "_before",
+        "_left_by",
         "_seen",
         "_seen_at",
         "bar",
@@ -97,7 +98,9 @@ class Loop:
         with journal.lock:
             self._before = around.get()
             self.outer = journal.loop_around()
-            self.is_foreign = not journal.is_known_here()
+            self.is_foreign = not journal.is_known_here() or (
+                self.outer is not None and self.outer.is_foreign
+            )
             self.within = journal.saved.scope if self.outer is None else self.outer.scope()
             self.label, self.place = self.within.enter(self.name)
             self.owner = who_runs()
@@ -125,10 +128,10 @@ class Loop:
         """The item in hand is done before its body has ended."""
         raise NotImplementedError
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether it was walked to its end."""
-        return not self.is_open and self.place.ended
+    def surrounds_here(self) -> bool:
+        """Whether code whose context variables name this loop belongs to its item. After the loop was left before its end,
+        that holds for tasks that outlive it, not for the one that has left it."""
+        return self.is_open or (not self.place.ended and self._left_by is not who_runs())
 
     def finish(self) -> None:
         """All items are done: a later attempt does not walk through the source again."""
@@ -157,6 +160,7 @@ class Loop:
             if not self.is_open:
                 return
             self.is_open = self.in_body = False
+            self._left_by = who_runs()
             self.within.open.discard(self.name)
             del self.journal.loops[self]
             if self.outer is not None:
@@ -229,7 +233,7 @@ class Journal:
         known; raises InvalidInput when several are open side by side, because the item could be that of any of them."""
         found = around.get()
         while isinstance(found, Loop) and found.journal is self:
-            if not found.is_finished:  # a task that outlives a loop which was left still belongs to its item
+            if found.surrounds_here():
                 return found
             found = found.outer or self.port
         if found is self.port:

@@ -348,3 +348,42 @@ def test_a_cursor_of_loops_page_by_page_is_refused() -> None:
         pass
     with pytest.raises(InvalidInput, match="all pages in one loop"):
         ctx.cursor("rows")
+
+
+def test_what_comes_behind_a_loop_that_was_left_is_outside_of_it() -> None:
+    port = RecordingPort()
+
+    async def job() -> None:
+        ctx = JobContext(port)
+        async for _ in ctx.track([1], name="left"):
+            inner = aiter(ctx.track([]))
+            with contextlib.suppress(StopAsyncIteration):
+                await asyncio.wait_for(anext(inner), 5)
+            break
+        async for _ in ctx.track(range(3), name="behind"):
+            pass
+
+    asyncio.run(job())
+    end(port)
+    assert set(port.saved["positions"]) == {"left", "behind"}
+
+
+def test_a_loop_within_that_of_a_thread_says_nothing_of_other_threads() -> None:
+    port = RecordingPort()
+    ctx = JobContext(port)
+    inside, done = threading.Event(), threading.Event()
+
+    def loops() -> None:
+        for _ in ctx.track(range(1), name="outer"):
+            for _ in ctx.track(range(1), name="inner"):
+                inside.set()
+                done.wait(20)
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        walked = pool.submit(loops)
+        inside.wait(20)
+        pool.submit(ctx.step, "beside", int).result()
+        done.set()
+        walked.result()
+    end(port)
+    assert port.saved["steps"] == {"beside": 0}
