@@ -73,9 +73,9 @@ class Holdfast:
         return self._settings
 
     def configure(self, settings: Settings) -> None:
-        """Take other settings; only before anything is opened."""
+        """Take other settings; only while nothing is open: before the first use, or after `close()`."""
         if self._parts is not None:
-            raise ConfigurationError([Problem(("settings",), "the app is open already")])
+            raise ConfigurationError([Problem(("settings",), "the app is open already; call close() first")])
         self._settings = settings
 
     # -- job types --------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -124,14 +125,20 @@ def _given(**values: Any) -> dict[str, Any]:
 
 def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
     """The app with the settings of this command line over its own; from here on, logs are written as the settings say."""
+    import structlog
+
     from holdfast.cli.opening import load
-    from holdfast.runtime.configure import load_settings
+    from holdfast.runtime.configure import load_settings, service_variables
     from holdfast.runtime.logs import set_up_logs
 
     app: Holdfast = load(path)
     if given:
         app.configure(load_settings({**app.settings.model_dump(exclude_unset=True), **given}))
     set_up_logs(app.settings)
+    if services := service_variables(os.environ):
+        structlog.get_logger("holdfast").info(
+            "ignoring variables of a network service", names=", ".join(services)
+        )
     return app
 
 
