@@ -388,27 +388,3 @@ def test_a_link_to_any_owner_finds_that_owner_or_is_refused(owner: str) -> None:
     else:
         with pytest.raises(QueryError):
             term("owner", owner)
-
-
-@pytest.mark.parametrize(
-    ("text", "place", "suggestion"),
-    [
-        ("statse:failed", "statse", "state"),
-        ("STATSE:failed", "STATSE", "state"),
-        ("paused_by:ann", "paused_by", "paused-by"),
-        ("queue.x:mail", "queue.x", "queue"),
-        ("arg.n:5", "arg.n", "args"),
-        ("größe:5", "größe:5", '"größe:5"'),
-        ("_x:5", "_x:5", '"_x:5"'),
-        ("9lives:5", "9lives:5", '"9lives:5"'),
-        ("plain foo/bar:1", "foo/bar:1", '"foo/bar:1"'),
-        ("state :failed", ":failed", '":failed"'),
-        ("-zzz.y:1", "zzz.y:1", '"zzz.y:1"'),
-    ],
-)
-def test_an_unknown_field_is_refused_in_every_spelling(text: str, place: str, suggestion: str) -> None:
-    with pytest.raises(QueryError, match="There is no field") as caught:
-        parse(text, now=NOW)
-    error = caught.value
-    assert text[error.start : error.end] == place
-    assert error.suggestion == suggestion
