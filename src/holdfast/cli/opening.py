@@ -13,15 +13,24 @@ from holdfast.cli.exits import Exit, Trouble
 from holdfast.cli.options import Common
 
 
-def open_desk(common: Common) -> Desk:
-    """The server of --url or HOLDFAST_URL, else the store of the app or of the settings."""
+def open_desk(common: Common, *, makes: bool) -> Desk:
+    """The server of --url or HOLDFAST_URL, else the store of the app or of the settings. `makes`: whether the command may
+    make the store; for any other one a store that is not there is an empty one."""
     if common.url:
         from holdfast.cli.remote import RemoteDesk
 
         return RemoteDesk(common.url)
+    from holdfast.cli.database_views import care_of
     from holdfast.cli.local import LocalDesk
 
-    return LocalDesk(load(common.app))
+    app = load(common.app)
+    if not makes:
+        status = care_of(app.settings).status()
+        if not status.exists:
+            from holdfast.cli.empty import EmptyDesk
+
+            return EmptyDesk(status.place)
+    return LocalDesk(app)
 
 
 def load(path: str | None) -> Any:

@@ -60,9 +60,14 @@ def add_to(app: typer.Typer) -> None:
         given = _given(
             host=host, port=port, workers=processes, concurrency=concurrency, queues=queues, types=types
         )
-        app = _app(path, given)
-        app.open()
-        with bind(_checked(app.settings)) as listening:
+        try:
+            app = _app(path, given)
+            _open(app)
+            bound = bind(_checked(app.settings))
+        except BaseException:
+            web_child.abandon()
+            raise
+        with bound as listening:
             web = WebKeeper(app.settings, listening, web_child)
             url = address(app.settings, listening)
             return run_workers(app, path, web=web, ready=lambda: _print(f"Holdfast is ready: {url}"))
@@ -86,6 +91,7 @@ def add_to(app: typer.Typer) -> None:
 
         path = _needed(common.app, "worker")
         app = _app(path, _given(workers=processes, concurrency=concurrency, queues=queues, types=types))
+        _open(app)
         count = worker_count(app.settings)
         words = f"{count} process" if count == 1 else f"{count} processes"
         return run_workers(app, path, ready=lambda: _print(f"Holdfast worker is ready: {words}"))
@@ -100,7 +106,7 @@ def add_to(app: typer.Typer) -> None:
         from holdfast.cli.web_process import serve
 
         app = _app(common.app, _given(host=host, port=port))
-        app.open()
+        _open(app)
         return serve(app, ready=lambda url: _print(f"Holdfast web is ready: {url}"))
 
     @command(app, "scheduler", SERVES)
@@ -108,7 +114,9 @@ def add_to(app: typer.Typer) -> None:
         """Run only what happens by the clock: due jobs, rescue, retention, until Ctrl-C."""
         from holdfast.hosting.service import run_duties
 
-        return run_duties(_app(common.app, {}), ready=lambda: _print("Holdfast scheduler is ready"))
+        app = _app(common.app, {})
+        _open(app)
+        return run_duties(app, ready=lambda: _print("Holdfast scheduler is ready"))
 
 
 def _needed(path: str | None, command: str) -> str:
@@ -140,6 +148,19 @@ def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
             "ignoring variables of a network service", names=", ".join(services)
         )
     return app
+
+
+def _open(app: Holdfast) -> None:
+    """Open the store of an app, and say where it is. Raises StorageRefused for one that has moved."""
+    from holdfast.cli.output import say
+    from holdfast.core.errors import StorageRefused
+
+    store = app.open().store
+    say(f"Store: {store.facts()['place']}")
+    seal = store.sealed()
+    if seal is not None and seal.moved:
+        app.close()
+        raise StorageRefused(seal.words)
 
 
 def _checked(settings: Settings) -> Settings:

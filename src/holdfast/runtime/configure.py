@@ -16,6 +16,7 @@ from holdfast.core.errors import ConfigurationError, Problem
 from holdfast.core.settings import Settings
 
 FILE = "holdfast.toml"
+DATABASE = "holdfast.db"
 PREFIX = "HOLDFAST_"
 
 NOT_SETTINGS = frozenset({"APP", "URL", "TOKEN", "PRODUCER", "CONFIG", "REQUIRE_ALL"})
@@ -61,6 +62,8 @@ def load_settings(
             take(name.lower(), value, "the environment", key)
     for name, value in (arguments or {}).items():
         take(name, value, "the arguments", name)
+    if "data_dir" not in values and "database_url" not in values and (store := _store_above(Path.cwd())):
+        values["data_dir"] = str(store)
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -81,6 +84,22 @@ def load_settings(
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def _store_above(folder: Path) -> Path | None:
+    """The nearest data folder that holds a store above `folder`, looked for as git looks for its own; None when `folder` has
+    one itself, or there is none. A folder of another user is passed over: who may write above us chooses no store for us."""
+    name = Settings.model_fields["data_dir"].default
+    if (folder / name).is_dir():
+        return None
+    return next((above / name for above in folder.parents if _is_our_store(above / name)), None)
+
+
+def _is_our_store(folder: Path) -> bool:
+    try:
+        return (folder / DATABASE).is_file() and folder.stat().st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def service_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -126,4 +145,4 @@ def _nearest(name: str) -> str:
 
 def database_url(settings: Settings) -> str:
     """Where the facts are kept: the setting, or a file in the data folder."""
-    return settings.database_url or f"sqlite:///{Path(settings.data_dir) / 'holdfast.db'}"
+    return settings.database_url or f"sqlite:///{Path(settings.data_dir) / DATABASE}"
