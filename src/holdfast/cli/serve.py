@@ -68,6 +68,7 @@ def add_to(app: typer.Typer) -> None:
             web_child.abandon()
             raise
         with bound as listening:
+            _say_where(app)
             web = WebKeeper(app.settings, listening, web_child)
             url = address(app.settings, listening)
             return run_workers(app, path, web=web, ready=lambda: _print(f"Holdfast is ready: {url}"))
@@ -92,6 +93,7 @@ def add_to(app: typer.Typer) -> None:
         path = _needed(common.app, "worker")
         app = _app(path, _given(workers=processes, concurrency=concurrency, queues=queues, types=types))
         _open(app)
+        _say_where(app)
         count = worker_count(app.settings)
         words = f"{count} process" if count == 1 else f"{count} processes"
         return run_workers(app, path, ready=lambda: _print(f"Holdfast worker is ready: {words}"))
@@ -107,6 +109,7 @@ def add_to(app: typer.Typer) -> None:
 
         app = _app(common.app, _given(host=host, port=port))
         _open(app)
+        _say_where(app)
         return serve(app, ready=lambda url: _print(f"Holdfast web is ready: {url}"))
 
     @command(app, "scheduler", SERVES)
@@ -116,6 +119,7 @@ def add_to(app: typer.Typer) -> None:
 
         app = _app(common.app, {})
         _open(app)
+        _say_where(app)
         return run_duties(app, ready=lambda: _print("Holdfast scheduler is ready"))
 
 
@@ -151,16 +155,20 @@ def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
 
 
 def _open(app: Holdfast) -> None:
-    """Open the store of an app, and say where it is. Raises StorageRefused for one that has moved."""
-    from holdfast.cli.output import say
+    """Open the store of an app. Raises StorageRefused for one that has moved."""
     from holdfast.core.errors import StorageRefused
 
-    store = app.open().store
-    say(f"Store: {store.facts()['place']}")
-    seal = store.sealed()
+    seal = app.open().store.sealed()
     if seal is not None and seal.moved:
         app.close()
         raise StorageRefused(seal.words)
+
+
+def _say_where(app: Holdfast) -> None:
+    """Print where the store is, once nothing keeps us from starting any more."""
+    from holdfast.cli.output import say
+
+    say(f"Store: {app.open().store.facts()['place']}")
 
 
 def _checked(settings: Settings) -> Settings:

@@ -231,4 +231,3 @@ def test_a_store_that_has_moved_is_refused_at_start_in_one_sentence(
     assert done.code == 69
     [told] = [line for line in done.err.splitlines() if line.startswith("holdfast: ")]
     assert told.startswith(f"holdfast: This store has moved to {tmp_path}/new.db;")
-    assert f"Store: {tmp_path}/.holdfast/holdfast.db" in done.err
