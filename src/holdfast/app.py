@@ -72,11 +72,13 @@ class Holdfast:
             self._settings = load_settings(self._overrides)
         return self._settings
 
-    def configure(self, settings: Settings) -> None:
-        """Take other settings; only before anything is opened."""
+    def configure(self, settings: Settings | None) -> Settings | None:
+        """Take other settings, None to read them when they are next needed; returns those it had, None where they were
+        not read yet. Only while nothing is open: before the first use, or after `close()`."""
         if self._parts is not None:
-            raise ConfigurationError([Problem(("settings",), "the app is open already")])
-        self._settings = settings
+            raise ConfigurationError([Problem(("settings",), "the app is open already; call close() first")])
+        before, self._settings = self._settings, settings
+        return before
 
     # -- job types --------------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ def test_up_says_one_line_when_all_answers_and_stops_whole(house: House) -> None
     # and nothing that the app or a job has printed
     assert house.out(process) == f"Holdfast is ready: {url}\n"
     assert "I count" in house.err(process)
+    assert f"Store: {house.folder}/" in house.err(process)
     assert "Traceback" not in house.err(process)
     assert house.ask("worker", "list")["items"] == []
 

@@ -195,3 +195,24 @@ def test_a_child_that_closes_what_it_inherited_frees_nothing(app: Holdfast) -> N
         app.close()
         os._exit(0 if app._parts is inherited else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_other_settings_are_taken_once_it_is_closed(app: Holdfast, tmp_path: Path) -> None:
+    app.open()
+    with pytest.raises(ConfigurationError, match=r"open already; call close\(\) first"):
+        app.configure(Settings())
+    app.close()
+    app.configure(Settings(data_dir=str(tmp_path / "other")))
+    app.enqueue("work")
+    assert (tmp_path / "other" / "holdfast.db").is_file()
+
+
+def test_a_job_that_changes_the_folder_changes_no_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = make_store(Settings(data_dir="data"))
+    monkeypatch.chdir("/")
+    store.open()
+    store.close()
+    assert (tmp_path / "data" / "holdfast.db").is_file()

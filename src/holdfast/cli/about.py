@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -37,12 +38,18 @@ def add_to(app: typer.Typer) -> None:
 
     @command(config, "check", _FORMS)
     def check(common: Common) -> None:
-        """Check holdfast.toml and HOLDFAST_*; exit code 2 with every problem when something is wrong."""
+        """Check holdfast.toml and HOLDFAST_* as `up` would; exit code 2 with every problem when something is wrong."""
+        from holdfast.cli.config_check import check_settings
         from holdfast.cli.config_views import SETTINGS, setting_views
         from holdfast.cli.opening import load
         from holdfast.cli.output import Writer, say
+        from holdfast.runtime.configure import service_variables
 
-        views = [view for view in setting_views(load(common.app).settings) if view.changed]
+        settings = load(common.app).settings
+        check_settings(settings)
+        if services := service_variables(os.environ):
+            say(f"Ignored, as they describe a network service: {', '.join(services)}")
+        views = [view for view in setting_views(settings) if view.changed]
         say(
             f"The settings are fine; {len(views)} of them {'differs' if len(views) == 1 else 'differ'} from the default."
         )

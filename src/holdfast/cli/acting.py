@@ -55,6 +55,8 @@ def act_on_each(desk: Desk, writer: Writer, action: Action, ids: Sequence[str], 
         _write(writer, action, done, alone=len(done) == len(ids) == 1)
     if not exits:
         return Exit.DONE
+    if set(exits) == {Exit.NOT_FOUND}:
+        say(f"Looked in {desk.place}")
     return Exit.PARTLY if done else exits[0]
 
 
@@ -75,6 +77,7 @@ def act_on_all(
     """Count what matches, ask, do it; answers the exit code."""
     counted = desk.act_on_all(action, q, dry_run=True, reason=None)
     say(in_words(counted))
+    writer.found_nothing = not counted.matched
     if dry_run:
         writer.one(counted, BULK, key="q")
         return Exit.DONE

@@ -6,9 +6,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from holdfast.cli.desk import Desk
+from holdfast.cli.exits import Trouble, trouble_of
 from holdfast.cli.opening import open_desk
 from holdfast.cli.options import Common
-from holdfast.cli.output import Column, Writer, columns_of
+from holdfast.cli.output import Column, Writer, columns_of, say
+from holdfast.core.errors import NotFound, UnknownJobType
 
 JOBS = (
     Column("ID", "id"),
@@ -76,11 +78,21 @@ WORKERS = (
 
 
 @contextmanager
-def answering(common: Common) -> Generator[tuple[Desk, Writer]]:
-    """Whom to ask and how to write the answer, for the time of one command."""
+def answering(common: Common, *, makes: bool = False) -> Generator[tuple[Desk, Writer]]:
+    """Whom to ask and how to write the answer, for the time of one command; where nothing is found, it is said where that
+    was. `makes`: the command may make a store that is not there."""
     writer = Writer(common)  # first: options that cannot be combined are told before anything is opened
-    desk = open_desk(common)
+    desk = open_desk(common, makes=makes)
     try:
         yield desk, writer
+        if writer.found_nothing:
+            say(f"Nothing found in {desk.place}")
+    except (NotFound, UnknownJobType) as error:
+        trouble = trouble_of(error)
+        assert trouble is not None
+        where = f"Looked in {desk.place}"
+        raise Trouble(
+            trouble.what, f"{trouble.cure}. {where}" if trouble.cure else where, trouble.exit
+        ) from error
     finally:
         desk.close()

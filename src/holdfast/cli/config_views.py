@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from holdfast.cli.output import Column
 from holdfast.client.views import View
 from holdfast.core.settings import Settings
+from holdfast.core.urls import masked
 
 
 class SettingView(View):
@@ -27,8 +27,6 @@ SETTINGS = (
     Column("MEANING", "meaning", wide=True),
 )
 
-_PASSWORD = re.compile(r"(?<=://)([^:@/]*):[^@/]*@")
-
 
 def setting_views(settings: Settings) -> list[SettingView]:
     """Every setting, in the order in which they are explained."""
@@ -37,15 +35,10 @@ def setting_views(settings: Settings) -> list[SettingView]:
     return [
         SettingView(
             name=name,
-            value=masked(values[name]),
+            value=masked(values[name]) if isinstance(values[name], str) else values[name],
             changed=getattr(settings, name) != field.get_default(call_default_factory=True),
             variable=f"HOLDFAST_{name.upper()}",
             meaning=field.description or "",
         )
         for name, field in fields.items()
     ]
-
-
-def masked(value: Any) -> Any:
-    """The value without the password of a URL."""
-    return _PASSWORD.sub(r"\1:•••@", value) if isinstance(value, str) else value

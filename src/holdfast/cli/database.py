@@ -88,13 +88,15 @@ def group() -> typer.Typer:
             typer.Option("--from", metavar="URL", help="The database to move; else that of the settings."),
         ] = "",
         wait: Annotated[
-            str, typer.Option(metavar="TIME", help="How long running jobs may take to end before the copy.")
-        ] = "10m",
+            str | None,
+            typer.Option(
+                metavar="TIME",
+                help="How long running jobs may take to end first. Else they continue in the target where they are.",
+            ),
+        ] = None,
         give_back: Annotated[
             bool,
-            typer.Option(
-                "--give-back", help="Jobs that still run then are cut off, and run again in the target."
-            ),
+            typer.Option("--give-back", help="With --wait: jobs that still run then continue in the target."),
         ] = False,
         abort: Annotated[
             bool,
@@ -105,7 +107,7 @@ def group() -> typer.Typer:
         from holdfast.cli import database_copy
         from holdfast.cli.exits import Trouble
         from holdfast.cli.opening import load
-        from holdfast.cli.output import Writer
+        from holdfast.cli.output import Writer, say
         from holdfast.cli.waiting import deadline_of
         from holdfast.runtime.configure import database_url
 
@@ -117,8 +119,11 @@ def group() -> typer.Typer:
             database_copy.abort(settings, source)
             return
         writer = Writer(common)
-        view = database_copy.copy(settings, source, target, deadline=deadline_of(wait), give_back=give_back)
+        view = database_copy.copy(
+            settings, source, target, deadline=deadline_of(wait or "0s"), give_back=give_back or wait is None
+        )
         writer.one(view, database_copy.COPY, key="target")
+        say(database_copy.where_to(target))
 
     return db
 

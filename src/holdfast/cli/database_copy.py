@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from contextlib import closing
 
@@ -13,6 +14,7 @@ from holdfast.cli.output import columns_of, say
 from holdfast.cli.words import exact
 from holdfast.client.views import View
 from holdfast.core.settings import Settings
+from holdfast.core.urls import masked, split_url
 from holdfast.core.whole import Part
 from holdfast.runtime.clock import new_id
 from holdfast.storage.copying import Move, Total, give_up
@@ -65,7 +67,6 @@ def copy(
         say("Comparing what has arrived.")
         totals = move.verify()
         move.finish()
-    say(f"Moved to {names[1]}. Set HOLDFAST_DATABASE_URL to it and start the workers there.")
     return _view(names, totals, given_back, time.monotonic() - begun)
 
 
@@ -78,6 +79,26 @@ def abort(settings: Settings, source_url: str) -> None:
     say(
         f"{place_of(source_url)} is open again. What has arrived in the target is of no use; remove that database."
     )
+
+
+def where_to(target_url: str) -> str:
+    """What to do after a copy; it ends with the URL of the target, to be pasted: all of it but a password."""
+    shown = url_to_paste(target_url)
+    complete = shown == target_url or target_url.startswith("sqlite:")
+    what = (
+        "Moved. Start the workers with" if complete else "Moved. Add the password, and start the workers with"
+    )
+    return f"{what} HOLDFAST_DATABASE_URL={shlex.quote(shown)}"
+
+
+def url_to_paste(url: str) -> str:
+    """The URL without its password, which leads to the same database from any folder."""
+    if url.startswith("sqlite:"):
+        return f"sqlite:///{place_of(url)}"
+    try:
+        return split_url(url).without_password()
+    except ValueError:  # a kind of store that was added reads its own URLs
+        return masked(url)
 
 
 def place_of(url: str) -> str:
@@ -94,7 +115,13 @@ def _drain(desk: LocalDesk, deadline: float | None, *, give_back: bool) -> None:
     workers = [desk.drain_worker(worker.id) for worker in desk.workers() if worker.state != "lost"]
     if not workers:
         return
-    say(f"Draining {len(workers)} workers, which end with their {sum(w.busy for w in workers)} jobs.")
+    busy = sum(worker.busy for worker in workers)
+    if give_back and (deadline is None or time.monotonic() >= deadline):
+        say(
+            f"{len(workers)} workers are told to end; their {busy} jobs continue in the target from where they are saved."
+        )
+        return
+    say(f"Draining {len(workers)} workers, which end with their {busy} jobs.")
     if wait_until_ended(desk, workers, deadline) == Exit.TIMEOUT and not give_back:
         cure = "Wait longer (--wait 1h), or let their jobs run again, from their saved states, in the target: --give-back"
         raise Trouble(

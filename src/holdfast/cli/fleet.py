@@ -40,7 +40,7 @@ def _queues() -> typer.Typer:
         """Let no worker take jobs from queues. Running jobs go on; jobs may still be added."""
         from holdfast.cli.answers import QUEUES, answering
 
-        with answering(common) as (desk, writer):
+        with answering(common, makes=True) as (desk, writer):
             writer.many([desk.pause_queue(name, reason) for name in names], QUEUES, key="name")
 
     @command(group, "resume", LISTS)

@@ -93,7 +93,7 @@ def add_to(group: typer.Typer) -> None:
         options = {name: value for name, value in values.items() if value is not None}
         arguments = read_arguments(arg, json_args)
         until = deadline_of(wait_timeout)
-        with answering(common) as (desk, writer):
+        with answering(common, makes=True) as (desk, writer):
             job, created = desk.enqueue(type, arguments, options)
             if not created:
                 say(f"Nothing was queued: the key is held by job {job.id}, which is {job.state}.")

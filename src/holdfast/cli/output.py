@@ -50,6 +50,8 @@ class Writer:
         self.common = common
         self.out = out or sys.stdout
         self.terminal = self.out.isatty()
+        self.found_nothing = False
+        """Whether the list that was written last is empty."""
         if sum((common.json, common.ndjson, common.ids)) > 1:
             raise Trouble(
                 "--json, --ndjson and --ids cannot be combined.", "Choose one; see: holdfast help output"
@@ -81,6 +83,7 @@ class Writer:
     ) -> None:
         """A list. `key` names an item. `document` is what --json writes (default: `{"items": […]}`)."""
         rows = [as_row(item) for item in items]
+        self.found_nothing = not rows
         chosen = self._fields(type(items[0]) if items else None)
         if self.common.ids:
             self._lines(str(row[key]) for row in rows)

@@ -29,6 +29,7 @@ from holdfast.client.views import (
 )
 from holdfast.core import errors as e
 from holdfast.core.commands import Action
+from holdfast.core.urls import masked
 from holdfast.version import VERSION
 
 M = TypeVar("M", bound=BaseModel)
@@ -51,17 +52,17 @@ class RemoteDesk:
     """Answers from a server. HOLDFAST_TOKEN, where it is set, is sent as the bearer."""
 
     def __init__(self, url: str) -> None:
-        self.place = url.rstrip("/")
+        self.place = masked(url.rstrip("/"))
         self.headers = {"User-Agent": f"holdfast/{VERSION}"}
         token = os.environ.get("HOLDFAST_TOKEN")
         if token:
             self.headers["Authorization"] = f"Bearer {token}"
         try:
-            self._http = httpx.Client(base_url=self.place, headers=self.headers, timeout=PATIENCE)
-        except (httpx.InvalidURL, ValueError) as error:
-            raise Trouble(f"{url!r} is not the address of a server: {error}", _EXAMPLE) from None
+            self._http = httpx.Client(base_url=url.rstrip("/"), headers=self.headers, timeout=PATIENCE)
+        except (httpx.InvalidURL, ValueError):  # its words quote what may be the password
+            raise Trouble(f"{self.place!r} is not the address of a server.", _EXAMPLE) from None
         if self._http.base_url.scheme not in ("http", "https"):
-            raise Trouble(f"{url!r} is not the address of a server.", _EXAMPLE)
+            raise Trouble(f"{self.place!r} is not the address of a server.", _EXAMPLE)
 
     # -- jobs -------------------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -59,9 +60,15 @@ def add_to(app: typer.Typer) -> None:
         given = _given(
             host=host, port=port, workers=processes, concurrency=concurrency, queues=queues, types=types
         )
-        app = _app(path, given)
-        app.open()
-        with bind(_checked(app.settings)) as listening:
+        try:
+            app = _app(path, given)
+            _open(app)
+            bound = bind(_checked(app.settings))
+        except BaseException:
+            web_child.abandon()
+            raise
+        with bound as listening:
+            _say_where(app)
             web = WebKeeper(app.settings, listening, web_child)
             url = address(app.settings, listening)
             return run_workers(app, path, web=web, ready=lambda: _print(f"Holdfast is ready: {url}"))
@@ -85,6 +92,8 @@ def add_to(app: typer.Typer) -> None:
 
         path = _needed(common.app, "worker")
         app = _app(path, _given(workers=processes, concurrency=concurrency, queues=queues, types=types))
+        _open(app)
+        _say_where(app)
         count = worker_count(app.settings)
         words = f"{count} process" if count == 1 else f"{count} processes"
         return run_workers(app, path, ready=lambda: _print(f"Holdfast worker is ready: {words}"))
@@ -99,7 +108,8 @@ def add_to(app: typer.Typer) -> None:
         from holdfast.cli.web_process import serve
 
         app = _app(common.app, _given(host=host, port=port))
-        app.open()
+        _open(app)
+        _say_where(app)
         return serve(app, ready=lambda url: _print(f"Holdfast web is ready: {url}"))
 
     @command(app, "scheduler", SERVES)
@@ -107,7 +117,10 @@ def add_to(app: typer.Typer) -> None:
         """Run only what happens by the clock: due jobs, rescue, retention, until Ctrl-C."""
         from holdfast.hosting.service import run_duties
 
-        return run_duties(_app(common.app, {}), ready=lambda: _print("Holdfast scheduler is ready"))
+        app = _app(common.app, {})
+        _open(app)
+        _say_where(app)
+        return run_duties(app, ready=lambda: _print("Holdfast scheduler is ready"))
 
 
 def _needed(path: str | None, command: str) -> str:
@@ -124,15 +137,38 @@ def _given(**values: Any) -> dict[str, Any]:
 
 def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
     """The app with the settings of this command line over its own; from here on, logs are written as the settings say."""
+    import structlog
+
     from holdfast.cli.opening import load
-    from holdfast.runtime.configure import load_settings
+    from holdfast.runtime.configure import load_settings, service_variables
     from holdfast.runtime.logs import set_up_logs
 
     app: Holdfast = load(path)
     if given:
         app.configure(load_settings({**app.settings.model_dump(exclude_unset=True), **given}))
     set_up_logs(app.settings)
+    if services := service_variables(os.environ):
+        structlog.get_logger("holdfast").info(
+            "ignoring variables of a network service", names=", ".join(services)
+        )
     return app
+
+
+def _open(app: Holdfast) -> None:
+    """Open the store of an app. Raises StorageRefused for one that has moved."""
+    from holdfast.core.errors import StorageRefused
+
+    seal = app.open().store.sealed()
+    if seal is not None and seal.moved:
+        app.close()
+        raise StorageRefused(seal.words)
+
+
+def _say_where(app: Holdfast) -> None:
+    """Print where the store is, once nothing keeps us from starting any more."""
+    from holdfast.cli.output import say
+
+    say(f"Store: {app.open().store.facts()['place']}")
 
 
 def _checked(settings: Settings) -> Settings:

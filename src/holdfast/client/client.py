@@ -242,7 +242,9 @@ class Client:
     def pause_queue(self, name: str, *, reason: str | None = None, actor: str | None = None) -> None:
         """Let no worker claim from a queue. Running jobs go on. Idempotent."""
         check_name(name, loc=("queue",))
-        self._gateway.call("pause_queue", name, actor=actor, reason=reason)
+        if reason:
+            check_name(reason, loc=("reason",), limit=MAX_REASON)
+        self._gateway.call("pause_queue", name, actor=actor, reason=reason or None)
 
     def resume_queue(self, name: str, *, actor: str | None = None) -> None:
         """Open a paused queue. Idempotent."""

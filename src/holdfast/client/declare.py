@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from holdfast.client.options import JobOptions
-from holdfast.client.task import EXECUTORS, JobType, TypeOptions, is_async, written
+from holdfast.client.signature import place_of, written
+from holdfast.client.task import EXECUTORS, JobType, TypeOptions, is_async
 from holdfast.context import Migrate
 from holdfast.core.duration import MAX_SECONDS
 from holdfast.core.errors import InvalidInput, Problem
@@ -33,22 +34,22 @@ def declared(
     if not callable(function):
         raise TypeError(f"job {called!r}: a job is made of a function, not of {function!r}")
     options = defaults.checked()
-    return JobType(
-        check_name(called, loc=("name",)),
-        function,
-        TypeOptions(
-            queue=options.queue or "default",
-            priority=options.priority or 0,
-            retries=options.retries,
-            backoff=_backoff(backoff),
-            timeout=options.timeout,
-            executor=_executor(executor, function),
-            retention=options.keep,
-            tags=options.tags or (),
-            state_version=_state_version(state_version),
-            migrate=_migrate(migrate),
-        ),
+    type_options = TypeOptions(
+        queue=options.queue or "default",
+        priority=options.priority or 0,
+        retries=options.retries,
+        backoff=_backoff(backoff),
+        timeout=options.timeout,
+        executor=_executor(executor, called, function),
+        retention=options.keep,
+        tags=options.tags or (),
+        state_version=_state_version(state_version),
+        migrate=_migrate(migrate),
     )
+    try:
+        return JobType(check_name(called, loc=("name",)), function, type_options)
+    except TypeError as error:
+        raise TypeError(f"{error}{place_of(function)}") from error.__cause__
 
 
 def _own_name(function: Callable[..., Any]) -> str:
@@ -59,11 +60,12 @@ def _own_name(function: Callable[..., Any]) -> str:
     return own
 
 
-def _executor(chosen: str | None, function: Callable[..., Any]) -> str:
+def _executor(chosen: str | None, called: str, function: Callable[..., Any]) -> str:
     executor = chosen or ("loop" if is_async(function) else "thread")
     if executor not in EXECUTORS or (executor == "loop" and not is_async(function)):
         raise TypeError(
-            f"executor={chosen!r} does not fit {written(function).__name__}; a plain def runs in thread or process"
+            f"job {called!r}: executor={chosen!r} does not fit {written(function).__name__}; "
+            f"a plain def runs in thread or process{place_of(function)}"
         )
     return executor
 

@@ -3,33 +3,34 @@ defaults."""
 
 from __future__ import annotations
 
-import functools
 import inspect
 import json
-import typing
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import ConfigDict, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
-from holdfast.context import JobContext, Migrate
+from holdfast.client.signature import FIELD, model_of, parameters_of, shown, written
+from holdfast.context import Migrate
 from holdfast.core.errors import InvalidArguments, Problem
 from holdfast.core.job import TypeRow
-from holdfast.core.limits import MAX_ARGS, MAX_RESULT, check_json, check_size
+from holdfast.core.limits import MAX_ARGS, MAX_RESULT, check_json, check_size, clean_text
 from holdfast.core.retention import Retention, format_retention
 from holdfast.core.retry import Backoff
 
 EXECUTORS = ("loop", "thread", "process")
 
-_FIELD = "arg_"
-# Arguments are fields under other names, so that one may be called json, copy, model_dump or _x like anything else.
+MAX_DOC = 16 * 1024
+MAX_SIGNATURE = 4 * 1024
+
 _CONFIG = ConfigDict(
     extra="forbid",
     ser_json_inf_nan="constants",
     validate_default=False,
-    alias_generator=lambda field: field.removeprefix(_FIELD),
+    alias_generator=lambda field: field.removeprefix(FIELD),
     serialize_by_alias=True,
 )
 _DEEP = 32
@@ -60,16 +61,14 @@ class JobType:
         self.options = options
         self.is_async = is_async(function)
         self.source = written(function)
-        self.context_parameter, parameters = _parameters(name, function)
-        self.model: type[BaseModel] = create_model(
-            name, __config__=_CONFIG, **{_FIELD + parameter: field for parameter, field in parameters.items()}
-        )
+        self.context_parameter, parameters = parameters_of(name, function)
+        self.model, self._schema = model_of(name, parameters, _CONFIG)
         self._validator = self.model.__pydantic_validator__
         self._serializer = self.model.__pydantic_serializer__
         self.parameters = tuple(parameters)
-        self._fields = tuple((_FIELD + parameter, parameter) for parameter in parameters)
-        self.doc = inspect.getdoc(self.source) or ""
-        self.signature = f"{name}({', '.join(_shown(function, self.context_parameter))})"
+        self._fields = tuple((FIELD + parameter, parameter) for parameter in parameters)
+        self.doc = clean_text(inspect.getdoc(self.source) or "", MAX_DOC)
+        self.signature = clean_text(f"{name}({shown(function, self.context_parameter)})", MAX_SIGNATURE)
 
     def dump(self, arguments: Mapping[str, Any]) -> str:
         """Validated arguments as JSON text. Raises InvalidArguments with each place and reason."""
@@ -93,7 +92,7 @@ class JobType:
 
     def schema(self) -> dict[str, Any]:
         """JSON Schema of the arguments."""
-        return self.model.model_json_schema()
+        return deepcopy(self._schema)
 
     def max_attempts(self, default_retries: int) -> int:
         """How often its jobs may be tried; `default_retries` where the type does not say."""
@@ -102,7 +101,7 @@ class JobType:
     def row(self, default_retries: int) -> TypeRow:
         """What is published of the type."""
         o = self.options
-        schema = json.dumps(self.schema())
+        schema = json.dumps(self._schema)
         return TypeRow(
             self.name,
             o.queue,
@@ -116,13 +115,6 @@ class JobType:
             json.dumps(o.tags, ensure_ascii=False) if o.tags else None,
             format_retention(o.retention),
         )
-
-
-def written(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as it stands in the code: below every functools.partial, and the method that makes an object callable."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return function if hasattr(function, "__qualname__") else type(function).__call__
 
 
 def is_async(function: Callable[..., Any]) -> bool:
@@ -164,31 +156,3 @@ def problems(error: ValidationError) -> list[Problem]:
 
 def _summary(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, p.loc))}: {p.msg}" for p in problems(error)[:5])
-
-
-def _parameters(name: str, function: Callable[..., Any]) -> tuple[str | None, dict[str, Any]]:
-    try:
-        hints = typing.get_type_hints(written(function), include_extras=True)
-    except NameError as error:
-        raise TypeError(
-            f"job {name!r}: the annotation {error.name!r} cannot be resolved; import it at module level"
-        ) from error
-    context, fields = None, dict[str, Any]()
-    for parameter in inspect.signature(function).parameters.values():
-        hint = hints.get(parameter.name, Any)
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise TypeError(
-                f"job {name!r}: {parameter} is not possible; name each argument, so that it can be validated"
-            )
-        if hint is JobContext:
-            context = parameter.name
-        else:
-            default = ... if parameter.default is parameter.empty else parameter.default
-            fields[parameter.name] = (hint, default)
-    return context, fields
-
-
-def _shown(function: Callable[..., Any], context: str | None) -> list[str]:
-    # the annotations could be resolved: _parameters has done it
-    signature = inspect.signature(function, eval_str=True)
-    return [str(p) for p in signature.parameters.values() if p.name != context]

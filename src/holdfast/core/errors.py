@@ -131,3 +131,17 @@ class CheckpointMismatch(HoldfastError, LookupError):
     code = "checkpoint_mismatch"
     status = 409
     title = "The saved place does not fit"
+
+
+def missing_driver(setting: str, scheme: str, extra: str, error: ImportError) -> ConfigurationError:
+    """The error for a URL whose driver cannot be imported: it is not installed, or something that it needs itself is not."""
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        reason = f"needs {error.name}, which is not installed"
+    else:
+        reason = f"needs a driver that cannot be imported ({_first_line(error)})"
+    what = f"{scheme}:// {reason}: pip install '/path/to/holdfast[{extra}]'"
+    return ConfigurationError([Problem((setting,), what)])
+
+
+def _first_line(error: ImportError) -> str:
+    return str(error).partition("\n")[0]

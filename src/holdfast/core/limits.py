@@ -24,6 +24,9 @@ MAX_NAME = 200
 MAX_TAGS = 32
 MAX_REASON = 1_000
 
+NAME_LETTERS = r"[^\u0000-\u001f\u007f]"
+"""What a name is made of, as a regular expression of JSON Schema; a lone surrogate is no letter at all."""
+
 _NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]+")
 
 

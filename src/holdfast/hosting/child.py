@@ -35,6 +35,11 @@ class Child:
         except (BrokenPipeError, ConnectionResetError):
             return
 
+    def abandon(self) -> None:
+        """End it before it was told what to do."""
+        self._line.close()
+        self.process.wait()
+
     def close(self) -> None:
         """Give back what it held here, once it has ended."""
         self._line.close()

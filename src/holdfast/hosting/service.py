@@ -111,7 +111,14 @@ class ClockDuties:
 
 def worker_count(settings: Settings) -> int:
     """How many worker processes the settings ask for."""
-    return os.cpu_count() or 1 if settings.workers == -1 else settings.workers
+    return usable_cores() if settings.workers == -1 else settings.workers
+
+
+def usable_cores() -> int:
+    """How many cores this process may use: a container, taskset or systemd may leave it fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _on_stop(call: Callable[[], None]) -> asyncio.Event:

@@ -17,13 +17,18 @@ def load_app(path: str) -> Any:
     Raises ConfigurationError that says which part was not found. What the module itself raises is passed on as it is.
     """
     module_name, _, attribute = path.partition(":")
+    if not module_name or module_name.startswith("."):
+        raise ConfigurationError(
+            [Problem(("app",), f"{path!r} names no module; write it as module:attribute")]
+        )
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
+        # only the module itself or a package on the way to it: anything else is missing from what the module imports
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
         raise ConfigurationError(
             [Problem(("app",), f"there is no module {module_name!r} here ({folder})")]

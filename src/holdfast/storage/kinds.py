@@ -7,17 +7,20 @@ have.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final, Literal, Protocol, cast
 
-from holdfast.core.errors import ConfigurationError, Problem
+from holdfast.core.errors import ConfigurationError, Problem, missing_driver
 from holdfast.core.retention import Retention
 from holdfast.storage.protocol import Store
 
 GROUP: Final = "holdfast.stores"
+
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{0,29}", re.IGNORECASE)
 
 OURS: Final = {
     "sqlite": "holdfast.storage.sqlite.kind",
@@ -105,18 +108,19 @@ def kind_of(url: str) -> Kind:
         return _ours(scheme)
     for found in entry_points(group=GROUP, name=scheme):
         return cast(Kind, found.load())
-    raise _refused(f"{scheme}://…")  # only the scheme: what stands anywhere else may be a password
+    # only the scheme, where it may be one: what stands anywhere else may be a password
+    raise _refused(
+        f"{scheme}://…" if _SCHEME.fullmatch(scheme) else "a text that does not begin with a scheme"
+    )
 
 
 def _ours(scheme: str) -> Kind:
     try:
         return cast(Kind, import_module(OURS[scheme]).KIND)
-    except ModuleNotFoundError as error:
-        if error.name is None or scheme not in EXTRAS:
+    except ImportError as error:
+        if scheme not in EXTRAS or (error.name or "").startswith("holdfast"):
             raise
-        extra = EXTRAS[scheme]
-        words = f"needs {error.name}, which is not installed: pip install 'holdfast-jobs[{extra}]'"
-        raise ConfigurationError([Problem(("database_url",), words)]) from None
+        raise missing_driver("database_url", scheme, EXTRAS[scheme], error) from None
 
 
 def _refused(shown: str) -> ConfigurationError:

@@ -146,6 +146,14 @@ class Compiler(ABC):
                 return Sql(f"(({text}) IS NOT TRUE)", values)
             case JobState():
                 return self._joined(" OR ", (self._state(state) for state in node.any_of))
+            case Text(field="error"):
+                whole = self._holds(node.field, lambda column: self._in(column, node.values))
+                return self._joined(" OR ", (whole, *(self._error_class((value,)) for value in node.values)))
+            case Glob(field="error"):
+                whole = self._fits(Sql(COLUMNS["error"]), node.pattern)
+                if not node.pattern.parts[0]:
+                    return whole
+                return self._joined(" OR ", (whole, self._error_class(node.pattern.parts)))
             case Text():
                 return self._holds(node.field, lambda column: self._in(column, node.values))
             case Glob():
@@ -234,6 +242,10 @@ class Compiler(ABC):
         if len(values) == 1:
             return Sql(f"{column} = {self.mark}", values)
         return Sql(f"{column} IN ({', '.join([self.mark] * len(values))})", values)
+
+    def _error_class(self, parts: Sequence[str]) -> Sql:
+        """Whether the class of the error, stored with its module, fits without it."""
+        return self.fits(Sql(COLUMNS["error"]), Pattern(("", f".{parts[0]}", *parts[1:])))
 
     def _fits(self, expression: Sql, pattern: Pattern) -> Sql:
         if pattern.kind != "prefix":

@@ -30,7 +30,7 @@ class Harness:
             assert handle.refresh().state == "succeeded"
 
     `settings` are as in `holdfast.toml`. `target` names the app as "module:app"; only jobs that run in a child process
-    need it. Nothing is read from the environment.
+    need it. Nothing is read from the environment. At the end the app is closed, and has the settings it had before.
     """
 
     def __init__(self, app: Holdfast, folder: Path, *, target: str = "", **settings: object) -> None:
@@ -43,16 +43,22 @@ class Harness:
             **settings,
         }
         self._settings = Settings.model_validate(chosen)
+        self._before: Settings | None = None
 
     def __enter__(self) -> Harness:
-        self.app.configure(self._settings)
-        self.app.open()
+        self._before = self.app.configure(self._settings)
+        try:
+            self.app.open()
+        except BaseException:
+            self.app.configure(self._before)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.app.close()
+        self.app.configure(self._before)  # the folder is the test's, and may soon be gone
 
     def drain(self, *, timeout: float = 30.0, delayed: bool = True) -> dict[str, int]:
         """Run jobs until none is enqueued or being processed; answers the number of jobs in each state.

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -18,7 +16,7 @@ from holdfast.client.client import Client
 from holdfast.client.overview import Overview
 from holdfast.core.errors import HoldfastError, NotFound
 from holdfast.core.settings import Settings
-from holdfast.web.api.events import event_routes
+from holdfast.web.api.events import SCHEMAS, event_routes
 from holdfast.web.api.jobs import job_routes
 from holdfast.web.api.operations import Operations
 from holdfast.web.api.system import health_routes, system_routes
@@ -28,9 +26,11 @@ from holdfast.web.dashboard.fragments import Fragments
 from holdfast.web.dashboard.routes import dashboard_router, make_desk
 from holdfast.web.dashboard.view import view_of
 from holdfast.web.docs import docs_routes
-from holdfast.web.errors import MEDIA_TYPE, SCHEMA, problem_of, problem_of_status, problem_of_validation
+from holdfast.web.errors import MEDIA_TYPE, problem_of, problem_of_status, problem_of_validation
 from holdfast.web.guard import MAX_BULK_BODY, Guard
 from holdfast.web.live import LiveHub
+from holdfast.web.methods import HeadRequests, allowed_methods
+from holdfast.web.openapi import describe
 from holdfast.web.stream import EventStream, ping_event
 from holdfast.web.viewer import Viewer, read_asked
 
@@ -65,6 +65,7 @@ def create_web_app(
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.hub = hub
+    app.add_middleware(HeadRequests)
     app.add_middleware(Guard, settings=settings, limits={f"{API}/jobs/bulk": MAX_BULK_BODY})
     _answer_errors(app, desk)
 
@@ -82,7 +83,7 @@ def create_web_app(
     app.include_router(docs_routes())
     app.include_router(_live_routes(hub, Fragments(desk)))
     app.include_router(dashboard_router(desk))
-    _describe(app)
+    app.openapi = describe(app, SCHEMAS)
     return app
 
 
@@ -118,9 +119,14 @@ def _answer_errors(app: FastAPI, desk: Desk) -> None:
 
     async def plain(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        if _wants_page(request):
-            return await page(request, error.status_code, None)
-        return problem_of_status(error.status_code, error.detail, error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:  # the router knows only those of the first route that fits
+            headers["Allow"] = allowed_methods(app.routes, request.scope)
+        if not _wants_page(request):
+            return problem_of_status(error.status_code, error.detail, headers)
+        answer = await page(request, error.status_code, None)
+        answer.headers.update(headers)
+        return answer
 
     app.add_exception_handler(HoldfastError, known)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -132,21 +138,3 @@ def _wants_page(request: HTTPConnection) -> bool:
     if path.startswith(PROGRAMS):
         return False
     return "hx-request" in request.headers or "text/html" in request.headers.get("accept", "")
-
-
-def _describe(app: FastAPI) -> None:
-    """Put what FastAPI cannot know into the description: the form of problems, in place of its own."""
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = get_openapi(
-                title=app.title, version=app.version, description=app.description, routes=app.routes
-            )
-            parts = schema["components"]["schemas"]
-            for name in ("HTTPValidationError", "ValidationError"):
-                parts.pop(name, None)
-            parts["Problem"] = SCHEMA
-            app.openapi_schema = schema
-        return app.openapi_schema
-
-    app.openapi = openapi

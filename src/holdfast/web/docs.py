@@ -14,7 +14,7 @@ def docs_routes() -> APIRouter:
     """`/docs`: Swagger UI."""
     router = APIRouter(include_in_schema=False)
 
-    @router.api_route("/docs", methods=["GET", "HEAD"])
+    @router.get("/docs")
     async def docs(request: Request) -> HTMLResponse:  # pyright: ignore[reportUnusedFunction]
         view = view_of(request)
         style, bundle = view.asset("vendor/swagger-ui.css"), view.asset("vendor/swagger-ui-bundle.js")

@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.core.errors import ConfigurationError, Problem
 from holdfast.core.settings import Settings
-from holdfast.web.errors import BodyTooLarge, log_accident, problem, problem_of, problem_of_accident
+from holdfast.web.errors import BodyTooLarge, log, log_accident, problem, problem_of, problem_of_accident
 
 MAX_BODY = 1024 * 1024
 MAX_BULK_BODY = 16 * MAX_BODY
@@ -126,6 +127,10 @@ class Guard:
             await self._app(scope, body.receive, out)
         except BodyTooLarge as error:
             await _answer(problem_of(error), scope, receive, out)
+        except ClientDisconnect:
+            log.debug(
+                "the client left before its body was whole", method=scope["method"], path=scope["path"][:200]
+            )
         except Exception as error:
             if started:
                 log_accident(error, scope["method"], scope["path"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Generator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -97,8 +98,13 @@ def test_reading_and_refusing_is_the_same(
         here, there = terminal(*words), terminal(*words, "--url", url)
         if steady(here.out) != steady(there.out) or here.code != there.code:
             different.append((line, here, there))
-        assert here.err == there.err, line
+        assert placeless(here.err) == placeless(there.err), line
     assert not different
+
+
+def placeless(text: str) -> str:
+    """Without where nothing was found: each tells its own place."""
+    return re.sub(r"((?:Looked|Nothing found) in) .*", r"\1 …", text)
 
 
 def steady(text: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.cli.database_copy import where_to
 from tests.unit.cli.conftest import Hands, Terminal
 
 
@@ -185,3 +186,48 @@ def test_openapi_names_the_routes_and_touches_no_disk(terminal: Terminal, tmp_pa
     before = set(tmp_path.iterdir())
     assert "/api/v1/jobs" in json.loads(terminal("openapi").out)["paths"]
     assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("target", ["sqlite:///{folder}/new.db", "sqlite:///new.db"])
+def test_a_copy_waits_for_nobody_and_ends_with_a_url_to_paste(
+    terminal: Terminal, hands: Hands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    """A job that runs is not waited for: it continues in the target from where it is saved."""
+    hands.add()
+    job = hands.claim().id
+    done = terminal("db", "copy", "--to", target.format(folder=tmp_path), "--json")
+    assert (done.code, done.json["given_back"]) == (0, 1), done.err
+    name, _, url = done.err.splitlines()[-1].rpartition(" ")[2].partition("=")
+    assert (name, url) == ("HOLDFAST_DATABASE_URL", f"sqlite:///{tmp_path}/new.db")
+    monkeypatch.chdir("/")
+    monkeypatch.setenv(name, url)
+    assert terminal("job", "show", job, "--json").json["state"] == "enqueued"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (
+            "postgresql://ann:s3@h:1/db?schema=x&sslmode=require",
+            "'postgresql://ann@h:1/db?schema=x&sslmode=require'",
+        ),
+        ("postgres://%2Frun%2Fpg/db", "postgres://%2Frun%2Fpg/db"),
+        ("mariadb://ann:s3@h/db", "mariadb://ann@h/db"),
+    ],
+)
+def test_the_url_to_paste_keeps_all_but_the_password(url: str, shown: str) -> None:
+    told = where_to(url)
+    assert told.endswith(f"HOLDFAST_DATABASE_URL={shown}")
+    assert ("Add the password" in told) is ("s3" in url)
+
+
+@pytest.mark.parametrize("command", ["up", "worker", "web", "scheduler"])
+def test_a_store_that_has_moved_is_refused_at_start_in_one_sentence(
+    terminal: Terminal, tmp_path: Path, command: str
+) -> None:
+    terminal("db", "migrate")
+    assert terminal("db", "copy", "--to", f"sqlite:///{tmp_path}/new.db").code == 0
+    done = terminal(command)
+    assert done.code == 69
+    [told] = [line for line in done.err.splitlines() if line.startswith("holdfast: ")]
+    assert told.startswith(f"holdfast: This store has moved to {tmp_path}/new.db;")

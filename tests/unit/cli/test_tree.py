@@ -93,6 +93,7 @@ DOES_THE_SAME = {
     "GET /workers": "worker list",
     "POST /workers/{worker_id}/drain": "worker drain",
     "GET /events": "job watch",
+    "GET /ws": "job watch",  # the same events
     **{
         f"POST /jobs/{{job_id}}/{action}": f"job {action}" for action in Action if action is not Action.DELETE
     },

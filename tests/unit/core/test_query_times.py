@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from holdfast.core.query import Time, parse
+from holdfast.core.query import QueryError, Time, parse
 
 NOW = datetime(2026, 11, 19, 16, 3, 22, 250_000, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -98,9 +98,18 @@ def test_a_day_whose_midnight_is_left_out_begins_with_the_change() -> None:
 @pytest.mark.parametrize(
     ("text", "zone", "sentence"),
     [
-        ("created:>2h", UTC, "Created after 19 Nov 2026, 14:03:22 UTC"),
-        ("created:>2h", BERLIN, "Created after 19 Nov 2026, 15:03:22 CET"),
-        ("run:<2h", UTC, "Due before 19 Nov 2026, 14:03:22 UTC"),
+        ("created:>2h", UTC, "Created in the last 2 hours (after 19 Nov 2026, 14:03:22 UTC)"),
+        ("created:>2h", BERLIN, "Created in the last 2 hours (after 19 Nov 2026, 15:03:22 CET)"),
+        ("run:<2h", UTC, "Due more than 2 hours ago (before 19 Nov 2026, 14:03:22 UTC)"),
+        ("run:>2h", UTC, "Due after 19 Nov 2026, 14:03:22 UTC"),
+        ("age:>2h", UTC, "Created more than 2 hours ago (before 19 Nov 2026, 14:03:22 UTC)"),
+        ("-age:<1h", UTC, "Not created in the last hour (after 19 Nov 2026, 15:03:22 UTC)"),
+        (
+            "created:4h..90m",
+            UTC,
+            "Created between 4 hours and 1 hour 30 minutes ago "
+            "(from 19 Nov 2026, 12:03:22 UTC until 19 Nov 2026, 14:33:22 UTC)",
+        ),
         ("-started:>=2026-07-01", BERLIN, "Not started from 1 Jul 2026, 00:00:00 CEST on"),
         ("started:>2026-07-01", BERLIN, "Started from 2 Jul 2026, 00:00:00 CEST on"),
         ("started:<=2026-07-01", BERLIN, "Started before 2 Jul 2026, 00:00:00 CEST"),
@@ -116,3 +125,56 @@ def test_how_a_time_was_understood_is_told_in_the_zone(text: str, zone: tzinfo, 
 def test_each_time_is_told_once_in_order() -> None:
     query = parse("run:>1h type:a (created:>2h OR run:>1h)", now=NOW)
     assert [sentence.split()[0] for sentence in query.explain] == ["Due", "Created"]
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("age:>2h", None, NOW - timedelta(hours=2)),
+        ("age:>=2h", None, NOW - timedelta(hours=2)),
+        ("age:<2h", NOW - timedelta(hours=2), None),
+        ("age:<=2h", NOW - timedelta(hours=2), None),
+        ("age:1h..2h", NOW - timedelta(hours=2), NOW - timedelta(hours=1)),
+        ("age:2h", NOW - timedelta(hours=3), NOW - timedelta(hours=2)),
+        ("age:1h30m", NOW - timedelta(minutes=91), NOW - timedelta(minutes=90)),
+    ],
+)
+def test_an_age_is_a_range_of_times_of_creation(
+    text: str, low: datetime | None, high: datetime | None
+) -> None:
+    query = parse(text, now=NOW)
+    assert (query.root, query.text, query.unindexed) == (Time("created", low, high), text, ())
+
+
+def test_an_age_is_the_opposite_of_a_time_of_creation() -> None:
+    older, younger = parse("age:>2h", now=NOW).root, parse("created:>2h", now=NOW).root
+    assert isinstance(older, Time)
+    assert isinstance(younger, Time)
+    assert older.high == younger.low
+    assert parse("age:*", now=NOW).root == parse("created:*", now=NOW).root
+
+
+@pytest.mark.parametrize("text", ["age:2h..1h", "age:today", "age:>2026-11-01", "age:>soon", "age:~2h"])
+def test_what_is_no_age(text: str) -> None:
+    with pytest.raises(QueryError):
+        parse(text, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("created:>2h", "created in the last 2 hours"),
+        ("CREATED:>1d", "created in the last day"),
+        ("created:<30s", "created more than 30 seconds ago"),
+        ("NOT age:>1h30m", "not created more than 1 hour 30 minutes ago"),
+        ("finished:>500ms", "finished in the last 0.5 seconds"),
+        ("started:>2w", "started in the last 14 days"),
+        ("created:today", ""),
+        ("run:>2h", ""),
+        ("(created:>2h OR type:a)", ""),
+        ("type:a", ""),
+    ],
+)
+def test_a_chip_says_in_words_what_a_span_means(text: str, words: str) -> None:
+    query = parse(f"queue:x {text}", now=NOW)
+    assert [chip.words for chip in query.terms()] == ["", words]

@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.settings import Settings
-from holdfast.runtime.configure import database_url, load_settings
+from holdfast.runtime.configure import database_url, load_settings, service_variables
 
 
 @pytest.fixture
@@ -107,3 +107,62 @@ def test_where_the_facts_are_kept() -> None:
 def test_nobody_at_work_is_a_mistake() -> None:
     with pytest.raises(ConfigurationError, match="nobody would work"):
         load_settings({"workers": 0}, environment={})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\xef\xbb\xbfenvironment = 'gr\xc3\xb6\xc3\x9fe'\n", b"environment = 'gr\xc3\xb6\xc3\x9fe'\r\n"],
+)
+def test_the_file_is_utf8_with_or_without_a_mark_whatever_the_locale_says(
+    file: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "latin-1")
+    file.write_bytes(data)
+    assert load_settings(environment={}, file=file).environment == "größe"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_in_another_encoding_is_told_what_it_must_be(file: Path, encoding: str) -> None:
+    file.write_bytes("environment = 'größe'\n".encode(encoding))
+    assert "is not UTF-8" in problems(file)[str(file)]
+
+
+def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    gone = tmp_path / "gone.toml"
+    with pytest.raises(ConfigurationError, match="HOLDFAST_CONFIG: there is no file"):
+        load_settings(environment={"HOLDFAST_CONFIG": str(gone)})
+
+
+SERVICES = {
+    "HOLDFAST_SERVICE_HOST": "10.43.0.4",
+    "HOLDFAST_SERVICE_PORT": "8600",
+    "HOLDFAST_SERVICE_PORT_HTTP": "8600",
+    "HOLDFAST_PORT": "tcp://10.43.0.4:8600",
+    "HOLDFAST_PORT_8600_TCP": "tcp://10.43.0.4:8600",
+    "HOLDFAST_PORT_8600_TCP_PROTO": "tcp",
+    "HOLDFAST_PORT_53_UDP_ADDR": "10.43.0.4",
+    "HOLDFAST_MY_WEB_PORT": "sctp://[fd00::4]:8600",
+    "HOLDFAST_MY_WEB_SERVICE_HOST": "fd00::4",
+    "HOLDFAST_MY_WEB_NAME": "/app/holdfast",
+    "HOLDFAST_MY_WEB_ENV_PATH": "/bin",
+}
+
+
+def test_variables_of_a_network_service_are_no_settings(file: Path) -> None:
+    assert load_settings(environment=SERVICES, file=file) == Settings()
+    assert service_variables({**SERVICES, "HOLDFAST_LEASE": "1m", "PATH": "/bin"}) == tuple(sorted(SERVICES))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HOLDFAST_PORT", "http://10.43.0.4:8600"),
+        ("HOLDFAST_WEB_PORT", "8600"),
+        ("HOLDFAST_SERVICE", "x"),
+        ("HOLDFAST_WEB_NAME", "/app/holdfast"),
+        ("HOLDFAST_ENV_PATH", "/bin"),
+        ("HOLDFAST_SUPPORT", "tcp://10.43.0.4:1"),
+    ],
+)
+def test_what_only_looks_like_one_is_still_refused(file: Path, name: str, value: str) -> None:
+    assert list(problems(file, **{name: value})) == [name]

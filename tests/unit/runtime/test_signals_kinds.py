@@ -54,7 +54,7 @@ def test_what_cannot_be_used_is_refused_without_a_password(url: str) -> None:
 def test_a_missing_driver_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis.asyncio", None)
     monkeypatch.delitem(sys.modules, "holdfast.runtime.signals.redis", raising=False)
-    with pytest.raises(ConfigurationError, match=r"needs redis.* pip install 'holdfast-jobs\[redis\]'"):
+    with pytest.raises(ConfigurationError, match=r"needs redis.* pip install '/path/to/holdfast\[redis\]'"):
         choose_signals("redis://host", SERVER, READER)
 
 

@@ -62,6 +62,7 @@ ODD = (
     ";--",
 )
 TEXTS = NAMES + ODD
+CLASSES = (*TEXTS, *(f"shop.errors.{text}" for text in TEXTS))
 KEYS = ("n", "a.b", "a b", 'q"q', "b\\s", "ä", "", "0", "#", "$", "[0]")
 
 NUMBERS = (-1, 0, 1, 2, 2**53 + 1, 2**63 - 1, -(2**63), 0.5, 1e10, 1e-7, -0.0, 1e300)
@@ -209,7 +210,7 @@ class Maker(random.Random):
             owner=self.maybe(TEXTS),
             tags=tuple(self.sample(TEXTS, self.randint(0, 3))),
             progress=self.maybe(({"done": 1, "total": 2}, {"done": 7.0, "total": 0}, {"done": 3})),
-            error_type=self.maybe(TEXTS),
+            error_type=self.maybe(CLASSES),
             error_message=f"{self.choice(TEXTS)} {self.choice(TEXTS)}" if self.random() < 0.7 else None,
             attempt=self.randint(0, 3),
             worker=self.maybe(TEXTS),

@@ -96,6 +96,7 @@ INDEXES = {
     "id:00000017": "sqlite_autoindex_jobs_1 (id=?",
     "id:0000001*": "sqlite_autoindex_jobs_1 (id>? AND id<?)",
     "created:>1h": "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+    "age:<1h": "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
 }
 
 

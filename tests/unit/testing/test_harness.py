@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from holdfast import Fail, Holdfast, JobContext, Snooze
+from holdfast.core.errors import ConfigurationError, StorageUnavailable
+from holdfast.core.settings import Settings
 from holdfast.testing.harness import Harness
 
 
@@ -103,3 +105,30 @@ def test_a_drain_that_takes_too_long_gives_the_job_back(jobs: Jobs, tmp_path: Pa
 
 def test_nothing_to_do_is_done_at_once(harness: Harness) -> None:
     assert sum(harness.drain().values()) == 0
+
+
+def test_afterwards_the_app_points_where_it_did_before(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that is enqueued after the test is not lost in a folder that will be deleted."""
+    monkeypatch.setenv("HOLDFAST_DATA_DIR", str(tmp_path / "own"))
+    with Harness(jobs.app, tmp_path / "test"):
+        jobs.plain.enqueue(name="a")
+    assert jobs.app.settings.data_dir == str(tmp_path / "own")
+    assert jobs.plain.enqueue(name="b").refresh().state == "enqueued"
+    with (
+        pytest.raises(ConfigurationError, match=r"call close\(\) first"),
+        Harness(jobs.app, tmp_path / "test"),
+    ):
+        pass
+    assert jobs.app.settings.data_dir == str(tmp_path / "own")
+    jobs.app.close()
+
+
+def test_a_store_that_cannot_be_opened_leaves_the_app_as_it_was(jobs: Jobs, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    before = Settings(data_dir=str(tmp_path / "own"))
+    jobs.app.configure(before)
+    with pytest.raises(StorageUnavailable), Harness(jobs.app, tmp_path / "file" / "below"):
+        pass
+    assert jobs.app.settings is before

@@ -14,7 +14,6 @@ from holdfast.core.query.syntax import (
     BARE_KEY,
     BARE_VALUE,
     BARE_WORD,
-    FIELD,
     KEYWORD,
     FreeWord,
     Group,
@@ -22,6 +21,7 @@ from holdfast.core.query.syntax import (
     Term,
     Tree,
     Value,
+    like_a_field,
     read,
 )
 
@@ -103,7 +103,8 @@ def _plain_word(text: str) -> bool:
         BARE_WORD.fullmatch(text) is not None
         and "*" not in text
         and text[0] != "-"
-        and not (KEYWORD.match(text) or FIELD.match(text) or ARGS.match(text))
+        and not like_a_field(text)
+        and not (KEYWORD.match(text) or ARGS.match(text))
     )
 
 

@@ -32,7 +32,8 @@ class Kind(StrEnum):
 class Field:
     """One field. `indexed`: an exact value, a prefix or a range is found without reading every job.
 
-    `label` begins a sentence about a resolved time; `help` is one line for completion and documentation.
+    `label` begins a sentence about a resolved time; `help` is one line for completion and documentation. `since`: the time
+    field from which a duration runs until now.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Field:
     indexed: bool
     help: str
     label: str = ""
+    since: str = ""
 
 
 _TABLE = (
@@ -48,16 +50,29 @@ _TABLE = (
     Field("queue", Kind.TEXT, True, "Name of the queue: queue:mail"),
     Field("owner", Kind.TEXT, True, "Whose job it is; owner:me is you"),
     Field("tag", Kind.TEXT, True, "Has the tag; tag:eu,urgent any of them, tag:eu tag:urgent all of them"),
-    Field("id", Kind.TEXT, True, "Id of the job, or its beginning: id:01J8*"),
+    Field("id", Kind.TEXT, True, "Id of the job, its last 12 characters, or its beginning: id:019a8f*"),
     Field("reason", Kind.TEXT, False, "Why it is in its state: reason:deploy"),
     Field(
         "error",
         Kind.ERROR,
         False,
-        'Class, "words" of the message, or #group: error:TimeoutError, error:"reset"',
+        'Class (with or without its module), "words" of the message, or #group: error:TimeoutError, error:"reset"',
     ),
     Field("args", Kind.ARGS, False, 'An argument by its path: args.user.id:42, args.items[0].sku:"A 1"'),
-    Field("created", Kind.TIME, True, "When it was enqueued: created:>2h is younger than 2 hours", "Created"),
+    Field(
+        "created",
+        Kind.TIME,
+        True,
+        "When it was enqueued: created:>2h is created in the last 2 hours",
+        "Created",
+    ),
+    Field(
+        "age",
+        Kind.DURATION,
+        True,
+        "How long ago it was enqueued: age:>2h is created more than 2 hours ago",
+        since="created",
+    ),
     Field("finished", Kind.TIME, False, "When it ended: finished:today", "Finished"),
     Field("run", Kind.TIME, False, "When it is or was due: run:<2026-11-20T10:00Z", "Due"),
     Field("started", Kind.TIME, False, "When its last attempt began: started:>10m", "Started"),

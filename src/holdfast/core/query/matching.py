@@ -75,6 +75,14 @@ def matches(node: Node | None, found: Candidate) -> bool:
             return not matches(node.item, found)
         case JobState():
             return any(_in_state(found.job, asked) for asked in node.any_of)
+        case Text(field="error"):
+            return any(
+                _is_class(str(value), name) for value in _values("error", found) for name in node.values
+            )
+        case Glob(field="error"):
+            own = node.pattern.parts
+            patterns = (node.pattern, Pattern(("", f".{own[0]}", *own[1:]))) if own[0] else (node.pattern,)
+            return any(_fits(one, str(value)) for value in _values("error", found) for one in patterns)
         case Text():
             return any(value in node.values for value in _values(node.field, found))
         case Glob():
@@ -160,6 +168,11 @@ def _values(field: str, found: Candidate) -> list[Value]:
         case _:
             value = cast(Value | None, getattr(job, _ATTRIBUTES.get(field, field), None))
     return [] if value is None else [value]
+
+
+def _is_class(stored: str, name: str) -> bool:
+    """Whether it is the class, with or without its module."""
+    return stored == name or stored.endswith(f".{name}")
 
 
 def _tags(job: JobRecord) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
@@ -28,11 +28,13 @@ from holdfast.core.query.syntax import Group, Negation, Term, Tree, group, read
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A part that must hold, as written, with its span in the source of the query."""
+    """A part that must hold, as written, with its span in the source of the query. `words`: what it means, where its signs
+    alone may mislead (`created in the last 2 hours`); else ""."""
 
     text: str
     start: int
     end: int
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Query:
     unindexed: tuple[str, ...] = ()
     source: str = field(default="", compare=False)
     tree: Tree | None = field(default=None, compare=False, repr=False)
+    spoken: Mapping[int, str] = field(default_factory=dict[int, str], compare=False, repr=False)
+    """Words for a term, by where it ends in the source."""
 
     @property
     def narrowed(self) -> bool:
@@ -60,8 +64,12 @@ class Query:
     def terms(self) -> tuple[Chip, ...]:
         """The parts which must all hold, in order."""
         return tuple(
-            Chip(self.source[part.start : part.end], part.start, part.end) for part in _parts(self.tree)
+            Chip(self.source[part.start : part.end], part.start, part.end, self._words(part))
+            for part in _parts(self.tree)
         )
+
+    def _words(self, part: Tree) -> str:
+        return "" if isinstance(part, Group) or _field(part) is None else self.spoken.get(part.end, "")
 
     def without(self, term: Chip | str) -> str:
         """The canonical text without that part (wherever it stands among the parts that must hold)."""
@@ -97,7 +105,7 @@ def parse(text: str, *, now: datetime, zone: tzinfo = UTC, me: str | None = None
     resolver = Resolver(now, zone, me)
     root = resolver.node(tree)
     unindexed = tuple(dict.fromkeys(_scanned(root)))
-    return Query(root, write(tree), tuple(resolver.sentences), unindexed, text, tree)
+    return Query(root, write(tree), tuple(resolver.sentences), unindexed, text, tree, resolver.spoken)
 
 
 def _parts(tree: Tree | None) -> tuple[Tree, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from math import isfinite
 
 from holdfast.core.query.canonical import NUMBER, number_range, quote
 from holdfast.core.query.errors import QueryError
-from holdfast.core.query.fields import STATES, Field, Kind, nearest
+from holdfast.core.query.fields import FIELDS, STATES, Field, Kind, nearest
 from holdfast.core.query.nodes import (
     FINGERPRINT,
     ArgOp,
@@ -32,19 +33,33 @@ from holdfast.core.query.nodes import (
     any_of,
 )
 from holdfast.core.query.syntax import FreeWord, Group, Negation, Term, Tree, Value
-from holdfast.core.query.times import Moment, explain, limits, read_moment, read_span
+from holdfast.core.query.times import (
+    Moment,
+    ago,
+    before,
+    between,
+    explain,
+    is_span,
+    limits,
+    read_moment,
+    read_span,
+    unit_of,
+)
 
 _MAX_INT = 2**63
+_ID_END = re.compile(r"[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class Resolver:
-    """Gives meaning by one clock, zone and user. `sentences` tell in order how times were understood."""
+    """Gives meaning by one clock, zone and user. `sentences` tell in order how times were understood; `spoken` has for the
+    end of a term the short words for it."""
 
     now: datetime
     zone: tzinfo
     me: str | None
     sentences: list[str] = field(default_factory=list[str])
+    spoken: dict[int, str] = field(default_factory=dict[int, str])
 
     def node(self, tree: Tree, *, negated: bool = False) -> Node:
         """The node of a tree. Raises QueryError with the span of what cannot be meant."""
@@ -78,10 +93,14 @@ class Resolver:
                 other = _text(term.field, value)
                 if other is None:
                     texts[self._name(term.field, value)] = None
+                    if term.field.name == "id" and _ID_END.fullmatch(value.text):
+                        others.append(_id_end(value.text))
                 else:
                     others.append(other)
             elif kind is Kind.TIME:
                 others.append(self._time(term, value, op, negated))
+            elif term.field.since:
+                others.append(self._age(term, value, op, negated))
             elif kind is Kind.DURATION:
                 high = _span(term.high) if term.high else None
                 others.append(Duration(term.field.name, op, _in_order(term, _span(value), high), high))
@@ -112,12 +131,40 @@ class Resolver:
         except ValueError as error:
             written = None if last else f">{value.text}"
             raise QueryError(str(error), value.start, term.end if last else value.end, written) from None
-        sentence = f"{term.field.label} {explain(op, first, bounds, self.zone)}"
+        spans = [read_span(end.text) for end in (value, term.high) if end and is_span(end.text)]
+        words = ""
+        if op == ".." and len(spans) == 2:
+            words = ago(*spans)
+        elif op != ".." and spans:
+            words = ago(spans[0], None) if op in (">", ">=") else ago(None, spans[0])
+        if term.field.name == "run" and op in (">", ">=", ".."):
+            words = ""  # what is due may lie ahead
+        self._tell(term, term.field.label, words, explain(op, first, bounds, self.zone), negated)
+        return Time(term.field.name, *bounds)
+
+    def _age(self, term: Term, value: Value, op: Compare, negated: bool) -> Time:
+        """The range of times from which so long a span runs until now: the longer it is, the earlier they are."""
+        least = _span(value)
+        most = _span(term.high) if term.high else None
+        _in_order(term, least, most)
+        if op == "=":
+            most = least + unit_of(value.text)
+        older = least if op in ("<", "<=") else most
+        younger = None if op in ("<", "<=") else least
+        low, high = before(self.now, older), before(self.now, younger)
+        began = FIELDS[term.field.since]
+        shown = between(low, high, self.zone)
+        self._tell(term, began.label, ago(older, younger), shown, negated)
+        return Time(began.name, low, high)
+
+    def _tell(self, term: Term, label: str, words: str, exact: str, negated: bool) -> None:
+        sentence = f"{label} {words} ({exact})" if words else f"{label} {exact}"
         if negated:
             sentence = f"Not {sentence[0].lower()}{sentence[1:]}"
         if sentence not in self.sentences:
             self.sentences.append(sentence)
-        return Time(term.field.name, *bounds)
+        if words and len(term.values) == 1:
+            self.spoken[term.end] = f"{'not ' if negated else ''}{label.lower()} {words}"
 
     def _moment(self, value: Value) -> Moment:
         try:
@@ -153,7 +200,7 @@ def _special(term: Term, value: Value) -> Node | None:
         return None
     if term.op != "=" or term.high or term.field.kind is Kind.STATE:
         raise QueryError(f"{value.text} cannot be meant here", value.start, value.end)
-    present = Present(term.field.name)
+    present = Present(term.field.since or term.field.name)
     return Not(present) if value.text == "null" else present
 
 
@@ -220,12 +267,19 @@ def _in_order(term: Term, low: int | float, high: int | float | None) -> int | f
     return low
 
 
-def _word(value: Value) -> Word:
+def _id_end(text: str) -> Node:
+    """The end of an id, by which pages show it."""
+    return Glob("id", Pattern(("", text.lower())))
+
+
+def _word(value: Value) -> Node:
     if not value.text.strip():
         raise QueryError("Something to search for is missing here", value.start, value.end)
     if not value.quoted and "*" in value.text:
         message = "Free words are found anywhere; a star belongs to a field, or in quotes to the text"
         raise QueryError(message, value.start, value.end, None if "," in value.text else f"type:{value.text}")
+    if _ID_END.fullmatch(value.text):
+        return any_of([Word(value.text), _id_end(value.text)])
     return Word(value.text)
 
 

@@ -21,7 +21,7 @@ MAX_DEPTH = 8
 """Parentheses within each other."""
 
 FIELD = re.compile(r"([A-Za-z][A-Za-z0-9_-]*):")
-KEYWORD = re.compile(r"(AND|OR|NOT)(?=[\s()]|\Z)")
+KEYWORD = re.compile(r"(AND|OR|(?i:NOT))(?=[\s()]|\Z)")
 BARE_VALUE = re.compile(r'[^\s()",]+')
 BARE_WORD = re.compile(r'[^\s()"]+')
 BARE_KEY = re.compile(r'[^\s.\[\]:"(),]+')
@@ -101,6 +101,12 @@ def read(text: str) -> Tree | None:
     return _Reader(text).whole()
 
 
+def like_a_field(text: str) -> bool:
+    """Whether a bare word looks like a field and its value; 10:30 and 127.0.0.1:80 do not."""
+    name, colon, _ = text.partition(":")
+    return bool(colon) and (not name or any(letter.isalpha() or letter == "_" for letter in name))
+
+
 def group(operator: Literal["AND", "OR"], items: Sequence[Tree]) -> Tree:
     """The items under the operator: flat, and the item itself when there is but one."""
     flat: list[Tree] = []
@@ -162,7 +168,9 @@ class _Reader:
             end = min(self.at + 1, len(self.text))
             raise QueryError("Something to search for is missing here", self.at, end)
         if keyword := KEYWORD.match(self.text, self.at):
-            message = f"{keyword[1]} needs something to search for; the word itself is found in quotes"
+            message = (
+                f"{keyword[1].upper()} needs something to search for; the word itself is found in quotes"
+            )
             raise QueryError(message, self.at, keyword.end(), f'"{keyword[1]}"')
         start = self.at
         if self.text[start] == "-":
@@ -195,6 +203,13 @@ class _Reader:
         start = self.at
         value = self._quoted() or self._bare(BARE_WORD)
         assert value is not None  # the caller has seen that no space and no parenthesis stands here
+        if not value.quoted and like_a_field(value.text):
+            name = value.text.partition(":")[0]
+            near = nearest(name, FIELDS)
+            hint = f"did you mean {near}:?" if near else "a text with a colon goes in quotes"
+            end = start + len(name) if near else self.at
+            suggestion = near or f'"{value.text}"'
+            raise QueryError(f"There is no field {name[:40]}; {hint}", start, end, suggestion)
         self._count(start)
         self._delimited()
         return FreeWord(value, start, self.at)
@@ -298,7 +313,7 @@ class _Reader:
     def _keyword(self, word: str) -> bool:
         self._skip()
         match = KEYWORD.match(self.text, self.at)
-        if match is None or match[1] != word:
+        if match is None or match[1].upper() != word:
             return False
         self.at = match.end()
         return True

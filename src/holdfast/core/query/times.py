@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
-from holdfast.core.duration import seconds
+from holdfast.core.duration import UNITS, seconds
 from holdfast.core.query.nodes import Compare
 
 _TICK = timedelta(microseconds=1)
@@ -51,7 +51,7 @@ def read_moment(text: str, now: datetime, zone: tzinfo) -> Moment:
     if text in ("today", "yesterday"):
         today = now.astimezone(zone).date()
         return _day(today if text == "today" else today - timedelta(days=1), zone)
-    if _SPAN.fullmatch(text) and text[-1].isalpha():
+    if is_span(text):
         start = now.astimezone(UTC) - timedelta(seconds=read_span(text))
         return Moment(start, start)
     head = _DATE.match(text)
@@ -101,17 +101,71 @@ def limits(op: Compare, first: Moment, last: Moment | None) -> tuple[datetime | 
     return low, high
 
 
+def ago(older: float | None, younger: float | None) -> str:
+    """Times from `older` until `younger` seconds before now, in words: `in the last 2 hours`, `more than 2 hours ago`."""
+    if older is None:
+        return f"more than {spoken(younger or 0)} ago"
+    if younger is None:
+        words = spoken(older)
+        return f"in the last {words.removeprefix('1 ') if words.count(' ') == 1 else words}"
+    return f"between {spoken(older)} and {spoken(younger)} ago"
+
+
+def before(now: datetime, seconds: float | None) -> datetime | None:
+    """The instant so long before now; None stays None."""
+    return None if seconds is None else now.astimezone(UTC) - timedelta(seconds=seconds)
+
+
+def unit_of(text: str) -> float:
+    """The seconds of the smallest unit that a duration is written in: an hour for 2h, a minute for 1h30m."""
+    unit = text[len(text.rstrip("abcdefghijklmnopqrstuvwxyz")) :]
+    return UNITS.get(unit, 1.0)
+
+
+def is_span(text: str) -> bool:
+    """Whether the text is a span of time before now, as 2h is."""
+    return _SPAN.fullmatch(text) is not None and text[-1].isalpha()
+
+
+def spoken(seconds: float) -> str:
+    """A span of time in words: `2 hours`, `1 day 12 hours`, `0.5 seconds`."""
+    parts: list[str] = []
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        whole, seconds = divmod(seconds, size)
+        if whole:
+            parts.append(_counted(int(whole), unit))
+    if seconds or not parts:
+        parts.append(_counted(round(seconds, 3), "second"))
+    return " ".join(parts)
+
+
+def _counted(number: float, unit: str) -> str:
+    return (
+        f"{number:g} {unit}{'' if number == 1 else 's'}" if number < 1_000_000 else f"{number:,.0f} {unit}s"
+    )
+
+
 def explain(op: Compare, first: Moment, bounds: tuple[datetime | None, datetime | None], zone: tzinfo) -> str:
     """The range in words for a person, in the zone: `after 19 Nov 2026, 14:03:22 UTC`."""
     low, high = bounds
     if low and high:
-        return f"from {_show(low, zone)} until {_show(high, zone)}"
+        return between(low, high, zone)
     if op in (">", "<="):
         shown = _show(first.end if first.day else first.start, zone)
         if first.day:
             return f"from {shown} on" if op == ">" else f"before {shown}"
         return f"after {shown}" if op == ">" else f"until {shown}"
     return f"from {_show(first.start, zone)} on" if op == ">=" else f"before {_show(first.start, zone)}"
+
+
+def between(low: datetime | None, high: datetime | None, zone: tzinfo) -> str:
+    """A range of instants in words, in the zone."""
+    if low and high:
+        return f"from {_show(low, zone)} until {_show(high, zone)}"
+    if low:
+        return f"after {_show(low, zone)}"
+    assert high is not None  # a comparison bounds one side at least
+    return f"before {_show(high, zone)}"
 
 
 def _day(day: date, zone: tzinfo) -> Moment:

@@ -13,9 +13,10 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
-from holdfast.core.errors import ConfigurationError, Problem
+from holdfast.core.errors import ConfigurationError, Problem, missing_driver
+from holdfast.core.urls import split_url
 from holdfast.runtime.signals.options import SignalOptions
 from holdfast.runtime.signals.protocol import Signals
 from holdfast.storage.protocol import Reader
@@ -61,9 +62,11 @@ def choose_signals(signals_url: str, database_url: str, reader: Reader) -> Signa
     if signals_url:
         make = _maker(signals_url)
         try:
+            if "://" in signals_url:
+                split_url(signals_url)
             options = SignalOptions(namespace_of(signals_url, database_url), reader)
-        except ValueError:
-            raise _refused("cannot be read as a URL") from None
+        except ValueError as error:
+            raise _refused(f"cannot be read as a URL: it {error}") from None
         return make(without_namespace(signals_url), options)
     url = _of_the_database(database_url)
     return _maker(url)(url, SignalOptions(schema_of(database_url), reader, own=True))
@@ -78,20 +81,21 @@ def _of_the_database(url: str) -> str:
 
 def schema_of(database_url: str) -> str:
     """The schema that a URL of PostgreSQL names."""
-    return parse_qs(urlsplit(database_url).query).get("schema", [DEFAULT_SCHEMA])[-1]
+    return split_url(database_url).parameter("schema") or DEFAULT_SCHEMA
 
 
 def namespace_of(signals_url: str, database_url: str) -> str:
     """What sets the signals of one database apart from those of others on the same broker: the parameter `namespace` of the
     signals' URL, else a digest of where the database is. User and password do not count; how its host is spelled does."""
-    given = parse_qs(urlsplit(signals_url).query).get("namespace")
+    given = parse_qs(signals_url.partition("?")[2]).get("namespace")
     if given:
         return given[-1]
-    parts = urlsplit(database_url)
-    socket = parse_qs(parts.query).get("host", [""])[-1]
-    place = f"{parts.netloc.rpartition('@')[2]}{socket}{parts.path}?{schema_of(database_url)}"
-    if parts.scheme == "sqlite":
-        place = str(Path(parts.path[1:]).absolute())
+    scheme, _, rest = database_url.partition("://")
+    if scheme == "sqlite":
+        place = str(Path(rest[1:]).absolute())
+    else:
+        parts = split_url(database_url)
+        place = f"{parts.hosts}{parts.parameter('host') or ''}{parts.path}?{schema_of(database_url)}"
     return hashlib.sha256(place.encode()).hexdigest()[:12]
 
 
@@ -110,7 +114,8 @@ def _maker(url: str) -> Make:
         for found in entry_points(group=GROUP, name=scheme):
             return cast(Make, found.load())
     # of a URL that is not known only the scheme is shown: what stands anywhere else may be a password
-    raise _refused(f"no kind of signals that is known: {scheme}:…" if mark else "a text without a scheme")
+    known = mark and scheme.isascii() and scheme.isalpha()
+    raise _refused(f"no kind of signals that is known: {scheme}:…" if known else "a text without a scheme")
 
 
 def _refused(words: str) -> ConfigurationError:
@@ -121,8 +126,7 @@ def _refused(words: str) -> ConfigurationError:
 def _ours(scheme: str) -> Make:
     try:
         return cast(Make, import_module(OURS[scheme]).make)
-    except ModuleNotFoundError as error:
-        if scheme not in EXTRAS or error.name is None or error.name.startswith("holdfast"):
+    except ImportError as error:
+        if scheme not in EXTRAS or (error.name or "").startswith("holdfast"):
             raise
-        words = f"{scheme}:// needs {error.name}, which is not installed: pip install 'holdfast-jobs[{EXTRAS[scheme]}]'"
-        raise ConfigurationError([Problem(("signals_url",), words)]) from None
+        raise missing_driver("signals_url", scheme, EXTRAS[scheme], error) from None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from holdfast.core.urls import split_url
 from holdfast.storage.protocol import Reader
 
 
@@ -24,5 +24,5 @@ class SignalOptions:
 
 def place_of(url: str) -> str:
     """Where a URL leads, without user and password."""
-    parts = urlsplit(url)
-    return parts.netloc.rpartition("@")[2] + parts.path.rstrip("/")
+    parts = split_url(url)
+    return parts.hosts + parts.path.rstrip("/")

@@ -13,14 +13,15 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final, cast
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import pq, sql
 from psycopg.conninfo import conninfo_to_dict
 
 from holdfast.core.errors import ConfigurationError, Problem
+from holdfast.core.urls import split_url
 from holdfast.runtime.signals.broker import BrokerSignals
 from holdfast.runtime.signals.line import DEADLINE, Ends, Line, Opener
 from holdfast.runtime.signals.options import SignalOptions
@@ -98,9 +99,9 @@ def channel(namespace: str, topic: Topic) -> str:
 def connection_string(url: str) -> str:
     """What libpq understands of a URL: parameters of ours are left out."""
     known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
-    parts = urlsplit(url)
-    kept = [(key, value) for key, value in parse_qsl(parts.query, keep_blank_values=True) if key in known]
-    return urlunsplit(parts._replace(scheme="postgresql", query=urlencode(kept)))
+    parts = split_url(url)
+    ours = (pair.partition("=")[0] for pair in parts.query)
+    return str(replace(parts.without(*(name for name in ours if name not in known)), scheme="postgresql"))
 
 
 class PostgresLine:

@@ -20,8 +20,17 @@ _REFUSED: Final = {
     1044: "The user may not use this database: GRANT ALL ON database.* TO user",
     1045: "The server does not know this user, or the password is wrong: see HOLDFAST_DATABASE_URL",
     1049: "There is no such database: CREATE DATABASE name",
+    1130: "The server lets no user in from this host: CREATE USER user@host",
     1142: "The user lacks a right on our tables: GRANT ALL ON database.* TO user",
+    1143: "The user lacks a right on our tables: GRANT ALL ON database.* TO user",
+    1146: "One of our tables is gone: restore it from a backup, or start with an empty database",
     1227: "The user lacks a right: GRANT ALL ON database.* TO user",
+    1370: "The user lacks a right: GRANT ALL ON database.* TO user",
+    1698: "The server does not let this user in by a password: see HOLDFAST_DATABASE_URL, and how the user was created",
+    1820: "The password of the user must be changed first: ALTER USER",
+    1862: "The password of the user has expired: ALTER USER",
+    3118: "The account of the user is locked: ALTER USER user ACCOUNT UNLOCK",
+    4151: "The account of the user is locked: ALTER USER user ACCOUNT UNLOCK",
     1665: "Its binary log is written by statement, which READ COMMITTED forbids: SET GLOBAL binlog_format = 'ROW'",
 }
 _UNAVAILABLE: Final = {

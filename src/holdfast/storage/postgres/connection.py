@@ -13,11 +13,11 @@ import threading
 import time
 import zlib
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, LiteralString, TypeAlias, TypeVar, cast
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote
 from weakref import WeakSet
 
 import psycopg
@@ -26,6 +26,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from holdfast.core.errors import ConfigurationError, Problem, StorageRefused, StorageUnavailable
+from holdfast.core.urls import split_url
 from holdfast.storage.protocol import CommitUnknown, Contended
 
 LEAST_SERVER: Final = 140000
@@ -106,19 +107,35 @@ def read_url(url: str) -> Place:
     """The place that `postgresql://user@host/database?schema=name` names; everything else in it is libpq's. Raises
     ConfigurationError, whose words show nothing of the URL."""
     try:
-        parts = urlsplit(url)
-        given = parse_qsl(parts.query, keep_blank_values=True)
-        schema = dict(given).get("schema", "holdfast")
-        query = urlencode([(name, value) for name, value in given if name != "schema"])
-        target = urlunsplit(("postgresql", parts.netloc, parts.path, query, ""))
-        known = conninfo_to_dict(target)
-    except (ValueError, psycopg.ProgrammingError):
+        parts = split_url(url)
+        schema = parts.parameter("schema")
+        target = replace(parts.without("schema"), scheme="postgresql")
+        known = conninfo_to_dict(str(target))
+    except psycopg.ProgrammingError:
         raise _refused("cannot be read; use postgresql://user@host:5432/database") from None
+    except ValueError as error:
+        raise _refused(f"{error}; use postgresql://user@host:5432/database") from None
+    schema = "holdfast" if schema is None else schema
     if not schema or len(schema.encode()) > 60 or "\0" in schema or schema.startswith("pg_"):
         raise _refused("names no usable schema; use ?schema=holdfast")
-    host = known.get("host") or known.get("hostaddr") or "local"
-    port = f":{known['port']}" if known.get("port") else ""
-    return Place(target, schema, f"postgresql://{host}{port}/{known.get('dbname') or ''}?schema={schema}")
+    return Place(str(target), schema, _shown(known, schema))
+
+
+def _shown(known: Mapping[str, Any], schema: str) -> str:
+    """The place as a URL that libpq would take, without password: a socket's folder is a host that begins with a slash."""
+
+    def listed(name: str) -> list[str]:
+        return str(known.get(name) or "").split(",")
+
+    hosts = listed("host") if known.get("host") else listed("hostaddr")
+    ports = listed("port")
+    ports = ports if len(ports) == len(hosts) else ports[:1] * len(hosts)
+    user = f"{quote(str(known['user']), safe='')}@" if known.get("user") else ""
+    servers = ",".join(
+        (f"[{host}]" if ":" in host else quote(host, safe="")) + (f":{port}" if port else "")
+        for host, port in zip(hosts, ports, strict=True)
+    )
+    return f"postgresql://{user}{servers}/{quote(str(known.get('dbname') or ''), safe='')}?schema={quote(schema, safe='')}"
 
 
 def _refused(words: str) -> ConfigurationError:
@@ -148,7 +165,8 @@ class Connector:
         self._durability = durability
 
     def open(self, *, reading: bool = False) -> Line:
-        """A new line, in autocommit. Raises StorageUnavailable, or StorageRefused for a server that is too old."""
+        """A new line, in autocommit. Raises StorageUnavailable, or StorageRefused for a server that is too old or a database
+        that is not UTF-8."""
         try:
             db = Bounded.connect(self.place.target, **self._options())
         except psycopg.Error as error:
@@ -158,6 +176,12 @@ class Connector:
             if db.info.server_version < LEAST_SERVER:
                 raise StorageRefused(
                     f"{self.place.words} is PostgreSQL {db.info.server_version // 10000}; at least 14 is needed."
+                )
+            encoding = db.info.parameter_status("server_encoding")
+            if encoding not in ("UTF8", None):
+                raise StorageRefused(
+                    f"{self.place.words}: the database has the encoding {encoding}; UTF8 is needed to store what a job may "
+                    "say. Make another one: CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
                 )
             pid = db.execute("SELECT pg_backend_pid()").fetchone()
             if pid != (db.info.backend_pid,):
@@ -180,11 +204,11 @@ class Connector:
             "keepalives_interval": 5,
             "keepalives_count": 3,
             "tcp_user_timeout": 20_000,
-            "client_encoding": "UTF8",
             "target_session_attrs": "read-write",
         }
         given = conninfo_to_dict(self.place.target)
         return {name: value for name, value in own.items() if name not in given} | {
+            "client_encoding": "UTF8",  # any other cannot carry all that a job may say
             "autocommit": True,
             "prepare_threshold": 2,
         }
@@ -290,12 +314,25 @@ GONE = (
 )
 """Errors that speak of the server or the way to it, not of one operation: everything waiting fails alike."""
 
+REFUSED = (
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.InvalidSchemaName,
+)
+"""Errors that mean the role or the schema is not fit for us: no operation of ours is to blame, and none can succeed."""
+
 
 def translated(error: psycopg.Error) -> Exception:
     """The error in our words where it speaks of the database; as it came where it speaks of one operation."""
     if isinstance(error, AGAIN):
         return Contended(
             f"Others were in the way of this call ({_first_line(error)}). Nothing was stored; repeat it."
+        )
+    if isinstance(error, REFUSED):
+        return StorageRefused(
+            f"The database cannot be used as it is: {_first_line(error)}. The role needs every right on our tables: "
+            "GRANT USAGE ON SCHEMA, GRANT ALL ON ALL TABLES, SEQUENCES and ROUTINES IN SCHEMA; or let it own the schema."
         )
     if not isinstance(error, GONE):
         return error

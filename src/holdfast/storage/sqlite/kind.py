@@ -22,15 +22,15 @@ class SqliteKind:
 
     def care(self, url: str) -> Maintenance:
         """Care for the file."""
-        return Maintenance(path_of(url).absolute())
+        return Maintenance(path_of(url))
 
 
 def path_of(url: str) -> Path:
-    """The file that a URL names. Raises ConfigurationError for anything but sqlite:///path."""
+    """The file that a URL names, as an absolute path. Raises ConfigurationError for anything but sqlite:///path."""
     scheme, _, rest = url.partition("://")
     if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
         raise ConfigurationError([Problem(("database_url",), "names no file; use sqlite:///path")])
-    return Path(rest[1:])
+    return Path(rest[1:]).absolute()  # once and for all: a job may change the folder of its process
 
 
 KIND: Final = SqliteKind()

@@ -7,20 +7,89 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, WebSocket
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
 from holdfast.client.overview import Overview
+from holdfast.client.views import Progress
 from holdfast.core.errors import HoldfastError, InvalidInput, Problem
 from holdfast.web.api.body import StrictRoute
 from holdfast.web.api.parameters import refuse_unknown
 from holdfast.web.api.search import Filter, filter_of
-from holdfast.web.errors import problem_of
+from holdfast.web.api.shapes import EVENT_ID
+from holdfast.web.errors import MEDIA_TYPE, problem, problem_of
 from holdfast.web.feed import Feed
 from holdfast.web.live import LiveHub
 from holdfast.web.stream import BLOCKED, EventStream, either
+
+PROBLEM: dict[str, Any] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+class JobEvent(BaseModel):
+    """`job`: a job that matches, as it is after a change."""
+
+    id: str
+    type: str
+    queue: str
+    owner: str | None
+    tags: list[str]
+    state: str
+    reason: str | None
+    requested: str | None
+    progress: Progress | None
+    at: datetime
+
+
+class RemovedEvent(BaseModel):
+    """`removed`: a job that is gone, and may have matched."""
+
+    id: str
+    at: datetime
+
+
+class ResyncEvent(BaseModel):
+    """`resync`: something could not be told; ask for what you need again."""
+
+    seq: int
+
+
+class ByeEvent(BaseModel):
+    """`bye`: the server stops. Come back after `retry` milliseconds."""
+
+    retry: int
+
+
+EVENTS: dict[str, type[BaseModel]] = {
+    "job": JobEvent,
+    "removed": RemovedEvent,
+    "resync": ResyncEvent,
+    "bye": ByeEvent,
+}
+_REFERENCES = {name: {"$ref": f"#/components/schemas/{model.__name__}"} for name, model in EVENTS.items()}
+_TEMPLATE = "#/components/schemas/{model}"
+
+
+def _message(name: str, reference: dict[str, str]) -> dict[str, Any]:
+    properties = {"event": {"const": name}, "seq": {"type": "integer"}, "data": reference}
+    return {"type": "object", "required": ["event", "seq", "data"], "properties": properties}
+
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    **models_json_schema([(model, "serialization") for model in EVENTS.values()], ref_template=_TEMPLATE)[1][
+        "$defs"
+    ],
+    "SocketMessage": {
+        "title": "SocketMessage",
+        "description": "A message of the WebSocket.",
+        "oneOf": [_message(name, reference) for name, reference in _REFERENCES.items()],
+    },
+}
+"""What the streams carry, for the OpenAPI document."""
 
 FIELDS = ("state", "type", "queue", "owner", "tag")
 Filtered = Annotated[Filter, Depends(filter_of)]
@@ -35,14 +104,25 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
         summary="Hear of changes",
         status_code=200,
         response_class=EventStream,
-        responses={200: {"content": {EventStream.media_type: {"schema": {"type": "string"}}}}},
+        responses={
+            200: {
+                "description": "Server-sent events, until either side leaves",
+                "content": {EventStream.media_type: {"schema": {"type": "string"}, "x-events": _REFERENCES}},
+            }
+        },
     )
     async def events(
         filter: Filtered,
-        last_event_id: Annotated[str | None, Header(description="id of the last event that was seen")] = None,
+        last_event_id: Annotated[
+            str | None, Header(description="id of the last event that was seen", json_schema_extra=EVENT_ID)
+        ] = None,
         after: Annotated[
             str | None,
-            Query(alias="last_event_id", description="The same for clients that cannot send the header"),
+            Query(
+                alias="last_event_id",
+                description="The same for clients that cannot send the header",
+                json_schema_extra=EVENT_ID,
+            ),
         ] = None,
     ) -> Response:
         """Committed changes of the jobs that match, as server-sent events, from now on or from the last one seen.
@@ -53,6 +133,31 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
         you need again. `bye`: the server stops. Every event has an `id` to resume from.
         """
         return EventStream(hub, Feed(filter, overview, _seq(last_event_id or after)))
+
+    @router.get(
+        "/ws",
+        summary="Hear of changes by WebSocket",
+        status_code=426,
+        response_class=Response,
+        responses={
+            101: {"description": "The WebSocket is open; each message is one `SocketMessage` as JSON text"},
+            426: {"description": "The request asked for no WebSocket", "content": PROBLEM},
+        },
+    )
+    def without_upgrade(
+        filter: Filtered,
+        last_event_id: Annotated[
+            str | None, Query(description="seq of the last message that was seen", json_schema_extra=EVENT_ID)
+        ] = None,
+    ) -> Response:
+        """The events of `/events` as messages of a WebSocket: `{event, seq, data}`; resume with `last_event_id` = `seq`.
+        What a client sends is dropped. A request that asks for no WebSocket is answered with 426.
+        """
+        filter.query(overview)
+        _seq(last_event_id)
+        words = "This address speaks WebSocket; for server-sent events there is /api/v1/events."
+        headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+        return problem(426, words, code="upgrade_required", headers=headers)
 
     @router.websocket("/ws")
     async def socket(websocket: WebSocket) -> None:

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from holdfast.client.client import Client
 from holdfast.client.handle import JobHandle
@@ -22,6 +24,7 @@ from holdfast.web.api.body import StrictRoute
 from holdfast.web.api.models import ActionRequest, BulkRequest, JobList, JobRequest, Reason
 from holdfast.web.api.operations import Operation, Operations
 from holdfast.web.api.search import Filter, filter_of
+from holdfast.web.api.shapes import KEY, SORTS
 
 AT_ONCE = 1_000
 """An action on more jobs than this runs in the background."""
@@ -29,6 +32,8 @@ AT_ONCE = 1_000
 MOST_LINES = 1_000
 LAST_SECOND = 253_402_214_400_000_000
 """The beginning of the year 9999, less a day: later times cannot be shown in every zone."""
+
+NO_IDS = frozenset({"actions", "bulk", "count"})
 
 Filtered = Annotated[Filter, Depends(filter_of)]
 Link = Callable[[Request, str], str]
@@ -41,11 +46,26 @@ def link(request: Request, path: str) -> str:
 
 def job_routes(client: Client, overview: Overview, operations: Operations) -> APIRouter:
     """Everything under `/jobs`."""
-    router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=StrictRoute)
-    _add_enqueue(router, client, overview)
-    _add_many(router, overview, operations)
-    _add_one(router, client)
+    many = APIRouter(prefix="/jobs", tags=["jobs"], route_class=StrictRoute)
+    _add_enqueue(many, client, overview)
+    _add_many(many, overview, operations)
+    one = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JobRoute)
+    _add_one(one, client)
+    router = APIRouter()
+    router.include_router(many)
+    router.include_router(one)
     return router
+
+
+class JobRoute(StrictRoute):
+    """A route below the id of one job. The words that stand in its place for many jobs are no ids, so that their addresses
+    take their own methods only."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(scope)
+        if match is not Match.NONE and child["path_params"]["job_id"] in NO_IDS:
+            return Match.NONE, {}
+        return match, child
 
 
 # -- enqueue ----------------------------------------------------------------------------------------------------------
@@ -60,7 +80,10 @@ def _add_enqueue(router: APIRouter, client: Client, overview: Overview) -> None:
         response: Response,
         job: JobRequest,
         idempotency_key: Annotated[
-            str | None, Header(description="A repeated request with the same key makes no second job")
+            str | None,
+            Header(
+                description="A repeated request with the same key makes no second job", json_schema_extra=KEY
+            ),
         ] = None,
     ) -> JobView:
         """Enqueue a job. It is stored durably when the answer comes; the answer names its address in `Location`."""
@@ -125,11 +148,21 @@ def _add_many(router: APIRouter, overview: Overview, operations: Operations) -> 
     def find(
         filter: Filtered,
         sort: Annotated[
-            str, Query(max_length=40, description="A field; - before it: descending")
+            str,
+            Query(
+                max_length=40,
+                description="A field; - before it: descending",
+                json_schema_extra={"enum": [sign + name for name in SORTS for sign in ("", "-")]},
+            ),
         ] = "-created",
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Annotated[
-            str | None, Query(max_length=2_000, description="next_cursor of the page before")
+            str | None,
+            Query(
+                max_length=2_000,
+                description="next_cursor of the page before",
+                json_schema_extra={"format": "holdfast-cursor"},
+            ),
         ] = None,
     ) -> JobPage:
         """A page of the jobs that match. Pages are by key: a job that comes or goes shifts no page."""

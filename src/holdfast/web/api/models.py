@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
 from holdfast.client.views import JobView
 from holdfast.core.commands import Action
-from holdfast.core.limits import MAX_REASON
+from holdfast.core.limits import MAX_REASON, MAX_TAGS
+from holdfast.web.api.shapes import Delay, Keep, Key, Moment, Name, Note, Priority, Retries, Search, Timeout
 
 MOST_JOBS = 10_000
 MOST_FIELDS = 64
-
-
-def _as_text(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("must be a time in RFC 3339, for example 2026-11-20T14:00:00Z")
-    return value
 
 
 class Body(BaseModel):
@@ -34,34 +29,31 @@ class Body(BaseModel):
         return value  # pyright: ignore[reportUnknownVariableType]
 
 
-Text = Annotated[str, Field(strict=True)]
-Whole = Annotated[int, Field(strict=True)]
-Span = Annotated[
-    Annotated[float, Field(strict=True)] | Text,
-    Field(description="Seconds, or for example 500ms, 30s, 15m, 1h30m, 2d"),
-]
-Moment = Annotated[AwareDatetime, BeforeValidator(_as_text)]
+_GIVEN = {"not": {"type": "null"}}
+_BOTH: dict[str, Any] = {"required": ["delay", "run_at"], "properties": {"delay": _GIVEN, "run_at": _GIVEN}}
 
 
 class JobRequest(Body):
-    """A job to enqueue. What is left out has the default of its type."""
+    """A job to enqueue. What is left out has the default of its type. `delay` and `run_at` exclude each other."""
 
-    type: Text = Field(description="Name of the job type", examples=["count_to"])
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"not": _BOTH})
+
+    type: Name = Field(description="Name of the job type", examples=["count_to"])
     args: dict[str, Any] = Field(
         default_factory=dict[str, Any], description="Its arguments", examples=[{"n": 100}]
     )
-    queue: Text | None = None
-    priority: Whole | None = Field(None, description="Higher goes first")
-    delay: Span | None = None
+    queue: Name | None = None
+    priority: Priority | None = Field(None, description="Higher goes first")
+    delay: Delay = None
     run_at: Moment | None = Field(None, description="Not before this time; with its offset from UTC")
-    owner: Text | None = None
-    tags: list[Text] | None = None
-    unique: Text | None = Field(
+    owner: Name | None = None
+    tags: Annotated[list[Name], Field(json_schema_extra={"maxItems": MAX_TAGS})] | None = None
+    unique: Key | None = Field(
         None, description="At most one live job of the type holds this key; a second is not made"
     )
-    retries: Whole | None = None
-    timeout: Span | None = None
-    keep: Span | None = Field(None, description='How long the ended job is kept: a duration, or "forever"')
+    retries: Retries | None = None
+    timeout: Timeout = None
+    keep: Keep = None
 
 
 class BulkRequest(Body):
@@ -73,16 +65,16 @@ class BulkRequest(Body):
 class Reason(Body):
     """Why something is done; kept in the history of the job."""
 
-    reason: Text | None = Field(None, max_length=MAX_REASON)
+    reason: Note | None = Field(None, max_length=MAX_REASON)
 
 
 class ActionRequest(Body):
     """An action on all jobs that match a search."""
 
     action: Action
-    q: Text = Field(description='Search text; "" means every job')
+    q: Search = Field(description='Search text; "" means every job')
     dry_run: Annotated[bool, Field(strict=True)] = Field(False, description="Only count")
-    reason: Text | None = Field(None, max_length=MAX_REASON)
+    reason: Note | None = Field(None, max_length=MAX_REASON)
 
 
 class JobList(BaseModel):

@@ -11,11 +11,15 @@ from fastapi import Query as Parameter
 from holdfast.client.overview import Overview
 from holdfast.core.errors import InvalidQuery, Problem
 from holdfast.core.query import STATES, Query, QueryError, term
+from holdfast.web.api.shapes import MAX_REPEATED, MAX_VALUES, SEARCH, STATE, VALUE
 
+_ANY = "Exact values; a comma list or repeated: any of them"
 Values = Annotated[
-    list[str] | None, Parameter(description="Exact values; a comma list or repeated: any of them")
+    list[str] | None, Parameter(description=_ANY, max_length=MAX_REPEATED, json_schema_extra={"items": VALUE})
 ]
-MOST_VALUES = 64
+States = Annotated[
+    list[str] | None, Parameter(description=_ANY, max_length=MAX_REPEATED, json_schema_extra={"items": STATE})
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +39,31 @@ class Filter:
 
 def filter_of(
     q: Annotated[
-        str, Parameter(description="Search text, for example: state:failed type:report.* created:>2h")
+        str,
+        Parameter(
+            description="Search text, for example: state:failed type:report.* created:>2h",
+            json_schema_extra=SEARCH,
+        ),
     ] = "",
-    state: Values = None,
+    state: States = None,
     type: Values = None,
     queue: Values = None,
     owner: Values = None,
     tag: Annotated[
-        list[str] | None, Parameter(description="A comma list: any of them; repeated: all of them")
+        list[str] | None,
+        Parameter(
+            description="A comma list: any of them; repeated: all of them",
+            max_length=MAX_REPEATED,
+            json_schema_extra={"items": VALUE},
+        ),
     ] = None,
 ) -> Filter:
     """Dependency: the filter of a request."""
     any_of = (("state", state), ("type", type), ("queue", queue), ("owner", owner))
     fields = [(name, found) for name, values in any_of if (found := _split(values or ()))]
     fields += [("tag", found) for one in tag or () if (found := _split((one,)))]
-    if sum(len(values) for _, values in fields) > MOST_VALUES:
-        words = f"at most {MOST_VALUES} values can be asked for at once"
+    if sum(len(values) for _, values in fields) > MAX_VALUES:
+        words = f"at most {MAX_VALUES} values can be asked for at once"
         raise InvalidQuery(words, [Problem(("query",), words)])
     return Filter(q, tuple(fields))
 

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
 from holdfast.client.client import Client
@@ -15,6 +16,9 @@ from holdfast.client.overview import Overview
 from holdfast.client.views import QueueView, StatsView, TypeView, WorkerView
 from holdfast.web.api.body import StrictRoute
 from holdfast.web.api.models import Reason
+from holdfast.web.api.shapes import NAME
+
+QueueName = Annotated[str, Path(json_schema_extra=NAME)]
 
 
 class Health(BaseModel):
@@ -85,13 +89,13 @@ def system_routes(client: Client, overview: Overview) -> APIRouter:
         return QueueList(items=overview.queues())
 
     @router.post("/queues/{name:path}/pause", summary="Pause a queue")
-    def pause_queue(name: str, body: Reason | None = None) -> QueueView:
+    def pause_queue(name: QueueName, body: Reason | None = None) -> QueueView:
         """Let no worker claim from the queue. Jobs that run go on; jobs may still be added."""
         client.pause_queue(name, reason=body.reason if body else None)
         return _queue(overview, name)
 
     @router.post("/queues/{name:path}/resume", summary="Resume a queue")
-    def resume_queue(name: str) -> QueueView:
+    def resume_queue(name: QueueName) -> QueueView:
         """Open a paused queue."""
         client.resume_queue(name)
         return _queue(overview, name)

@@ -80,6 +80,8 @@ def chips_of(query: Query, state: str, sort: str, view: View) -> list[ShownChip]
     for chip in query.terms():
         field, colon, value = chip.text.partition(":")
         plain = bool(colon) and field.replace("-", "").replace("_", "").replace(".", "").isalnum()
+        if chip.words or not plain:
+            field, value = "", chip.words or chip.text
         without = view.url("jobs", q=query.without(chip), state=state, sort=sort)
-        chips.append(ShownChip(chip.text, field if plain else "", value if plain else chip.text, without))
+        chips.append(ShownChip(chip.text, field, value, without))
     return chips

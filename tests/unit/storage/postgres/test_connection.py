@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from holdfast.core.errors import ConfigurationError, StorageRefused, StorageUnavailable
 from holdfast.core.states import Verb
@@ -224,9 +225,37 @@ def test_in_front_of_a_pooler_nothing_of_a_session_is_used(
         "postgresql://ann:s3cret@127.0.0.1:1/db?nonsense=1",
         "postgresql://ann:s3cret@127.0.0.1:1/db?schema=pg_x",
         "postgresql://ann:s3cret@[::1/db",
+        "postgresql://ann:s3cret/x@127.0.0.1:1/db",
+        "postgresql://ann:x@s3cret@127.0.0.1:1/db",
+        "postgresql://ann:#s3cret@127.0.0.1:1/db",
+        "postgresql://ann:s3cret/db",
     ],
 )
 def test_no_error_shows_a_password(url: str) -> None:
     with pytest.raises((ConfigurationError, StorageUnavailable)) as caught:
         PostgresStore(read_url(url)).open()
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://ann:x@h:1/db?schema=s", "postgresql://ann@h:1/db?schema=s"),
+        (
+            "postgresql:///db?host=/run/my%20pg&user=ann",
+            "postgresql://ann@%2Frun%2Fmy%20pg/db?schema=holdfast",
+        ),
+        ("postgresql://%2Frun%2Fpg/db", "postgresql://%2Frun%2Fpg/db?schema=holdfast"),
+        ("postgres://a,[::1]/db?port=1,2", "postgresql://a:1,[::1]:2/db?schema=holdfast"),
+        ("postgresql://h/d%C3%A4?schema=%C3%A4", "postgresql://h/d%C3%A4?schema=%C3%A4"),
+    ],
+)
+def test_a_place_is_shown_as_a_url_that_leads_to_it(url: str, words: str) -> None:
+    assert read_url(url).words == words
+    assert read_url(words).words == words
+
+
+def test_parameters_reach_the_driver_as_they_were_written() -> None:
+    target = read_url("postgresql:///db?options=-c%20work_mem%3D1MB&schema=x&host=/run/a+b").target
+    assert conninfo_to_dict(target)["options"] == "-c work_mem=1MB"
+    assert conninfo_to_dict(target)["host"] == "/run/a+b"

@@ -88,7 +88,7 @@ INDEXED = (
         "tag:eu",
         "tag:e*",
     ),
-    *("id:00000017", "id:0000001*", "created:>1h"),
+    *("id:00000017", "id:0000001*", "created:>1h", "age:<1h"),
 )
 HARD = (
     *(
