@@ -46,6 +46,10 @@ test: $(DEV_STAMP)  ## Run the whole suite; what could not be run is named at th
 	@unset PYTHONDONTWRITEBYTECODE; HOLDFAST_TEST_CHROMIUM="$$(scripts/find-chromium)" \
 		$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+.PHONY: services
+services: $(DEV_STAMP)  ## Start (or install, as root) the servers that tests use and make test would miss; it finds them then
+	@scripts/services >$(VENV)/test-services
+
 .PHONY: soak
 soak: $(DEV_STAMP)  ## The system tests again and again for MINUTES=30, every failure told at the end
 	@MINUTES="$(MINUTES)" scripts/soak $(PY) $(ARGS)

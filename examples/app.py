@@ -19,6 +19,30 @@ async def count_to(ctx: JobContext, n: int = 100, delay: float = 0.1) -> int:
     return n
 
 
+@app.job(queue="imports")
+async def import_customers(ctx: JobContext, path: str = "customers.csv", rows: int = 200) -> int:
+    """Write a line to the console for each row: shows a live console. A crash repeats the rows since the last checkpoint."""
+    async for row in ctx.track(range(1, rows + 1), total=rows):
+        await ctx.sleep(0.2)
+        if row % 25 == 0:
+            ctx.log.warning("%s: row %s has no e-mail address, skipped", path, row)
+        else:
+            ctx.log.info("%s: row %s imported", path, row)
+    return rows
+
+
+@app.job(queue="media")
+async def convert_video(ctx: JobContext, name: str = "holiday.mov", seconds: float = 30.0) -> str:
+    """Download, convert and upload side by side: shows several bars."""
+    parts = {"download": 1.0, "convert": 0.7, "upload": 0.5}
+    for percent in range(1, 201):
+        for part, pace in parts.items():
+            ctx.progress(min(100, int(percent * pace)), 100, name=part)
+        ctx.progress(percent, 200, f"{name}: {percent // 2} % of all")
+        await ctx.sleep(seconds / 200)
+    return f"{name}.mp4"
+
+
 @app.job(backoff=1.0)
 async def flaky(ctx: JobContext, fail_times: int = 2) -> str:
     """Fail so many times, then succeed: shows retries."""

@@ -1,4 +1,4 @@
-"""A program that only enqueues: it knows the job by its name and does not contain its code."""
+"""A program that only enqueues: it knows the jobs by their names and does not contain their code."""
 
 from __future__ import annotations
 
@@ -6,24 +6,31 @@ import os
 import signal
 import time
 
-from holdfast import Holdfast, HoldfastError, UnknownJobType
+from examples.first_minute import enqueue_samples, explain
+from holdfast import Holdfast, HoldfastError, JobHandle, UnknownJobType
 
 EVERY = 5.0
+LOOK = 0.5
 
 
 def produce(every: float = EVERY) -> None:
-    """Queue one `count_to` every five seconds, until the program that started this one is gone."""
+    """Enqueue the samples, then one `count_to` every five seconds, until the parent process is gone."""
     app, parent = Holdfast(), os.getppid()
+    to_try: JobHandle | None = None
+    explained, due = False, 0.0
     while os.getppid() == parent:
         try:
-            app.enqueue("count_to", {"n": 100, "delay": 0.1}, owner="producer", tags=["sample"])
-        except UnknownJobType:  # no worker has told the store yet what it can run
-            time.sleep(0.5)
+            to_try = to_try or enqueue_samples(app)
+            explained = explained or explain(app, to_try)
+            if time.monotonic() >= due:
+                app.enqueue("count_to", {"n": 100, "delay": 0.1}, owner="producer", tags=["sample"])
+                due = time.monotonic() + every
+        except UnknownJobType:  # no worker has published yet what it can run
+            pass
         except HoldfastError as error:
             print(f"producer: {error}", flush=True)
             time.sleep(every)
-        else:
-            time.sleep(every)
+        time.sleep(LOOK)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Rules for the whole suite: nothing is skipped silently, and no setting of the caller's reaches a test.
 
-With `HOLDFAST_REQUIRE_ALL=1` every skip is a failure (continuous integration asks for that). Without it, the skips
-are listed with their reasons at the end of the run.
+With `--require-all` every skip is a failure (continuous integration asks for that). Without it, the skips are listed
+with their reasons at the end of the run. Servers at unusual places are read from the file that `make services` writes.
 """
 
 from __future__ import annotations
@@ -19,15 +19,21 @@ pytest_plugins = [
     "holdfast.testing.conformance.report"
 ]  # what a store author is told is told of our stores too
 
-REQUIRE_ALL = os.environ.get("HOLDFAST_REQUIRE_ALL") == "1"
-# What `make test` itself says to the suite; every other HOLDFAST_* is the caller's, and is taken away.
-OF_THE_SUITE = ("HOLDFAST_REQUIRE_ALL", "HOLDFAST_TEST_")
+SERVICES = Path(__file__).parents[1] / ".venv" / "test-services"
+# Settings of the suite itself; every other HOLDFAST_* belongs to the caller and is removed.
+OF_THE_SUITE = "HOLDFAST_TEST_"
+# With this one of the caller's, output that a user would lose reaches a test.
+HIDES_LOST_OUTPUT = "PYTHONUNBUFFERED"
 MARKED_BY_FOLDER = ("system", "browser")
 NOT_RUN = pytest.StashKey[dict[str, str]]()
 
 # The machine may be slow and shared: how long one example takes is no fact about the code.
 settings.register_profile("holdfast", deadline=None)
 settings.load_profile("holdfast")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--require-all", action="store_true", help="fail every test that would be skipped")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,6 +44,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith("HOLDFAST_")]:
         if not name.startswith(OF_THE_SUITE):
             del os.environ[name]
+    os.environ.pop(HIDES_LOST_OUTPUT, None)
+    for line in SERVICES.read_text().splitlines() if SERVICES.exists() else ():
+        name, _, value = line.partition("=")
+        os.environ.setdefault(name, value)
     config.pluginmanager.register(GatherFromWorkers(config), "holdfast-gather")
 
 
@@ -60,7 +70,7 @@ def _refuse(report: pytest.TestReport | pytest.CollectReport) -> None:
     """Turns a skip into a failure."""
     reason = _why(report)
     report.outcome = "failed"
-    report.longrepr = f"Not run, and HOLDFAST_REQUIRE_ALL=1 asks for everything: {reason}"
+    report.longrepr = f"Not run, and --require-all asks for everything: {reason}"
     if hasattr(report, "wasxfail"):
         del report.wasxfail
 
@@ -70,7 +80,7 @@ def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.skipped and REQUIRE_ALL:
+    if report.skipped and item.config.getoption("--require-all"):
         _refuse(report)
     return report
 
@@ -81,7 +91,7 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
     if report.skipped:
-        if REQUIRE_ALL:
+        if collector.config.getoption("--require-all"):
             _refuse(report)
         else:
             collector.config.stash[NOT_RUN][report.nodeid] = _why(report)

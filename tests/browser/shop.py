@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Literal
 
 from holdfast import Fail, Holdfast, JobContext
@@ -37,6 +39,14 @@ async def talk(ctx: JobContext, lines: int = 50, delay: float = 0.01) -> None:
         ctx.progress(at + 1, lines, "talking")
         ctx.progress(at + 1, None, name="unknown")
         await ctx.sleep(delay)
+
+
+@app.job()
+async def hold(ctx: JobContext, gate: str, then: float = 0.0) -> None:
+    """Wait for a file, whatever is requested meanwhile; then sleep, which a pause may interrupt."""
+    while not Path(gate).exists():
+        await asyncio.sleep(0.02)
+    await ctx.sleep(then)
 
 
 @app.job(retries=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import APIResponse, Page, Route, expect
 
@@ -52,20 +53,25 @@ def test_a_job_is_queued_watched_paused_resumed_and_cancelled(site: Site, watch:
     assert page.title().startswith("Cancelled: count")
 
 
-def test_an_answer_that_comes_late_takes_nothing_newer_away(site: Site, shop: Holdfast, watch: Watch) -> None:
+def test_an_answer_that_comes_late_takes_nothing_newer_away(
+    site: Site, shop: Holdfast, watch: Watch, tmp_path: Path
+) -> None:
     page = watch.page()
-    handle = shop.enqueue("count", {"n": 4000})
+    gate = tmp_path / "gate"
+    handle = shop.enqueue("hold", {"gate": str(gate), "then": 600})
     page.goto(f"{site.url}/jobs/{handle.id}")
     live(page)
     expect(page.locator("#job-status .state")).to_contain_text("Running")
     held: list[tuple[Route, APIResponse]] = []
     page.route("**/pause", lambda route: held.append((route, route.fetch())))
     page.get_by_role("button", name="Pause job").click()
+    until(lambda: page.wait_for_timeout(20) or held, "the server has answered")
+    gate.touch()
     expect(page.locator("#job-status .state")).to_contain_text("Paused")  # the stream has told it
     ((route, answer),) = held
     assert "Pausing" in answer.text()
     route.fulfill(response=answer)
-    expect(page.locator("#toasts")).to_contain_text("Pause asked of count")
+    expect(page.locator("#toasts")).to_contain_text("Pause asked of hold")
     assert page.locator("#job-status .state").inner_text() == "Paused"
     handle.cancel()
 

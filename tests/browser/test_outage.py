@@ -38,9 +38,7 @@ def test_a_killed_server_is_told_and_its_return_brings_what_was_missed(frail: Si
     page.on("framenavigated", lambda frame: loads.append(frame.url))
     frail.kill_web()
     expect(page.locator("#live")).to_have_attribute("data-live", "offline")
-    expect(page.locator("#bars")).to_contain_text(
-        re.compile(r"Connection lost at \d\d:\d\d:\d\d"), timeout=15_000
-    )
+    expect(page.locator("#bars")).to_contain_text(re.compile(r"Connection lost at \d\d:\d\d:\d\d"))
     expect(page.locator("#bar-retry")).to_contain_text("Trying again in")
 
     page.locator("#rows a[data-menu]").nth(2).click()
@@ -69,11 +67,11 @@ def test_ten_tabs_share_three_streams_and_every_one_loads(frail: Site, watch: Wa
     pages = [context.new_page() for _ in range(10)]
     for page in pages:
         page.goto(f"{frail.url}/jobs")
-        expect(page.locator("h1")).to_have_text("Jobs", timeout=5_000)
+        expect(page.locator("h1")).to_have_text("Jobs")
     until(lambda: modes(pages) == ["on"] * 3 + ["polling"] * 7, "three streams, the others poll")
     expect(pages[-1].locator("#live-word")).to_have_text("Every 5 s")
     pages[0].close()
-    until(lambda: modes(pages[1:]) == ["on"] * 3 + ["polling"] * 6, "a free place is taken", 15)
+    until(lambda: modes(pages[1:]) == ["on"] * 3 + ["polling"] * 6, "a free place is taken")
 
 
 def test_a_new_version_on_the_server_is_told_and_never_reloads_by_itself(frail: Site, watch: Watch) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from holdfast.core.commands import Action
 from holdfast.core.job import Claimed
-from holdfast.core.states import Verb
+from holdfast.core.states import DIED, LEASE_EXPIRED, Verb
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -229,7 +229,7 @@ class Model:
             elif job.requested == "pause":
                 job.go("paused", job.requested_reason or "paused")
             else:
-                job.go("enqueued", "rescued")
+                job.go("enqueued", DIED if job.worker == dead else LEASE_EXPIRED)
             job.crashes = max(job.crashes, min(job.crashes + 1, SUSPECT))
             job.continues = True
             swept[job.id] = job.state

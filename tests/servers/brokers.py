@@ -24,7 +24,8 @@ def broker(name: str, default: str) -> str:
         socket.create_connection((parts.hostname or "", parts.port or 0), timeout=2).close()
     except OSError:
         pytest.skip(
-            f"no {name.capitalize()} at {parts.hostname}:{parts.port} (HOLDFAST_TEST_{name} names another)"
+            f"no {name.capitalize()} at {parts.hostname}:{parts.port} "
+            f"(make services starts one, HOLDFAST_TEST_{name} names another)"
         )
     return url
 

@@ -39,7 +39,7 @@ def administrator() -> Connection:
     try:
         connection, _ = connect(read_address(url_of("mysql")), several=True)
     except HoldfastError as error:
-        pytest.skip(f"no MariaDB or MySQL to test with: {error}")
+        pytest.skip(f"no MariaDB or MySQL to test with (make services starts one): {error}")
     return connection
 
 

@@ -13,7 +13,7 @@ def program(name: str) -> str:
     """Where a program is. Skips the test where it is not."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if found is None:
-        pytest.skip(f"no {name} on this machine")
+        pytest.skip(f"no {name} on this machine (make services installs it)")
     return found
 
 

@@ -22,6 +22,7 @@ PATIENCE = 30.0
 
 APP = """
 import os, time
+from pathlib import Path
 from holdfast import Holdfast, JobContext
 
 print("loaded by", os.getpid())
@@ -42,6 +43,20 @@ def count_to(ctx: JobContext, n: int = 100, delay: float = 0.05) -> int:
         ctx.log.info("at %d", number)
         time.sleep(delay)
     return n
+
+@app.job()
+def walk(ctx: JobContext, n: int, gate: str) -> int:
+    for number in ctx.track(range(n), total=n, every=1):
+        time.sleep(0.05)
+        while number == n - 1 and not Path(gate).exists():
+            time.sleep(0.01)
+    return n
+
+@app.job()
+def mumble(text: str) -> None:
+    print(text, end="")
+    while True:
+        time.sleep(0.01)
 """
 
 
@@ -149,6 +164,10 @@ class House:
         done = self.run(*words, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+    def allow(self, gate: str) -> None:
+        """Let the `walk` with this gate, which waits at its last number, end."""
+        (self.folder / gate).touch()
 
     def processes(self) -> list[int]:
         """Every process of ours that works in the folder."""

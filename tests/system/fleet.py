@@ -32,6 +32,10 @@ FOLDER = "HOLDFAST_TEST_FOLDER"
 PATIENCE = 30.0
 """Seconds that a fact may take on a busy machine. A test that passes never waits so long."""
 
+NEVER_LOST = 60
+"""Seconds of lease that no living process of a test fails to renew, however busy the machine is. Where a lease has to end,
+`Fleet.lose` and `Fleet.expire` end it."""
+
 
 class NotInTime(AssertionError):
     """A fact did not become true."""
@@ -62,7 +66,7 @@ class Supervisor:
     def signal(self, number: int, *, group: bool = False) -> None:
         (os.killpg if group else os.kill)(self.pid, number)
 
-    def ended(self, within: float) -> int:
+    def ended(self, within: float = PATIENCE) -> int:
         """Wait for its end; answers the exit code."""
         try:
             return self.process.wait(within)
@@ -88,7 +92,7 @@ class Fleet:
         defaults: dict[str, object] = {
             "workers": 1,
             "heartbeat_interval": 0.5,
-            "lease": 10,
+            "lease": NEVER_LOST,
             "cancel_grace": 1,
             "stop_grace": 5,
         }
@@ -152,7 +156,7 @@ class Fleet:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
         given = {**self.settings, **settings}
         environment |= {"HOLDFAST_" + name.upper(): str(value) for name, value in given.items()}
-        return environment | {FOLDER: str(self.folder), "PYTHONUNBUFFERED": "1"}
+        return environment | {FOLDER: str(self.folder)}
 
     def processes(self) -> set[int]:
         """Every living process that belongs to this fleet: supervisors, workers, children of jobs."""
@@ -257,6 +261,14 @@ class Fleet:
         """The worker process that is processing a job."""
         record = self.in_state(job, "processing")
         return next(worker for worker in self.parts.store.workers() if worker.id == record.worker)
+
+    def expire(self, *workers: WorkerRecord) -> None:
+        """End the leases of workers now. Only of stopped or dead ones: the others renew theirs with the next heartbeat."""
+        self.parts.gateway.call("beat", [worker.id for worker in workers], lease=-1.0)
+
+    def lose(self, *workers: WorkerRecord) -> None:
+        """Take workers for dead, as the leader does at the end of their leases: their jobs are requeued."""
+        self.parts.gateway.call("sweep", [worker.id for worker in workers])
 
     # -- what the jobs leave ----------------------------------------------------------------------------------------------
 

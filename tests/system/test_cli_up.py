@@ -38,6 +38,14 @@ def test_up_says_one_line_when_all_answers_and_stops_whole(house: House) -> None
     assert house.ask("worker", "list")["items"] == []
 
 
+def test_what_a_job_prints_outlives_its_worker(house: House) -> None:
+    process, _ = house.up()
+    house.run("job", "run", "mumble", "--arg", "text=half a line")
+    until(lambda: "half a line" in house.err(process))
+    assert house.ask("job", "list")["items"][0]["state"] == "processing"
+    os.kill(house.process("worker-process"), signal.SIGKILL)
+
+
 def test_ctrl_c_of_a_whole_terminal_stops_in_order_too(house: House) -> None:
     process, _ = house.up()
     os.killpg(process.pid, signal.SIGINT)
@@ -48,7 +56,7 @@ def test_ctrl_c_of_a_whole_terminal_stops_in_order_too(house: House) -> None:
 
 def test_a_running_job_is_handed_back_at_its_checkpoint(house: House) -> None:
     process, _ = house.up()
-    job_id = house.run("job", "run", "count_to", "--arg", "n=1000", "--ids").stdout.strip()
+    job_id = house.run("job", "run", "count_to", "--arg", "n=1000000", "--ids").stdout.strip()
     until(lambda: (house.ask("job", "show", job_id)["progress"] or {}).get("held"))
     process.terminate()
     assert process.wait(30) == 0

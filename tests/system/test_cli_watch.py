@@ -87,7 +87,10 @@ def listens(pid: int) -> bool:
         return False
 
 
-def new_job(house: House, n: int) -> str:
+ENDLESS = 1_000_000
+
+
+def new_job(house: House, n: int = ENDLESS) -> str:
     return house.run("job", "run", "count_to", "--arg", f"n={n}", "--ids").stdout.strip()
 
 
@@ -99,11 +102,18 @@ def test_the_exit_code_tells_the_end(house: House) -> None:
 
 
 def test_watch_writes_a_line_for_each_change_where_there_is_no_terminal(house: House) -> None:
-    done = house.run("job", "run", "count_to", "--arg", "n=20", "--watch")
-    lines = [line.split("\t") for line in done.stdout.splitlines()]
-    assert done.returncode == 0
-    assert lines[-1][2:4] == ["succeeded", "20 / 20  100 %"]
-    assert len([line for line in lines if line[2] == "processing"]) >= 2
+    watching = house.start("job", "run", "walk", "--arg", "n=20", "--arg", "gate=gate of lines", "--watch")
+
+    def lines(state: str) -> list[str]:
+        cells = [
+            line.split("\t") for line in house.out(watching).splitlines(keepends=True) if line.endswith("\n")
+        ]
+        return [cell[3] for cell in cells if cell[2] == state]
+
+    until(lambda: any(" / 20" in line and not line.startswith("0 /") for line in lines("processing")))
+    house.allow("gate of lines")
+    assert watching.wait(PATIENCE) == 0
+    assert lines("succeeded") == ["20 / 20  100 %"]
 
 
 def test_logs_follow_until_the_end(house: House) -> None:
@@ -114,7 +124,7 @@ def test_logs_follow_until_the_end(house: House) -> None:
 
 
 def test_a_job_is_steered_by_keys(house: House) -> None:
-    job_id = new_job(house, 2_000)
+    job_id = new_job(house)
     screen = Screen(house, "job", "watch", job_id)
     screen.until(r"┃.*held \d+")
     screen.until(r"at \d+")
@@ -136,7 +146,7 @@ def test_a_job_is_steered_by_keys(house: House) -> None:
 
 
 def test_leaving_and_ctrl_c_leave_the_job_alone(house: House) -> None:
-    job_id = new_job(house, 2_000)
+    job_id = new_job(house)
     screen = Screen(house, "job", "watch", job_id)
     screen.until(r"\[q\]uit")
     screen.press("q")
@@ -155,7 +165,7 @@ def test_leaving_and_ctrl_c_leave_the_job_alone(house: House) -> None:
 
 
 def test_top_shows_the_whole_and_leaves_the_screen_as_it_was(house: House) -> None:
-    job_id = new_job(house, 2_000)
+    job_id = new_job(house)
     screen = Screen(house, "top")
     screen.until(r"processing")
     screen.until(job_id)
@@ -167,7 +177,9 @@ def test_top_shows_the_whole_and_leaves_the_screen_as_it_was(house: House) -> No
 
 
 def test_watching_outlives_a_restart_of_the_server(house: House) -> None:
-    job_id = new_job(house, 200)
+    job_id = house.run(
+        "job", "run", "walk", "--arg", "n=1", "--arg", "gate=gate of server", "--ids"
+    ).stdout.strip()
     port = "0"
     web = house.start("web", HOLDFAST_PORT=port)
     url = house.ready(web).rpartition(" ")[2]
@@ -179,5 +191,6 @@ def test_watching_outlives_a_restart_of_the_server(house: House) -> None:
     until(lambda: "Asking again" in house.err(watching))
     house.ready(house.start("web", HOLDFAST_PORT=port))
     until(lambda: "It answers again" in house.err(watching))
-    assert watching.wait(60) == 0
+    house.allow("gate of server")
+    assert watching.wait(PATIENCE) == 0
     assert house.out(watching).splitlines()[-1].split("\t")[2] == "succeeded"

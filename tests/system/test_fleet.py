@@ -8,20 +8,18 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.records import LeaderRecord
-from holdfast.scheduler.leader import lease_of
 from tests.servers.postgres import place_of, shared_url
 from tests.system.fleet import Fleet, Supervisor, hosts_can_be_made, until
 
 pytestmark = pytest.mark.system
 
-QUICK = {"lease": 3, "heartbeat_interval": 1}
-"""Settings that promise a rescue within five seconds."""
+SHORT = 10
+"""Seconds of lease of a supervisor that is to die: as long as the longest of a leader."""
 
 
 def leader_of(fleet: Fleet) -> LeaderRecord | None:
@@ -51,10 +49,10 @@ def on_postgres(folder: Path) -> dict[str, object]:
 def test_the_clock_goes_on_after_the_death_of_its_leader(
     make_fleet: Callable[..., Fleet], place: dict[str, object]
 ) -> None:
-    """Killed with all its workers, as when a host goes: its jobs are rescued and due jobs start within five seconds."""
-    fleet = make_fleet(**QUICK, **place)
+    """Killed with all its workers, as when a host goes: its jobs are rescued, and due jobs start."""
+    fleet = make_fleet(**place)
     apart = bool(place) and hosts_can_be_made()
-    first = fleet.start(host="host-a" if apart else "")
+    first = fleet.start(host="host-a" if apart else "", lease=SHORT)
     until(lambda: leads(fleet, first), "the first one leads")
     second = fleet.start(host="host-b" if apart else "", queues="second")
     if apart:
@@ -65,25 +63,21 @@ def test_the_clock_goes_on_after_the_death_of_its_leader(
     due = fleet.enqueue("nap", {"seconds": 0}, delay=4, queue="second")
     term = leader_of(fleet)
     first.signal(signal.SIGKILL, group=True)
-    died = monotonic()
-    until(lambda: leads(fleet, second), "the second one leads", every=0.01)
-    assert monotonic() - died < lease_of(3.0) + 2.0
-    until(lambda: fleet.job(held).state == "enqueued", "its job is given back", every=0.01)
-    assert monotonic() - died < 5.0
+    until(lambda: leads(fleet, second), "the second one leads")
+    until(lambda: fleet.job(held).state == "enqueued", "its job is requeued", within=60)
     after = leader_of(fleet)
     assert term is not None
     assert after is not None
-    assert after.term == term.term + 1
-    [ended] = fleet.ended([due])
-    assert (ended.started_at or 0) - ended.created_at < 7_000_000
+    assert after.term > term.term
+    assert fleet.ended([due])[0].state == "succeeded"
 
 
 def test_a_leader_that_stood_still_finds_another_one_and_stands_by(
     make_fleet: Callable[..., Fleet], tmp_path: Path
 ) -> None:
     """Stopped for longer than its lease, with the duties in its hands; what came due meanwhile has happened once."""
-    fleet = make_fleet(**QUICK, **on_postgres(tmp_path))
-    first = fleet.start("scheduler")
+    fleet = make_fleet(**on_postgres(tmp_path))
+    first = fleet.start("scheduler", lease=3)
     until(lambda: leads(fleet, first), "the first one leads")
     second = fleet.start("scheduler")
     due = fleet.enqueue_many("nap", [{"seconds": 0}] * 300, delay=2)
@@ -104,10 +98,8 @@ def test_an_orderly_stop_hands_the_clock_over_at_once(make_fleet: Callable[..., 
     second = fleet.start("scheduler")
     due = fleet.enqueue("nap", {"seconds": 0}, delay=1.0)
     first.signal(signal.SIGTERM)
-    assert first.ended(10) == 0
-    ended = monotonic()
-    until(lambda: leads(fleet, second), "the second one leads", every=0.01)
-    assert monotonic() - ended < 2.0
+    assert first.ended() == 0
+    until(lambda: leads(fleet, second), "the second one leads")
     until(lambda: fleet.job(due).state == "enqueued", "what was due is claimable")
 
 
@@ -132,7 +124,7 @@ def test_a_drained_worker_ends_with_its_last_job(make_fleet: Callable[..., Fleet
     fleet.allow("end")
     [ended] = fleet.ended([job])
     assert (ended.state, ended.attempt, ended.token) == ("succeeded", 1, 1)
-    assert going.ended(15) == 0
+    assert going.ended() == 0
     assert len(going.lines("a worker was drained, it is not replaced")) == 2
     assert staying.process.poll() is None
     assert len(fleet.workers()) == 1
@@ -147,7 +139,7 @@ def test_drain_waits_for_the_end_and_knows_whom_it_means(make_fleet: Callable[..
     told = fleet.holdfast("worker", "drain", host, "--wait", "--timeout", "30s")
     assert told.returncode == 0, told.stderr
     assert told.stderr.count("has ended") == 2
-    assert supervisor.ended(10) == 0
+    assert supervisor.ended() == 0
     assert fleet.workers("live", "draining", "lost") == []
 
 
@@ -168,18 +160,21 @@ def test_a_rolling_restart_under_load_loses_nothing(
     try:
         for _ in range(4):
             known = {worker.id for worker in fleet.workers()}
+            more = len(added) + 100
+            until(lambda more=more: len(added) > more, "jobs are added")
             new = fleet.start()
             told = fleet.holdfast("worker", "drain", *known, "--wait")
             assert told.returncode == 0, told.stderr
-            assert old.ended(15) == 0
+            assert old.ended() == 0
+            by_new = fleet.enqueue("nap", {"seconds": 0.02})
+            added.append(by_new)
+            assert fleet.ended([by_new])[0].worker not in known, "each of them works"
             old = new
     finally:
         stop.set()
         adding.join(30)
     records = fleet.ended(added)
-    assert len(records) > 500
     assert Counter((r.state, r.attempt, r.token) for r in records) == {("succeeded", 1, 1): len(added)}
-    assert len({record.worker for record in records}) >= 4, "each of them has worked"
 
 
 def test_a_live_store_moves_to_a_server_without_losing_a_job(
@@ -213,7 +208,7 @@ def test_a_live_store_moves_to_a_server_without_losing_a_job(
     adding.join(30)
     assert moved.returncode == 0, moved.stderr
     assert "being copied" in "".join(told) or "has moved" in "".join(told), "who enqueues is told"
-    assert supervisor.ended(10) == 0
+    assert supervisor.ended() == 0
     new = make_fleet(**on_postgres(tmp_path), concurrency=20)
     answer = json.loads(moved.stdout)
     assert answer["jobs"] == len(waiting) + 2 + len(accepted)

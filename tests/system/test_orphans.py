@@ -3,21 +3,19 @@ away."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from time import monotonic
 
 import pytest
 
-from holdfast.core.states import FINAL
 from tests.system.fleet import Fleet, until
 from tests.system.histories import check_history, check_items
 
 FORCE = 0.5
 """cancel_grace of these fleets."""
 
-AT_LATEST = FORCE + 7.0
-"""Seconds in which a cancelled job is cancelled, whatever it does: its grace, five more for the worker, then the worker's
-end."""
+BEATS = 5
+"""Heartbeats that must come while a job holds its worker."""
 
 
 def neighbours(fleet: Fleet) -> list[tuple[str, object]]:
@@ -55,6 +53,8 @@ def test_a_job_that_kills_its_worker_is_shut_away(
     check_history(after, fleet.history(bad))
     pids = [effect["pid"] for effect in fleet.effects(bad)]
     assert len(set(pids)) == 3
+    workers = fleet.workers("live", "lost")
+    assert len({worker.name for worker in workers}) == len(workers) == 3, "names tell processes apart"
     assert len(supervisor.lines("a worker process ended, it is replaced")) == 2, (
         "the third death was that of a child"
     )
@@ -85,30 +85,37 @@ def test_memory_that_is_not_there_fails_the_job_alone(make_fleet: Callable[..., 
     check_neighbours(fleet, others)
 
 
-@pytest.mark.parametrize(("kind", "how"), [("bad_loop", "block"), ("bad_loop", "gil"), ("bad_thread", "gil")])
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [("bad_loop", "block until told"), ("bad_loop", "gil until told"), ("bad_thread", "gil until told")],
+)
 def test_the_heart_beats_while_a_job_holds_everything(
     make_fleet: Callable[..., Fleet], kind: str, how: str
 ) -> None:
-    """Three leases long the worker can do nothing at all, and stays what it is: alive. Nobody takes its jobs."""
-    fleet = make_fleet(lease=1.5, heartbeat_interval=0.3)
+    """The worker can do nothing at all, and its lease is renewed again and again. No other worker takes its jobs."""
+    fleet = make_fleet(heartbeat_interval=0.3)
     fleet.start()
-    fleet.start()  # somebody who would take them
     other = fleet.enqueue("nap", {"seconds": 0.1})
-    worker = fleet.worker_of(other)
-    bad = fleet.enqueue(kind, {"how": how, "seconds": 5.0})
+    bad = fleet.enqueue(kind, {"how": how})
     fleet.effect(bad, how)
-    seen: set[str] = set()
+    held = fleet.worker_of(bad)
+    fleet.start()  # one that would take them
+    beats: set[int] = set()
 
-    def ended() -> bool:
-        seen.update(w.state for w in fleet.parts.store.workers())
-        return fleet.job(bad).state in FINAL
+    def renewed() -> bool:
+        [worker] = [w for w in fleet.parts.store.workers() if w.id == held.id]
+        assert worker.state == "live"
+        beats.add(worker.heartbeat_at)
+        return len(beats) > BEATS
 
-    until(ended, "the job that holds everything has ended")
-    assert seen == {"live"}
+    until(renewed, "heartbeats are stored while the job holds everything")
+    if how == "gil until told":
+        os.close(os.open(fleet.folder / "fifo", os.O_WRONLY))
+    fleet.allow("told")
     for job in (other, bad):
         after = fleet.ended([job])[0]
         assert (after.state, after.token, after.attempt) == ("succeeded", 1, 1), after
-    assert worker.id in {w.id for w in fleet.workers()}
+    assert held.id in {w.id for w in fleet.workers()}
 
 
 @pytest.mark.parametrize(
@@ -122,12 +129,9 @@ def test_a_job_that_holds_everything_can_be_cancelled(
     others = neighbours(fleet)
     bad = fleet.enqueue(kind, args)
     fleet.effect(bad, args.get("how", kind))
-    asked = monotonic()
     bad.cancel("too long")
-    [after] = fleet.ended([bad], within=AT_LATEST + 5)
-    took = monotonic() - asked
+    [after] = fleet.ended([bad])
     assert (after.state, after.reason) == ("cancelled", "too long")
-    assert took < AT_LATEST + 1, took
     check_history(after, fleet.history(bad))
     assert supervisor.lines("does not react, it is killed")
     check_neighbours(fleet, others)
@@ -155,7 +159,7 @@ def test_a_job_that_listens_to_nobody_is_forced(make_fleet: Callable[..., Fleet]
     bad = fleet.enqueue(kind, {"how": "block"} if kind == "bad_process" else {})
     fleet.effect(bad, "block" if kind == "bad_process" else kind)
     bad.cancel()
-    [after] = fleet.ended([bad], within=FORCE + 3)
+    [after] = fleet.ended([bad])
     assert after.state == "cancelled"
     assert not supervisor.lines("a worker process ended")
     check_neighbours(fleet, others)
@@ -171,7 +175,7 @@ def test_a_thread_that_nothing_can_end_is_left_and_its_worker_renewed(
     old = fleet.worker_of(bad)
     fleet.effect(bad, "block")
     bad.cancel()
-    [after] = fleet.ended([bad], within=FORCE + 5)
+    [after] = fleet.ended([bad])
     assert after.state == "cancelled"
     until(lambda: [w.state for w in fleet.workers("draining") if w.id == old.id], "the worker drains")
     check_neighbours(fleet, others)

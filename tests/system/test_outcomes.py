@@ -33,9 +33,13 @@ def test_a_time_limit_ends_every_attempt(fleet: Fleet, executor: str) -> None:
     assert after.error_type == "TimeoutError"
     assert "0.4 s" in (after.error_message or "")
     assert fleet.path(job) == ["enqueued", "processing", "scheduled", "enqueued", "processing", "failed"]
-    first, second = fleet.effects(job)
-    assert second["at"] - first["at"] >= 400_000
-    check_history(after, fleet.history(job))
+    history = fleet.history(job)
+    check_history(after, history)
+    begun = [row.at for row in history if row.state == "processing"]
+    ended = [row.at for row in history if row.state in ("scheduled", "failed")]
+    assert all(end - begin >= 400_000 for begin, end in zip(begun, ended, strict=True)), (
+        "it was ended too early"
+    )
 
 
 @pytest.mark.parametrize("executor", ["thread", "process"])
@@ -77,19 +81,13 @@ class TestOutcomes:
         return [row.reason for row in fleet.history(job_id)]
 
 
-def test_delayed_jobs_run_on_time_and_in_order(fleet: Fleet) -> None:
+def test_delayed_jobs_run_once_they_are_due(fleet: Fleet) -> None:
     delays = (1.0, 0.4, 0.8, 0.2, 0.6)
     jobs = [fleet.enqueue("note_loop", {"value": n}, delay=delay) for n, delay in enumerate(delays)]
-    assert {fleet.job(job).state for job in jobs} == {"scheduled"}
-    fleet.ended(jobs)
-    ran = sorted(
-        (fleet.effects(job, "run")[0]["at"], delay, job) for job, delay in zip(jobs, delays, strict=True)
-    )
-    assert [delay for _, delay, _ in ran] == sorted(delays)
-    for at, delay, job in ran:
-        late = at - (fleet.job(job).created_at + delay * 1_000_000)
-        assert late >= 0, "too early"
-        assert late < 2_000_000, "much too late, even for a busy machine"
+    for job, delay in zip(fleet.ended(jobs), delays, strict=True):
+        assert fleet.path(job.id) == ["scheduled", "enqueued", "processing", "succeeded"]
+        [run] = fleet.effects(job.id, "run")
+        assert run["at"] >= job.created_at + delay * 1_000_000, "too early"
 
 
 def test_nothing_is_lost_when_all_are_due_at_once(fleet: Fleet) -> None:

@@ -40,7 +40,7 @@ def test_a_fleet_works_behind_it(make_fleet: Callable[..., Fleet], url: str, tmp
     victim = fleet.worker_of(held)
     supervisor.signal(signal.SIGKILL, group=True)
     fleet.start()
-    until(lambda: fleet.job(held).token == 2, "the job of the dead runs again")
+    until(lambda: fleet.job(held).token > 1, "the job of the dead runs again")
     assert victim.id != fleet.worker_of(held).id
     held.cancel()
     ended = fleet.ended([*jobs, later])

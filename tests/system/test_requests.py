@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 import signal
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
-from time import monotonic
 
 import pytest
 
@@ -23,7 +22,7 @@ EXECUTORS = ("loop", "thread", "process")
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     """One worker for all races that kill nothing."""
-    fleet = Fleet(tmp_path_factory.mktemp("fleet"), cancel_grace=20, children=3)
+    fleet = Fleet(tmp_path_factory.mktemp("fleet"), cancel_grace=600, children=3)
     fleet.start()
     return fleet
 
@@ -145,7 +144,7 @@ def test_resumed_on_another_worker_it_goes_on_at_the_next_item(
     fleet.allow("go")
     fleet.in_state(job, "paused")
     first.signal(signal.SIGTERM)
-    assert first.ended(within=20) == 0
+    assert first.ended() == 0
     fleet.start()
     job.resume()
     [after] = fleet.ended([job])
@@ -159,7 +158,7 @@ def test_resumed_on_another_worker_it_goes_on_at_the_next_item(
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_kill_answers_what_was_asked(make_fleet: Callable[..., Fleet], executor: str) -> None:
     """The worker dies while a pause, or a cancel, is waiting for the next checkpoint: the store answers it."""
-    fleet = make_fleet(cancel_grace=20, children=2)
+    fleet = make_fleet(cancel_grace=600, children=2)
     fleet.start()
     paused, cancelled = at_item(fleet, executor, "never"), at_item(fleet, executor, "never")
     paused.pause()
@@ -177,6 +176,9 @@ def test_a_kill_answers_what_was_asked(make_fleet: Callable[..., Fleet], executo
 # -- a storm of requests --------------------------------------------------------------------------------------------------
 
 JOBS = 500
+"""Jobs that a storm keeps waiting or running while it lasts."""
+REQUESTS = 200
+"""Requests that must be accepted before it is over."""
 SEED = random.randrange(1 << 30)
 
 
@@ -203,38 +205,42 @@ def test_a_storm_of_requests_leaves_nothing_hanging(make_fleet: Callable[..., Fl
     fleet = make_fleet(workers=2, concurrency=40, threads=10, children=1, cancel_grace=2)
     chance = random.Random(SEED)
     kinds = ("items_loop",) * 6 + ("steps",) * 2 + ("items_thread",) * 3 + ("items_process",)
-    jobs = [fleet.enqueue(chance.choice(kinds), {"n": 4, "pause": 0.03}) for _ in range(JOBS)]
+
+    def more() -> list[JobHandle]:
+        return [fleet.enqueue(chance.choice(kinds), {"n": 4, "pause": 0.03}) for _ in range(JOBS // 5)]
+
+    jobs, accepted = [job for _ in range(5) for job in more()], list[str]()
     fleet.start()
 
-    def disturb(seed: int) -> int:
-        chance, accepted = random.Random(seed), 0
-        deadline = monotonic() + 60
-        while monotonic() < deadline:
-            some = fleet.parts.store.jobs([job.id for job in chance.sample(jobs, 100)])
-            running = [record for record in some if record.state == "processing"]
-            left = fleet.parts.store.states()
-            if not left["enqueued"] and not left["processing"]:
-                return accepted
-            for record in running[:6]:
-                job = jobs_by_id[record.id]
+    def disturb(seed: int) -> None:
+        chance = random.Random(seed)
+        while len(accepted) < REQUESTS or "cancel" not in accepted:
+            newest = jobs[-JOBS:]
+            some = {job.id: job for job in chance.sample(newest, 100)}
+            records = fleet.parts.store.jobs(list(some))
+            for job in [some[record.id] for record in records if record.state == "processing"][:6]:
                 again = (job.pause, job.resume)
                 for action in chance.choice(((job.pause,), (job.cancel,), again, (*again, job.pause))):
                     try:
                         action()
-                        accepted += 1
                     except Conflict:
                         break  # it has ended meanwhile
-            for job in chance.sample(jobs, 30):
+                    accepted.append(action.__name__)
+            for job in chance.sample(newest, 30):
                 if fleet.job(job).state == "paused":
                     try:
                         job.resume()
                     except Conflict:
                         continue  # another one was faster
-        return accepted
 
-    jobs_by_id = {job.id: job for job in jobs}
     with ThreadPoolExecutor(4) as pool:
-        accepted = sum(pool.map(disturb, range(SEED, SEED + 4)))
+        disturbing = [pool.submit(disturb, SEED + number) for number in range(4)]
+        while not all(one.done() for one in disturbing):
+            if sum(fleet.parts.store.states()[state] for state in ("enqueued", "processing")) < JOBS // 2:
+                jobs += more()
+            wait(disturbing, timeout=0.1)
+        for one in disturbing:
+            one.result()
 
     def settled() -> bool:
         left = fleet.parts.store.states()
@@ -251,5 +257,4 @@ def test_a_storm_of_requests_leaves_nothing_hanging(make_fleet: Callable[..., Fl
         check_winners(history)
         assert record.attempt == 1, (record, history)
         ends[record.state] += 1
-    assert accepted > 100, (accepted, SEED)
     assert all(ends.values()), (ends, SEED)

@@ -22,8 +22,6 @@ from tests.system.histories import check_history, check_items, interruptions
 
 ROUNDS = size(3, 20)
 ITEMS = 5
-BACK = 10.0
-"""Seconds after the return of the server within which a new job must have begun."""
 OUTAGE = 4.0
 """Seconds for which the server of the longest outage is gone."""
 
@@ -148,7 +146,6 @@ def test_a_server_that_crashes_under_load_costs_nothing(
         f"{enqueuer.found} of them stored before, {cut} runs cut off; 0 lost, 0 doubled; a new job begins after at most "
         f"{max(waits):.1f} s; in the outage {hot:.0%} of a core and {lines} lines a second by 3 processes"
     )
-    assert max(waits) <= BACK
     assert fleet.processes() == before, supervisor.words()
     assert hot < 0.5
     assert lines < 30
@@ -181,7 +178,6 @@ def test_a_server_that_takes_no_writes_for_a_while(make_fleet: Callable[..., Fle
     tell(
         f"read-only: a new job begins {waited:.1f} s after the end of it; {enqueuer.repeated} enqueues repeated"
     )
-    assert waited <= BACK
     assert fleet.processes() == before, supervisor.words()
 
 

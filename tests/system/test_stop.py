@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable
-from time import monotonic
 
 import pytest
 
 from tests.system.fleet import Fleet, Supervisor, until
 from tests.system.histories import check_history, check_items
 
-GRACE = 3.0
+GRACE = 60.0
+"""stop_grace where every job listens, so that none is interrupted however busy the machine is."""
 KINDS = ("items_loop", "items_thread", "items_process")
 
 WAYS: dict[str, Callable[[Supervisor], object]] = {
@@ -23,29 +24,28 @@ WAYS: dict[str, Callable[[Supervisor], object]] = {
 }
 
 
-def stopped(fleet: Fleet, supervisor: Supervisor, way: str, *, within: float) -> None:
-    began = monotonic()
+def stopped(fleet: Fleet, supervisor: Supervisor, way: str) -> None:
     WAYS[way](supervisor)
-    assert supervisor.ended(within=within + 10) == 0, supervisor.words()
-    assert monotonic() - began < within
-    until(lambda: not fleet.processes(), "no process is left", within=5)
+    assert supervisor.ended() == 0, supervisor.words()
+    assert not supervisor.lines("it is killed"), "each worker ends by itself"
+    until(lambda: not fleet.processes(), "no process is left")
     assert not fleet.workers("live", "draining", "lost"), "the workers have signed off"
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_idle(make_fleet: Callable[..., Fleet], way: str) -> None:
     fleet = make_fleet(workers=2, stop_grace=GRACE)
-    stopped(fleet, fleet.start(), way, within=GRACE + 2)
+    stopped(fleet, fleet.start(), way)
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_running_jobs_are_handed_back_where_they_stand(make_fleet: Callable[..., Fleet], way: str) -> None:
     fleet = make_fleet(workers=2, stop_grace=GRACE, children=2)
     supervisor = fleet.start()
-    jobs = [fleet.enqueue(kind, {"n": 400, "pause": 0.02}) for kind in KINDS]
+    jobs = [fleet.enqueue(kind, {"n": 100_000, "pause": 0.02}) for kind in KINDS]
     for job in jobs:
         until(lambda job=job: len(fleet.effects(job)) > 3, "the job runs")
-    stopped(fleet, supervisor, way, within=GRACE + 2)
+    stopped(fleet, supervisor, way)
     for job in jobs:
         record, items = fleet.job(job), fleet.effects(job)
         assert (record.state, record.attempt, record.crashes) == ("enqueued", 1, 0), record
@@ -59,27 +59,45 @@ def test_running_jobs_are_handed_back_where_they_stand(make_fleet: Callable[...,
 def test_what_was_handed_back_goes_on_at_the_next_item(make_fleet: Callable[..., Fleet]) -> None:
     fleet = make_fleet(stop_grace=GRACE, children=2)
     supervisor = fleet.start()
-    jobs = [fleet.enqueue(kind, {"n": 150, "pause": 0.02}) for kind in KINDS]
+    jobs = [fleet.enqueue(kind, {"n": 8, "barrier": "stop", "at": 3}) for kind in KINDS]
     for job in jobs:
-        until(lambda job=job: len(fleet.effects(job)) > 3, "the job runs")
-    stopped(fleet, supervisor, "SIGTERM", within=GRACE + 2)
+        until(lambda job=job: len(fleet.effects(job)) > 3, "the job stands")
+    supervisor.signal(signal.SIGTERM)
+    for job in jobs:
+        until(
+            lambda job=job: fleet.worker_of(job).state == "draining",
+            "the worker has heard that it is to stop",
+        )
+    fleet.allow("stop")
+    assert supervisor.ended() == 0, supervisor.words()
     fleet.start()
     for job in fleet.ended(jobs):
         assert (job.state, job.attempt, job.token) == ("succeeded", 1, 2)
         check_history(job, fleet.history(job.id))
-        check_items(fleet.effects(job.id, "item"), 150, again=0)
+        check_items(fleet.effects(job.id, "item"), 8, again=0)
 
 
 def test_while_jobs_are_claimed(make_fleet: Callable[..., Fleet]) -> None:
-    """Thousands of small jobs pass through when the stop comes: each is done once, or was never begun."""
+    """Small jobs pass through when the stop comes, and more are added until it is over: each is done once, or was never
+    begun."""
     fleet = make_fleet(workers=2, stop_grace=GRACE, concurrency=20)
-    jobs = fleet.enqueue_many("note_loop", [{"value": n} for n in range(6_000)])
+    jobs, over = fleet.enqueue_many("note_loop", [{}] * 500), threading.Event()
+
+    def add() -> None:
+        while not over.wait(0.01):
+            jobs.extend(fleet.enqueue_many("note_loop", [{}] * 50))
+
     supervisor = fleet.start()
-    until(lambda: fleet.parts.store.states()["succeeded"] > 200, "jobs pass through")
-    stopped(fleet, supervisor, "SIGTERM", within=GRACE + 2)
+    adding = threading.Thread(target=add)
+    adding.start()
+    try:
+        until(lambda: fleet.parts.store.states()["succeeded"] > 200, "jobs pass through")
+        stopped(fleet, supervisor, "SIGTERM")
+    finally:
+        over.set()
+        adding.join()
     states = fleet.parts.store.states()
     assert states["succeeded"] + states["enqueued"] == len(jobs), states
-    assert states["enqueued"] > 0, "the stop came too late to mean anything"
     fleet.start()
     assert {job.state for job in fleet.ended(jobs)} == {"succeeded"}
     assert len(fleet.effects()) == len(jobs), "each has run exactly once"
@@ -93,7 +111,7 @@ def test_a_job_that_does_not_listen_is_interrupted_and_runs_again(
     supervisor = fleet.start()
     job = fleet.enqueue(f"end_{executor}", {"barrier": "end"})
     fleet.effect(job, "at the end")
-    stopped(fleet, supervisor, "SIGTERM", within=1 + 2)
+    stopped(fleet, supervisor, "SIGTERM")
     before = fleet.job(job)
     assert (before.state, before.reason, before.crashes) == ("enqueued", "worker stopped", 0)
     fleet.allow("end")
@@ -104,14 +122,15 @@ def test_a_job_that_does_not_listen_is_interrupted_and_runs_again(
 
 @pytest.mark.parametrize("how", ["block", "gil"])
 def test_a_worker_that_hears_nothing_is_ended(make_fleet: Callable[..., Fleet], how: str) -> None:
-    """A job blocks the loop, or holds the GIL: five seconds after the grace the supervisor ends its worker."""
+    """A job blocks the loop, or holds the GIL: some time after the grace the supervisor ends its worker."""
     fleet = make_fleet(stop_grace=1)
     supervisor = fleet.start()
     job = fleet.enqueue("bad_loop", {"how": how})
     fleet.effect(job, how)
     supervisor.signal(signal.SIGTERM)
-    assert supervisor.ended(within=1 + 5 + 4) == 0
-    until(lambda: not fleet.processes(), "no process is left", within=5)
+    assert supervisor.ended() == 0
+    assert supervisor.lines("it is killed")
+    until(lambda: not fleet.processes(), "no process is left")
     assert fleet.job(job).state == "enqueued"
 
 
@@ -119,8 +138,8 @@ def test_a_worker_that_hears_nothing_is_ended(make_fleet: Callable[..., Fleet], 
 def test_a_supervisor_that_is_killed_leaves_nobody_behind(
     make_fleet: Callable[..., Fleet], kind: str
 ) -> None:
-    """Also when a job has blocked the worker: then the kernel ends it, ten seconds later at most."""
-    fleet = make_fleet(lease=2, heartbeat_interval=0.4, stop_grace=1)
+    """Also when a job has blocked the worker: then the kernel ends it."""
+    fleet = make_fleet(stop_grace=1)
     supervisor = fleet.start()
     blocks = kind not in KINDS
     job = (
@@ -129,9 +148,11 @@ def test_a_supervisor_that_is_killed_leaves_nobody_behind(
         else fleet.enqueue(kind, {"n": 3, "barrier": "on", "at": 1})
     )
     until(lambda: len(fleet.effects(job)) == (1 if blocks else 2), "the job runs")
+    worker = fleet.worker_of(job)
     supervisor.signal(signal.SIGKILL)
-    supervisor.ended(within=10)
-    until(lambda: not fleet.processes(), "workers and their children end by themselves", within=15)
+    supervisor.ended()
+    until(lambda: not fleet.processes(), "workers and their children end by themselves")
+    fleet.lose(worker)
     fleet.allow("on")
     fleet.start()
     if blocks:

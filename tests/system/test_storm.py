@@ -64,7 +64,6 @@ class Storm:
     def _victim(self) -> int | None:
         """A worker with jobs on board that was not hit yet, once so many jobs have ended."""
         self._feed()
-        assert self._ended < self._jobs, f"the work was over after {len(self.hit)} kills"
         if self._ended < 0.9 * self._jobs / self.kills * len(self.hit):
             return None
         workers = self.fleet.workers()
@@ -72,10 +71,11 @@ class Storm:
         return self._chance.choice(at_work) if at_work else None
 
     def _feed(self) -> None:
-        """Add a portion of the work when little is left."""
+        """Add a portion of the work when little is left: until there were enough jobs, and as long as the storm lasts."""
         states = self.fleet.parts.store.states()
         self._ended = sum(states[state] for state in FINAL)
-        if len(self.handles) < self._jobs and len(self.handles) - self._ended < BACKLOG:
+        enough = len(self.handles) >= self._jobs and len(self.hit) >= self.kills
+        if not enough and len(self.handles) - self._ended < BACKLOG:
             for name, share in ALL_KINDS:
                 args = {"n": ITEMS, "pause": 0.08 if "process" not in name else 0.03}
                 self.handles += self.fleet.enqueue_many(name, [args] * share)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from holdfast.storage.protocol import Topic
 from holdfast.storage.sqlite import SqliteStore
 from tests.servers import tls
 from tests.servers.tls import Certificate
-from tests.system.fleet import ROOT
+from tests.system.fleet import PATIENCE, ROOT, until
 
 pytestmark = [pytest.mark.system]
 
@@ -47,56 +49,66 @@ def signals_of(url: str) -> Signals:
     return choose_signals(url, "sqlite:///jobs.db", SqliteStore(Path("not opened")))
 
 
-def hears(url: str) -> bool:
-    """Whether what one process tells is heard by another."""
+def hears(url: str) -> None:
+    """Say whether what one process tells is heard by another."""
     one, two = signals_of(url), signals_of(url)
     try:
         listener = one.listen((Topic.WORK,))
-        if not (one.ready(3.0) and listener.wait(5.0)):  # woken once when the line stands
-            return False
+        heard = one.ready(PATIENCE) and listener.wait(PATIENCE)  # woken once when the connection is there
         two.notify((Topic.WORK,))
-        return listener.wait(5.0)
+        print("heard" if heard and listener.wait(PATIENCE) else "not heard", flush=True)  # noqa: T201
     finally:
         one.close()
         two.close()
 
 
-def hears_in_a_process(url: str, **environment: str) -> tuple[bool, str]:
-    """`hears`, and what was logged. In a process of its own, since asyncio leaves sockets of TLS to the collector, which
-    warns."""
-    ran = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys; from tests.system.test_tls import hears; print(hears(sys.argv[1]))",
-            url,
-        ],
-        cwd=ROOT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return ran.stdout.splitlines()[-1] == "True", ran.stdout + ran.stderr
+@contextmanager
+def hearing(url: str, **environment: str) -> Iterator[Path]:
+    """`hears`, in a process of its own, since asyncio leaves sockets of TLS to the collector, which warns. Yields the file
+    that its output goes to."""
+    with tempfile.NamedTemporaryFile() as output:
+        program = "import sys; from tests.system.test_tls import hears; hears(sys.argv[1])"
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, url],
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            yield Path(output.name)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def is_heard(url: str, **environment: str) -> bool:
+    with hearing(url, **environment) as said:
+        return until(lambda: re.findall("^(?:not )?heard$", said.read_text(), re.M), "it has ended") == [
+            "heard"
+        ]
+
+
+def is_refused(url: str, **environment: str) -> bool:
+    """Whether the certificate is refused, which is logged while the connection is tried again and again."""
+    with hearing(url, **environment) as said:
+        until(lambda: "certificate verify failed" in said.read_text(), "the reason is logged")
+        return "heard" not in said.read_text().splitlines()
 
 
 @pytest.mark.parametrize("scheme", ["rediss", "valkeys"])
 def test_redis(folder: Path, shown: Certificate, other: Certificate, scheme: str) -> None:
     with tls.redis(folder, shown) as port:
         place = f"{scheme}://127.0.0.1:{port}/0"
-        assert hears_in_a_process(f"{place}?namespace=shop&ssl_ca_certs={shown.file}")[0]
-        heard, log = hears_in_a_process(f"{place}?ssl_ca_certs={other.file}")
-    assert not heard
-    assert "certificate verify failed" in log
+        assert is_heard(f"{place}?namespace=shop&ssl_ca_certs={shown.file}")
+        assert is_refused(f"{place}?ssl_ca_certs={other.file}")
 
 
 def test_nats(folder: Path, shown: Certificate, other: Certificate) -> None:
     with tls.nats(folder, shown) as port:
         place = f"nats://127.0.0.1:{port}"
-        assert hears_in_a_process(f"{place}?namespace=shop", SSL_CERT_FILE=str(shown.file))[0]
-        heard, log = hears_in_a_process(place, SSL_CERT_FILE=str(other.file))
-    assert not heard
-    assert "certificate verify failed" in log
+        assert is_heard(f"{place}?namespace=shop", SSL_CERT_FILE=str(shown.file))
+        assert is_refused(place, SSL_CERT_FILE=str(other.file))
 
 
 def test_mariadb(folder: Path, shown: Certificate, other: Certificate) -> None:

@@ -15,7 +15,7 @@ from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.records import JobRecord, Swept
 from holdfast.core.retention import Retention, format_retention, parse_retention
-from holdfast.core.states import FINAL, LIVE, TRANSITIONS, Request, State, Verb
+from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, LIVE, TRANSITIONS, Request, State, Verb
 from holdfast.core.whole import Part, Seal, WholeJob, key_of
 from holdfast.core.whole import Row as WholeRow
 from holdfast.storage.protocol import LOST
@@ -225,7 +225,7 @@ class JournalWriter(FleetVerbs):
             self._move(job, State.ENQUEUED, job["reason"], None)
         return len(due), waiting[len(due)]["run_at"] if len(due) < len(waiting) else None
 
-    def sweep(self, dead: Sequence[str] = ()) -> list[Swept]:
+    def sweep(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
         now, standing = self.now(), set[str]()
         for worker in self._draft.rows("workers"):
             if worker["state"] == "lost":
@@ -236,10 +236,11 @@ class JournalWriter(FleetVerbs):
                 self._tell("worker")
             else:
                 standing.add(worker["id"])
-        return [self._recover(job) for job in self._in(State.PROCESSING) if job["worker"] not in standing]
+        orphans = [job for job in self._in(State.PROCESSING) if job["worker"] not in standing]
+        return [self._recover(job, why if job["worker"] in dead else LEASE_EXPIRED) for job in orphans]
 
-    def _recover(self, job: Row) -> Swept:
-        verb, why = Verb.RESCUE, "rescued"
+    def _recover(self, job: Row, why: str) -> Swept:
+        verb = Verb.RESCUE
         if job["requested"] is not None:
             cancel = job["requested"] == Request.CANCEL
             verb = Verb.STOP if cancel else Verb.SUSPEND

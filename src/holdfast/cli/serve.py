@@ -13,6 +13,7 @@ import typer
 from holdfast.cli import worker_fleet
 from holdfast.cli.exits import Trouble
 from holdfast.cli.options import SERVES, Common, command, new_group, with_common
+from holdfast.runtime.output import write_output_at_once
 
 if TYPE_CHECKING:
     from holdfast.app import Holdfast
@@ -143,6 +144,7 @@ def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
     from holdfast.runtime.configure import load_settings, service_variables
     from holdfast.runtime.logs import set_up_logs
 
+    write_output_at_once()  # before user code can keep a reference to the buffered one
     app: Holdfast = load(path)
     if given:
         app.configure(load_settings({**app.settings.model_dump(exclude_unset=True), **given}))

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+DIED: Final = "process died"
+LEASE_EXPIRED: Final = "lease expired"
+"""Reasons of a rescue. The first one may be followed by how the process died: "process died (SIGKILL)"."""
 
 
 class State(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from typing import cast
 
 import uvloop
@@ -18,9 +19,14 @@ from holdfast.version import VERSION
 from holdfast.worker.process import Orders, WorkerProcess, describe, watch_orders
 
 
+def _named(orders: Orders) -> Orders:
+    """With a name of this process alone: a replacement has the same host and number, and may even have the same pid."""
+    return replace(orders, name=f"{orders.name}-{orders.worker[:4]}")
+
+
 def worker_process() -> int:
     """The body of one worker process; its orders come on standard input (see `holdfast.worker.process`)."""
-    orders = Orders(**read_orders())
+    orders = _named(Orders(**read_orders()))
     keep_output_apart()
     settings = Settings.model_validate(orders.settings)
     set_up_logs(settings)

@@ -42,6 +42,7 @@ from holdfast.core.records import (
     TypeRecord,
     WorkerRecord,
 )
+from holdfast.core.states import DIED
 from holdfast.core.whole import Key, Part, Row, Seal
 
 LOST: Final = "lost"
@@ -146,12 +147,12 @@ class Writer(Protocol):
         """Enqueue up to `limit` scheduled jobs whose time has come; answers how many, and when the next one is due."""
         ...
 
-    def sweep(self, dead: Sequence[str] = ()) -> list[Swept]:
-        """Give back the jobs of workers that are dead: those named in `dead` (their process is known to have ended) and
+    def sweep(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
+        """Requeue the jobs of workers that are dead: those named in `dead` (their process is known to have ended) and
         those whose lease has run out or whose row is gone. A requested cancel or pause is honoured; everything else is
-        enqueued again, with its saved state. `crashes` grows by one up to SUSPECT: such a job then runs alone in a child
-        process, and only the death of that child counts further (see `Settlement.crashed`). So a process that is killed
-        often does not condemn the innocent jobs on board."""
+        enqueued again, with its saved state and a reason: `why` for jobs of `dead`, else LEASE_EXPIRED. `crashes` grows
+        by one up to SUSPECT: such a job then runs alone in a child process, and only the death of that child counts
+        further (see `Settlement.crashed`). So a process that is killed often does not condemn the innocent jobs in it."""
         ...
 
     def expire(self, limit: int) -> int:

@@ -116,6 +116,9 @@ def end_sync(ctx: JobContext, barrier: str) -> int:
 
 def misbehave(ctx: JobContext, how: str, seconds: float = 600.0, *, once: bool = False) -> None:
     """Do what no job should; `once`: in the first run only."""
+    fifo = _folder() / "fifo"
+    if how == "gil until told":
+        os.mkfifo(fifo)
     effect(ctx, how)
     if once and ctx.fence_token > 1:
         return
@@ -138,8 +141,15 @@ def misbehave(ctx: JobContext, how: str, seconds: float = 600.0, *, once: bool =
             hold_gil(seconds)
         case "block":
             time.sleep(seconds)
+        case "block until told":
+            while not is_open(ctx, "told"):
+                time.sleep(0.005)
         case "gil":
             hold_gil(seconds)
+        case "gil until told":
+            ctypes.PyDLL(None).open(
+                bytes(fifo), os.O_RDONLY
+            )  # unlike CDLL it keeps the GIL, until a writer opens the other end
         case _:
             raise ValueError(how)
 

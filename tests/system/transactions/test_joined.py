@@ -18,7 +18,7 @@ from holdfast.client import patience
 from holdfast.core.whole import Seal
 from holdfast.storage.protocol import Store
 from tests.servers.postgres import place_of
-from tests.system.fleet import Fleet, until
+from tests.system.fleet import PATIENCE, Fleet, until
 from tests.system.transactions.connections import KINDS, Caller, claimed
 from tests.unit.client.hand import Hand
 
@@ -196,23 +196,21 @@ class TestOthers:
         def fresh() -> None: ...
 
         with psycopg.connect(url) as db:
-            began, seq = time.monotonic(), store.last_event()
+            seq = store.last_event()
             mine = fresh.options(tx=db).enqueue()
             others: list[str] = []
-            while time.monotonic() < began + 3 or len(others) < 5:
-                step = time.monotonic()
+            for _ in range(20):  # each would wait for the commit, and this program with it
                 others.append(fresh.enqueue().id)
                 assert [event.job for event in store.events(after=seq, limit=1_000)] == others
-                assert time.monotonic() - step < 1
-                time.sleep(0.05)
             cursor = store.last_event()
         assert [event.job for event in store.events(after=cursor, limit=10)] == [mine.id]
         assert is_there(app, mine)
 
     @pytest.mark.parametrize("key", ["unique", "idempotency_key"])
     def test_the_same_key_waits_for_the_commit_and_keeps_nobody_else_waiting(
-        self, app: Holdfast, send: Job[Any, Any], url: str, key: str
+        self, send: Job[Any, Any], url: str, key: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(patience, "PATIENCE", 600.0)
         held: dict[str, Any] = {key: f"open {key}"}
         same = send.options(delay=60, **held)
         with ThreadPoolExecutor() as pool, psycopg.connect(url) as db:
@@ -223,13 +221,11 @@ class TestOthers:
                 pool.submit(same.enqueue_many, [{"order": "2"}]),
             ]
             for _ in range(10):
-                step = time.monotonic()
                 assert send.options(delay=60).enqueue("3").created
-                assert time.monotonic() - step < 2
                 time.sleep(0.1)
             assert not any(other.done() for other in others)
             db.commit()
-            one, two, [three] = (cast(Any, other.result(10)) for other in others)
+            one, two, [three] = (cast(Any, other.result(PATIENCE)) for other in others)
         assert [(job.id, job.created) for job in (one, two, three)] == [(mine.id, False)] * 3
 
     def test_after_a_rollback_the_one_who_waited_has_the_key(self, send: Job[Any, Any], url: str) -> None:
@@ -238,7 +234,7 @@ class TestOthers:
             other = pool.submit(send.options(unique="undone", delay=60).enqueue, "2")
             time.sleep(0.2)
             db.rollback()
-            assert other.result(10).created
+            assert other.result(PATIENCE).created
 
     def test_a_key_that_stays_open_is_given_up_with_words(
         self, send: Job[Any, Any], url: str, monkeypatch: pytest.MonkeyPatch
@@ -310,14 +306,14 @@ def test_a_job_that_is_committed_late_is_not_passed_over_by_a_busy_worker(
             send.enqueue_many([{"order": "2"}] * 200)
             assert len(hand.claim(200)) == 200
         send.enqueue_many([{"order": "2"}] * 1_000)
-    until(lambda: mine.id in [one.id for one in hand.claim(2)], "it is claimed while others wait", within=5)
+    until(lambda: mine.id in [one.id for one in hand.claim(2)], "it is claimed while others wait")
     assert hand.claim(1_000)
 
 
-def test_a_worker_starts_the_job_soon_after_the_commit_and_never_before(url: str, tmp_path: Path) -> None:
+def test_a_worker_is_woken_by_the_commit_and_never_before(url: str, tmp_path: Path) -> None:
     place = place_of(tmp_path)
     fleet = Fleet(
-        tmp_path, database_url=f"{url}{'&' if '?' in url else '?'}schema={place.schema}", poll_interval=30
+        tmp_path, database_url=f"{url}{'&' if '?' in url else '?'}schema={place.schema}", poll_interval=600
     )
     try:
         fleet.start()
@@ -327,9 +323,7 @@ def test_a_worker_starts_the_job_soon_after_the_commit_and_never_before(url: str
                 time.sleep(0.5)  # long enough for a worker that saw it to have run it
                 assert fleet.effects(job) == []
                 db.commit()
-                committed = time.time_ns() // 1000
-            until(lambda job=job: fleet.effects(job), "it runs", within=5)
-            assert fleet.effects(job)[0]["at"] - committed < 1_000_000
+            until(lambda job=job: fleet.effects(job), "it runs")
     finally:
         fleet.destroy()
         fleet.app.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from typing import Any, cast
 
 import pytest
@@ -29,10 +28,8 @@ def add(app: Holdfast) -> Job[Any, int]:
 def test_waiting_ends_but_the_job_goes_on(app: Holdfast, add: Job[Any, int]) -> None:
     handle, hand = add.enqueue(1), Hand(app)
     claimed = hand.start()
-    before = time.monotonic()
     with pytest.raises(WaitTimeout, match=f"Job {handle.id} is processing; .* goes on") as caught:
         handle.wait(timeout=0.1)
-    assert 0.1 <= time.monotonic() - before < 4
     assert isinstance(caught.value, TimeoutError)
     assert hand.end(claimed, result="41") == "succeeded"
     assert handle.state == "processing"  # as it was last seen

@@ -97,7 +97,7 @@ def served(lab: Lab) -> Iterator[str]:
         assert not thread.is_alive()
 
 
-def until(fact: Callable[[], Any], seconds: float = 10.0) -> Any:
+def until(fact: Callable[[], Any], seconds: float = 30.0) -> Any:
     """What the fact is, once it is true."""
     deadline = time.monotonic() + seconds
     while True:

@@ -86,7 +86,7 @@ def test_the_deepest_that_is_taken() -> None:
 
 
 def test_a_number_of_a_million_digits_takes_no_time() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(InvalidInput):
         read_json(b"9" * 1_000_000)
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1

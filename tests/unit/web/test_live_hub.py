@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from httpx import ASGITransport, AsyncClient
 from holdfast.client.views import JobView
 from holdfast.core.commands import Action
 from holdfast.core.errors import StorageUnavailable
+from holdfast.storage.protocol import Topic
 from holdfast.web.api.search import filter_of
 from holdfast.web.dashboard.fragments import Fragments
 from holdfast.web.dashboard.routes import make_desk
@@ -95,7 +97,7 @@ async def reading(hub: LiveHub, *watchers: Watcher) -> AsyncIterator[list[list[M
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def come_true(fact: Any, seconds: float = 10.0) -> None:
+async def come_true(fact: Any, seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not fact():
             await asyncio.sleep(0.01)
@@ -145,15 +147,14 @@ async def test_fifty_viewers_of_a_storm_cost_a_few_questions_a_second(
             for job in ids[:20]:
                 await asyncio.to_thread(lab.client.act, job, Action.PAUSE)
             await asyncio.sleep(3)
+            await come_true(lambda: lab.client.reader.last_event() - seq > 1_000)
             passed = time.monotonic() - start
-            changes = (lab.client.reader.last_event() - seq) / passed
         finally:
             stop.set()
             await asyncio.to_thread(thread.join)
         assert before < seq
-        assert changes > 500
         for verb in ("changed", "jobs", "events", "count_by_state", "states", "queues"):
-            assert asked[verb] / passed <= 4, (verb, asked, passed, changes)
+            assert asked[verb] <= 4 * passed + 2, (verb, asked, passed)
         await come_true(lambda: all(_rows(messages, ids[19]) == "paused" for messages in heard))
         for messages in heard:
             assert len([m for m in messages if m.event == "rows"]) <= 4.5 * passed + 10
@@ -168,18 +169,20 @@ def _rows(messages: list[Message], job: str) -> str:
     return ""
 
 
-async def test_the_first_change_is_told_at_once(lab: Lab, hub: LiveHub) -> None:
+async def test_a_change_after_silence_is_told_by_its_signal(
+    lab: Lab, hub: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by the next look that would come anyway: after the first one, here none comes."""
+    with lab.client.listen((Topic.EVENTS,)) as listener:
+        kind, real = type(listener), type(listener).wait_async
+    looks = count()
+    monkeypatch.setattr(kind, "wait_async", lambda self, given: real(self, 600.0 if next(looks) else given))
     ids = lab.add(3)
-    took: list[float] = []
     async with reading(hub, viewer(lab, ids)) as [heard]:
         for action in (Action.PAUSE, Action.RESUME, Action.PAUSE, Action.RESUME, Action.PAUSE):
-            await asyncio.sleep(0.7)
-            start = time.monotonic()
             await asyncio.to_thread(lab.client.act, ids[0], action)
             look = "paused" if action is Action.PAUSE else "enqueued"
             await come_true(lambda look=look: _rows(heard, ids[0]) == look)
-            took.append(time.monotonic() - start)
-    assert sorted(took)[2] < 0.15, took
     hub.stop()
 
 
@@ -233,10 +236,9 @@ async def test_whoever_is_cut_off_within_a_drawing_resumes_before_it(lab: Lab, h
 async def test_a_box_nobody_empties_is_bounded_and_says_so(lab: Lab, hub: LiveHub) -> None:
     slow = Feed(filter_of(), lab.parts.overview, None)
     async with hub.watching(slow), reading(hub, Feed(filter_of(), lab.parts.overview, None)) as [heard]:
-        for _ in range(3):
+        for number in range(3):
             lab.add(400)
-            await asyncio.sleep(0.6)
-        await come_true(lambda: len(heard) >= 1_200)
+            await come_true(lambda number=number: len(heard) >= 400 * (number + 1))
         assert "resync" not in {message.event for message in heard}
         kept = slow.flush()
     assert kept[0].event == "resync"
@@ -311,10 +313,10 @@ async def test_a_picture_that_cannot_be_drawn_ends_one_stream_only(
     async with reading(hub, viewer(lab, ids), Feed(filter_of(), lab.parts.overview, None)) as [page, feed]:
         monkeypatch.setattr(Fragments, "row_html", accident)
         for action in (Action.PAUSE, Action.RESUME):
+            before = len(feed)
             await asyncio.to_thread(lab.client.act, ids[0], action)
-            await asyncio.sleep(0.4)
-        await come_true(lambda: len(feed) >= 2)
-        assert page[-1].event == "bye"
+            await come_true(lambda before=before: len(feed) > before)
+        await come_true(lambda: page[-1].event == "bye")
         assert page[-1].data == '{"retry":5000}'
     hub.stop()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from holdfast.core.job import SUSPECT
 from holdfast.core.records import Swept
-from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.connection import Row
 from holdfast.storage.mysql.people import PeopleVerbs
@@ -42,7 +42,7 @@ class UpkeepVerbs(PeopleVerbs):
             self._tell_move((queue, type_), now, seq, *about)
         return len(rows)
 
-    def sweep(self, dead: Sequence[str] = ()) -> list[Swept]:
+    def sweep(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
         now, named = self._now(), listed(list(dead))
         dying = [str(worker) for (worker,) in self._run(sql.DYING.format(dead=named, now=now))]
         if dying:
@@ -55,9 +55,10 @@ class UpkeepVerbs(PeopleVerbs):
         if not orphans:
             return []
         locked = self._run(sql.LOCK_ORPHANS.format(seqs=listed(orphans), dead=nobody, now=now))
-        return self._recover(locked, now) if locked else []
+        causes = {row[0]: why if row[5] in dead else LEASE_EXPIRED for row in locked}
+        return self._recover(locked, now, causes) if locked else []
 
-    def _recover(self, rows: Sequence[Row], now: int) -> list[Swept]:
+    def _recover(self, rows: Sequence[Row], now: int, causes: Mapping[int, str]) -> list[Swept]:
         change = Changes([row[0] for row in rows])
         verbs: dict[int, Verb] = {}
         reasons: dict[int, str | None] = {}
@@ -69,7 +70,7 @@ class UpkeepVerbs(PeopleVerbs):
             verb = {Request.CANCEL: Verb.STOP, Request.PAUSE: Verb.SUSPEND}.get(requested, Verb.RESCUE)
             target = TRANSITIONS[verb].target
             verbs[seq] = verb
-            default = {Verb.STOP: "cancelled", Verb.SUSPEND: "paused"}.get(verb, "rescued")
+            default = {Verb.STOP: "cancelled", Verb.SUSPEND: "paused"}.get(verb, causes[seq])
             reasons[seq] = (why or default) if requested else default
             actors[seq] = who if requested else None
             ends[seq] = now if target in FINAL else None

@@ -12,7 +12,7 @@ from holdfast.core.commands import Action, Ask, Facts, Move, Refuse, Remove, dec
 from holdfast.core.errors import Conflict, NotFound
 from holdfast.core.job import SUSPECT, TypeRow, WorkerRow
 from holdfast.core.records import JobRecord, Swept
-from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
 from holdfast.storage.postgres import statements
 from holdfast.storage.postgres import upkeep_statements as sql
 from holdfast.storage.postgres.writer import JobVerbs, columns_of
@@ -91,14 +91,14 @@ class UpkeepVerbs(JobVerbs):
         due = self._db.execute(sql.NEXT_DUE).fetchone()
         return len(promoted), due[0] if due else None
 
-    def sweep(self, dead: Sequence[str] = ()) -> list[Swept]:
+    def sweep(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
         asked = {"dead": list(dead), "now": self._time}
         self._db.execute(sql.LOSE_WORKERS, asked)
         self._db.execute(sql.FORGET_WORKERS, (self._time - LOST_WORKERS_STAY,))
         orphans = self._db.execute(sql.ORPHANS, asked).fetchall()
         if not orphans:
             return []
-        recoveries = [self._recovery(row) for row in orphans]
+        recoveries = [self._recovery(row, why if row[3] in dead else LEASE_EXPIRED) for row in orphans]
         self._db.execute(sql.RECOVER, {**columns_of(sql.RECOVERY, recoveries), "now": self._time})
         swept: list[Swept] = []
         for (_, job_id, type_, worker, *_, lane), recovery in zip(orphans, recoveries, strict=True):
@@ -106,9 +106,9 @@ class UpkeepVerbs(JobVerbs):
             swept.append(Swept(job_id, type_, worker, recovery[2], recovery[-1]))
         return swept
 
-    def _recovery(self, orphan: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _recovery(self, orphan: tuple[Any, ...], why: str) -> tuple[Any, ...]:
         seq, _, _, _, token, requested, reason, actor, crashes, retention, _ = orphan
-        verb, why = Verb.RESCUE, "rescued"
+        verb = Verb.RESCUE
         if requested == Request.CANCEL:
             verb, why = Verb.STOP, reason or "cancelled"
         elif requested == Request.PAUSE:

@@ -19,7 +19,7 @@ from holdfast.core.limits import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.records import JobRecord, Swept
 from holdfast.core.retention import Retention, format_retention, parse_retention
-from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
 from holdfast.storage.protocol import LOST
 from holdfast.storage.sqlite import statements as sql
 from holdfast.storage.sqlite.boot import boot_id
@@ -274,17 +274,17 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
         promoted = len(self._db.execute(sql.PROMOTE, (self._now(), limit)).fetchall())
         return promoted, next(self._db.execute(sql.NEXT_DUE))[0]
 
-    def sweep(self, dead: Sequence[str] = ()) -> list[Swept]:
+    def sweep(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
         now, lease_now, named = self._now(), self._lease_now(), json.dumps(list(dead))
         for (worker,) in self._db.execute(sql.LOSE_WORKERS, (named, self._boot, lease_now, now)).fetchall():
             self._db.execute(sql.WORKER_EVENT, (now, worker, "lost"))
         self._db.execute(sql.FORGET_WORKERS, (now - LOST_WORKERS_STAY,))
         orphans = self._db.execute(sql.ORPHANS, (named, self._boot, lease_now)).fetchall()
-        return [self._recover(row, now) for row in orphans]
+        return [self._recover(row, now, why if row[3] in dead else LEASE_EXPIRED) for row in orphans]
 
-    def _recover(self, row: tuple[Any, ...], now: int) -> Swept:
+    def _recover(self, row: tuple[Any, ...], now: int, why: str) -> Swept:
         seq, job_id, type_, worker, token, requested, reason, actor, crashes, retention = row
-        verb, why = Verb.RESCUE, "rescued"
+        verb = Verb.RESCUE
         if requested == Request.CANCEL:
             verb, why = Verb.STOP, reason or "cancelled"
         elif requested == Request.PAUSE:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from holdfast.client.views import HistoryView, JobView, SavedView
-from holdfast.core.states import FINAL, State
+from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, State
 from holdfast.web.dashboard.format import duration, size, ticking, words
 from holdfast.web.dashboard.looks import LOOKS
 from holdfast.web.dashboard.present import amount
@@ -38,6 +38,20 @@ STEPS = (
     172_800,
     604_800,
 )
+
+
+RECORDED = {
+    "rescued": f"its {DIED}",
+    LEASE_EXPIRED: "its worker stopped responding",
+    "worker stopped": "its worker was stopped",
+    "resumed": "the pause was withdrawn meanwhile",
+    "timed out": "it ran longer than its time limit",
+    "quarantined": "its process died each time, so it is not started again",
+    "arguments refused": "its arguments were refused",
+    "result refused": "its result was refused",
+    "the store did not answer": "the store did not answer",
+}
+"""In words: reasons that Holdfast records. Any other one was given by a person or by the job itself, and is quoted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +106,12 @@ def _forgotten(job: JobView, history: Sequence[HistoryView]) -> int:
 
 
 def _request(one: HistoryView) -> Entry:
-    who = f"by {one.actor}" if one.actor else ""
-    why = f"“{one.reason}”" if one.reason else ""
-    text = ": ".join(part for part in (who, why) if part)
+    text = _said(one)
     if one.state == "pause":
-        return Entry("Pause asked", "pausing", "paused", text, one.at)
+        return Entry("Pause requested", "pausing", "paused", text, one.at)
     if one.state == "cancel":
-        return Entry("Cancel asked", "cancelling", "cancelled", text, one.at)
-    return Entry("Pause taken back", "processing", "processing", text, one.at)
+        return Entry("Cancel requested", "cancelling", "cancelled", text, one.at)
+    return Entry("Pause withdrawn", "processing", "processing", text, one.at)
 
 
 def _change(one: HistoryView, before: HistoryView | None, names: Mapping[str, str], ran: bool) -> Entry:
@@ -120,19 +132,19 @@ def _change(one: HistoryView, before: HistoryView | None, names: Mapping[str, st
             title = {
                 State.PAUSED: "Resumed",
                 State.SCHEDULED: "Queued",
-                State.PROCESSING: "Handed back",
+                State.PROCESSING: "Requeued",
                 State.FAILED: "Retried",
                 State.CANCELLED: "Retried",
             }.get(State(before.state), "Queued")
             parts = [_because(one) or ("its time had come" if before.state == State.SCHEDULED else "")]
             if before.state == State.PAUSED:
-                parts.append(f"stood {duration(gap)}")
+                parts.append(f"paused for {duration(gap)}")
         case State.PAUSED:
             parts = [_because(one)]
             if before is not None and before.state == State.PROCESSING:
                 parts.append(f"ran {duration(gap)}")
         case State.SCHEDULED if key == "retrying":
-            title = "Failed, tried again later"
+            title = "Failed, will be retried"
             parts = [f"attempt {one.attempt}, ran {duration(gap)}"]
         case State.SUCCEEDED | State.FAILED | State.CANCELLED:
             parts = [
@@ -145,6 +157,15 @@ def _change(one: HistoryView, before: HistoryView | None, names: Mapping[str, st
 
 
 def _because(one: HistoryView) -> str:
+    if one.reason and not one.actor:
+        if one.reason.startswith(DIED):
+            return f"its {one.reason}"
+        if one.reason in RECORDED:
+            return RECORDED[one.reason]
+    return _said(one)
+
+
+def _said(one: HistoryView) -> str:
     who = f"by {one.actor}" if one.actor else ""
     why = f"“{one.reason}”" if one.reason else ""
     return ": ".join(part for part in (who, why) if part)

@@ -127,7 +127,7 @@ def test_the_timeline_tells_what_was_what_is_asked_and_what_will_come() -> None:
     told = entries(running, RUN, saved, {})
     assert [entry.title for entry in told] == [
         "Paused",
-        "Pause asked",
+        "Pause requested",
         "Held at 40 · 12 B",
         "Running",
         "Queued",
@@ -147,8 +147,30 @@ def test_the_timeline_says_how_many_runs_it_does_not_tell() -> None:
 
 def test_a_claim_that_came_after_the_job_was_read_is_no_run_that_is_missing() -> None:
     waiting = job(claims=0)  # its history, read later, tells of a claim
-    assert [entry.title for entry in entries(waiting, RUN, None, {})] == ["Pause asked", "Running", "Queued"]
+    assert [entry.title for entry in entries(waiting, RUN, None, {})] == [
+        "Pause requested",
+        "Running",
+        "Queued",
+    ]
     assert strip(job(claims=1), [], None, "UTC").bars == []
+
+
+@pytest.mark.parametrize(
+    ("actor", "reason", "text"),
+    [
+        (None, "process died (SIGKILL)", "its process died (SIGKILL)"),
+        (None, "rescued", "its process died"),
+        (None, "lease expired", "its worker stopped responding"),
+        (None, "worker stopped", "its worker was stopped"),
+        (None, "no such customer", "“no such customer”"),
+        ("ann", "worker stopped", "by ann: “worker stopped”"),
+    ],
+)
+def test_the_timeline_says_in_words_why_a_run_ended(actor: str | None, reason: str, text: str) -> None:
+    steps = history((9, "state", "processing", None), (5, "state", "enqueued", actor))
+    steps[1] = steps[1].model_copy(update={"reason": reason})
+    requeued = entries(job(claims=1), steps, None, {})[0]
+    assert (requeued.title, requeued.text) == ("Requeued", text)
 
 
 def test_of_a_long_timeline_the_newest_entries_are_drawn() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.core.commands import Action
 from holdfast.core.job import CRASHES_TO_QUARANTINE, SUSPECT, Claimed
-from holdfast.core.states import State, Verb
+from holdfast.core.states import LEASE_EXPIRED, State, Verb
 from holdfast.storage.protocol import LOST, Store
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
@@ -35,6 +35,15 @@ class SweepRules(Rules):
         clock.advance(1)
         assert [swept.id for swept in driver.sweep()] == [claimed.id]
         assert driver.beat(driver.worker) == set()
+
+    def test_the_history_says_why(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
+        """How the process ended, where that is known."""
+        driver.register("worker-2")
+        known, unknown = driver.start(), driver.start(worker="worker-2")
+        clock.advance(LEASE + 1)
+        driver.do(store.sweep, [driver.worker], why="process died (SIGKILL)")
+        assert store.history(known.id)[-1].reason == "process died (SIGKILL)"
+        assert store.history(unknown.id)[-1].reason == LEASE_EXPIRED
 
     def test_a_worker_whose_row_is_gone(self, store: Store, driver: StoreDriver) -> None:
         claimed = driver.start()
