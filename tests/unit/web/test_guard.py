@@ -108,7 +108,9 @@ def test_a_loopback_host_is_taken(address: str, host: str) -> None:
     assert raw(address, f"GET /health/live HTTP/1.1\nHost: {host}\nConnection: close\n\n")[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/api/v1/health/ready", "/static/js/live.js"])
+@pytest.mark.parametrize(
+    "path", ["/health/live", "/health/ready", "/api/v1/health/ready", "/static/js/live.js"]
+)
 def test_health_and_static_files_answer_any_host(address: str, path: str) -> None:
     for head in ("HTTP/1.1\nHost: 10.1.2.3:8600", "HTTP/1.1\nHost: pod.cluster.example", "HTTP/1.0"):
         assert raw(address, f"GET {path} {head}\nConnection: close\n\n")[0] == 200, head

@@ -13,7 +13,17 @@ from holdfast import ConfigurationError, Holdfast
 from tests.unit.web.support import Lab, served
 
 PREFIXES = ["/hf", "/jobs", "/api", "/queues", "/static", "/live", "/health", "/a/b", "/jobs/jobs"]
-PATHS = ["/", "/jobs", "/queues", "/types", "/workers", "/help", "/api/v1/stats", "/health/ready", "/openapi.json"]
+PATHS = [
+    "/",
+    "/jobs",
+    "/queues",
+    "/types",
+    "/workers",
+    "/help",
+    "/api/v1/stats",
+    "/health/ready",
+    "/openapi.json",
+]
 HTML = {"Accept": "text/html"}
 
 
@@ -60,7 +70,7 @@ def test_a_websocket_and_a_form_with_the_prefix_kept_or_stripped(lab: Lab, prefi
 
 
 def test_where_a_path_does_not_decide_the_setting_does(tmp_path: Path) -> None:
-    """Behind the prefix /jobs, the path /jobs is the overview when the prefix was kept, and the list when it was stripped."""
+    """Behind the prefix /jobs, /jobs is the overview when it was kept, and the list of jobs when it was stripped."""
     for handling, title in (("kept", "All quiet"), ("stripped", "Jobs"), ("auto", "Jobs")):
         lab = Lab(tmp_path / handling, root_path="/jobs", proxy_prefix=handling)
         with served(lab) as url, httpx.Client(base_url=url, headers=HTML) as http:
@@ -71,13 +81,28 @@ def test_where_a_path_does_not_decide_the_setting_does(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    ["hf", "http://x/hf", "//evil", "/a//b", "/hf?x", "/hf#x", "/a b", "/..", "/a/../b", "/a%2fb", "/a\\b", "/a\n"],
+    [
+        "hf",
+        "http://x/hf",
+        "//evil",
+        "/a//b",
+        "/hf?x",
+        "/hf#x",
+        "/a b",
+        "/..",
+        "/a/../b",
+        "/a%2fb",
+        "/a\\b",
+        "/a\n",
+    ],
 )
 def test_what_is_no_prefix_is_refused(wrong: str) -> None:
     with pytest.raises(ConfigurationError, match="must be a path such as /holdfast"):
         Holdfast(root_path=wrong).settings  # noqa: B018
 
 
-@pytest.mark.parametrize(("given", "used"), [("", ""), ("/", ""), ("/hf/", "/hf"), ("/.well/a.b", "/.well/a.b")])
+@pytest.mark.parametrize(
+    ("given", "used"), [("", ""), ("/", ""), ("/hf/", "/hf"), ("/.well/a.b", "/.well/a.b")]
+)
 def test_a_final_slash_is_no_part_of_a_prefix(given: str, used: str) -> None:
     assert Holdfast(root_path=given).settings.root_path == used
