@@ -126,12 +126,14 @@ def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
     """The app with the settings of this command line over its own; from here on, logs are written as the settings say."""
     from holdfast.cli.opening import load
     from holdfast.runtime.configure import load_settings
-    from holdfast.runtime.logs import set_up_logs
+    from holdfast.runtime.logs import set_up_output
+    from holdfast.runtime.output import protect_output
 
+    protect_output()  # before the program of the user is imported, which may print
     app: Holdfast = load(path)
     if given:
         app.configure(load_settings({**app.settings.model_dump(exclude_unset=True), **given}))
-    set_up_logs(app.settings)
+    set_up_output(app.settings)
     return app
 
 

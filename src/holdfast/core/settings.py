@@ -132,3 +132,6 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level that is logged."
     )
+    log_requests: bool = Field(
+        default=False, description="Log each request of the web server, at level info."
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from typing import cast
 
 import uvloop
@@ -12,7 +11,7 @@ import uvloop
 from holdfast.app import Holdfast
 from holdfast.core.settings import Settings
 from holdfast.hosting.orders import keep_output_apart, read_orders
-from holdfast.runtime.logs import set_up_logs
+from holdfast.runtime.logs import end_output, set_up_output
 from holdfast.runtime.plugins import load_app
 from holdfast.version import VERSION
 from holdfast.worker.process import Orders, WorkerProcess, describe, watch_orders
@@ -23,7 +22,7 @@ def worker_process() -> int:
     orders = Orders(**read_orders())
     keep_output_apart()
     settings = Settings.model_validate(orders.settings)
-    set_up_logs(settings)
+    set_up_output(settings)
     app = cast(Holdfast, load_app(orders.app))
     app.configure(settings)
     types = app.registry.matching(settings.types)
@@ -38,5 +37,5 @@ def worker_process() -> int:
     code = uvloop.run(main())
     app.close()
     # threads of jobs that did not let go must not keep the process: what they hold is given back by the supervisor
-    sys.stderr.flush()
+    end_output()
     os._exit(code)

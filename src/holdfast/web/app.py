@@ -34,6 +34,7 @@ from holdfast.web.errors import MEDIA_TYPE, SCHEMA, problem_of, problem_of_statu
 from holdfast.web.guard import MAX_BULK_BODY, Guard
 from holdfast.web.live import LiveHub
 from holdfast.web.prefix import address_of
+from holdfast.web.request_log import RequestLog
 from holdfast.web.stream import EventStream, ping_event
 from holdfast.web.viewer import Viewer, read_asked
 
@@ -75,6 +76,8 @@ def create_web_app(
         page=_page_for_browsers,
         limits={f"{API}/jobs/bulk": MAX_BULK_BODY},
     )
+    if settings.log_requests:
+        app.add_middleware(RequestLog)  # added last, so it is the outermost
     _answer_errors(app, desk)
 
     failed = {
