@@ -222,11 +222,15 @@ def make_store(settings: Settings) -> Store:
     """The store that the database URL names. Raises ConfigurationError for an unknown kind of URL."""
     retention = Retention(settings.keep_succeeded, settings.keep_failed, settings.keep_cancelled)
     url = database_url(settings)
-    return kind_of(url).store(url, StoreOptions(settings.durability, retention))
+    return kind_of(url).store(
+        url, StoreOptions(settings.durability, retention, settings.data_access == "group")
+    )
 
 
 def make_signals(settings: Settings, reader: Reader) -> Signals:
     """How the processes of this store wake each other: what `signals_url` names, else what belongs to the database.
 
     `reader` is the store itself. Raises ConfigurationError for an unknown kind of URL, or a driver that is missing."""
-    return choose_signals(settings.signals_url, database_url(settings), reader)
+    return choose_signals(
+        settings.signals_url, database_url(settings), reader, group_access=settings.data_access == "group"
+    )

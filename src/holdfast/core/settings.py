@@ -59,6 +59,11 @@ class Settings(BaseModel):
     data_dir: str = Field(
         default=".holdfast", description="Folder of the embedded database and of the wake-up files."
     )
+    data_access: Literal["owner", "group"] = Field(
+        default="owner",
+        description="Who may use the embedded database: its owner only (folder 0700, files 0600), or its group too "
+        "(2770, 0660).",
+    )
     signals_url: str = Field(
         default="",
         description="How processes wake each other: redis://host, nats://host, postgresql://host/database, "
