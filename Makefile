@@ -13,9 +13,9 @@ MINUTES ?=
 # Tests that have a full size, for make chaos: make chaos ARGS="-k postgresql" MINUTES=10
 FIRE := $(addprefix tests/system/test_,storm.py server_restarts.py cut_connections.py hosts.py pgbouncer.py) tests/programs
 
-# A stamp names what was installed: the lock, the package's own metadata and the place of the clone (an environment is not
-# movable). While it stands, nothing is installed, so a second start costs no pip run.
-key = $(shell (pwd; cat requirements/$(1).txt pyproject.toml scripts/setup-env) | cksum | tr ' ' -)
+# A stamp names what was installed: the lock, the package's own metadata, the Python that was asked for (PYTHON=…) and the
+# place of the clone (an environment is not movable). While it stands, nothing is installed, so a second start costs no pip run.
+key = $(shell (pwd; echo $(PYTHON); cat requirements/$(1).txt pyproject.toml scripts/setup-env) | cksum | tr ' ' -)
 RUN_STAMP := $(VENV)/.holdfast-run-$(call key,run)
 DEV_STAMP := $(VENV)/.holdfast-dev-$(call key,dev)
 

@@ -13,6 +13,7 @@ from holdfast.client.client import Client
 from holdfast.client.declare import declared
 from holdfast.client.handle import JobHandle
 from holdfast.client.jobs import Job
+from holdfast.client.opening import SharedOpening
 from holdfast.client.options import Duration, JobOptions
 from holdfast.client.overview import Overview
 from holdfast.client.registry import Registry
@@ -64,6 +65,7 @@ class Holdfast:
         self._inherited: list[Parts | None] = []
         self._process = os.getpid()
         self._lock = threading.Lock()
+        self._opening = SharedOpening(self.open)
 
     @property
     def settings(self) -> Settings:
@@ -126,7 +128,7 @@ class Holdfast:
                 ),
             )
             self.registry.add(kind)
-            return Job(kind, lambda: self.client, function)
+            return Job(kind, self, function)
 
         return cast(Decorator, decorate)
 
@@ -144,7 +146,8 @@ class Holdfast:
         self, type: str, args: Mapping[str, Any] | None = None, *, tx: object | None = None, **options: Any
     ) -> JobHandle:
         """`enqueue` for an event loop."""
-        return await self.client.enqueue_async(type, args or {}, options, tx=tx)
+        client = (await self.open_async()).client
+        return await client.enqueue_async(type, args or {}, options, tx=tx)
 
     def enqueue_many(
         self, type: str, args: Iterable[Mapping[str, Any]], *, tx: object | None = None, **options: Any
@@ -156,7 +159,8 @@ class Holdfast:
         self, type: str, args: Iterable[Mapping[str, Any]], *, tx: object | None = None, **options: Any
     ) -> list[JobHandle]:
         """`enqueue_many` for an event loop."""
-        return await self.client.enqueue_many_async(type, args, options, tx=tx)
+        client = (await self.open_async()).client
+        return await client.enqueue_many_async(type, args, options, tx=tx)
 
     def handle(self, job_id: str) -> JobHandle:
         """The job with this id. Raises NotFound."""
@@ -189,11 +193,22 @@ class Holdfast:
                 self._parts = self._join()
             return self._parts
 
+    async def open_async(self) -> Parts:
+        """`open` for an event loop, which stays free meanwhile; concurrent callers share one attempt. Every `*_async` method
+        opens the app this way by itself."""
+        if self._parts is not None and self._process == os.getpid():
+            return self._parts
+        return await self._opening.result()
+
     def _join(self) -> Parts:
         settings = self.settings
         store = make_store(settings)
         signals = make_signals(settings, store)
-        store.open()
+        try:
+            store.open()
+        except BaseException:
+            signals.close()
+            raise
         gateway = Gateway(
             store, signals.notify, signals.at_commit if isinstance(signals, ToldAtCommit) else None
         )
@@ -215,11 +230,15 @@ def make_store(settings: Settings) -> Store:
     """The store that the database URL names. Raises ConfigurationError for an unknown kind of URL."""
     retention = Retention(settings.keep_succeeded, settings.keep_failed, settings.keep_cancelled)
     url = database_url(settings)
-    return kind_of(url).store(url, StoreOptions(settings.durability, retention))
+    return kind_of(url).store(
+        url, StoreOptions(settings.durability, retention, settings.data_access == "group")
+    )
 
 
 def make_signals(settings: Settings, reader: Reader) -> Signals:
     """How the processes of this store wake each other: what `signals_url` names, else what belongs to the database.
 
     `reader` is the store itself. Raises ConfigurationError for an unknown kind of URL, or a driver that is missing."""
-    return choose_signals(settings.signals_url, database_url(settings), reader)
+    return choose_signals(
+        settings.signals_url, database_url(settings), reader, group_access=settings.data_access == "group"
+    )

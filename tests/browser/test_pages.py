@@ -190,7 +190,7 @@ def test_names_that_hurt_are_only_text(site: Site, shop: Holdfast, watch: Watch)
 
 @pytest.fixture(scope="module")
 def mounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    mounted = Site(tmp_path_factory.mktemp("mounted"), prefix="/a/b c")
+    mounted = Site(tmp_path_factory.mktemp("mounted"), prefix="/a/bé")
     mounted.start_web()
     mounted.start_worker()
     yield mounted
@@ -198,7 +198,7 @@ def mounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def test_it_works_under_a_prefix(mounted: Site, watch: Watch) -> None:
-    home = f"{mounted.url}/a/b%20c"
+    home = f"{mounted.url}/a/b%C3%A9"
     page = watch.page()
     outside: list[str] = []
     page.on(
@@ -206,7 +206,7 @@ def test_it_works_under_a_prefix(mounted: Site, watch: Watch) -> None:
     )
     page.goto(f"{home}/types/count/new")
     page.locator("#queue-job").click()
-    page.wait_for_url(re.compile(r"/a/b%20c/jobs/[0-9a-f-]{36}$"))
+    page.wait_for_url(re.compile(r"/a/b%C3%A9/jobs/[0-9a-f-]{36}$"))
     live(page)
     page.get_by_role("button", name="Pause job").click()
     expect(page.locator("#job-status .state")).to_contain_text("Paused")

@@ -17,6 +17,7 @@ LOADED_BY = {
     "httptools": "uvicorn, for HTTP",
     "websockets": "uvicorn, for WebSocket",
     "python-multipart": "starlette, for forms",
+    "tzdata": "zoneinfo, where the machine has no time zone files",
 }
 GIVEN_BY = {"starlette": "fastapi", "pydantic_core": "pydantic", "click": "typer", "markupsafe": "jinja2"}
 

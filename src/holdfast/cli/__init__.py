@@ -7,6 +7,13 @@ from typing import Any
 
 def main(arguments: list[str] | None = None) -> int:
     """The command `holdfast`; answers its exit code."""
+    if arguments is None:
+        # first of all: what is opened from here on must not get the number of a closed standard file
+        from holdfast.hosting.init import run_below_init
+        from holdfast.runtime.output import open_standard_files
+
+        open_standard_files()
+        run_below_init()
     try:
         from holdfast.cli.program import run
 

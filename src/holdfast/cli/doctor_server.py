@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from holdfast.cli.doctor_proxy import proxy_checks
 from holdfast.cli.findings import MOST_SKEW, Check, Finding, of_scheduler, of_workers
 from holdfast.cli.remote import API, RemoteDesk
 from holdfast.cli.words import duration
@@ -24,6 +25,7 @@ def server_checks(desk: RemoteDesk) -> list[tuple[str, Check]]:
         ("ready", lambda: _ready(desk)),
         ("clock", lambda: _clock(desk)),
         ("stream", lambda: _stream(desk)),
+        *proxy_checks(desk),
         ("workers", lambda: of_workers(desk.workers(), desk.stats().at)),
         ("scheduler", lambda: of_scheduler(desk.stats())),
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -37,7 +36,6 @@ M = TypeVar("M", bound=BaseModel)
 PATIENCE = 30.0
 """Seconds for one answer."""
 
-LOOK_AGAIN = 0.5
 API = "/api/v1"
 
 _EXAMPLE = "For example: --url http://127.0.0.1:8600"
@@ -100,12 +98,6 @@ class RemoteDesk:
     def act_on_all(self, action: Action, q: str, *, dry_run: bool, reason: str | None) -> BulkView:
         body = {"action": action, "q": q, "dry_run": dry_run, "reason": reason}
         answer = self._send("POST", "/jobs/actions", json=body)
-        if answer.status_code == 202:
-            operation = answer.headers["location"].rpartition("/")[2]
-            answer = self._send("GET", f"/jobs/actions/{operation}")
-            while not answer.json()["finished"]:
-                time.sleep(LOOK_AGAIN)
-                answer = self._send("GET", f"/jobs/actions/{operation}")
         found = self._read(BulkView, answer)
         if answer.json().get("error"):
             words = (

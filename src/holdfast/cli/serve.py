@@ -13,7 +13,6 @@ import typer
 from holdfast.cli import worker_fleet
 from holdfast.cli.exits import Trouble
 from holdfast.cli.options import SERVES, Common, command, new_group, with_common
-from holdfast.runtime.output import write_output_at_once
 
 if TYPE_CHECKING:
     from holdfast.app import Holdfast
@@ -142,13 +141,14 @@ def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
 
     from holdfast.cli.opening import load
     from holdfast.runtime.configure import load_settings, service_variables
-    from holdfast.runtime.logs import set_up_logs
+    from holdfast.runtime.logs import set_up_output
+    from holdfast.runtime.output import protect_output
 
-    write_output_at_once()  # before user code can keep a reference to the buffered one
+    protect_output()  # before the program of the user is imported, which may print
     app: Holdfast = load(path)
     if given:
         app.configure(load_settings({**app.settings.model_dump(exclude_unset=True), **given}))
-    set_up_logs(app.settings)
+    set_up_output(app.settings)
     if services := service_variables(os.environ):
         structlog.get_logger("holdfast").info(
             "ignoring variables of a network service", names=", ".join(services)

@@ -22,7 +22,7 @@ from holdfast.hosting.child import take_orders
 from holdfast.hosting.orders import keep_output_apart
 from holdfast.hosting.service import STOP_SIGNALS
 from holdfast.runtime.configure import database_url
-from holdfast.runtime.logs import set_up_logs
+from holdfast.runtime.logs import set_up_output
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.kinds import kind_of
 from holdfast.version import VERSION
@@ -40,7 +40,7 @@ def web_process() -> int:
     orders, listening = taken
     keep_output_apart()
     settings = Settings.model_validate(orders["settings"])
-    set_up_logs(settings)
+    set_up_output(settings)
     with listening:
         return serve(Holdfast(settings=settings), listening=listening)
 

@@ -46,6 +46,10 @@ class Catalogue:
         self._published: dict[str, TypeRecord] = {}
         self._looked = float("-inf")
 
+    def is_local(self, name: str) -> bool:
+        """Whether the code of the type is here, so that `find` does not ask the store."""
+        return self.registry.get(name) is not None
+
     def find(self, name: str) -> Kind:
         """The type of this name. Raises UnknownJobType with the nearest known name."""
         kind = self._kinds.get(name)

@@ -3,6 +3,7 @@ here."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -65,7 +66,7 @@ class Client:
         tx: object | None = None,
     ) -> JobHandle:
         """`enqueue` for an event loop, which goes on while the commit is under way."""
-        return (await self._insert_async([self.new_job(type_, args, read_options(options or {}))], tx))[0]
+        return (await self._insert_async(await self._new_jobs_async(type_, (args,), options), tx))[0]
 
     def enqueue_many(
         self,
@@ -87,7 +88,17 @@ class Client:
         tx: object | None = None,
     ) -> list[JobHandle]:
         """`enqueue_many` for an event loop, which goes on while the commit is under way."""
-        return await self._insert_async(self.new_jobs(type_, args, read_options(options or {})), tx)
+        return await self._insert_async(await self._new_jobs_async(type_, args, options), tx)
+
+    async def _new_jobs_async(
+        self, type_: str, args: Iterable[Mapping[str, Any]], options: Mapping[str, Any] | None
+    ) -> list[NewJob]:
+        checked = read_options(options or {})
+        if self.catalogue.is_local(type_):
+            return self.new_jobs(type_, args, checked)
+        return await asyncio.to_thread(
+            self.new_jobs, type_, list(args), checked
+        )  # asks the store for the type
 
     def insert(self, jobs: Sequence[NewJob], *, tx: object | None = None) -> list[JobHandle]:
         """Store jobs made by `new_job` in one transaction: one of ours, or that of `tx`."""

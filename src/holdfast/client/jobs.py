@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from holdfast.client.client import Client
 from holdfast.client.handle import JobHandle
@@ -18,18 +18,33 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class OpenParts(Protocol):
+    """The parts of an open app."""
+
+    @property
+    def client(self) -> Client: ...
+
+
+class Opener(Protocol):
+    """What opens the store when it is first needed: the app."""
+
+    def open(self) -> OpenParts: ...
+
+    async def open_async(self) -> OpenParts: ...
+
+
 class Enqueuer(Generic[P]):
     """Enqueues jobs of one type with some options."""
 
     def __init__(
         self,
         kind: JobType,
-        client: Callable[[], Client],
+        opener: Opener,
         options: Mapping[str, Any],
         tx: object | None = None,
     ) -> None:
         self._kind = kind
-        self._client = client
+        self._opener = opener
         self._options = options
         self._tx = tx
 
@@ -38,26 +53,29 @@ class Enqueuer(Generic[P]):
 
         `tx=connection` beside the arguments is `options(tx=connection)`, in a spelling that type checkers do not know."""
         tx = self._take_tx(kwargs)
-        return self._client().enqueue(self._kind.name, _named(self._kind, args, kwargs), self._options, tx=tx)
+        client = self._opener.open().client
+        return client.enqueue(self._kind.name, _named(self._kind, args, kwargs), self._options, tx=tx)
 
     async def enqueue_async(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """`enqueue` for an event loop."""
         tx = self._take_tx(kwargs)
-        return await self._client().enqueue_async(
+        client = (await self._opener.open_async()).client
+        return await client.enqueue_async(
             self._kind.name, _named(self._kind, args, kwargs), self._options, tx=tx
         )
 
     def enqueue_many(self, args: Iterable[Mapping[str, Any]], *, tx: object | None = None) -> list[JobHandle]:
         """One job for each mapping of arguments, in one transaction: all or none."""
         tx = self._tx if tx is None else tx
-        return self._client().enqueue_many(self._kind.name, args, self._options, tx=tx)
+        return self._opener.open().client.enqueue_many(self._kind.name, args, self._options, tx=tx)
 
     async def enqueue_many_async(
         self, args: Iterable[Mapping[str, Any]], *, tx: object | None = None
     ) -> list[JobHandle]:
         """`enqueue_many` for an event loop."""
         tx = self._tx if tx is None else tx
-        return await self._client().enqueue_many_async(self._kind.name, args, self._options, tx=tx)
+        client = (await self._opener.open_async()).client
+        return await client.enqueue_many_async(self._kind.name, args, self._options, tx=tx)
 
     def _take_tx(self, kwargs: dict[str, Any]) -> object | None:
         if "tx" in kwargs and "tx" not in self._kind.parameters:
@@ -68,9 +86,9 @@ class Enqueuer(Generic[P]):
 class Job(Enqueuer[P], Generic[P, R]):
     """A job function. Called, it runs here and now; `enqueue` has a worker run it."""
 
-    def __init__(self, kind: JobType, client: Callable[[], Client], function: Callable[..., R]) -> None:
+    def __init__(self, kind: JobType, opener: Opener, function: Callable[..., R]) -> None:
         update_wrapper(self, function)  # first: it copies whatever attributes a callable object has
-        super().__init__(kind, client, {})
+        super().__init__(kind, opener, {})
         self._function = function
         self.__doc__ = kind.doc
 
@@ -116,7 +134,7 @@ class Job(Enqueuer[P], Generic[P, R]):
             "keep": keep,
         }
         said = {name: value for name, value in given.items() if value is not None}
-        return Enqueuer(self._kind, self._client, said, tx)
+        return Enqueuer(self._kind, self._opener, said, tx)
 
 
 def _named(kind: JobType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ a file or the environment.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from holdfast.core.duration import seconds
 
@@ -27,6 +28,19 @@ def _as_keep(value: Any) -> Any:
     return None if value in ("forever", "") else _as_seconds(value)
 
 
+_ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[^/\s?#%\\\x00-\x1f\x7f]+)*")
+
+
+def _checked_root_path(value: str) -> str:
+    path = value.removesuffix("/")
+    if not _ROOT_PATH.fullmatch(path):
+        raise ValueError(
+            "must be a path such as /holdfast: it begins with one /, and has no host, blanks, %, ? or #"
+        )
+    return path
+
+
+RootPath = Annotated[str, AfterValidator(_checked_root_path)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_names)]
 Seconds = Annotated[float, BeforeValidator(_as_seconds), Field(gt=0)]
 Keep = Annotated[float | None, BeforeValidator(_as_keep)]
@@ -45,6 +59,11 @@ class Settings(BaseModel):
     data_dir: str = Field(
         default=".holdfast", description="Folder of the embedded database and of the wake-up files."
     )
+    data_access: Literal["owner", "group"] = Field(
+        default="owner",
+        description="Who may use the embedded database: its owner only (folder 0700, files 0600), or its group too "
+        "(2770, 0660).",
+    )
     signals_url: str = Field(
         default="",
         description="How processes wake each other: redis://host, nats://host, postgresql://host/database, "
@@ -61,8 +80,13 @@ class Settings(BaseModel):
     )
     port: int = Field(default=8600, ge=0, le=65535, description="Port of the web server; 0 = any free one.")
     allowed_hosts: Names = Field(default=(), description="Further Host names that the web server answers to.")
-    root_path: str = Field(
-        default="", description="Prefix under which a proxy serves the web pages, for example /jobs."
+    root_path: RootPath = Field(
+        default="", description="Path prefix under which a proxy serves the web pages, for example /holdfast."
+    )
+    proxy_prefix: Literal["auto", "kept", "stripped"] = Field(
+        default="auto",
+        description="Whether the proxy passes root_path on in the path (kept) or removes it (stripped). auto: decided "
+        "for each request by which of the two is an address of ours; set it where root_path itself is one, as /jobs.",
     )
     environment: str = Field(
         default="", description="Word shown in the top bar of every page, for example prod."
@@ -112,4 +136,7 @@ class Settings(BaseModel):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level that is logged."
+    )
+    log_requests: bool = Field(
+        default=False, description="Log each request of the web server, at level info."
     )

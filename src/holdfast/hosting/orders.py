@@ -11,7 +11,6 @@ import sys
 from typing import Any
 
 from holdfast.core.errors import ConfigurationError, Problem
-from holdfast.runtime.output import write_output_at_once
 
 
 def read_orders() -> dict[str, Any]:
@@ -20,9 +19,9 @@ def read_orders() -> dict[str, Any]:
 
 
 def keep_output_apart() -> None:
-    """Send what user code prints in this process to standard error, at once: standard output belongs to the command."""
+    """Send what user code prints in this process to standard error: standard output belongs to the command."""
+    sys.stdout.flush()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    write_output_at_once()
 
 
 def _first_line(fd: int) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from dataclasses import replace
 from typing import cast
 
@@ -13,7 +12,7 @@ import uvloop
 from holdfast.app import Holdfast
 from holdfast.core.settings import Settings
 from holdfast.hosting.orders import keep_output_apart, read_orders
-from holdfast.runtime.logs import set_up_logs
+from holdfast.runtime.logs import end_output, set_up_output
 from holdfast.runtime.plugins import load_app
 from holdfast.version import VERSION
 from holdfast.worker.process import Orders, WorkerProcess, describe, watch_orders
@@ -29,7 +28,7 @@ def worker_process() -> int:
     orders = _named(Orders(**read_orders()))
     keep_output_apart()
     settings = Settings.model_validate(orders.settings)
-    set_up_logs(settings)
+    set_up_output(settings)
     app = cast(Holdfast, load_app(orders.app))
     app.configure(settings)
     types = app.registry.matching(settings.types)
@@ -44,5 +43,5 @@ def worker_process() -> int:
     code = uvloop.run(main())
     app.close()
     # threads of jobs that did not let go must not keep the process: what they hold is given back by the supervisor
-    sys.stderr.flush()
+    end_output()
     os._exit(code)

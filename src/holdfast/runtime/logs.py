@@ -1,39 +1,96 @@
-"""This exists so that every process of Holdfast writes its own log in the same way: words on a terminal, JSON for
-machines."""
+"""The log of every process: structlog, standard logging, warnings and tracebacks in one format, on standard error."""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
+from typing import Any, TextIO
 
 import structlog
 
 from holdfast.core.settings import Settings
+from holdfast.runtime.output import LineStream, protect_output
+
+log = structlog.get_logger("holdfast")
+
+
+def set_up_output(settings: Settings) -> None:
+    """For a process that serves: output that cannot fail, then logs. With `log_format` json, what is printed becomes JSON
+    lines too."""
+    protect_output()
+    set_up_logs(settings)
+    if settings.log_format == "json":
+        sys.stdout = _printed(sys.stdout, "stdout")
+        sys.stderr = _printed(sys.stderr, "stderr")
+
+
+def end_output() -> None:
+    """Write what is not yet written, before the process ends without Python's own end."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, LineStream):
+            stream.end()
+        else:
+            stream.flush()
 
 
 def set_up_logs(settings: Settings) -> None:
-    """Log to standard error, as `log_format` and `log_level` say. Control characters from job names are escaped."""
+    """Log to standard error, as `log_format` and `log_level` say; standard logging and warnings too.
+
+    Control characters are escaped, so that a job name cannot forge a line. Fields bound with `structlog.contextvars` are
+    part of every line."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    json_lines = settings.log_format == "json"
+    render = _renderers(sys.stderr, json_lines=settings.log_format == "json")
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+            foreign_pre_chain=[
+                structlog.contextvars.merge_contextvars,
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    for other in [one for one in root.handlers if _writes_to_terminal(one)]:
+        root.removeHandler(
+            other
+        )  # of the user's program: every line would come twice, once in another format
+    root.addHandler(handler)
+    root.setLevel(level)
+    logging.captureWarnings(True)
+    if level > logging.DEBUG:
+        # its start and its connections, which the supervisor reports already
+        logging.getLogger("uvicorn").setLevel(max(level, logging.WARNING))
+    if settings.log_format == "json":
+        _log_uncaught()
+
+
+def _writes_to_terminal(handler: logging.Handler) -> bool:
+    streams = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+    return getattr(handler, "stream", None) in streams and isinstance(handler, logging.StreamHandler)
+
+
+def _renderers(stream: TextIO, *, json_lines: bool) -> list[structlog.typing.Processor]:
     renderer = (
         structlog.processors.JSONRenderer()
         if json_lines
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
     )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            _one_line,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    return [
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _one_line,
+        renderer,
+    ]
 
 
 def _one_line(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -41,3 +98,39 @@ def _one_line(_logger: object, _method: str, event: structlog.typing.EventDict) 
         if key != "exception" and isinstance(value, str) and not value.isprintable():
             event[key] = value.encode("unicode_escape").decode("ascii")
     return event
+
+
+def _printed(stream: TextIO, name: str) -> LineStream:
+    """A stream in the place of `stream` that writes each line as JSON, whatever the log level."""
+    logger = structlog.wrap_logger(
+        structlog.WriteLogger(stream),
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            *_renderers(stream, json_lines=True),
+        ],
+        wrapper_class=structlog.BoundLogger,
+        stream=name,
+    )
+    return LineStream(stream, logger.info)
+
+
+def _log_uncaught() -> None:
+    """Exceptions that Python would print are one line of the log."""
+
+    def uncaught(*error: Any) -> None:
+        log.critical("uncaught exception", exc_info=error)
+
+    def in_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_type is not SystemExit:
+            name = args.thread.name if args.thread else ""
+            error = (args.exc_type, args.exc_value, args.exc_traceback)
+            log.critical("uncaught exception in a thread", thread=name, exc_info=error)
+
+    def unraisable(args: Any) -> None:
+        error = (args.exc_type, args.exc_value, args.exc_traceback)
+        log.error(args.err_msg or "exception ignored", object=repr(args.object), exc_info=error)
+
+    sys.excepthook = uncaught
+    threading.excepthook = in_thread
+    sys.unraisablehook = unraisable

@@ -41,6 +41,8 @@ class StoreOptions:
 
     durability: Literal["full", "normal"] = "full"
     retention: Retention = field(default_factory=Retention)
+    group_access: bool = False
+    """Whether files that the store keeps are open to their group."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI, Request
@@ -11,6 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from holdfast.client.client import Client
 from holdfast.client.overview import Overview
@@ -21,7 +23,7 @@ from holdfast.web.api.jobs import job_routes
 from holdfast.web.api.operations import Operations
 from holdfast.web.api.system import health_routes, system_routes
 from holdfast.web.dashboard.desk import Desk
-from holdfast.web.dashboard.error_pages import error_page
+from holdfast.web.dashboard.error_pages import bare_page, error_page
 from holdfast.web.dashboard.fragments import Fragments
 from holdfast.web.dashboard.routes import dashboard_router, make_desk
 from holdfast.web.dashboard.view import view_of
@@ -31,6 +33,8 @@ from holdfast.web.guard import MAX_BULK_BODY, Guard
 from holdfast.web.live import LiveHub
 from holdfast.web.methods import HeadRequests, allowed_methods
 from holdfast.web.openapi import describe
+from holdfast.web.prefix import address_of
+from holdfast.web.request_log import RequestLog
 from holdfast.web.stream import EventStream, ping_event
 from holdfast.web.viewer import Viewer, read_asked
 
@@ -66,7 +70,15 @@ def create_web_app(
     )
     app.state.hub = hub
     app.add_middleware(HeadRequests)
-    app.add_middleware(Guard, settings=settings, limits={f"{API}/jobs/bulk": MAX_BULK_BODY})
+    app.add_middleware(
+        Guard,
+        settings=settings,
+        is_address=_addresses(app),
+        page=_page_for_browsers,
+        limits={f"{API}/jobs/bulk": MAX_BULK_BODY},
+    )
+    if settings.log_requests:
+        app.add_middleware(RequestLog)  # added last, so it is the outermost
     _answer_errors(app, desk)
 
     failed = {
@@ -133,8 +145,22 @@ def _answer_errors(app: FastAPI, desk: Desk) -> None:
     app.add_exception_handler(HTTPException, plain)
 
 
+def _addresses(app: FastAPI) -> Callable[[Scope, str], bool]:
+    def is_address(scope: Scope, path: str) -> bool:
+        asked: Scope = {"type": scope["type"], "method": "GET", "path": path, "root_path": "", "headers": []}
+        return any(route.matches(asked)[0] is not Match.NONE for route in app.router.routes)
+
+    return is_address
+
+
+def _page_for_browsers(scope: Scope, status: int, title: str, detail: str) -> Response | None:
+    request = HTTPConnection(scope)
+    if scope["type"] != "http" or not _wants_page(request):
+        return None
+    return bare_page(Request(scope), status, title, [detail])
+
+
 def _wants_page(request: HTTPConnection) -> bool:
-    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    if path.startswith(PROGRAMS):
+    if address_of(request.scope).startswith(PROGRAMS):
         return False
     return "hx-request" in request.headers or "text/html" in request.headers.get("accept", "")

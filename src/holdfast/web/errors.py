@@ -136,9 +136,8 @@ def problem_of_status(status: int, detail: str | None, headers: Mapping[str, str
     return problem(status, words, code=code, headers=headers)
 
 
-def problem_of_accident(error: Exception, method: str, path: str) -> Response:
-    """The answer to an error that nobody expected: logged whole under an id, of which the answer tells only the id."""
-    error_id = log_accident(error, method, path)
+def problem_of_accident(error_id: str) -> Response:
+    """The response to an unexpected error that was logged under `error_id`, of which it shows only that id."""
     detail = f"Nothing is known to be lost. The server logged what happened as {error_id}."
     return problem(
         500, detail, code="internal", title="Something went wrong on the server", error_id=error_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from holdfast.core.errors import ConfigurationError, Problem
 from holdfast.core.settings import Settings
 from holdfast.web.errors import BodyTooLarge, log, log_accident, problem, problem_of, problem_of_accident
+from holdfast.web.prefix import Prefix, address_of
 
 MAX_BODY = 1024 * 1024
 MAX_BULK_BODY = 16 * MAX_BODY
@@ -31,12 +32,15 @@ SECURITY_HEADERS = {
         "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # under no-referrer, browsers send our own forms with `Origin: null`
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+PUBLIC = ("/health/", "/api/v1/health/", "/static/")
+"""Answered under any Host: probes of proxies and orchestrators rarely send ours, and there is nothing to protect."""
+
 EVERYWHERE = frozenset({"0.0.0.0", "[::]", ""})  # noqa: S104 - to be refused, not bound
 
 
@@ -63,9 +67,20 @@ class Guard:
     """The outermost layer, for HTTP and WebSocket, for every method: Host, origin, size of the body, security headers, and
     the last net for errors that nobody expected."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, limits: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        *,
+        is_address: Callable[[Scope, str], bool],
+        page: Callable[[Scope, int, str, str], Response | None],
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
+        """`is_address`: whether a path has a route. `page`: the page that says a status, a title and a detail, or None when
+        the request does not come from a browser. `limits`: the largest body of an address, where it is not MAX_BODY."""
         self._app = app
-        self._prefix = settings.root_path.rstrip("/")
+        self._page = page
+        self._prefix = Prefix(settings.root_path, settings.proxy_prefix, is_address)
         self._limits = dict(limits or {})
         bound = (
             f"[{settings.host}]"
@@ -79,8 +94,7 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        if self._prefix and not scope.get("root_path"):
-            scope["root_path"] = self._prefix
+        self._prefix.apply(scope)
         refusal = self._refuse(scope)
         if refusal is not None:
             await _answer(refusal, scope, receive, _with_headers(send))
@@ -92,16 +106,28 @@ class Guard:
     def _refuse(self, scope: Scope) -> Response | None:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         host = hosts[0].decode("latin-1").lower() if len(hosts) == 1 else ""
-        if _host_name(host) not in self._hosts:
+        name = _host_name(host)
+        if name not in self._hosts and not address_of(scope).startswith(PUBLIC):
+            shown = f"The Host header names {name[:100]}" if name else "The Host header names no host"
             detail = (
-                "The Host header names no host that this server answers to. "
-                "Names beside localhost are listed in the setting allowed_hosts."
+                f"{shown}, which is not a name of this server. Names beside localhost are listed in the setting "
+                "allowed_hosts (HOLDFAST_ALLOWED_HOSTS)."
             )
-            return problem(400, detail, code="host_not_allowed", title="Not a host of this server")
-        if _is_foreign(Headers(scope=scope), scope.get("method"), host):
-            detail = "The request was sent by a page of another site. Only pages of this server and programs may ask."
-            return problem(403, detail, code="foreign_origin", title="Not from another site")
+            return self._said(scope, 400, "Not a host of this server", detail, "host_not_allowed")
+        headers = Headers(scope=scope)
+        if _is_foreign(headers, scope.get("method"), host):
+            origin = headers.get("origin", "")
+            detail = (
+                "The request was sent by a page of another site; only pages of this server and programs may ask. "
+                f"Its Origin is {origin[:100] or 'not stated'}, the Host of this server is {host[:100] or 'not stated'}. "
+                "If both are this server behind a proxy, let the proxy pass on the Host header with its port, and list "
+                "the name in the setting allowed_hosts (HOLDFAST_ALLOWED_HOSTS)."
+            )
+            return self._said(scope, 403, "Not from another site", detail, "foreign_origin")
         return None
+
+    def _said(self, scope: Scope, status: int, title: str, detail: str, code: str) -> Response:
+        return self._page(scope, status, title, detail) or problem(status, detail, code=code, title=title)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -119,23 +145,26 @@ class Guard:
             await send(message)
 
         out = _with_headers(watched)
-        limit = self._limits.get(scope["path"].removeprefix(scope.get("root_path", "")), MAX_BODY)
+        limit = self._limits.get(address_of(scope), MAX_BODY)
         body = _Body(scope, receive, limit)
         try:
             if body.declared > limit:
                 await body.refuse()
             await self._app(scope, body.receive, out)
         except BodyTooLarge as error:
-            await _answer(problem_of(error), scope, receive, out)
+            page = self._page(scope, error.status, error.title, error.detail)
+            await _answer(page or problem_of(error), scope, receive, out)
         except ClientDisconnect:
             log.debug(
                 "the client left before its body was whole", method=scope["method"], path=scope["path"][:200]
             )
         except Exception as error:
+            error_id = log_accident(error, scope["method"], scope["path"])
             if started:
-                log_accident(error, scope["method"], scope["path"])
                 raise
-            await _answer(problem_of_accident(error, scope["method"], scope["path"]), scope, receive, out)
+            detail = f"No job is lost. The server logged what happened as {error_id}."
+            page = self._page(scope, 500, "Something went wrong on the server", detail)
+            await _answer(page or problem_of_accident(error_id), scope, receive, out)
 
 
 class _Body:

@@ -12,9 +12,35 @@ from fastapi import FastAPI
 from holdfast.core.settings import Settings
 from holdfast.runtime.listen import address, bind
 from holdfast.web.guard import check_bind
+from holdfast.web.protocol import DeadlineProtocol
 
 LAST_WORD = 5
 """Seconds that open requests have to end when the server stops."""
+
+
+MAX_CONNECTIONS = 2_000
+"""Connections at once; further ones are answered 503."""
+
+FILES_OF_OUR_OWN = 256
+"""Descriptors that are kept for the store and for what is not a connection."""
+
+
+def _room_for_connections() -> int:
+    """How many connections there is room for, after this process has been allowed as many files as that needs."""
+    if os.name == "nt":
+        return MAX_CONNECTIONS
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + FILES_OF_OUR_OWN
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return (
+        MAX_CONNECTIONS
+        if soft == resource.RLIM_INFINITY
+        else min(MAX_CONNECTIONS, max(64, soft - FILES_OF_OUR_OWN))
+    )
 
 
 class WebServer(uvicorn.Server):
@@ -35,13 +61,14 @@ class WebServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="asyncio" if os.name == "nt" else "uvloop",
-                http="httptools",
+                http=DeadlineProtocol,
                 ws="websockets-sansio",
                 ws_max_size=64 * 1024,
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=30,
+                limit_concurrency=_room_for_connections(),
                 timeout_graceful_shutdown=LAST_WORD,
                 lifespan="on",
             )

@@ -41,7 +41,7 @@ def app(url: str, schema: str) -> Generator[Holdfast]:
 @pytest.fixture(scope="module")
 def send(app: Holdfast) -> Job[Any, Any]:
     (kind,) = app.registry
-    return Job(kind, lambda: app.client, kind.function)
+    return Job(kind, app, kind.function)
 
 
 @pytest.fixture(scope="module")

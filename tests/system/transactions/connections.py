@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,10 @@ from typing import Any
 
 import asyncpg
 import psycopg
+from django.conf import settings
+from django.db import ConnectionHandler
+from django.utils.connection import ConnectionProxy
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
@@ -103,6 +108,29 @@ def _session(db: Any) -> Caller:
     return Caller(db, True, execute, _awaited(db.commit), _awaited(db.rollback))
 
 
+@asynccontextmanager
+async def by_django(url: str) -> AsyncIterator[Caller]:
+    """`django.db.connection` in a program of Django, which is a proxy for the connection of the thread."""
+    if not settings.configured:
+        settings.configure()
+    # the tests run in an event loop, in which Django refuses to block
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    options = {**conninfo_to_dict(url), "application_name": "django"}
+    database = {"ENGINE": "django.db.backends.postgresql", "NAME": options["dbname"], "OPTIONS": options}
+    db: Any = ConnectionProxy(ConnectionHandler({"default": database}), "default")
+    db.set_autocommit(False)
+
+    def execute(sql: str) -> None:
+        with db.cursor() as cursor:
+            cursor.execute(sql)
+
+    yield Caller(db, True, _awaited(execute), _awaited(db.commit), _awaited(db.rollback))
+    db.close()
+    if before is None:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
 def by_async_alchemy(driver: str) -> Callable[[str], AbstractAsyncContextManager[Caller]]:
     @asynccontextmanager
     async def open_one(url: str) -> AsyncIterator[Caller]:
@@ -138,6 +166,7 @@ KINDS: dict[str, Callable[[str], AbstractAsyncContextManager[Caller]]] = {
     "psycopg async": by_psycopg_async,
     "asyncpg": by_asyncpg,
     "asyncpg pool": by_asyncpg_pool,
+    "django": by_django,
     "sqlalchemy": by_alchemy,
     "sqlalchemy session": by_session,
     "sqlalchemy scoped session": by_scoped_session,

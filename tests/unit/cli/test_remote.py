@@ -205,7 +205,9 @@ def test_the_doctor_of_a_server(terminal: Terminal, url: str) -> None:
         one["name"]: one["result"]
         for one in done.json["items"]
         if one["name"] not in ("workers", "scheduler")
-    } == dict.fromkeys(("reachable", "ready", "clock", "stream"), "good")
+    } == dict.fromkeys(
+        ("reachable", "ready", "clock", "stream", "pages", "form", "origin", "websocket"), "good"
+    )
 
 
 class Answer(BaseHTTPRequestHandler):

@@ -85,7 +85,6 @@ DOES_THE_SAME = {
     "GET /jobs/{job_id}/logs": "job logs",
     "DELETE /jobs/{job_id}": "job delete",
     "POST /jobs/actions": "job cancel",
-    "GET /jobs/actions/{operation_id}": "job cancel",
     "GET /jobs/count": "job pause",  # the dry run counts
     "GET /queues": "queue list",
     "POST /queues/{name}/pause": "queue pause",

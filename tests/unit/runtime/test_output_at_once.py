@@ -11,9 +11,9 @@ import pytest
 
 PRINT_AND_DIE = """
 import os, signal, sys
-from holdfast.runtime.output import write_output_at_once
+from holdfast.runtime.output import protect_output
 
-write_output_at_once()
+protect_output()
 print("a line: \u00e9")
 print("a part", end="")
 sys.stdout.buffer.write(b" and bytes")
@@ -22,9 +22,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 INTERRUPTED = """
 import signal, sys
-from holdfast.runtime.output import write_output_at_once
+from holdfast.runtime.output import protect_output
 
-write_output_at_once()
+protect_output()
 signal.signal(signal.SIGALRM, lambda *_: None)
 signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
 print("x" * 5_000_000, end="")

@@ -91,8 +91,6 @@ def test_a_foreign_host_is_refused_at_every_address(lab: Lab, address: str, host
     for path in (
         "/",
         "/api/v1/jobs",
-        "/health/live",
-        "/static/js/live.js",
         "/nowhere",
         "/live",
         "/api/v1/ws",
@@ -110,21 +108,27 @@ def test_a_loopback_host_is_taken(address: str, host: str) -> None:
     assert raw(address, f"GET /health/live HTTP/1.1\nHost: {host}\nConnection: close\n\n")[0] == 200
 
 
+@pytest.mark.parametrize(
+    "path", ["/health/live", "/health/ready", "/api/v1/health/ready", "/static/js/live.js"]
+)
+def test_health_and_static_files_answer_any_host(address: str, path: str) -> None:
+    for head in ("HTTP/1.1\nHost: 10.1.2.3:8600", "HTTP/1.1\nHost: pod.cluster.example", "HTTP/1.0"):
+        assert raw(address, f"GET {path} {head}\nConnection: close\n\n")[0] == 200, head
+
+
 def test_two_hosts_and_none(address: str) -> None:
-    assert (
-        raw(address, "GET /health/live HTTP/1.1\nHost: localhost\nHost: localhost\nConnection: close\n\n")[0]
-        == 400
-    )
-    assert raw(address, "GET /health/live HTTP/1.0\n\n")[0] == 400
-    absolute = "GET http://evil.example/health/live HTTP/1.1\nHost: evil.example\nConnection: close\n\n"
+    two = "GET /api/v1/stats HTTP/1.1\nHost: localhost\nHost: localhost\nConnection: close\n\n"
+    assert raw(address, two)[0] == 400
+    assert raw(address, "GET /api/v1/stats HTTP/1.0\n\n")[0] == 400
+    absolute = "GET http://evil.example/api/v1/stats HTTP/1.1\nHost: evil.example\nConnection: close\n\n"
     assert raw(address, absolute)[0] == 400
 
 
 def test_further_hosts_are_a_setting(tmp_path: Path) -> None:
     lab = Lab(tmp_path, allowed_hosts=("jobs.example.com",))
     with served(lab) as url, httpx.Client(base_url=url) as http:
-        assert http.get("/health/live", headers={"Host": "Jobs.Example.com:443"}).status_code == 200
-        assert http.get("/health/live", headers={"Host": "other.example.com"}).status_code == 400
+        assert http.get("/api/v1/stats", headers={"Host": "Jobs.Example.com:443"}).status_code == 200
+        assert http.get("/api/v1/stats", headers={"Host": "other.example.com"}).status_code == 400
         headers = {"Host": "jobs.example.com", "Origin": "https://jobs.example.com"}
         assert http.post("/api/v1/queues/x/resume", headers=headers).status_code == 200
     lab.close()
@@ -218,3 +222,54 @@ def test_only_loopback_may_be_bound(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_loopback_may_be_bound(host: str) -> None:
     check_bind(Settings(host=host))  # type: ignore[call-arg]
+
+
+HTML = {"Accept": "text/html"}
+
+
+def test_a_form_of_our_own_page_over_plain_http_is_accepted(tmp_path: Path) -> None:
+    """What a browser sends as Origin follows from the policy of the page (Fetch: "append a request Origin header")."""
+    lab = Lab(tmp_path, allowed_hosts=("jobs.example",))
+    with served(lab) as url, httpx.Client(base_url=url, headers={"Host": "jobs.example"} | HTML) as http:
+        policy = http.get("/").headers["referrer-policy"]
+        origin = "null" if policy == "no-referrer" else "http://jobs.example"
+        answer = http.post("/looks", data={"theme": "dark"}, headers={"Origin": origin})
+        assert answer.status_code == 303
+        assert http.post("/looks", data={"theme": "dark"}, headers={"Origin": "null"}).status_code == 403
+    lab.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "said"),
+    [
+        ({"Host": "jobs.example"}, 400, "jobs.example"),
+        ({"Origin": "http://jobs.example:8080"}, 403, "http://jobs.example:8080"),
+        ({"Origin": "null"}, 403, "null"),
+        ({"Sec-Fetch-Site": "cross-site"}, 403, "not stated"),
+    ],
+)
+def test_a_browser_is_refused_with_a_page_that_names_the_setting(
+    http: httpx.Client, headers: dict[str, str], status: int, said: str
+) -> None:
+    for method in ("GET", "POST"):
+        answer = http.request(method, "/jobs?q=%22%3Cb%3E", headers=headers | HTML)
+        assert answer.status_code == status
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "HOLDFAST_ALLOWED_HOSTS" in answer.text
+        assert said in answer.text
+        assert "<b>" not in answer.text
+        assert http.request(method, "/api/v1/jobs", headers=headers | HTML).json()["status"] == status
+
+
+def test_a_browser_gets_a_page_for_an_unexpected_error_too(
+    http: httpx.Client, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> int:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(lab.client.reader, "last_event", broken)
+    answer = http.get("/jobs", headers=HTML)
+    assert answer.status_code == 500
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "logged what happened as" in answer.text
+    assert "secret" not in answer.text

@@ -31,7 +31,6 @@ POST /jobs/{job_id}/cancel
 POST /jobs/{job_id}/retry
 DELETE /jobs/{job_id}
 POST /jobs/actions
-GET /jobs/actions/{operation_id}
 GET /queues
 POST /queues/{name}/pause
 POST /queues/{name}/resume
@@ -98,7 +97,7 @@ def test_answers_are_as_described(lab: Lab, described: dict[str, Any], http: htt
     lab.progress(lab.claim(1)[0], 5)
     lab.client.catalogue.published(fresh=True)
     for path, methods in described["paths"].items():
-        if "get" not in methods or "{operation_id}" in path or path.endswith(("/events", "/ws")):
+        if "get" not in methods or path.endswith(("/events", "/ws")):
             continue
         job = lab.parts.overview.search(lab.parts.overview.query("")).items[0].id
         answer = http.get(path.replace("{job_id}", job).replace("{name}", "count_to"))

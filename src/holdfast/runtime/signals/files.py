@@ -4,6 +4,7 @@ kernel's file notification."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import select
@@ -23,7 +24,7 @@ log = structlog.get_logger("holdfast.runtime")
 
 def make(url: str, options: SignalOptions) -> FileSignals:
     """Signals through files in the folder that files:///folder names."""
-    return FileSignals(Path(url.partition("://")[2][1:]))
+    return FileSignals(Path(url.partition("://")[2][1:]), group_access=options.group_access)
 
 
 class FileSignals:
@@ -32,7 +33,8 @@ class FileSignals:
     Where there is no inotify (not Linux), listeners look at the files' times every `COARSE` seconds instead.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, group_access: bool = False) -> None:
+        self._modes = (0o2770, 0o660) if group_access else (0o700, 0o600)
         self.word = f"files in {folder}"
         self._folder = folder
         self._files: dict[Topic, int] = {}
@@ -54,9 +56,10 @@ class FileSignals:
                         os.close(self._files.pop(topic))
 
     def listen(self, topics: Iterable[Topic]) -> Listener:
-        paths = [self._path(topic) for topic in topics]
-        for path in paths:
-            path.touch(exist_ok=True)
+        topics = list(topics)
+        paths = [self._folder / topic for topic in topics]
+        for topic in topics:
+            self._make(topic)
         if sys.platform == "linux":
             try:
                 return InotifyListener(paths)
@@ -78,12 +81,20 @@ class FileSignals:
 
     def _file(self, topic: Topic) -> int:
         if topic not in self._files:
-            self._files[topic] = os.open(self._path(topic), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._make(topic)
+            self._files[topic] = os.open(self._folder / topic, os.O_WRONLY | os.O_CLOEXEC)
         return self._files[topic]
 
-    def _path(self, topic: Topic) -> Path:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return self._folder / topic
+    def _make(self, topic: Topic) -> None:
+        """Make the file and its folder where they are not there, with their modes whatever the umask is."""
+        of_folder, of_file = self._modes
+        with contextlib.suppress(FileExistsError):
+            self._folder.mkdir(parents=True)
+            self._folder.chmod(of_folder)
+        with contextlib.suppress(FileExistsError):
+            created = os.open(self._folder / topic, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+            os.fchmod(created, of_file)
+            os.close(created)
 
 
 IN_MODIFY = 0x2

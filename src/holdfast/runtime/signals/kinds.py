@@ -54,7 +54,9 @@ EXTRAS: Final = {
 DEFAULT_SCHEMA: Final = "holdfast"
 
 
-def choose_signals(signals_url: str, database_url: str, reader: Reader) -> Signals:
+def choose_signals(
+    signals_url: str, database_url: str, reader: Reader, *, group_access: bool = False
+) -> Signals:
     """The signals that `signals_url` names; where it is empty, those that belong to the database: files beside SQLite's,
     LISTEN/NOTIFY of PostgreSQL, else polling. Raises ConfigurationError where there is no such kind, or its driver is
     missing.
@@ -64,12 +66,14 @@ def choose_signals(signals_url: str, database_url: str, reader: Reader) -> Signa
         try:
             if "://" in signals_url:
                 split_url(signals_url)
-            options = SignalOptions(namespace_of(signals_url, database_url), reader)
+            options = SignalOptions(
+                namespace_of(signals_url, database_url), reader, group_access=group_access
+            )
         except ValueError as error:
             raise _refused(f"cannot be read as a URL: it {error}") from None
         return make(without_namespace(signals_url), options)
     url = _of_the_database(database_url)
-    return _maker(url)(url, SignalOptions(schema_of(database_url), reader, own=True))
+    return _maker(url)(url, SignalOptions(schema_of(database_url), reader, True, group_access))
 
 
 def _of_the_database(url: str) -> str:

@@ -21,6 +21,9 @@ class SignalOptions:
     own: bool = False
     """Whether these are the signals that the database itself brings along."""
 
+    group_access: bool = False
+    """Whether files by which processes wake each other are open to their group."""
+
 
 def place_of(url: str) -> str:
     """Where a URL leads, without user and password."""

@@ -23,8 +23,8 @@ Steps = Generator[tuple[str, tuple[str, ...]], Rows, T]
 order."""
 
 KNOWN = (
-    "a Connection or AsyncConnection of psycopg, a Connection of asyncpg, or a Connection, Session, AsyncConnection or "
-    "AsyncSession of SQLAlchemy with psycopg or asyncpg below"
+    "a Connection or AsyncConnection of psycopg, a Connection of asyncpg, a connection of Django with psycopg 3 below, or a "
+    "Connection, Session, AsyncConnection or AsyncSession of SQLAlchemy with psycopg or asyncpg below"
 )
 
 
@@ -90,6 +90,10 @@ def _is_of(module: str, connection: object, *names: str) -> bool:
 def _sync_line(connection: object) -> SyncLine:
     if isinstance(connection, psycopg.Connection):
         return _Psycopg(cast("psycopg.Connection[Any]", connection))
+    if _is_of("django.utils.connection", connection, "ConnectionProxy") or _is_of(
+        "django.db.backends.base.base", connection, "BaseDatabaseWrapper"
+    ):
+        return _django_line(cast(Any, connection))
     if _is_of("sqlalchemy", connection, "Connection"):
         return _Alchemy(connection)
     if _is_of("sqlalchemy.orm", connection, "Session", "scoped_session"):
@@ -99,6 +103,15 @@ def _sync_line(connection: object) -> SyncLine:
             f"tx=: {_shown(connection)} is awaited; use enqueue_async or enqueue_many_async with it"
         )
     raise _unknown(connection)
+
+
+def _django_line(connection: Any) -> SyncLine:
+    if connection.vendor == "postgresql":
+        connection.ensure_connection()
+        driver: object = connection.connection
+        if isinstance(driver, psycopg.Connection):
+            return _Psycopg(cast("psycopg.Connection[Any]", driver))
+    raise TypeError(f"tx= takes {KNOWN}; not Django with {connection.vendor}, or with psycopg2")
 
 
 def _async_line(connection: object) -> AsyncLine:

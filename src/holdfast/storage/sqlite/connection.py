@@ -70,7 +70,7 @@ def connect(path: Path, durability: str) -> apsw.Connection:
     """Open `path` for one process: WAL, the asked durability, waiting writers instead of "database is locked"."""
     try:
         connection = guard(apsw.Connection(str(path), statementcachesize=200))
-        connection.set_busy_handler(_Patience())
+        wait_for_others(connection, BUSY_SECONDS)
         connection.execute(f"PRAGMA synchronous={SYNCHRONOUS[durability]}")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA cache_size=-16000")
@@ -98,18 +98,24 @@ def switch_to_wal(connection: apsw.Connection) -> None:
             time.sleep(0.005)
 
 
+def wait_for_others(connection: apsw.Connection, seconds: float) -> None:
+    """Let the connection wait so long for locks of others."""
+    connection.set_busy_handler(_Patience(seconds))
+
+
 class _Patience:
     """A busy handler that looks again after 0.1 to 1 ms: transactions are short, SQLite's own back-off of up to 100 ms is
     not."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._since = 0.0
 
     def __call__(self, tries: int) -> bool:
         now = time.monotonic()
         if tries == 0:
             self._since = now
-        if now - self._since > BUSY_SECONDS:
+        if now - self._since > self._seconds:
             return False
         time.sleep(0.0001 if tries < 20 else 0.001)
         return True

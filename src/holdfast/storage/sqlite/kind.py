@@ -18,7 +18,12 @@ class SqliteKind:
 
     def store(self, url: str, options: StoreOptions) -> SqliteStore:
         """The store in the file."""
-        return SqliteStore(path_of(url), durability=options.durability, retention=options.retention)
+        return SqliteStore(
+            path_of(url),
+            durability=options.durability,
+            retention=options.retention,
+            group_access=options.group_access,
+        )
 
     def care(self, url: str) -> Maintenance:
         """Care for the file."""

@@ -14,6 +14,7 @@ import apsw
 
 from holdfast.core.errors import Conflict, NotFound, StorageUnavailable
 from holdfast.storage.kinds import SchemaStatus
+from holdfast.storage.sqlite.access import make_database_private
 from holdfast.storage.sqlite.connection import file_system, unavailable
 from holdfast.storage.sqlite.schema import MIGRATIONS, standing
 
@@ -57,6 +58,7 @@ class Maintenance:
         beside = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             with self._reading() as db:
+                make_database_private(beside, group=False)  # SQLite fills an empty file, and keeps its mode
                 db.execute("VACUUM INTO ?", (str(beside),))
             with beside.open("rb") as file:
                 os.fsync(file.fileno())

@@ -12,6 +12,7 @@ import apsw
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.retention import Retention
 from holdfast.storage.sqlite import turn
+from holdfast.storage.sqlite.access import make_database_private, make_folder
 from holdfast.storage.sqlite.boot import boot_clock
 from holdfast.storage.sqlite.connection import check_library, check_place, connect, switch_to_wal, unavailable
 from holdfast.storage.sqlite.reader import SqliteReader
@@ -36,11 +37,13 @@ class SqliteStore(SqliteWriter, SqliteReader):
         *,
         durability: str = "full",
         retention: Retention | None = None,
+        group_access: bool = False,
         clock: Callable[[], int] = wall_clock,
         lease_clock: Callable[[], int] = boot_clock,
     ) -> None:
         self.path = path
         self.durability = durability
+        self._group_access = group_access
         SqliteReader.__init__(self, self._open_connection, clock, lease_clock)
         self._retention_default = retention or Retention()
         self._clock = clock
@@ -52,12 +55,16 @@ class SqliteStore(SqliteWriter, SqliteReader):
             return
         check_library()
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent, group=self._group_access)
         except OSError as error:
             raise StorageUnavailable(
                 f"The folder {self.path.parent} cannot be made: {error.strerror}."
             ) from error
         check_place(self.path)
+        try:
+            make_database_private(self.path, group=self._group_access)
+        except OSError as error:
+            raise StorageUnavailable(f"The database {self.path} cannot be made: {error.strerror}.") from error
         writing = self._open_connection()
         try:
             switch_to_wal(writing)
@@ -69,7 +76,13 @@ class SqliteStore(SqliteWriter, SqliteReader):
             writing.close(True)
             raise
         SqliteWriter.__init__(
-            self, writing, self._open_connection, self._retention_default, self._clock, self._lease_clock
+            self,
+            self.path,
+            writing,
+            self._open_connection,
+            self._retention_default,
+            self._clock,
+            self._lease_clock,
         )
         self._opened_in = os.getpid()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, Final
 
 import apsw
@@ -26,6 +27,7 @@ from holdfast.storage.sqlite.boot import boot_id
 from holdfast.storage.sqlite.connection import FORKED, TRANSIENT, unavailable
 from holdfast.storage.sqlite.copying import CopyingVerbs, refuse_sealed
 from holdfast.storage.sqlite.leading import LeadingVerbs
+from holdfast.storage.sqlite.wal import WalKeeper
 
 LOST_WORKERS_STAY: Final = 86_400_000_000
 EVENTS_STAY: Final = 600_000_000
@@ -38,6 +40,7 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
 
     def __init__(
         self,
+        path: Path,
         connection: apsw.Connection,
         connect: Callable[[], apsw.Connection],
         retention: Retention,
@@ -47,6 +50,7 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
         self._db = connection
         self._connect_writer = connect
         self._doubtful = False
+        self._wal = WalKeeper(path)
         self._retention = retention
         self._now = clock
         self._lease_now = lease_clock
@@ -75,6 +79,7 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
         except BaseException:
             self._roll_back()
             raise
+        self._wal.after_commit(self._db)
 
     def _reopen(self) -> None:
         """After an error of the disk nothing that the connection holds in memory is believed: what counts is what can be

@@ -22,12 +22,12 @@ from holdfast.core.job import NewJob
 from holdfast.runtime.clock import to_us
 from holdfast.web.api.body import StrictRoute
 from holdfast.web.api.models import ActionRequest, BulkRequest, JobList, JobRequest, Reason
-from holdfast.web.api.operations import Operation, Operations
+from holdfast.web.api.operations import BulkResult, Operations
 from holdfast.web.api.search import Filter, filter_of
 from holdfast.web.api.shapes import KEY, SORTS
 
 AT_ONCE = 1_000
-"""An action on more jobs than this runs in the background."""
+"""An action on more jobs than this is responded to in a way that proxies wait for."""
 
 MOST_LINES = 1_000
 LAST_SECOND = 253_402_214_400_000_000
@@ -172,27 +172,17 @@ def _add_many(router: APIRouter, overview: Overview, operations: Operations) -> 
     def count(filter: Filtered) -> CountView:
         return overview.count(filter.query(overview))
 
-    begun = {"model": Operation, "description": f"More than {AT_ONCE:,} match: begun, watch it at Location"}
-
-    @router.post("/actions", responses={202: begun}, summary="Act on all jobs that match")
-    def act_on_all(request: Request, response: Response, body: ActionRequest) -> Operation | BulkView:
-        """Do something to all jobs that match. Above 1,000 matches it goes on in the background of this server process; it
-        does not survive a restart of it, and is safe to repeat."""
+    @router.post("/actions", response_model=BulkResult, summary="Act on all jobs that match")
+    def act_on_all(body: ActionRequest) -> BulkView | Response:
+        """Do something to all jobs that match; the response comes when it is done. Above 1,000 matches it begins with blanks
+        that keep the connection alive, and `error` says why it ended early. Safe to repeat."""
         query = overview.query(body.q)
         counted = overview.act_on_all(body.action, query, dry_run=True)
         if body.dry_run:
             return counted
         if counted.matched <= AT_ONCE:
             return overview.act_on_all(body.action, query, reason=body.reason)
-        operation = operations.start(counted, body.action, query, body.reason)
-        response.status_code = 202
-        response.headers["Location"] = link(request, f"jobs/actions/{operation.id}")
-        return operation
-
-    @router.get("/actions/{operation_id}", summary="Watch an action in the background")
-    def watch(operation_id: str) -> Operation:
-        """How an action on many jobs stands."""
-        return operations.find(operation_id)
+        return operations.respond(counted, body.action, query, body.reason)
 
 
 # -- one job ----------------------------------------------------------------------------------------------------------

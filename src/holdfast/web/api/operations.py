@@ -1,28 +1,28 @@
-"""This exists so that an action on very many jobs does not hold a request open: it runs here, and can be watched by its id.
+"""Actions on very many jobs: done before the response ends, which is kept alive meanwhile.
 
-An operation lives in the memory of this process. When the server stops, it stops between two pages of jobs; what it has done
-stays done, and the same action can be sent again: jobs that are done no longer match or refuse it.
+Nothing of them is kept in the memory of one web process: behind a proxy the next request may reach another one.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import AsyncGenerator
+from concurrent.futures import Future
 
 import structlog
+from starlette.responses import StreamingResponse
 
 from holdfast.client.overview import Overview
 from holdfast.client.views import BulkView
 from holdfast.core.commands import Action
-from holdfast.core.errors import HoldfastError, NotFound
+from holdfast.core.errors import HoldfastError
 from holdfast.core.query import Query
-from holdfast.runtime.clock import new_id
 from holdfast.web.errors import log_accident
 
-MOST_RUNNING = 4
-KEPT = 200
+MAX_RUNNING = 4
+KEEP_ALIVE = 5.0
+"""Seconds between two bytes of a response that is not complete: proxies give up after 30 to 60 s of silence."""
 
 log = structlog.get_logger("holdfast.web")
 
@@ -41,81 +41,68 @@ class OperationStopped(HoldfastError):
     code = "operation_stopped"
 
 
-class Operation(BulkView):
-    """An action on many jobs that runs in the background. `matched` and `fits` are as counted at its start; `error` tells
-    why it ended early; `finished`: nothing more will be done."""
+class BulkResult(BulkView):
+    """What an action on all jobs that match did. `error`: why it ended early; what is done stays done."""
 
-    id: str
-    reason: str | None = None
-    started_at: datetime
-    finished_at: datetime | None = None
-    finished: bool = False
     error: str | None = None
 
 
 class Operations:
-    """The operations of this process, the newest KEPT of them."""
+    """The actions on very many jobs that this process is doing."""
 
     def __init__(self, overview: Overview) -> None:
         self._overview = overview
-        self._known: dict[str, Operation] = {}
-        self._lock = threading.Lock()
+        self._free = threading.BoundedSemaphore(MAX_RUNNING)
         self._stopping = threading.Event()
 
-    def start(self, counted: BulkView, action: Action, query: Query, reason: str | None) -> Operation:
-        """Begin to do `action` to all that match; `counted` is its dry run. Raises TooManyOperations."""
-        values = {**counted.model_dump(), "dry_run": False, "reason": reason}
-        operation = Operation.model_validate({**values, "id": new_id(), "started_at": datetime.now(UTC)})
-        with self._lock:
-            running = sum(not one.finished for one in self._known.values())
-            if running >= MOST_RUNNING or self._stopping.is_set():
-                raise TooManyOperations(
-                    f"{running} operations on many jobs are under way; wait until one has ended."
-                )
-            ended = [key for key, one in self._known.items() if one.finished]
-            for key in ended[: max(0, len(self._known) - KEPT + 1)]:
-                del self._known[key]
-            self._known[operation.id] = operation
-        told = (operation.id, action, query, reason)
-        threading.Thread(target=self._run, args=told, name="holdfast-bulk", daemon=True).start()
-        return operation
-
-    def find(self, operation_id: str) -> Operation:
-        """How an operation stands. Raises NotFound."""
-        operation = self._known.get(operation_id)
-        if operation is None:
-            raise NotFound(
-                f"There is no operation {operation_id[:60]}. It ended long ago, or the server was restarted since; "
-                "count with dry_run what is left, and send the action again."
+    def respond(
+        self, counted: BulkView, action: Action, query: Query, reason: str | None
+    ) -> StreamingResponse:
+        """Begin to do `action` to all that match, and respond when it is done; a caller that leaves does not stop it.
+        `counted` is its dry run. Raises TooManyOperations."""
+        if self._stopping.is_set() or not self._free.acquire(blocking=False):
+            raise TooManyOperations(
+                f"{MAX_RUNNING} operations on many jobs are under way; wait until one has ended."
             )
-        return operation
+        ended = Future[BulkResult]()
+        told = (ended, counted, action, query, reason)
+        threading.Thread(target=self._run, args=told, name="holdfast-bulk", daemon=True).start()
+        return StreamingResponse(_when_done(ended), media_type="application/json")
 
     def stop(self) -> None:
         """Let every operation end at its next page. Idempotent."""
         self._stopping.set()
 
-    def _run(self, operation_id: str, action: Action, query: Query, reason: str | None) -> None:
-        def told(done: int, refused: int) -> None:
-            self._change(operation_id, done=done, refused=refused)
+    def _run(
+        self, ended: Future[BulkResult], counted: BulkView, action: Action, query: Query, reason: str | None
+    ) -> None:
+        result = BulkResult.model_validate({**counted.model_dump(), "dry_run": False})
+
+        def progressed(done: int, refused: int) -> None:
+            nonlocal result
+            result = result.model_copy(update={"done": done, "refused": refused})
             if self._stopping.is_set():
                 raise OperationStopped("The server stopped; send the action again to do the rest.")
 
-        error = self._try(
-            lambda: self._overview.act_on_all(action, query, reason=reason, told=told), operation_id
-        )
-        self._change(operation_id, finished=True, finished_at=datetime.now(UTC), error=error)
-
-    def _try(self, work: Callable[[], object], operation_id: str) -> str | None:
+        error = None
         try:
-            work()
-        except HoldfastError as error:
-            log.warning("operation ended early", operation=operation_id, error=error.detail)
-            return error.detail
-        except Exception as error:
-            error_id = log_accident(error, "operation", operation_id)
-            return f"Something went wrong; the server logged it as {error_id}. What is done stays done."
-        return None
+            self._overview.act_on_all(action, query, reason=reason, told=progressed)
+        except HoldfastError as known:
+            log.warning("operation ended early", action=action, error=known.detail)
+            error = known.detail
+        except Exception as unexpected:
+            error_id = log_accident(unexpected, "operation", str(action))
+            error = f"Something went wrong; the server logged it as {error_id}. What is done stays done."
+        finally:
+            self._free.release()
+        ended.set_result(result.model_copy(update={"error": error}))
 
-    def _change(self, operation_id: str, **values: Any) -> None:
-        with self._lock:
-            self._known[operation_id] = self._known[operation_id].model_copy(update=values)
+
+async def _when_done(ended: Future[BulkResult]) -> AsyncGenerator[bytes]:
+    """Blanks, which JSON allows before a value, until there is a result."""
+    waiting = asyncio.wrap_future(ended)
+    while not waiting.done():
+        await asyncio.wait([waiting], timeout=KEEP_ALIVE)
+        if not waiting.done():
+            yield b" "
+    yield waiting.result().model_dump_json().encode()

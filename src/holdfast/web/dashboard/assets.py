@@ -42,32 +42,36 @@ def _walk(folder: Traversable, prefix: str = "") -> list[tuple[str, Traversable]
 
 
 @cache
-def _sources() -> dict[str, Traversable]:
-    return dict(_walk(files("holdfast.web.dashboard").joinpath("static")))
+def static_files() -> dict[str, bytes]:
+    """Every static file. Read once: an upgrade that replaces files on disk must not mix versions in a server that runs."""
+    folder = files("holdfast.web.dashboard").joinpath("static")
+    return {name: source.read_bytes() for name, source in _walk(folder)}
+
+
+@cache
+def template_sources() -> dict[str, str]:
+    """Every template, read at the same time as the static files."""
+    folder = files("holdfast.web.dashboard").joinpath("templates")
+    entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    return {entry.name: entry.read_text(encoding="utf-8") for entry in entries if entry.is_file()}
 
 
 @cache
 def asset_build() -> str:
     """Twelve hexadecimal digits that change with any static file or template; also the `build` of the live stream."""
     digest = hashlib.sha256()
-    for name, source in _sources().items():
-        digest.update(name.encode() + b"\0" + source.read_bytes())
-    for name, source in _walk_templates():
-        digest.update(name.encode() + b"\0" + source.read_bytes())
+    for name, body in static_files().items():
+        digest.update(name.encode() + b"\0" + body)
+    for name, text in template_sources().items():
+        digest.update(name.encode() + b"\0" + text.encode())
     return digest.hexdigest()[:12]
-
-
-def _walk_templates() -> list[tuple[str, Traversable]]:
-    folder = files("holdfast.web.dashboard").joinpath("templates")
-    return sorted(((entry.name, entry) for entry in folder.iterdir()), key=lambda item: item[0])
 
 
 @cache
 def _asset(name: str) -> Asset | None:
-    source = _sources().get(name)
-    if source is None:
+    body = static_files().get(name)
+    if body is None:
         return None
-    body = source.read_bytes()
     return Asset(body, gzip.compress(body, 9, mtime=0), _MEDIA[name.rpartition(".")[2]])
 
 
@@ -76,7 +80,7 @@ def asset_response(request: Request, path: str) -> Response:
     with another build (an old page after an update) or none, the current file is sent and must be asked for again."""
     head, _, rest = path.partition("/")
     fresh = head == asset_build()
-    asset = _asset(rest) if fresh or _sources().get(path) is None else _asset(path)
+    asset = _asset(rest) if fresh or path not in static_files() else _asset(path)
     if asset is None:
         return Response("Not found", 404, media_type="text/plain")
     headers = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
@@ -20,18 +22,30 @@ def error_page(
     `error` None: the path does not exist (404), or something unexpected happened (500), told with `trace` only.
     """
     title, lines, icon = _words(status, error)
-    if "hx-request" in request.headers:
-        told = {"toast": " ".join([title + ".", *lines]), "icon": "warn"}
-        return JSONResponse(told, status, headers={"Cache-Control": "no-store"})
-    again = str(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
-    view = view_of(request)
-    if status >= 500:
-        # the frame asks the store; when that does not answer, the page must stand without it
-        way = again if request.method == "GET" else view.url()
-        context = {"v": view, "title": title, "lines": lines, "icon_name": icon, "trace": trace, "again": way}
-        return HTMLResponse(page("bare.html", context), status, headers={"Cache-Control": "no-store"})
+    if "hx-request" in request.headers or status >= 500:
+        return bare_page(request, status, title, lines, icon=icon, trace=trace)
     frame = frame_of(desk, request)
     return frame.message("", status, title, lines, icon=icon, trace=trace)
+
+
+def bare_page(
+    request: Request, status: int, title: str, lines: list[str], *, icon: str = "warn", trace: str = ""
+) -> Response:
+    """A page that needs no store; for our script the same text as JSON."""
+    headers = {"Cache-Control": "no-store"}
+    if "hx-request" in request.headers:
+        toast = {"toast": " ".join([title + ".", *lines]), "icon": "warn"}
+        return JSONResponse(toast, status, headers=headers)
+    view = view_of(request)
+    again = view.url()
+    if request.method == "GET":
+        again = (
+            "/"
+            + quote(request.scope["path"].lstrip("/"))
+            + (f"?{request.url.query}" if request.url.query else "")
+        )
+    context = {"v": view, "title": title, "lines": lines, "icon_name": icon, "trace": trace, "again": again}
+    return HTMLResponse(page("bare.html", context), status, headers=headers)
 
 
 def _words(status: int, error: HoldfastError | None) -> tuple[str, list[str], str]:

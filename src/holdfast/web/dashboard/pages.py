@@ -14,6 +14,7 @@ from holdfast.web.dashboard.assets import asset_build
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.templating import page
 from holdfast.web.dashboard.view import View, looks_of, view_of
+from holdfast.web.prefix import address_of
 
 TOAST = "holdfast_toast"
 
@@ -141,8 +142,7 @@ def frame_of(desk: Desk, request: Request) -> Frame:
 
 
 def _inside(request: Request) -> str:
-    root = request.scope.get("root_path", "").rstrip("/")
-    return request.scope["path"].removeprefix(root) or "/"
+    return address_of(request.scope) or "/"
 
 
 def _html(body: str, status: int, *, forget_toast: bool, base: str) -> Response:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from holdfast.client.client import Client
 from holdfast.client.overview import Overview
 from holdfast.core.settings import Settings
-from holdfast.web.dashboard.assets import asset_response
+from holdfast.web.dashboard.assets import asset_build, asset_response
 from holdfast.web.dashboard.desk import Desk, Site
 from holdfast.web.dashboard.error_pages import error_page
 from holdfast.web.dashboard.fragments import Fragments
@@ -22,6 +22,7 @@ __all__ = ["Desk", "Fragments", "dashboard_router", "error_page", "make_desk"]
 
 def make_desk(client: Client, overview: Overview, settings: Settings, *, version: str, storage: str) -> Desk:
     """What pages, fragments and error pages share; made once per web app."""
+    asset_build()  # reads static files and templates now, while they belong to this code
     return Desk(
         client, overview, settings, Site(settings.environment, settings.environment_color, version, storage)
     )

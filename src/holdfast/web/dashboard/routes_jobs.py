@@ -172,6 +172,8 @@ def _jobs(
     counts = desk.overview.count_by_state(query)
     tabs, total = tabs_of(counts, query.text, state, view)
     current = next((tab for tab in tabs if tab.current), tabs[0])
+    # the counts of the tabs leave out a state that the search itself names
+    counted = desk.overview.count(full) if "state:" in query.text else current
     asked_sort = "" if sort == DEFAULT_SORT else sort
 
     def link(**more: Any) -> str:
@@ -179,7 +181,7 @@ def _jobs(
 
     rows = shown_all(page.items)
     pager = Pager(
-        _pager_words(len(rows), current.count, current.capped, page, first=not cursor),
+        _pager_words(len(rows), counted.count, counted.capped, page, first=not cursor),
         link() if cursor else "",
         link(cursor=page.previous_cursor) if page.previous_cursor else "",
         link(cursor=page.next_cursor) if page.next_cursor else "",
@@ -197,18 +199,18 @@ def _jobs(
         default_sort=DEFAULT_SORT,
         as_text=as_text,
         chips=chips_of(query, state, asked_sort, view),
-        hint=_hint(query, current.count, current.capped, page),
+        hint=_hint(query, counted.count, counted.capped, page),
         tabs=tabs,
         total=total,
         tab=LOOKS[state].word.lower() if state else "",
-        page_count=words(current.count, "job"),
+        page_count=words(counted.count, "job"),
         rows=rows,
         first=not cursor,
         full_q=full.text,
         peek=peeked,
         pager=pager,
         total_known=True,
-        total_text=number(current.count) + ("+" if current.capped else ""),
+        total_text=number(counted.count) + ("+" if counted.capped else ""),
         sorts=_sorts(sort, link),
         actions=BULK,
         text_href=link(text="1"),

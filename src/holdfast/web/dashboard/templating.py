@@ -6,9 +6,10 @@ from functools import cache, lru_cache
 from types import ModuleType
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 
 from holdfast.web.dashboard import format as formats
+from holdfast.web.dashboard.assets import template_sources
 from holdfast.web.dashboard.view import View
 
 
@@ -16,7 +17,7 @@ from holdfast.web.dashboard.view import View
 def environment() -> Environment:
     """The one environment."""
     env = Environment(
-        loader=PackageLoader("holdfast.web.dashboard", "templates"),
+        loader=DictLoader(template_sources()),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=False,
