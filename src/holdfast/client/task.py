@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_json
 
+from holdfast.client.roundtrip import difference, secret_in, unproven_fields
 from holdfast.context import JobContext
 from holdfast.core.errors import InvalidArguments, Problem
 from holdfast.core.job import TypeRow
@@ -28,7 +29,7 @@ _FIELD = "arg_"
 _CONFIG = ConfigDict(
     extra="forbid",
     ser_json_inf_nan="constants",
-    validate_default=False,
+    validate_default=True,  # a default is stored like any other argument, so it must fit like one
     alias_generator=lambda field: field.removeprefix(_FIELD),
     serialize_by_alias=True,
 )
@@ -64,21 +65,52 @@ class JobType:
         )
         self._validator = self.model.__pydantic_validator__
         self._serializer = self.model.__pydantic_serializer__
+        self._unproven = unproven_fields(self.model)
         self.parameters = tuple(parameters)
         self._fields = tuple((_FIELD + parameter, parameter) for parameter in parameters)
         self.doc = inspect.getdoc(self.source) or ""
         self.signature = f"{name}({', '.join(_shown(function, self.context_parameter))})"
 
     def dump(self, arguments: Mapping[str, Any]) -> str:
-        """Validated arguments as JSON text. Raises InvalidArguments with each place and reason."""
+        """Validated arguments as JSON text that `load` reads as the same arguments. Raises InvalidArguments with each
+        place and reason."""
         try:
-            return strict_json(
-                self._serializer.to_json(self._validator.validate_python(dict(arguments))), what="args"
-            )
+            value = self._validator.validate_python(dict(arguments))
         except ValidationError as error:
             raise InvalidArguments(f"{self.name}: {_summary(error)}", problems(error)) from None
+        try:
+            if not self._unproven:
+                return strict_json(self._serializer.to_json(value), what="args")
+            text = strict_json(
+                self._serializer.to_json(value, round_trip=True, by_alias=True, warnings=False), what="args"
+            )
         except PydanticSerializationError as error:
             raise InvalidArguments(f"{self.name}: {error}", [Problem(("args",), str(error))]) from None
+        fields = value.__dict__
+        doubtful = [one.name for one in self._unproven if not one.proves(fields[one.name])]
+        if doubtful:
+            self._check_comes_back({name.removeprefix(_FIELD): fields[name] for name in doubtful}, text)
+        return text
+
+    def _check_comes_back(self, arguments: Mapping[str, Any], text: str) -> None:
+        """Refuse arguments of which the function would receive something else."""
+        try:
+            for name, value in arguments.items():
+                self._refuse(secret_in(value, ("args", name)))
+            back = self.load(text)
+            found = (difference(value, back[name], ("args", name)) for name, value in arguments.items())
+            self._refuse(next((problem for problem in found if problem is not None), None))
+        except InvalidArguments as error:
+            message = f"{error}; the function would not receive what was given"
+            raise InvalidArguments(message, error.problems) from None
+        except Exception as error:  # of a validator or a comparison of a user's class
+            words = f"cannot be read back: {type(error).__name__}: {error}"
+            raise InvalidArguments(f"{self.name}: {words}", [Problem(("args",), words)]) from error
+
+    def _refuse(self, problem: Problem | None) -> None:
+        if problem is not None:
+            place = ".".join(map(str, problem.loc))
+            raise InvalidArguments(f"{self.name}: {place}: {problem.msg}", [problem])
 
     def load(self, text: str) -> dict[str, Any]:
         """The keyword arguments of a stored job, validated again. Raises InvalidArguments."""
