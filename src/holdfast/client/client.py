@@ -18,7 +18,7 @@ from holdfast.client.views import HistoryView, JobView, LogPage, LogView, SavedV
 from holdfast.core.commands import Action
 from holdfast.core.errors import NotFound
 from holdfast.core.job import Inserted, NewJob
-from holdfast.core.limits import MAX_REASON, check_name
+from holdfast.core.limits import MAX_REASON, check_line, check_name
 from holdfast.core.settings import Settings
 from holdfast.runtime.clock import from_us, new_ids
 from holdfast.runtime.signals import Listener, Signals
@@ -170,7 +170,7 @@ class Client:
     ) -> JobView:
         """Pause, resume, cancel or retry; answers the job as it is now. Raises NotFound, Conflict."""
         if reason:
-            check_name(reason, loc=("reason",), limit=MAX_REASON)
+            check_line(reason, loc=("reason",), limit=MAX_REASON)
         record = patience.call(self._gateway, "command", job_id, action, actor=actor, reason=reason or None)
         return job_view(record)
 
@@ -242,7 +242,9 @@ class Client:
     def pause_queue(self, name: str, *, reason: str | None = None, actor: str | None = None) -> None:
         """Let no worker claim from a queue. Running jobs go on. Idempotent."""
         check_name(name, loc=("queue",))
-        self._gateway.call("pause_queue", name, actor=actor, reason=reason)
+        if reason:
+            check_line(reason, loc=("reason",), limit=MAX_REASON)
+        self._gateway.call("pause_queue", name, actor=actor, reason=reason or None)
 
     def resume_queue(self, name: str, *, actor: str | None = None) -> None:
         """Open a paused queue. Idempotent."""

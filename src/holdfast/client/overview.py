@@ -23,7 +23,7 @@ from holdfast.client.views import (
 )
 from holdfast.core.commands import ALLOWED, Action
 from holdfast.core.errors import Conflict, InvalidInput, InvalidQuery, NotFound, Problem
-from holdfast.core.query import JobState, Query, QueryError, StateIs, parse
+from holdfast.core.query import JobState, Query, QueryError, StateIs, Text, parse
 from holdfast.core.query.nodes import all_of
 from holdfast.core.records import QueueRecord, TypeRecord, WorkerRecord
 from holdfast.core.states import State
@@ -82,6 +82,11 @@ class Overview:
         """How many jobs match, up to CAP."""
         found = self._reader.count(query, cap=CAP)
         return CountView(count=found.count, capped=found.capped)
+
+    def waiting(self, type_name: str) -> int:
+        """How many jobs of a type wait for a worker, up to CAP. Takes every name that is stored, valid or not."""
+        root = all_of((JobState((StateIs(State.ENQUEUED),)), Text("type", (type_name,))))
+        return self._reader.count(Query(root, ""), cap=CAP).count
 
     def count_by_state(self, query: Query) -> dict[str, CountView]:
         """The same for each state and for "retrying", whatever state the query itself asks for."""

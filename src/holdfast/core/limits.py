@@ -1,5 +1,4 @@
-"""This exists so that what may be stored is decided once, before any store sees it: strict JSON, bounded, the same
-everywhere."""
+"""What may be stored: strict JSON, text, names and sizes, decided once for every store."""
 
 from __future__ import annotations
 
@@ -21,10 +20,14 @@ HISTORY_CLAIMS = 50  # a job that has been claimed so many times more may have t
 MAX_DEPTH = 64
 MAX_INT_BITS = 14_284  # 4,300 decimal digits, the most that CPython reads back from text
 MAX_NAME = 200
+MAX_KEY = 500
 MAX_TAGS = 32
 MAX_REASON = 1_000
 
-_NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_INVISIBLE = re.compile(r"[\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+"""Characters that turn the direction of text or cannot be seen: two names could look the same. U+200C and U+200D, which join
+letters of several scripts and emoji, are not among them."""
 
 
 def check_json(value: Any, *, what: str) -> None:
@@ -78,16 +81,34 @@ def check_text(text: str, *, loc: tuple[str | int, ...]) -> None:
 
 
 def check_name(text: str, *, loc: tuple[str | int, ...], limit: int = MAX_NAME) -> str:
-    """A queue, type, tag, owner or key: 1 to `limit` characters, none of them a control character. Returned as it came."""
-    if not text or len(text) > limit:
-        raise InvalidInput(
-            f"{loc[-1]}: must have 1 to {limit} characters", [Problem(loc, f"1 to {limit} characters")]
+    """The one rule for names of queues, types, owners, tags and steps; returned as it came. Raises InvalidInput.
+
+    A name is one line that reads as what it is, and that an address can carry: no control or invisible characters, no
+    blanks at its ends, and not "." or "..", which browsers and proxies take for a step in the path."""
+    check_line(text, loc=loc, limit=limit)
+    if text != text.strip():
+        raise _unnamed(loc, "blanks at the ends are not allowed", "blank at an end")
+    if _INVISIBLE.search(text):
+        raise _unnamed(
+            loc, "invisible characters and marks of direction are not allowed", "invisible character"
         )
-    if not _NAME.fullmatch(text):
-        raise InvalidInput(
-            f"{loc[-1]}: control characters are not allowed", [Problem(loc, "control character")]
-        )
+    if text in (".", ".."):
+        raise _unnamed(loc, f"{text!r} cannot be part of an address", "cannot be part of an address")
     return text
+
+
+def check_line(text: str, *, loc: tuple[str | int, ...], limit: int) -> str:
+    """One line of text, such as a reason or a key: 1 to `limit` characters, no control character. Returned as it came.
+    Raises InvalidInput."""
+    if not text or len(text) > limit:
+        raise _unnamed(loc, f"must have 1 to {limit} characters", f"1 to {limit} characters")
+    if _UNPRINTABLE.search(text):
+        raise _unnamed(loc, "control characters are not allowed", "control character")
+    return text
+
+
+def _unnamed(loc: tuple[str | int, ...], message: str, problem: str) -> InvalidInput:
+    return InvalidInput(f"{loc[-1]}: {message}", [Problem(loc, problem)])
 
 
 def dump_json(value: Any, *, what: str, limit: int) -> str:

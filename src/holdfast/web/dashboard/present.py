@@ -13,7 +13,7 @@ from markupsafe import Markup
 from holdfast.client import views
 from holdfast.client.views import JobView
 from holdfast.core.commands import ALLOWED, Action
-from holdfast.core.query import term
+from holdfast.core.query import link_term
 from holdfast.core.states import FINAL, Request, State
 from holdfast.web.dashboard.format import duration, exact, middle
 from holdfast.web.dashboard.looks import Look, look_of
@@ -138,7 +138,7 @@ class Shown:
     @property
     def queue_search(self) -> str:
         """The search that finds the jobs of its queue."""
-        return term("queue", self.job.queue)
+        return link_term("queue", self.job.queue)
 
     @property
     def result_html(self) -> Markup:
