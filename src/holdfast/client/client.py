@@ -3,7 +3,6 @@ here."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,13 +13,22 @@ from holdfast.client.handle import JobHandle
 from holdfast.client.options import CheckedOptions, read_options
 from holdfast.client.registry import Registry
 from holdfast.client.transactions import Transactions
-from holdfast.client.views import HistoryView, JobView, LogPage, LogView, SavedView, job_view
+from holdfast.client.views import (
+    HistoryView,
+    JobView,
+    LogPage,
+    SavedView,
+    history_view,
+    job_view,
+    log_view,
+    saved_view,
+)
 from holdfast.core.commands import Action
 from holdfast.core.errors import NotFound
 from holdfast.core.job import Inserted, NewJob
 from holdfast.core.limits import MAX_REASON, check_line, check_name
 from holdfast.core.settings import Settings
-from holdfast.runtime.clock import from_us, new_ids
+from holdfast.runtime.clock import new_ids
 from holdfast.runtime.signals import Listener, Signals
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader, Topic
@@ -181,52 +189,19 @@ class Client:
     def history(self, job_id: str) -> list[HistoryView]:
         """Every transition and request of a job, oldest first. Raises NotFound."""
         self.job(job_id)
-        return [
-            HistoryView(
-                seq=r.seq,
-                at=from_us(r.at),
-                kind=r.kind,
-                state=r.state,
-                reason=r.reason,
-                actor=r.actor,
-                attempt=r.attempt,
-                worker=r.worker,
-            )
-            for r in self.reader.history(job_id)
-        ]
+        return [history_view(record) for record in self.reader.history(job_id)]
 
     def logs(self, job_id: str, *, after: int = 0, limit: int = 500) -> LogPage:
         """Console lines after `after`; a negative `after` -k: the last k. Raises NotFound."""
         self.job(job_id)
-        records = self.reader.logs(job_id, after=after, limit=limit)
-        items = [
-            LogView(
-                n=r.n,
-                at=from_us(r.at),
-                level=r.level,
-                message=r.message,
-                attempt=r.attempt,
-                fields=json.loads(r.fields) if r.fields else None,
-            )
-            for r in records
-        ]
+        items = [log_view(record) for record in self.reader.logs(job_id, after=after, limit=limit)]
         return LogPage(items=items, next_after=items[-1].n if items else max(after, 0))
 
     def saved_state(self, job_id: str) -> SavedView | None:
         """The last saved state, or None when nothing was saved. Raises NotFound."""
         self.job(job_id)
         record = self.reader.saved(job_id)
-        if record is None:
-            return None
-        value = json.loads(record.saved)
-        return SavedView(
-            state=value.get("state"),
-            positions=value.get("positions", {}),
-            steps=value.get("steps", {}),
-            at=from_us(record.at),
-            count=record.times,
-            bytes=len(record.saved.encode()),
-        )
+        return None if record is None else saved_view(record)
 
     # -- signals ----------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from holdfast.client.roundtrip import difference, secret_in, unproven_fields
 from holdfast.context import JobContext
 from holdfast.core.errors import InvalidArguments, Problem
 from holdfast.core.job import TypeRow
-from holdfast.core.limits import MAX_ARGS, MAX_RESULT, check_json, check_size
+from holdfast.core.limits import MAX_ARGS, MAX_RESULT, check_json_text
 from holdfast.core.retention import Retention, format_retention
 from holdfast.core.retry import Backoff
 
@@ -33,7 +33,6 @@ _CONFIG = ConfigDict(
     alias_generator=lambda field: field.removeprefix(_FIELD),
     serialize_by_alias=True,
 )
-_DEEP = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +79,9 @@ class JobType:
             raise InvalidArguments(f"{self.name}: {_summary(error)}", problems(error)) from None
         try:
             if not self._unproven:
-                return strict_json(self._serializer.to_json(value), what="args")
-            text = strict_json(
-                self._serializer.to_json(value, round_trip=True, by_alias=True, warnings=False), what="args"
-            )
+                return check_json_text(self._serializer.to_json(value), what="args", limit=MAX_ARGS)
+            data = self._serializer.to_json(value, round_trip=True, by_alias=True, warnings=False)
+            text = check_json_text(data, what="args", limit=MAX_ARGS)
         except PydanticSerializationError as error:
             raise InvalidArguments(f"{self.name}: {error}", [Problem(("args",), str(error))]) from None
         fields = value.__dict__
@@ -165,23 +163,11 @@ def dump_result(value: Any) -> str:
     if value is None:
         return "null"
     try:
-        return strict_json(to_json(value, inf_nan_mode="constants"), what="result", limit=MAX_RESULT)
+        return check_json_text(to_json(value, inf_nan_mode="constants"), what="result", limit=MAX_RESULT)
     except PydanticSerializationError as error:
         raise InvalidArguments(
             f"the result cannot be kept as JSON: {error}", [Problem(("result",), str(error))]
         ) from None
-
-
-def strict_json(data: bytes, *, what: str, limit: int = MAX_ARGS) -> str:
-    """The text of serialized JSON, refused when it is too large, too deep, or not strict."""
-    text = data.decode()
-    if len(data) > limit:
-        check_size(text, what=what, limit=limit)
-    if (  # spelled out, for this is done for every job
-        "NaN" in text or "Infinity" in text or "\\u0000" in text or text.count("[") + text.count("{") > _DEEP
-    ):
-        check_json(json.loads(text), what=what)
-    return text
 
 
 def problems(error: ValidationError) -> list[Problem]:

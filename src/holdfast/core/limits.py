@@ -18,12 +18,15 @@ MAX_LOG_LINES = 100_000
 MAX_HISTORY = 500  # newest rows of a job's history that are kept, beside its first one
 HISTORY_CLAIMS = 50  # a job that has been claimed so many times more may have too many
 MAX_DEPTH = 64
-MAX_INT_BITS = 14_284  # 4,300 decimal digits, the most that CPython reads back from text
+MAX_DIGITS = 4_300  # of a whole number, the most that CPython reads back from text
+MAX_INT_BITS = 14_284  # of a whole number that has no more digits
 MAX_NAME = 200
 MAX_KEY = 500
 MAX_TAGS = 32
 MAX_REASON = 1_000
 
+_MANY_DIGITS = re.compile(rf"[0-9]{{{MAX_DIGITS + 1}}}")
+_LARGE_EXPONENT = re.compile(r"[0-9][eE]\+?[0-9]{3}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _INVISIBLE = re.compile(r"[\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 """Characters that turn the direction of text or cannot be seen: two names could look the same. U+200C and U+200D, which join
@@ -109,6 +112,48 @@ def check_line(text: str, *, loc: tuple[str | int, ...], limit: int) -> str:
 
 def _unnamed(loc: tuple[str | int, ...], message: str, problem: str) -> InvalidInput:
     return InvalidInput(f"{loc[-1]}: {message}", [Problem(loc, problem)])
+
+
+def load_json(text: str, *, what: str) -> Any:
+    """The value of stored JSON text. Raises InvalidInput, with the reason, for text that must not have been stored."""
+    value = _decoded(text, what)
+    if _may_not_be_strict(text) or _LARGE_EXPONENT.search(text):
+        check_json(value, what=what)
+    return value
+
+
+def check_json_text(data: bytes, *, what: str, limit: int) -> str:
+    """The text of JSON that another serializer has made. Raises InvalidInput, or TooLarge above `limit` bytes."""
+    text = data.decode()
+    if len(data) > limit:
+        check_size(text, what=what, limit=limit)
+    if _may_not_be_strict(text):
+        check_json(_decoded(text, what), what=what)
+    return text
+
+
+def _may_not_be_strict(text: str) -> bool:
+    """Whether JSON text has to be looked through. Spelled out, because this is asked of every job."""
+    return (
+        text.count("[") + text.count("{") > MAX_DEPTH
+        or "NaN" in text
+        or "Infinity" in text
+        or "\\u" in text
+        or (len(text) > MAX_DIGITS and _MANY_DIGITS.search(text) is not None)
+    )
+
+
+def _decoded(text: str, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"{what}: not JSON: {error}", [Problem((what,), f"not JSON: {error}")]) from None
+    except RecursionError:
+        raise InvalidInput(f"{what}: nested too deep", [Problem((what,), "nested too deep")]) from None
+    except ValueError:  # int() converts no more digits
+        raise InvalidInput(
+            f"{what}: a number has too many digits", [Problem((what,), "too many digits")]
+        ) from None
 
 
 def dump_json(value: Any, *, what: str, limit: int) -> str:

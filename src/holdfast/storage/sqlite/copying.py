@@ -18,6 +18,7 @@ from holdfast.core.whole import (
     WholeJob,
     key_of,
     row_of,
+    tags_of,
 )
 from holdfast.storage.sqlite.statements import JOB_COLUMNS, TYPE_COLUMNS
 
@@ -111,7 +112,7 @@ class CopyingVerbs:
             self._db.execute(_NO_HISTORY_YET, (json.dumps(list(fresh)),))
             jobs = (row.job for row in rows if isinstance(row, WholeJob))
             self._db.executemany(
-                _TAGS, [(job.seq, job.tags) for job in jobs if job.tags and job.seq in fresh]
+                _TAGS, [(job.seq, job.tags) for job in jobs if job.seq in fresh and tags_of(job)]
             )
         elif part is Part.HISTORY and rows:
             self._db.execute(_ROLLED_UP, (key_of(rows[-1]),))

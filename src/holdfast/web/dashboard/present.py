@@ -142,11 +142,27 @@ class Shown:
 
     @property
     def result_html(self) -> Markup:
-        return json_html(self.job.result)
+        return column_html(self.job, "result", self.job.result)
+
+    @property
+    def unreadable_text(self) -> str:
+        """Which columns of it cannot be read, and why; "" for none."""
+        return unreadable_text(self.job)
 
     @property
     def ended(self) -> bool:
         return self.job.state in FINAL
+
+
+def unreadable_text(view: views.StoredView) -> str:
+    """Which columns of a stored row cannot be read, and why; "" for none."""
+    return "; ".join(f"{column} unreadable: {why}" for column, why in view.unreadable.items())
+
+
+def column_html(view: views.StoredView, column: str, value: Any) -> Markup:
+    """A JSON column of a stored row, or why it cannot be read."""
+    why = view.unreadable.get(column)
+    return json_html(value) if why is None else Markup('<span class="d">unreadable: {}</span>').format(why)
 
 
 def _bar(bar: views.Bar | views.Progress) -> Bar:

@@ -25,7 +25,7 @@ from holdfast.web.dashboard.looks import LOOKS, TABS
 from holdfast.web.dashboard.markup import json_html
 from holdfast.web.dashboard.overview_page import SPANS, overview_page
 from holdfast.web.dashboard.pages import Frame, frame_of
-from holdfast.web.dashboard.present import shown, shown_all
+from holdfast.web.dashboard.present import column_html, shown, shown_all
 from holdfast.web.dashboard.view import View
 
 DEFAULT_SORT = "-created"
@@ -301,7 +301,7 @@ def _job(frame: Frame, job: JobView, after: int | None) -> Response:
         trace=page.trace,
         timeline=page.timeline,
         console=console(desk, job, view, after),
-        args_html=json_html(job.args),
+        args_html=column_html(job, "args", job.args),
         args_size=size(len(text)) if len(text) > 10_000 else "",
         code=as_code(job.type, job.args, options, address(frame.request, view)),
         type_search=link_term("type", job.type),
