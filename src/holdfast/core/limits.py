@@ -90,13 +90,11 @@ def check_name(text: str, *, loc: tuple[str | int, ...], limit: int = MAX_NAME) 
     blanks at its ends, and not "." or "..", which browsers and proxies take for a step in the path."""
     check_line(text, loc=loc, limit=limit)
     if text != text.strip():
-        raise _unnamed(loc, "blanks at the ends are not allowed", "blank at an end")
+        raise _refused(loc, "blanks at the ends are not allowed")
     if _INVISIBLE.search(text):
-        raise _unnamed(
-            loc, "invisible characters and marks of direction are not allowed", "invisible character"
-        )
+        raise _refused(loc, "invisible characters and marks of direction are not allowed")
     if text in (".", ".."):
-        raise _unnamed(loc, f"{text!r} cannot be part of an address", "cannot be part of an address")
+        raise _refused(loc, f"{text!r} cannot be part of an address")
     return text
 
 
@@ -104,14 +102,14 @@ def check_line(text: str, *, loc: tuple[str | int, ...], limit: int) -> str:
     """One line of text, such as a reason or a key: 1 to `limit` characters, no control character. Returned as it came.
     Raises InvalidInput."""
     if not text or len(text) > limit:
-        raise _unnamed(loc, f"must have 1 to {limit} characters", f"1 to {limit} characters")
+        raise _refused(loc, f"must have 1 to {limit} characters")
     if _UNPRINTABLE.search(text):
-        raise _unnamed(loc, "control characters are not allowed", "control character")
+        raise _refused(loc, "control characters are not allowed")
     return text
 
 
-def _unnamed(loc: tuple[str | int, ...], message: str, problem: str) -> InvalidInput:
-    return InvalidInput(f"{loc[-1]}: {message}", [Problem(loc, problem)])
+def _refused(loc: tuple[str | int, ...], words: str) -> InvalidInput:
+    return InvalidInput(f"{loc[-1]}: {words}", [Problem(loc, words)])
 
 
 def load_json(text: str, *, what: str) -> Any:

@@ -6,13 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.core.errors import InvalidQuery
+from holdfast.core.errors import InvalidInput, InvalidQuery
+from holdfast.core.limits import check_name
+from holdfast.core.query import Text
+from holdfast.core.query.canonical import quote
 from holdfast.web.api.search import Filter, filter_of
 from tests.unit.web.support import Lab
 
-names = st.text(
-    st.characters(exclude_categories=("Cc", "Cs"), exclude_characters=","), min_size=1, max_size=30
-).filter(str.strip)
+
+def _is_name(text: str) -> bool:
+    try:
+        check_name(text, loc=("queue",))
+    except InvalidInput:
+        return False
+    return True
+
+
+names = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=30).filter(_is_name)
 
 
 def text(lab: Lab, wanted: Filter) -> str:
@@ -38,13 +48,32 @@ def test_or_stays_within_its_text(lab: Lab) -> None:
 
 
 @given(names)
-def test_any_name_finds_itself_only(lab: Lab, name: str) -> None:
-    stripped = name.strip()
-    query = filter_of(queue=[name]).query(lab.parts.overview)
+def test_any_name_that_can_be_enqueued_finds_itself_only(lab: Lab, name: str) -> None:
+    query = filter_of(queue=[quote(name)]).query(lab.parts.overview)
+    assert query.root == Text("queue", (name,))
     [chip] = query.terms()
     assert query.without(chip) == ""
-    assert query.root == filter_of(queue=[stripped]).query(lab.parts.overview).root
-    assert stripped in repr(query.root) or repr(stripped)[1:-1] in repr(query.root)
+    if "," not in name and not name.startswith('"'):
+        assert filter_of(queue=[f" {name} "]).query(lab.parts.overview).root == query.root
+
+
+def test_a_value_with_a_comma_goes_in_quotes(lab: Lab) -> None:
+    query = filter_of(queue=['"a,b", c,"d\\"e"']).query(lab.parts.overview)
+    assert query.root == Text("queue", ("a,b", "c", 'd"e'))
+
+
+@pytest.mark.parametrize("name", ["state", "type", "queue", "owner", "tag"])
+@pytest.mark.parametrize("value", ["", " ", ",", "a,", ",a", "a, ,b", '""', "\u2003", "\x1c"])
+def test_a_filter_without_a_value_is_an_error_and_never_no_filter(lab: Lab, name: str, value: str) -> None:
+    with pytest.raises(InvalidQuery) as caught:
+        filter_of(**{name: [value]}).query(lab.parts.overview)  # type: ignore[arg-type]
+    assert caught.value.problems[0].loc == (name,)
+
+
+@pytest.mark.parametrize("q", [" ", "\u2003", "\t ", "\u2028"])
+def test_a_search_of_blanks_is_an_error_and_never_no_filter(lab: Lab, q: str) -> None:
+    with pytest.raises(InvalidQuery):
+        filter_of(q).query(lab.parts.overview)
 
 
 @pytest.mark.parametrize(
