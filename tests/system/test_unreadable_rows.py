@@ -4,7 +4,7 @@ every view is opened. The row says which column cannot be read, and the others a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,6 +54,9 @@ TEXTS = (
     "[" * 3_000 + "]" * 3_000,
     "\u0085 \u2028\u202e<b>&\"'/?#\\",
 )
+NOT_UTF_8 = b"\xff half"
+"""SQLite stores it as text; the servers do not."""
+
 TIMES = (2**63 - 1, -(2**63), 300_000_000_000_000_000, 0, -1)
 PAGES = (
     "/",
@@ -81,16 +84,15 @@ PAGES = (
     "/api/v1/queues",
     "/api/v1/workers",
 )
-OF_A_JOB = (
-    "/jobs/{}",
-    "/jobs?peek={}",
-    "/jobs/{}/menu",
-    "/jobs/{}/cancel",
-    "/jobs/{}/log.txt",
-    "/api/v1/jobs/{}",
-    "/api/v1/jobs/{}/history",
-    "/api/v1/jobs/{}/logs",
-)
+OF_A_JOB = {
+    "logs": ("/jobs/{}", "/jobs/{}/log.txt", "/jobs?peek={}", "/api/v1/jobs/{}/logs"),
+    "events": ("/jobs/{}", "/api/v1/jobs/{}/history"),
+    "saved": ("/jobs/{}",),
+    "job_tags": ("/jobs/{}",),
+}
+"""Where what a table says of one job is shown; the table of jobs itself everywhere."""
+
+EVERYWHERE = ("/jobs/{}", "/jobs?peek={}", "/jobs/{}/menu", "/api/v1/jobs/{}")
 COMMANDS = (
     ("job", "list", "-n", "200"),
     ("queue", "list"),
@@ -200,12 +202,17 @@ class House:
         texts = [(name, "text" in kind.lower() or "char" in kind.lower()) for name, kind in found]
         return [(name, text) for name, text in texts if text or name.endswith("_at") or name == "at"]
 
-    def write(self, text: str, time: int) -> list[Place]:
+    @property
+    def texts(self) -> tuple[str | bytes, ...]:
+        return (*TEXTS, NOT_UTF_8) if self.kind == "sqlite" else TEXTS
+
+    def write(self, text: str | bytes, time: int) -> list[Place]:
         """Write a bad value into each place; returns the places where the database took it."""
         taken: list[Place] = []
         with self.cursor() as run:
             for place in self.places:
-                sql = f"UPDATE {place.table} SET {place.column} = %s WHERE {place.key} = %s"
+                value = "CAST(%s AS TEXT)" if isinstance(text, bytes) and place.is_text else "%s"
+                sql = f"UPDATE {place.table} SET {place.column} = {value} WHERE {place.key} = %s"
                 try:
                     run(sql, text if place.is_text else time, place.victim)
                 except (apsw.Error, psycopg.Error, pymysql.Error):
@@ -213,12 +220,13 @@ class House:
                 taken.append(place)
         return taken
 
-    def ids(self, places: Sequence[Place]) -> list[str]:
-        """The ids of the jobs whose rows were written into."""
-        seqs = [place.victim for place in places if isinstance(place.victim, int)]
+    def victims(self, places: Sequence[Place]) -> dict[str, str]:
+        """The ids of the jobs whose rows were written into, each with the table."""
+        sql = f"SELECT id FROM {JOB_TABLES[self.kind][0]} WHERE seq = %s"
         with self.cursor() as run:
-            table = JOB_TABLES[self.kind][0]
-            return [run(f"SELECT id FROM {table} WHERE seq = %s", seq)[0][0] for seq in seqs]
+            return {
+                run(sql, place.victim)[0][0]: place.table for place in places if isinstance(place.victim, int)
+            }
 
 
 def _fetched(cursor: Any) -> Any:
@@ -238,18 +246,21 @@ def test_a_column_that_cannot_be_read_costs_itself_only(
 ) -> None:
     wrong: list[str] = []
     with served(house.lab) as address, httpx.Client(base_url=address, timeout=60) as http:
-        for number, text in enumerate(TEXTS):
+        for number, text in enumerate(house.texts):
             taken = house.write(text, TIMES[number % len(TIMES)])
             assert len(taken) > 20
-            wrong += _pages(http, house, house.ids(taken), number)
+            wrong += _pages(http, house, house.victims(taken), number)
         wrong += _commands(house, address, monkeypatch, capsys)
         wrong += _streams(house, address)
     assert not wrong, "\n".join(wrong[:40])
 
 
-def _pages(http: httpx.Client, house: House, ids: Sequence[str], number: int) -> list[str]:
+def _pages(http: httpx.Client, house: House, victims: Mapping[str, str], number: int) -> list[str]:
     wrong: list[str] = []
-    ways = [*PAGES, *(way.format(quote(job, safe="")) for job in ids for way in OF_A_JOB)]
+    ids = list(victims)
+    ways = [*PAGES]
+    for job, table in victims.items():
+        ways += [way.format(quote(job, safe="")) for way in OF_A_JOB.get(table, EVERYWHERE)]
     live = {
         "topics": "stats,overview:1h,queues,workers", "ids": ",".join([*ids, house.healthy]), "q": "args.n:*",
         "job": ids[number % len(ids)], "peek": ids[0], "log_after": "0", "once": "1",
@@ -257,17 +268,17 @@ def _pages(http: httpx.Client, house: House, ids: Sequence[str], number: int) ->
     for way in ways:
         answer = http.get(way)
         if answer.status_code >= 500:
-            wrong.append(f"{TEXTS[number][:40]!r}: GET {way} answers {answer.status_code}")
+            wrong.append(f"{house.texts[number][:40]!r}: GET {way} answers {answer.status_code}")
     answer = http.post("/live", data=live)
     if (
         answer.status_code >= 400
         or f"row-{house.healthy}" not in answer.text
         or "overview-head" not in answer.text
     ):
-        wrong.append(f"{TEXTS[number][:40]!r}: /live {answer.status_code} {answer.text[:200]}")
+        wrong.append(f"{house.texts[number][:40]!r}: /live {answer.status_code} {answer.text[:200]}")
     found = http.get("/api/v1/jobs", params={"q": f"id:{house.healthy}"}).json()
     if [job["unreadable"] for job in found.get("items", [])] != [{}]:
-        wrong.append(f"{TEXTS[number][:40]!r}: the healthy job is shown as {found}")
+        wrong.append(f"{house.texts[number][:40]!r}: the healthy job is shown as {found}")
     return wrong
 
 
@@ -279,7 +290,7 @@ def _commands(
     monkeypatch.setenv("HOLDFAST_DATA_DIR", str(house.folder))
     if url := house.settings.get("database_url"):
         monkeypatch.setenv("HOLDFAST_DATABASE_URL", str(url))
-    jobs = [job for job in house.ids(house.places) if job and not job.startswith("-")]
+    jobs = [job for job in house.victims(house.places) if job and not job.startswith("-")]
     of_jobs = [
         (*way, job)
         for job in jobs
@@ -330,12 +341,12 @@ def _streams(house: House, address: str) -> list[str]:
 
 
 def test_a_store_with_columns_that_cannot_be_read_is_copied(house: House, tmp_path: Path) -> None:
-    for text in TEXTS:
+    for number, text in enumerate(house.texts):
         house.write(text, TIMES[0])
-        target = SqliteStore(tmp_path / f"{abs(hash(text))}" / "holdfast.db")
+        target = SqliteStore(tmp_path / f"copy-{number}" / "holdfast.db")
         target.open()
         source = house.lab.parts.store
-        move = Move(source, target, ("the one", "the other"), f"copy-{text[:8]}")
+        move = Move(source, target, ("the one", "the other"), f"copy-{number}")
         move.seal()
         move.copy(lambda part, rows: None)
         totals = move.verify()

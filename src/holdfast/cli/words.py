@@ -137,7 +137,7 @@ def progress_words(progress: Mapping[str, Any]) -> str:
 
 def share(done: float, total: float) -> str:
     """The share in whole percent; 100 % only when all is done."""
-    return f"{int(min(100 * (done / total), MAX_PERCENT)) if total > 0 else 0} %"
+    return f"{int(max(-MAX_PERCENT, min(MAX_PERCENT, 100 * (done / total)))) if total > 0 else 0} %"
 
 
 def bar(done: float, total: float | None, held: float | None, width: int = BAR) -> str:

@@ -9,16 +9,17 @@ import json
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 from pydantic_core import PydanticSerializationError, to_json
 
 from holdfast.client.roundtrip import difference, secret_in, unproven_fields
 from holdfast.context import JobContext
-from holdfast.core.errors import InvalidArguments, Problem
+from holdfast.core.errors import InvalidArguments, InvalidInput, Problem
 from holdfast.core.job import TypeRow
-from holdfast.core.limits import MAX_ARGS, MAX_RESULT, check_json_text
+from holdfast.core.limits import MAX_ARGS, MAX_RESULT, check_json, check_json_text
 from holdfast.core.retention import Retention, format_retention
 from holdfast.core.retry import Backoff
 
@@ -33,6 +34,23 @@ _CONFIG = ConfigDict(
     alias_generator=lambda field: field.removeprefix(_FIELD),
     serialize_by_alias=True,
 )
+
+
+class _StrictSchema(GenerateJsonSchema):
+    """JSON Schema that is strict JSON: a default such as infinity is left out, like others that are no JSON."""
+
+    ignored_warning_types: ClassVar[set[JsonSchemaWarningKind]] = {
+        "skipped-choice",
+        "non-serializable-default",
+    }
+
+    def encode_default(self, dft: Any) -> Any:
+        value = super().encode_default(dft)
+        try:
+            check_json(value, what="default")
+        except InvalidInput as error:
+            raise PydanticSerializationError(str(error)) from None
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +139,7 @@ class JobType:
 
     def schema(self) -> dict[str, Any]:
         """JSON Schema of the arguments."""
-        return self.model.model_json_schema()
+        return self.model.model_json_schema(schema_generator=_StrictSchema)
 
     def max_attempts(self, default_retries: int) -> int:
         """How often its jobs may be tried; `default_retries` where the type does not say."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,3 +92,33 @@ def test_a_mistake_has_its_place(lab: Lab, wanted: dict[str, list[str]], loc: tu
     with pytest.raises(InvalidQuery) as caught:
         filter_of(**wanted).query(lab.parts.overview)  # type: ignore[arg-type]
     assert caught.value.problems[0].loc == loc
+
+
+@pytest.mark.parametrize(
+    "asked", ["state=bogus", "state=+", "q=+", "add=%1C", "q=%E2%80%A8", "q=queue:%22+a%22"]
+)
+def test_the_page_of_jobs_never_takes_a_wrong_filter_for_none(
+    lab: Lab, http: httpx.Client, asked: str
+) -> None:
+    [job] = lab.add()
+    page = http.get(f"/jobs?{asked}", follow_redirects=True)
+    assert page.status_code == 422
+    assert f"row-{job}" not in page.text
+
+
+def test_a_live_page_never_takes_a_wrong_state_for_none(http: httpx.Client) -> None:
+    assert http.get("/live?state=bogus&once=1").status_code == 422
+
+
+@pytest.mark.parametrize("name", ["a\u202eb", " a", "a ", "a\x85", "\u2028", ".", ".."])
+def test_what_is_no_name_is_refused_wherever_it_is_given(lab: Lab, http: httpx.Client, name: str) -> None:
+    refused = [
+        http.post("/api/v1/jobs", json={"type": "count_to", "queue": name}),
+        http.post("/api/v1/jobs", json={"type": "count_to", "owner": name}),
+        http.post("/api/v1/jobs", json={"type": "count_to", "tags": ["fine", name]}),
+        http.get("/api/v1/jobs", params={"q": f"queue:{quote(name)}"}),
+        http.get("/api/v1/jobs", params={"queue": quote(name)}),
+    ]
+    assert [answer.status_code for answer in refused] == [422] * len(refused)
+    with pytest.raises(InvalidInput):
+        lab.client.pause_queue(name)

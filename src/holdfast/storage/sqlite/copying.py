@@ -20,6 +20,7 @@ from holdfast.core.whole import (
     row_of,
     tags_of,
 )
+from holdfast.storage.sqlite.connection import fetch_all
 from holdfast.storage.sqlite.statements import JOB_COLUMNS, TYPE_COLUMNS
 
 _OWN = "continues, idempotency_key, retention, log_lines"
@@ -91,7 +92,7 @@ def rows_of(db: apsw.Connection, part: Part, after: Key | None, limit: int) -> S
     only = " AND kind < 2" if part is Part.HISTORY else ""
     above = "TRUE" if after is None else f"{key}{scale} > ?2"
     sql = f"SELECT {columns} WHERE {above}{only} ORDER BY {key} LIMIT ?1"
-    return [row_of(part, row) for row in db.execute(sql, (limit,) if after is None else (limit, after))]
+    return [row_of(part, row) for row in fetch_all(db, sql, (limit,) if after is None else (limit, after))]
 
 
 class CopyingVerbs:

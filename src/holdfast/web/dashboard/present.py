@@ -17,7 +17,7 @@ from holdfast.core.query import link_term
 from holdfast.core.states import FINAL, Request, State
 from holdfast.web.dashboard.format import duration, exact, middle
 from holdfast.web.dashboard.looks import Look, look_of
-from holdfast.web.dashboard.markup import json_html
+from holdfast.web.dashboard.markup import json_html, unreadable_html
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def unreadable_text(view: views.StoredView) -> str:
 def column_html(view: views.StoredView, column: str, value: Any) -> Markup:
     """A JSON column of a stored row, or why it cannot be read."""
     why = view.unreadable.get(column)
-    return json_html(value) if why is None else Markup('<span class="d">unreadable: {}</span>').format(why)
+    return json_html(value) if why is None else unreadable_html(why)
 
 
 def _bar(bar: views.Bar | views.Progress) -> Bar:
