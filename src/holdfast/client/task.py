@@ -39,7 +39,7 @@ _CONFIG = ConfigDict(
 class _StrictSchema(GenerateJsonSchema):
     """JSON Schema that is strict JSON: a default such as infinity is left out, like others that are no JSON."""
 
-    ignored_warning_types: ClassVar[set[JsonSchemaWarningKind]] = {
+    ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {
         "skipped-choice",
         "non-serializable-default",
     }
