@@ -9,7 +9,7 @@ import json
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
@@ -39,10 +39,9 @@ _CONFIG = ConfigDict(
 class _StrictSchema(GenerateJsonSchema):
     """JSON Schema that is strict JSON: a default such as infinity is left out, like others that are no JSON."""
 
-    ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {
-        "skipped-choice",
-        "non-serializable-default",
-    }
+    def render_warning_message(self, kind: JsonSchemaWarningKind, detail: str) -> str | None:
+        # the message of pydantic would show the default, which may be a secret
+        return None if kind == "non-serializable-default" else super().render_warning_message(kind, detail)
 
     def encode_default(self, dft: Any) -> Any:
         value = super().encode_default(dft)
