@@ -77,6 +77,7 @@ def size_limits() -> str:
         ("Result of a job", f"{limits.MAX_RESULT // 1024} KiB of JSON"),
         ("Saved state of a job", f"{limits.MAX_SAVED // 1024} KiB of JSON"),
         ("Depth of JSON", f"{limits.MAX_DEPTH} levels"),
+        ("Whole number in JSON", f"{limits.MAX_DIGITS:,} digits"),
         (
             "Console of a job",
             f"{limits.MAX_LOG_LINES:,} lines of {limits.MAX_LOG_LINE // 1024} KiB; longer lines are cut",
@@ -84,8 +85,9 @@ def size_limits() -> str:
         ("Traceback", f"{limits.MAX_TRACEBACK // 1024} KiB; the middle is cut"),
         (
             "Names (type, queue, owner, tag)",
-            f"{limits.MAX_NAME} characters, none of them a control character",
+            f"{limits.MAX_NAME} characters, no control or invisible ones, no blanks at the ends",
         ),
+        ("Keys (unique, idempotency)", f"{limits.MAX_KEY} characters, none of them a control character"),
         ("Tags of a job", str(limits.MAX_TAGS)),
         ("Reason of an action", f"{limits.MAX_REASON:,} characters"),
     )

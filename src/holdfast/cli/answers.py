@@ -26,7 +26,7 @@ JOBS = (
 
 JOB = columns_of(
     "id type state reason queue priority attempt max_attempts claims crashes progress saved_at worker owner tags unique_key"
-    " timeout origin actor created_at run_at started_at finished_at expires_at args result error"
+    " timeout origin actor created_at run_at started_at finished_at expires_at args result error unreadable"
 )
 
 HISTORY = (

@@ -23,6 +23,7 @@ STYLES = {
 }
 
 BAR = 24
+MAX_PERCENT = 1_000_000
 FILL, HELD, EMPTY = "█", "┃", "░"
 
 
@@ -42,6 +43,9 @@ def cell(row: Mapping[str, Any], field: str, *, utc: bool = False, whole: bool =
     """A field of a row, for a person. `whole`: nothing is left out."""
     head, _, rest = field.partition(".")
     value = row.get(head)
+    unreadable: Mapping[str, str] = row.get("unreadable") or {}
+    if why := unreadable.get(head):
+        return printable(f"unreadable: {why}")
     if rest and isinstance(value, dict):
         return cell(cast("dict[str, Any]", value), rest, utc=utc, whole=whole)
     if value is None or rest:
@@ -133,18 +137,22 @@ def progress_words(progress: Mapping[str, Any]) -> str:
 
 def share(done: float, total: float) -> str:
     """The share in whole percent; 100 % only when all is done."""
-    return f"{int(100 * done / total) if total > 0 else 0} %"
+    return f"{int(max(-MAX_PERCENT, min(MAX_PERCENT, 100 * (done / total)))) if total > 0 else 0} %"
 
 
 def bar(done: float, total: float | None, held: float | None, width: int = BAR) -> str:
     """A progress bar: filled as far as it is done, with the upright mark at the last place that a crash cannot take away."""
     if not total or total <= 0:
         return EMPTY * width
-    filled = max(0, min(width, int(width * done / total)))
+    filled = _cells(done, total, width)
     cells = [FILL] * filled + [EMPTY] * (width - filled)
     if held:
-        cells[max(0, min(width - 1, int(width * held / total) - 1))] = HELD
+        cells[max(0, _cells(held, total, width) - 1)] = HELD
     return "".join(cells)
+
+
+def _cells(part: float, total: float, width: int) -> int:
+    return int(max(0.0, min(float(width), width * (part / total))))
 
 
 def bar_line(name: str, progress: Mapping[str, Any], *, left: float | None = None) -> str:

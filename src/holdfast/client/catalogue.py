@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from holdfast.client.reading import Row
 from holdfast.client.registry import Registry
 from holdfast.client.task import JobType
-from holdfast.core.errors import InvalidArguments, Problem, UnknownJobType
+from holdfast.core.errors import InvalidArguments, InvalidInput, Problem, UnknownJobType
 from holdfast.core.limits import MAX_ARGS, dump_json
 from holdfast.core.records import TypeRecord
 from holdfast.core.retention import Retention, parse_retention
@@ -97,7 +97,11 @@ def _remote(record: TypeRecord) -> Kind:
     # an eighth of the time that a worker process takes to start, and no worker has types without their code
     import jsonschema.validators
 
-    schema = json.loads(record.schema)
+    row = Row()
+    schema, tags = row.members("schema", record.schema) or {}, row.texts("tags", record.tags)
+    for column, why in row.unreadable.items():
+        words = f"what is stored of the job type {record.name!r} cannot be read ({column}: {why}); start one of its workers"
+        raise InvalidInput(words, [Problem(("type",), words)])
     validator = jsonschema.validators.validator_for(schema)(schema)
 
     def dump(arguments: Mapping[str, Any]) -> str:
@@ -118,6 +122,6 @@ def _remote(record: TypeRecord) -> Kind:
         record.max_attempts,
         record.timeout,
         parse_retention(record.retention),
-        tuple(json.loads(record.tags)) if record.tags else (),
+        tuple(tags),
         dump,
     )

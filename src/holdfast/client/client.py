@@ -4,7 +4,6 @@ here."""
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,13 +14,22 @@ from holdfast.client.handle import JobHandle
 from holdfast.client.options import CheckedOptions, read_options
 from holdfast.client.registry import Registry
 from holdfast.client.transactions import Transactions
-from holdfast.client.views import HistoryView, JobView, LogPage, LogView, SavedView, job_view
+from holdfast.client.views import (
+    HistoryView,
+    JobView,
+    LogPage,
+    SavedView,
+    history_view,
+    job_view,
+    log_view,
+    saved_view,
+)
 from holdfast.core.commands import Action
 from holdfast.core.errors import NotFound
 from holdfast.core.job import Inserted, NewJob
-from holdfast.core.limits import MAX_REASON, check_name
+from holdfast.core.limits import MAX_REASON, check_line, check_name
 from holdfast.core.settings import Settings
-from holdfast.runtime.clock import from_us, new_ids
+from holdfast.runtime.clock import new_ids
 from holdfast.runtime.signals import Listener, Signals
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader, Topic
@@ -181,7 +189,7 @@ class Client:
     ) -> JobView:
         """Pause, resume, cancel or retry; answers the job as it is now. Raises NotFound, Conflict."""
         if reason:
-            check_name(reason, loc=("reason",), limit=MAX_REASON)
+            check_line(reason, loc=("reason",), limit=MAX_REASON)
         record = patience.call(self._gateway, "command", job_id, action, actor=actor, reason=reason or None)
         return job_view(record)
 
@@ -192,52 +200,19 @@ class Client:
     def history(self, job_id: str) -> list[HistoryView]:
         """Every transition and request of a job, oldest first. Raises NotFound."""
         self.job(job_id)
-        return [
-            HistoryView(
-                seq=r.seq,
-                at=from_us(r.at),
-                kind=r.kind,
-                state=r.state,
-                reason=r.reason,
-                actor=r.actor,
-                attempt=r.attempt,
-                worker=r.worker,
-            )
-            for r in self.reader.history(job_id)
-        ]
+        return [history_view(record) for record in self.reader.history(job_id)]
 
     def logs(self, job_id: str, *, after: int = 0, limit: int = 500) -> LogPage:
         """Console lines after `after`; a negative `after` -k: the last k. Raises NotFound."""
         self.job(job_id)
-        records = self.reader.logs(job_id, after=after, limit=limit)
-        items = [
-            LogView(
-                n=r.n,
-                at=from_us(r.at),
-                level=r.level,
-                message=r.message,
-                attempt=r.attempt,
-                fields=json.loads(r.fields) if r.fields else None,
-            )
-            for r in records
-        ]
+        items = [log_view(record) for record in self.reader.logs(job_id, after=after, limit=limit)]
         return LogPage(items=items, next_after=items[-1].n if items else max(after, 0))
 
     def saved_state(self, job_id: str) -> SavedView | None:
         """The last saved state, or None when nothing was saved. Raises NotFound."""
         self.job(job_id)
         record = self.reader.saved(job_id)
-        if record is None:
-            return None
-        value = json.loads(record.saved)
-        return SavedView(
-            state=value.get("state"),
-            positions=value.get("positions", {}),
-            steps=value.get("steps", {}),
-            at=from_us(record.at),
-            count=record.times,
-            bytes=len(record.saved.encode()),
-        )
+        return None if record is None else saved_view(record)
 
     # -- signals ----------------------------------------------------------------------------------------------------------
 
@@ -254,7 +229,7 @@ class Client:
         """Let no worker claim from a queue. Running jobs go on. Idempotent."""
         check_name(name, loc=("queue",))
         if reason:
-            check_name(reason, loc=("reason",), limit=MAX_REASON)
+            check_line(reason, loc=("reason",), limit=MAX_REASON)
         self._gateway.call("pause_queue", name, actor=actor, reason=reason or None)
 
     def resume_queue(self, name: str, *, actor: str | None = None) -> None:

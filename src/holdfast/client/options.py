@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -10,9 +10,9 @@ from typing import Any, cast
 from holdfast.core.duration import seconds
 from holdfast.core.errors import InvalidInput, Problem
 from holdfast.core.job import PRIORITY_RANGE
-from holdfast.core.limits import MAX_TAGS, check_name
+from holdfast.core.limits import MAX_KEY, MAX_TAGS, check_line, check_name
 from holdfast.core.retention import Retention
-from holdfast.runtime.clock import to_us
+from holdfast.runtime.clock import LAST_US, to_us
 
 Duration = float | str | timedelta
 
@@ -50,14 +50,20 @@ class JobOptions:
                 found.append(Problem((name,), str(error)))
             return None
 
-        def name(field: str, limit: int = 200) -> str | None:
+        def text(field: str, check: Callable[[str], str]) -> str | None:
             value = getattr(self, field)
             if value is None:
                 return None
             if not isinstance(value, str):
                 found.append(Problem((field,), "must be text"))
                 return None
-            return attempt(field, lambda: check_name(value, loc=(field,), limit=limit))
+            return attempt(field, lambda: check(value))
+
+        def name(field: str) -> str | None:
+            return text(field, lambda value: check_name(value, loc=(field,)))
+
+        def key(field: str) -> str | None:
+            return text(field, lambda value: check_line(value, loc=(field,), limit=MAX_KEY))
 
         if self.delay is not None and self.run_at is not None:
             found.append(Problem(("run_at",), "give delay or run_at, not both"))
@@ -68,12 +74,12 @@ class JobOptions:
             run_at=attempt("run_at", lambda: None if self.run_at is None else _moment(self.run_at)),
             owner=name("owner"),
             tags=attempt("tags", lambda: None if self.tags is None else _tags(self.tags)),
-            unique=name("unique", 500),
+            unique=key("unique"),
             retries=attempt("retries", lambda: _whole("retries", self.retries, range(1_001))),
             timeout=attempt(
                 "timeout", lambda: None if self.timeout is None else _positive(seconds(self.timeout))
             ),
-            idempotency_key=name("idempotency_key", 500),
+            idempotency_key=key("idempotency_key"),
             keep=attempt("keep", lambda: None if self.keep is None else _retention(self.keep)),
         )
         if found:
@@ -128,7 +134,10 @@ def _whole(name: str, value: Any, span: range) -> int | None:
 def _moment(value: Any) -> int:
     if not isinstance(value, datetime):
         raise ValueError("must be a datetime")
-    return to_us(value)
+    at = to_us(value)
+    if not 0 <= at <= LAST_US:
+        raise ValueError("must lie in the years 1970 to 9998")
+    return at
 
 
 def _positive(value: float) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 
 from holdfast.client.client import Client
+from holdfast.client.reading import Row
 from holdfast.client.views import (
     BucketView,
     BulkView,
@@ -23,7 +23,7 @@ from holdfast.client.views import (
 )
 from holdfast.core.commands import ALLOWED, Action
 from holdfast.core.errors import Conflict, InvalidInput, InvalidQuery, NotFound, Problem
-from holdfast.core.query import JobState, Query, QueryError, StateIs, parse
+from holdfast.core.query import JobState, Query, QueryError, StateIs, Text, parse
 from holdfast.core.query.nodes import all_of
 from holdfast.core.records import QueueRecord, TypeRecord, WorkerRecord
 from holdfast.core.states import State
@@ -83,6 +83,11 @@ class Overview:
         found = self._reader.count(query, cap=CAP)
         return CountView(count=found.count, capped=found.capped)
 
+    def waiting(self, type_name: str) -> int:
+        """How many jobs of a type wait for a worker, up to CAP. Takes every name that is stored, valid or not."""
+        root = all_of((JobState((StateIs(State.ENQUEUED),)), Text("type", (type_name,))))
+        return self._reader.count(Query(root, ""), cap=CAP).count
+
     def count_by_state(self, query: Query) -> dict[str, CountView]:
         """The same for each state and for "retrying", whatever state the query itself asks for."""
         counts = self._reader.count_by_state(query, cap=CAP)
@@ -136,7 +141,7 @@ class Overview:
         while True:
             page = self._reader.search(query, sort="created", limit=BULK_AT_ONCE, cursor=cursor)
             for record in page.items:
-                if State(record.state) not in ALLOWED[action]:
+                if record.state not in ALLOWED[action]:
                     continue
                 try:
                     if action is Action.DELETE:
@@ -160,7 +165,7 @@ class Overview:
         now = now_us()
         for local in self._client.catalogue.registry:
             known[local.name] = TypeRecord(*local.row(self._client.catalogue.default_retries), now)
-        live = [w for w in self._reader.workers() if w.state == "live"]
+        live = self._live_workers()
         return [_type_view(record, live) for _, record in sorted(known.items())]
 
     def type(self, name: str) -> TypeView:
@@ -174,13 +179,15 @@ class Overview:
 
     def queues(self) -> list[QueueView]:
         """Every queue that a job, a type or a pause names."""
-        live = [w for w in self._reader.workers() if w.state == "live"]
-        now = self._reader.now()
+        live, now = self._live_workers(), from_us(self._reader.now())
         return [_queue_view(record, live, now) for record in self._reader.queues()]
 
     def workers(self) -> list[WorkerView]:
         """Every worker process; the lost ones of the last 24 hours too."""
         return [_worker_view(record) for record in self._reader.workers()]
+
+    def _live_workers(self) -> list[WorkerView]:
+        return [worker for worker in self.workers() if worker.state == "live"]
 
     def worker(self, worker_id: str) -> WorkerView:
         """One worker process. Raises NotFound."""
@@ -266,23 +273,26 @@ def _narrowed(query: Query, state: State) -> Query:
     return replace(query, root=only if query.root is None else all_of((query.root, only)))
 
 
-def _type_view(record: TypeRecord, live: Sequence[WorkerRecord]) -> TypeView:
+def _type_view(record: TypeRecord, live: Sequence[WorkerView]) -> TypeView:
+    row = Row()
     return TypeView(
         name=record.name,
         queue=record.queue,
-        args_schema=json.loads(record.schema),
+        args_schema=row.members("args_schema", record.schema) or {},
         doc=record.doc,
         signature=record.signature,
         executor=record.executor,
         max_attempts=record.max_attempts,
         timeout=record.timeout,
         priority=record.priority,
-        workers=sum(record.name in json.loads(worker.types) for worker in live),
+        workers=sum(record.name in worker.types for worker in live),
+        unreadable=row.unreadable,
     )
 
 
-def _queue_view(record: QueueRecord, live: Sequence[WorkerRecord], now: int) -> QueueView:
-    serving = sum(not (queues := json.loads(worker.queues)) or record.name in queues for worker in live)
+def _queue_view(record: QueueRecord, live: Sequence[WorkerView], now: datetime) -> QueueView:
+    row = Row()
+    oldest = row.time_or_none("oldest_wait", record.oldest)
     return QueueView(
         name=record.name,
         state="open" if record.paused_at is None else "paused",
@@ -290,15 +300,22 @@ def _queue_view(record: QueueRecord, live: Sequence[WorkerRecord], now: int) -> 
         processing=record.processing,
         scheduled=record.scheduled,
         paused=record.paused_jobs,
-        oldest_wait=None if record.oldest is None else max(0.0, (now - record.oldest) / 1_000_000),
-        workers=serving,
-        paused_at=None if record.paused_at is None else from_us(record.paused_at),
+        oldest_wait=None if oldest is None else max(0.0, (now - oldest).total_seconds()),
+        workers=sum(_serves(worker, record.name) for worker in live),
+        paused_at=row.time_or_none("paused_at", record.paused_at),
         paused_by=record.paused_by,
         paused_reason=record.paused_reason,
+        unreadable=row.unreadable,
     )
 
 
+def _serves(worker: WorkerView, queue: str) -> bool:
+    every = not worker.queues and "queues" not in worker.unreadable
+    return every or queue in worker.queues
+
+
 def _worker_view(record: WorkerRecord) -> WorkerView:
+    row = Row()
     return WorkerView(
         id=record.id,
         name=record.name,
@@ -306,11 +323,12 @@ def _worker_view(record: WorkerRecord) -> WorkerView:
         pid=record.pid,
         version=record.version,
         state=record.state,
-        queues=json.loads(record.queues),
-        types=json.loads(record.types),
+        queues=row.texts("queues", record.queues),
+        types=row.texts("types", record.types),
         slots=record.slots,
         busy=record.busy,
-        started_at=from_us(record.started_at),
-        heartbeat_at=from_us(record.heartbeat_at),
-        lost_at=None if record.lost_at is None else from_us(record.lost_at),
+        started_at=row.time("started_at", record.started_at),
+        heartbeat_at=row.time("heartbeat_at", record.heartbeat_at),
+        lost_at=row.time_or_none("lost_at", record.lost_at),
+        unreadable=row.unreadable,
     )

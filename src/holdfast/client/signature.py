@@ -10,8 +10,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, create_model
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+from pydantic_core import PydanticSerializationError
 
 from holdfast.context import JobContext
+from holdfast.core.errors import InvalidInput
+from holdfast.core.limits import check_json
 
 FIELD = "arg_"
 """Arguments are fields under other names, so that one may be called json, copy, model_dump or _x like anything else."""
@@ -62,6 +66,22 @@ def parameters_of(name: str, function: Callable[..., Any]) -> tuple[str | None, 
     return context, fields
 
 
+class _StrictSchema(GenerateJsonSchema):
+    """JSON Schema that is strict JSON: a default such as infinity is left out, like others that are no JSON."""
+
+    def render_warning_message(self, kind: JsonSchemaWarningKind, detail: str) -> str | None:
+        # the message of pydantic would show the default, which may be a secret
+        return None if kind == "non-serializable-default" else super().render_warning_message(kind, detail)
+
+    def encode_default(self, dft: Any) -> Any:
+        value = super().encode_default(dft)
+        try:
+            check_json(value, what="default")
+        except InvalidInput as error:
+            raise PydanticSerializationError(str(error)) from None
+        return value
+
+
 def model_of(name: str, fields: dict[str, Any], config: ConfigDict) -> tuple[type[BaseModel], dict[str, Any]]:
     """The model of the arguments, and its JSON Schema, by which programs without the code check them. Raises TypeError
     that names the parameter which has none."""
@@ -99,7 +119,7 @@ def _read(name: str, function: Callable[..., Any]) -> tuple[dict[str, Any], list
 def _made(name: str, fields: dict[str, Any], config: ConfigDict) -> tuple[type[BaseModel], dict[str, Any]]:
     definitions = {FIELD + parameter: field for parameter, field in fields.items()}
     model = create_model(name, __config__=config, **cast(Any, definitions))
-    return model, model.model_json_schema()
+    return model, model.model_json_schema(schema_generator=_StrictSchema)
 
 
 def _is_context(hint: object) -> bool:

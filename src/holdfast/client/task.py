@@ -13,11 +13,12 @@ from typing import Any
 from pydantic import ConfigDict, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
+from holdfast.client.roundtrip import difference, secret_in, unproven_fields
 from holdfast.client.signature import FIELD, model_of, parameters_of, shown, written
 from holdfast.context import Migrate
 from holdfast.core.errors import InvalidArguments, Problem
 from holdfast.core.job import TypeRow
-from holdfast.core.limits import MAX_ARGS, MAX_RESULT, check_json, check_size, clean_text
+from holdfast.core.limits import MAX_ARGS, MAX_RESULT, check_json_text, clean_text
 from holdfast.core.retention import Retention, format_retention
 from holdfast.core.retry import Backoff
 
@@ -29,11 +30,10 @@ MAX_SIGNATURE = 4 * 1024
 _CONFIG = ConfigDict(
     extra="forbid",
     ser_json_inf_nan="constants",
-    validate_default=False,
+    validate_default=True,  # a default is stored like any other argument, so it must fit like one
     alias_generator=lambda field: field.removeprefix(FIELD),
     serialize_by_alias=True,
 )
-_DEEP = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +65,51 @@ class JobType:
         self.model, self._schema = model_of(name, parameters, _CONFIG)
         self._validator = self.model.__pydantic_validator__
         self._serializer = self.model.__pydantic_serializer__
+        self._unproven = unproven_fields(self.model)
         self.parameters = tuple(parameters)
         self._fields = tuple((FIELD + parameter, parameter) for parameter in parameters)
         self.doc = clean_text(inspect.getdoc(self.source) or "", MAX_DOC)
         self.signature = clean_text(f"{name}({shown(function, self.context_parameter)})", MAX_SIGNATURE)
 
     def dump(self, arguments: Mapping[str, Any]) -> str:
-        """Validated arguments as JSON text. Raises InvalidArguments with each place and reason."""
+        """Validated arguments as JSON text that `load` reads as the same arguments. Raises InvalidArguments with each
+        place and reason."""
         try:
-            return strict_json(
-                self._serializer.to_json(self._validator.validate_python(dict(arguments))), what="args"
-            )
+            value = self._validator.validate_python(dict(arguments))
         except ValidationError as error:
             raise InvalidArguments(f"{self.name}: {_summary(error)}", problems(error)) from None
+        try:
+            if not self._unproven:
+                return check_json_text(self._serializer.to_json(value), what="args", limit=MAX_ARGS)
+            data = self._serializer.to_json(value, round_trip=True, by_alias=True, warnings=False)
+            text = check_json_text(data, what="args", limit=MAX_ARGS)
         except PydanticSerializationError as error:
             raise InvalidArguments(f"{self.name}: {error}", [Problem(("args",), str(error))]) from None
+        fields = value.__dict__
+        doubtful = [one.name for one in self._unproven if not one.proves(fields[one.name])]
+        if doubtful:
+            self._check_comes_back({name.removeprefix(FIELD): fields[name] for name in doubtful}, text)
+        return text
+
+    def _check_comes_back(self, arguments: Mapping[str, Any], text: str) -> None:
+        """Refuse arguments of which the function would receive something else."""
+        try:
+            for name, value in arguments.items():
+                self._refuse(secret_in(value, ("args", name)))
+            back = self.load(text)
+            found = (difference(value, back[name], ("args", name)) for name, value in arguments.items())
+            self._refuse(next((problem for problem in found if problem is not None), None))
+        except InvalidArguments as error:
+            message = f"{error}; the function would not receive what was given"
+            raise InvalidArguments(message, error.problems) from None
+        except Exception as error:  # of a validator or a comparison of a user's class
+            words = f"cannot be read back: {type(error).__name__}: {error}"
+            raise InvalidArguments(f"{self.name}: {words}", [Problem(("args",), words)]) from error
+
+    def _refuse(self, problem: Problem | None) -> None:
+        if problem is not None:
+            place = ".".join(map(str, problem.loc))
+            raise InvalidArguments(f"{self.name}: {place}: {problem.msg}", [problem])
 
     def load(self, text: str) -> dict[str, Any]:
         """The keyword arguments of a stored job, validated again. Raises InvalidArguments."""
@@ -127,23 +157,11 @@ def dump_result(value: Any) -> str:
     if value is None:
         return "null"
     try:
-        return strict_json(to_json(value, inf_nan_mode="constants"), what="result", limit=MAX_RESULT)
+        return check_json_text(to_json(value, inf_nan_mode="constants"), what="result", limit=MAX_RESULT)
     except PydanticSerializationError as error:
         raise InvalidArguments(
             f"the result cannot be kept as JSON: {error}", [Problem(("result",), str(error))]
         ) from None
-
-
-def strict_json(data: bytes, *, what: str, limit: int = MAX_ARGS) -> str:
-    """The text of serialized JSON, refused when it is too large, too deep, or not strict."""
-    text = data.decode()
-    if len(data) > limit:
-        check_size(text, what=what, limit=limit)
-    if (  # spelled out, for this is done for every job
-        "NaN" in text or "Infinity" in text or "\\u0000" in text or text.count("[") + text.count("{") > _DEEP
-    ):
-        check_json(json.loads(text), what=what)
-    return text
 
 
 def problems(error: ValidationError) -> list[Problem]:

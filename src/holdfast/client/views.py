@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from holdfast.client.reading import Row
 from holdfast.core import records
-from holdfast.runtime.clock import from_us
 
 
 class View(BaseModel):
@@ -18,23 +17,30 @@ class View(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)  # a worker that shows nothing makes none of them
 
 
+class StoredView(View):
+    """The view of a stored row. `unreadable`: the columns that cannot be read, each with the reason; they are empty here,
+    and a time is the nearest one that can be shown."""
+
+    unreadable: dict[str, str] = Field(default_factory=dict[str, str])
+
+
 class Bar(View):
     """One named progress bar. `total` None = unknown. `held` = done at the last durable checkpoint."""
 
     name: str
-    done: float
-    total: float | None = None
+    done: FiniteFloat
+    total: FiniteFloat | None = None
     message: str | None = None
-    held: float | None = None
+    held: FiniteFloat | None = None
 
 
 class Progress(View):
     """The main bar of a job, and the named ones beside it."""
 
-    done: float
-    total: float | None = None
+    done: FiniteFloat
+    total: FiniteFloat | None = None
     message: str | None = None
-    held: float | None = None
+    held: FiniteFloat | None = None
     bars: list[Bar] = Field(default_factory=list[Bar])
 
 
@@ -46,7 +52,7 @@ class ErrorView(View):
     traceback: str | None = None
 
 
-class JobView(View):
+class JobView(StoredView):
     """A job as everyone sees it (see docs/reference for each field)."""
 
     id: str
@@ -104,7 +110,7 @@ class CountView(View):
     capped: bool = False
 
 
-class HistoryView(View):
+class HistoryView(StoredView):
     """One transition or request. `kind`: "state", or "request" (then `state` is "pause", "cancel" or "" for withdrawn)."""
 
     seq: int
@@ -117,7 +123,7 @@ class HistoryView(View):
     worker: str | None = None
 
 
-class LogView(View):
+class LogView(StoredView):
     """One console line. `n` grows; hand the last one back as `after` for what follows."""
 
     n: int
@@ -135,7 +141,7 @@ class LogPage(View):
     next_after: int
 
 
-class SavedView(View):
+class SavedView(StoredView):
     """The last saved state: what the job's own `checkpoint` kept (`state`), positions of `track`, results of `step`."""
 
     state: Any = None
@@ -146,7 +152,7 @@ class SavedView(View):
     bytes: int
 
 
-class QueueView(View):
+class QueueView(StoredView):
     """A queue. `oldest_wait` in seconds. `workers` = live worker processes that serve it; one that drains serves none."""
 
     name: str
@@ -162,7 +168,7 @@ class QueueView(View):
     paused_reason: str | None = None
 
 
-class WorkerView(View):
+class WorkerView(StoredView):
     """A worker process; `pid` is that of the process which runs the jobs. `state`: live, draining, lost."""
 
     id: str
@@ -180,7 +186,7 @@ class WorkerView(View):
     lost_at: datetime | None = None
 
 
-class TypeView(View):
+class TypeView(StoredView):
     """A job type. `args_schema` is JSON Schema of its arguments. `workers` = live worker processes that know it."""
 
     name: str
@@ -247,7 +253,7 @@ class BulkView(View):
 
 def job_view(record: records.JobRecord) -> JobView:
     """The view of a stored job."""
-    r = record
+    r, row = record, Row()
     error = None
     if r.error_type is not None:
         error = ErrorView(type=r.error_type, message=r.error_message or "", traceback=r.error_traceback)
@@ -259,17 +265,17 @@ def job_view(record: records.JobRecord) -> JobView:
         reason=r.reason,
         actor=r.actor,
         requested=r.requested,
-        requested_at=_time(r.requested_at),
+        requested_at=row.time_or_none("requested_at", r.requested_at),
         requested_by=r.requested_by,
         requested_reason=r.requested_reason,
         priority=r.priority,
-        args=json.loads(r.args),
+        args=row.json("args", r.args),
         owner=r.owner,
-        tags=json.loads(r.tags) if r.tags else [],
-        progress=Progress.model_validate_json(r.progress) if r.progress else None,
+        tags=row.texts("tags", r.tags),
+        progress=row.model("progress", r.progress, Progress),
         has_saved_state=r.saved_at is not None,
-        saved_at=_time(r.saved_at),
-        result=json.loads(r.result) if r.result is not None else None,
+        saved_at=row.time_or_none("saved_at", r.saved_at),
+        result=row.json("result", r.result),
         error=error,
         attempt=r.attempt,
         claims=r.token,
@@ -277,19 +283,68 @@ def job_view(record: records.JobRecord) -> JobView:
         crashes=r.crashes,
         timeout=r.timeout,
         unique_key=r.unique_key,
-        created_at=from_us(r.created_at),
-        changed_at=from_us(r.changed_at),
-        run_at=_time(r.run_at),
-        started_at=_time(r.started_at),
-        finished_at=_time(r.finished_at),
-        expires_at=_time(r.expires_at),
+        created_at=row.time("created_at", r.created_at),
+        changed_at=row.time("changed_at", r.changed_at),
+        run_at=row.time_or_none("run_at", r.run_at),
+        started_at=row.time_or_none("started_at", r.started_at),
+        finished_at=row.time_or_none("finished_at", r.finished_at),
+        expires_at=row.time_or_none("expires_at", r.expires_at),
         worker=r.worker,
         origin=r.origin,
         schedule_id=None,
         parent_ids=[],
         batch_id=None,
+        unreadable=row.unreadable,  # filled by what stands above
     )
 
 
-def _time(value: int | None) -> datetime | None:
-    return None if value is None else from_us(value)
+def history_view(record: records.HistoryRecord) -> HistoryView:
+    """The view of a stored change."""
+    r, row = record, Row()
+    return HistoryView(
+        seq=r.seq,
+        at=row.time("at", r.at),
+        kind=r.kind,
+        state=r.state,
+        reason=r.reason,
+        actor=r.actor,
+        attempt=r.attempt,
+        worker=r.worker,
+        unreadable=row.unreadable,
+    )
+
+
+def log_view(record: records.LogRecord) -> LogView:
+    """The view of a stored console line."""
+    r, row = record, Row()
+    return LogView(
+        n=r.n,
+        at=row.time("at", r.at),
+        level=r.level,
+        message=r.message,
+        attempt=r.attempt,
+        fields=row.members("fields", r.fields),
+        unreadable=row.unreadable,
+    )
+
+
+def saved_view(record: records.SavedRecord) -> SavedView:
+    """The view of a stored saved state."""
+    row = Row()
+    value = row.members("saved", record.saved) or {}
+    members: list[dict[str, Any]] = []
+    for name in ("positions", "steps"):
+        member = value.get(name, {})
+        if not isinstance(member, dict):
+            row.unreadable[name] = "not a JSON object"
+        members.append(cast(dict[str, Any], member) if isinstance(member, dict) else {})
+    positions, steps = members
+    return SavedView(
+        state=value.get("state"),
+        positions=positions,
+        steps=steps,
+        at=row.time("at", record.at),
+        count=record.times,
+        bytes=len(record.saved.encode()),
+        unreadable=row.unreadable,
+    )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 
+from holdfast.core.duration import MAX_SECONDS
+from holdfast.core.errors import InvalidInput
+from holdfast.core.limits import load_json
 from holdfast.core.states import State
 
 
@@ -28,5 +31,15 @@ def format_retention(retention: Retention | None) -> str | None:
 
 
 def parse_retention(text: str | None) -> Retention | None:
-    """The value of a stored text."""
-    return None if text is None else Retention(**json.loads(text))
+    """The value of a stored text; None, for what the app's settings say, also where the text cannot be read."""
+    if text is None:
+        return None
+    try:
+        kept = Retention(**load_json(text, what="retention"))
+    except (InvalidInput, TypeError):
+        return None
+    return kept if all(span is None or _is_span(span) for span in astuple(kept)) else None
+
+
+def _is_span(value: object) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= MAX_SECONDS

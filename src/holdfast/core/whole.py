@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
+from holdfast.core.errors import InvalidInput
+from holdfast.core.limits import load_json
 from holdfast.core.records import BucketRecord, JobRecord, TypeRecord
 
 
@@ -102,6 +104,16 @@ def row_of(part: Part, values: Sequence[Any]) -> Row:
         continues, *rest = values[_OF_JOB:]
         return WholeJob._make((JobRecord._make(values[:_OF_JOB]), bool(continues), *rest))
     return _PLAIN[part]._make(values)
+
+
+def tags_of(job: JobRecord) -> list[str] | None:
+    """The tags of a job; None for none, and where what is stored cannot be read as tags."""
+    try:
+        value = None if job.tags is None else load_json(job.tags, what="tags")
+    except InvalidInput:
+        return None
+    tags = cast(list[Any], value) if isinstance(value, list) else None
+    return tags if tags and all(isinstance(tag, str) for tag in tags) else None
 
 
 def key_of(row: Row) -> Key:

@@ -1,10 +1,10 @@
-"""This exists so that time and chance enter at one place and can be replaced in a test."""
+"""The clock and the random values of this package, in one place, so that a test can replace them."""
 
 from __future__ import annotations
 
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def now_us() -> int:
@@ -36,8 +36,14 @@ def new_worker_id() -> str:
     return os.urandom(6).hex()
 
 
+FIRST_US = (datetime(1, 1, 2, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+LAST_US = (datetime(9998, 12, 31, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+"""The first and the last time that a datetime holds in every zone, in microseconds since the epoch."""
+
+
 def from_us(value: int) -> datetime:
-    """The aware UTC datetime of a stored time."""
+    """The aware UTC datetime of a stored time; the nearest one where no datetime holds it."""
+    value = min(max(value, FIRST_US), LAST_US)
     return datetime.fromtimestamp(value // 1_000_000, UTC).replace(microsecond=value % 1_000_000)
 
 

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from holdfast.core.errors import Conflict, HoldfastError
 from holdfast.core.outcome import Settlement
 from holdfast.core.states import Verb
-from holdfast.core.whole import Key, Part, Row, Seal, WholeJob, key_of
+from holdfast.core.whole import Key, Part, Row, Seal, WholeJob, key_of, tags_of
 from holdfast.storage.protocol import LOST, Store
 
 AT_ONCE: Final = {Part.JOBS: 500, Part.SAVED: 50, Part.LOGS: 1_000, Part.HISTORY: 2_000}
@@ -171,6 +171,7 @@ def _ordered(store: Store, part: Part) -> Iterator[list[Row]]:
 def _plain(row: Row) -> tuple[object, ...]:
     """The row as it is compared: tags are a list, however a database writes one."""
     if isinstance(row, WholeJob):
-        tags = json.loads(row.job.tags) if row.job.tags else None
-        return (*row.job._replace(tags=None), tags, *row[1:])
+        tags = tags_of(row.job)
+        kept = row.job if tags is None else row.job._replace(tags=None)
+        return (*kept, tags, *row[1:])
     return tuple(row)

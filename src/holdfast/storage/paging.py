@@ -11,11 +11,22 @@ from typing import Any
 
 from holdfast.core.errors import InvalidInput, Problem
 
+_LARGEST_TIME = 4 * 10**18
+
+
+def time_of(column: str) -> str:
+    """A time that can be subtracted from another; NULL for one so far away that the difference is no 64-bit number, which
+    servers answer by refusing the whole statement."""
+    return f"(CASE WHEN {column} BETWEEN -{_LARGEST_TIME} AND {_LARGEST_TIME} THEN {column} END)"
+
+
+DURATION = f"({time_of('jobs.finished_at')} - {time_of('jobs.started_at')})"
+
 SORTS = {
     "created": None,
     "run_at": "jobs.run_at",
     "finished": "jobs.finished_at",
-    "duration": "(jobs.finished_at - jobs.started_at)",
+    "duration": DURATION,
     "priority": "jobs.priority",
 }
 """What a list can be sorted by; "-" before it turns it round. `created` is the order of `seq`, which also breaks ties."""

@@ -32,6 +32,7 @@ from holdfast.core.query import (
     Word,
 )
 from holdfast.core.states import Request, State
+from holdfast.storage.paging import DURATION, time_of
 
 Value: TypeAlias = Any
 Path: TypeAlias = Sequence[str | int]
@@ -71,14 +72,14 @@ COLUMNS = {
     "finished": "jobs.finished_at",
     "run": "jobs.run_at",
     "started": "jobs.started_at",
-    "duration": "(jobs.finished_at - jobs.started_at)",
+    "duration": DURATION,
     "attempt": "jobs.attempt",
     "priority": "jobs.priority",
     # From the last time it became claimable, which its history keeps, to the start of the attempt. `kind < 2` is how the
     # index on the history of jobs says what it holds.
     "wait": (
-        "(jobs.started_at - (SELECT max(events.at) FROM events WHERE events.job = jobs.seq AND events.kind < 2 "
-        f"AND events.kind = 0 AND events.state = '{State.ENQUEUED}' AND events.at <= jobs.started_at))"
+        f"({time_of('jobs.started_at')} - (SELECT max({time_of('events.at')}) FROM events WHERE events.job = jobs.seq "
+        f"AND events.kind < 2 AND events.kind = 0 AND events.state = '{State.ENQUEUED}' AND events.at <= jobs.started_at))"
     ),
 }
 """The fields that are one value of a job, each as an expression that is NULL for a job without it."""

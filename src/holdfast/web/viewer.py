@@ -77,7 +77,7 @@ def read_asked(values: Mapping[str, str], last_event_id: str | None) -> Asked:
         topics=names("topics", 8),
         ids=names("ids", MOST_IDS),
         q=values.get("q"),
-        state=values["state"] if values.get("state", "") in STATES else "",
+        state=_state(values.get("state", "")),
         job=values.get("job", ""),
         peek=values.get("peek", ""),
         log_after=-1 if after is None else after,
@@ -85,6 +85,12 @@ def read_asked(values: Mapping[str, str], last_event_id: str | None) -> Asked:
         new=number("new", values.get("new", "")) or 0,
         once=values.get("once") == "1",
     )
+
+
+def _state(word: str) -> str:
+    if word and word not in STATES:
+        raise InvalidInput(f"state: there is no state {word[:40]!r}.", [Problem(("state",), "no state")])
+    return word
 
 
 @dataclass(slots=True)

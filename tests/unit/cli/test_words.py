@@ -6,7 +6,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from holdfast.cli.words import EMPTY, FILL, HELD, ago, bar, bar_line, cell, duration, printable, share, stamp
+from holdfast.cli.words import (
+    EMPTY,
+    FILL,
+    HELD,
+    ago,
+    bar,
+    bar_line,
+    cell,
+    duration,
+    printable,
+    progress_words,
+    share,
+    stamp,
+)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +98,17 @@ def test_nothing_steers_the_terminal() -> None:
 
 def test_a_request_is_told_beside_the_state() -> None:
     assert cell({"state": "processing", "requested": "pause"}, "state") == "processing, pause asked"
+
+
+@pytest.mark.parametrize(("done", "total"), [(1e308, 5e-324), (-1e308, 1e-300), (1e308, 1e308), (0, 5e-324)])
+def test_a_bar_of_any_finite_numbers_is_drawn(done: float, total: float) -> None:
+    progress = {"done": done, "total": total, "held": done}
+    assert len(bar(done, total, done, width=10)) == 10
+    assert "%" in progress_words(progress)
+    assert bar_line("x", progress)
+
+
+def test_a_cell_says_why_it_cannot_be_read() -> None:
+    row = {"args": None, "progress": None, "unreadable": {"args": "not JSON\x1b"}}
+    assert cell(row, "args") == "unreadable: not JSON\\x1b"
+    assert cell(row, "progress") == ""

@@ -93,3 +93,11 @@ def test_the_code_that_is_here_goes_before_what_was_published(app: Holdfast, wor
     assert app.enqueue("send_mail", {"subject": "s"}).view.queue == "here"
     (view,) = app.overview.types()
     assert json.dumps(view.args_schema["required"]) == '["subject"]'
+
+
+@pytest.mark.parametrize("schema", ["", "5", "[1,", '{"a": NaN}'])
+def test_a_published_type_that_cannot_be_read_says_so(app: Holdfast, worker: Holdfast, schema: str) -> None:
+    rows = [kind.row(worker.settings.retries)._replace(schema=schema) for kind in worker.registry]
+    worker.open().gateway.call("publish_types", rows)
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        app.enqueue("send_mail", {"to": "a"})

@@ -226,3 +226,21 @@ def test_a_result_that_cannot_be_kept() -> None:
         dump_result([float("nan")])
     with pytest.raises(TooLarge, match="result"):
         dump_result("a" * MAX_RESULT)
+
+
+def test_the_schema_is_strict_json_whatever_the_defaults() -> None:
+    def function(limit: float = float("inf"), start: float = float("nan"), n: int = 3) -> None: ...
+
+    schema = kind(function).schema()
+    assert json.loads(json.dumps(schema, allow_nan=False)) == schema
+    assert "default" not in schema["properties"]["limit"]
+    assert schema["properties"]["n"]["default"] == 3
+
+
+def test_a_number_of_too_many_digits_is_refused_before_it_is_stored() -> None:
+    def function(n: int) -> None: ...
+
+    for refuse in (lambda: kind(function).dump({"n": 10**4_300}), lambda: dump_result([10**4_300])):
+        with pytest.raises(InvalidInput, match="too many digits"):
+            refuse()
+    assert kind(function).load(kind(function).dump({"n": 10**4_299}))["n"] == 10**4_299

@@ -14,11 +14,14 @@ from holdfast.core.limits import (
     MAX_DEPTH,
     MAX_INT_BITS,
     MAX_NAME,
+    check_json_text,
+    check_line,
     check_name,
     check_size,
     clean_text,
     cut_middle,
     dump_json,
+    load_json,
 )
 
 LIMIT = 1000
@@ -103,16 +106,97 @@ def test_stored_or_refused_never_changed(value: Any) -> None:
     assert "\x00" not in text
 
 
-@pytest.mark.parametrize("name", ["a", "a b", "ü", "🦆", "a/b", "<script>", "x" * MAX_NAME])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a",
+        "a b",
+        "ü",
+        "🦆",
+        "👩\u200d💻",
+        "a/b",
+        "a,b",
+        "...",
+        ".a",
+        "<script>",
+        "می\u200cخواهم",
+        "x" * MAX_NAME,
+    ],
+)
 def test_names(name: str) -> None:
     assert check_name(name, loc=("queue",)) == name
 
 
-@pytest.mark.parametrize("name", ["", "x" * (MAX_NAME + 1), "a\nb", "\x7f", "a\x00", "\ud800", "\t"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "x" * (MAX_NAME + 1), ".", ".."),
+        *("a\nb", "\x7f", "a\x00", "\ud800", "\t", "a\x85b", "a\x9bb", "a\u2028b", "a\u2029b"),
+        *(" a", "a ", "a\xa0", "\u3000a", " "),
+        *("a\u202eb", "\u2066a", "a\u200f", "a\u061cb", "\u200b", "a\ufeffb", "pay\xadroll"),
+    ],
+)
 def test_names_that_are_refused(name: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_name(name, loc=("queue",))
     assert caught.value.problems[0].loc == ("queue",)
+
+
+def test_a_line_is_any_text_without_control_characters() -> None:
+    for text in ("a ", " a", "\u200fמעבר\u200f", "..", "x" * 500):
+        assert check_line(text, loc=("reason",), limit=500) == text
+    for text in ("", "x" * 501, "a\nb", "\x85", "\u2028", "\ud800"):
+        with pytest.raises(InvalidInput):
+            check_line(text, loc=("reason",), limit=500)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "not JSON"),
+        ("half", "not JSON"),
+        ('{"a":1,}', "not JSON"),
+        ("[NaN]", "finite"),
+        ("-Infinity", "finite"),
+        ("[1e999]", "finite"),
+        ("[-1E+0400]", "finite"),
+        ('["\\ud800"]', "surrogate"),
+        ('["\\u0000"]', "NUL"),
+        ("9" * 4_301, "too many digits"),
+        (f'{{"a":-{"9" * 4_301}}}', "too many digits"),
+        ("[" * 66 + "]" * 66, "too deep"),
+        ("[" * 200_000, "too deep"),
+    ],
+)
+def test_stored_text_that_is_not_strict_is_refused_when_it_is_read(text: str, why: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        load_json(text, what="args")
+    assert why in caught.value.problems[0].msg
+
+
+@given(JSON)
+def test_what_is_stored_can_be_read(value: Any) -> None:
+    try:
+        text = dump_json(value, what="args", limit=10**6)
+    except InvalidInput:
+        return
+    assert load_json(text, what="args") == value
+    assert check_json_text(text.encode(), what="args", limit=10**6) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["NaN", "[-Infinity]", '"\\u0000"', '"\\ud800"', "1" * 4_301, "[" * 66 + "]" * 66, '"' + "x" * 99 + '"'],
+)
+def test_text_of_another_serializer_is_as_strict(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        check_json_text(text.encode(), what="result", limit=100 if text.startswith('"x') else 10_000)
+
+
+def test_the_longest_number_is_stored_and_read() -> None:
+    assert load_json(dump_json(10**4_299, what="args", limit=10_000), what="args") == 10**4_299
+    with pytest.raises(InvalidInput):
+        dump_json(10**4_300, what="args", limit=10_000)
 
 
 @given(

@@ -32,3 +32,15 @@ def test_the_defaults_are_those_of_the_contract() -> None:
 def test_what_is_stored_is_read_back(times: tuple[float | None, float | None, float | None]) -> None:
     assert parse_retention(format_retention(Retention(*times))) == Retention(*times)
     assert parse_retention(format_retention(None)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "half", "5", "{}x", '{"kept": 1}'),
+        *('{"succeeded": "1"}', '{"succeeded": NaN}', '{"failed": -1}', '{"failed": 1e300}'),
+    ],
+)
+def test_a_text_that_cannot_be_read_means_the_settings_of_the_app(text: str) -> None:
+    """Read when a job ends, together with others: it must not keep them from ending."""
+    assert parse_retention(text) is None

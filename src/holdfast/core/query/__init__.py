@@ -11,7 +11,7 @@ job; `fields` is the table of what can be asked. Nothing here asks a clock, a zo
 
 from __future__ import annotations
 
-from holdfast.core.query.canonical import term
+from holdfast.core.query.canonical import link_term, term
 from holdfast.core.query.errors import QueryError
 from holdfast.core.query.fields import FIELDS, STATES, Field, Kind
 from holdfast.core.query.matching import Candidate, matches, may_match
@@ -75,6 +75,7 @@ __all__ = [
     "Text",
     "Time",
     "Word",
+    "link_term",
     "matches",
     "may_match",
     "parse",

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 
+from holdfast.core.errors import InvalidInput
+from holdfast.core.limits import check_name
 from holdfast.core.query.errors import QueryError
-from holdfast.core.query.fields import FIELDS, Kind
+from holdfast.core.query.fields import FIELDS, Field, Kind
 from holdfast.core.query.syntax import (
     ARGS,
     BARE_KEY,
@@ -63,8 +65,8 @@ def write(tree: Tree | None) -> str:
 def term(field: str, value: str) -> str:
     """The text that searches for exactly this value of a text field, whatever it contains: for links.
 
-    Raises QueryError for a value that no search can hold (control characters, lone surrogates, an error class
-    that would read as something else), and ValueError for another kind of field.
+    Raises QueryError for a value that no search can hold (no name, control characters, an error class that
+    would read as something else), and ValueError for another kind of field.
     """
     kind = FIELDS[field].kind
     if kind not in (Kind.STATE, Kind.TEXT, Kind.ERROR):
@@ -72,9 +74,28 @@ def term(field: str, value: str) -> str:
     plain = _plain_value(value, kind)
     text = f"{field}:{value if plain else quote(value)}"
     read(text)
+    check_exact(FIELDS[field], value, len(field) + 1, len(text))
     if kind is Kind.ERROR and not plain:
         raise QueryError("In quotes this would be words of the message, no class", len(field) + 1, len(text))
     return text
+
+
+def check_exact(field: Field, value: str, start: int, end: int) -> None:
+    """Raise QueryError for an exact value that no job can have: what an enqueue refuses as a name finds nothing either."""
+    if field.named:
+        try:
+            check_name(value, loc=(field.name,))
+        except InvalidInput as error:
+            raise QueryError(f"No job has such a name: {error}", start, end) from None
+
+
+def link_term(field: str, value: str) -> str:
+    """`term` for the link of a value that is stored already. Where no search can hold the value, the text says so when
+    it is read; it never finds other jobs."""
+    try:
+        return term(field, value)
+    except QueryError:
+        return f"{field}:{quote(value)}"
 
 
 def quote(text: str) -> str:

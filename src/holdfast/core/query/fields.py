@@ -33,7 +33,8 @@ class Field:
     """One field. `indexed`: an exact value, a prefix or a range is found without reading every job.
 
     `label` begins a sentence about a resolved time; `help` is one line for completion and documentation. `since`: the time
-    field from which a duration runs until now.
+    field from which a duration runs until now. `named`: its values are names, as `holdfast.core.limits.check_name` takes
+    them when a job is enqueued.
     """
 
     name: str
@@ -42,14 +43,21 @@ class Field:
     help: str
     label: str = ""
     since: str = ""
+    named: bool = False
 
 
 _TABLE = (
     Field("state", Kind.STATE, True, "Where the job is: state:failed,cancelled"),
-    Field("type", Kind.TEXT, True, "Name of the job type: type:report.*"),
-    Field("queue", Kind.TEXT, True, "Name of the queue: queue:mail"),
-    Field("owner", Kind.TEXT, True, "Whose job it is; owner:me is you"),
-    Field("tag", Kind.TEXT, True, "Has the tag; tag:eu,urgent any of them, tag:eu tag:urgent all of them"),
+    Field("type", Kind.TEXT, True, "Name of the job type: type:report.*", named=True),
+    Field("queue", Kind.TEXT, True, "Name of the queue: queue:mail", named=True),
+    Field("owner", Kind.TEXT, True, "Whose job it is; owner:me is you", named=True),
+    Field(
+        "tag",
+        Kind.TEXT,
+        True,
+        "Has the tag; tag:eu,urgent any of them, tag:eu tag:urgent all of them",
+        named=True,
+    ),
     Field("id", Kind.TEXT, True, "Id of the job, its last 12 characters, or its beginning: id:019a8f*"),
     Field("reason", Kind.TEXT, False, "Why it is in its state: reason:deploy"),
     Field(

@@ -10,8 +10,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeGuard, cast
 
+from holdfast.core.errors import InvalidInput
+from holdfast.core.limits import load_json
 from holdfast.core.query.nodes import (
     And,
     ArgPath,
@@ -103,7 +105,7 @@ def matches(node: Node | None, found: Candidate) -> bool:
         case Time():
             return any(_within(int(value), node) for value in _values(node.field, found))
         case ArgPath():
-            return _argument(node, json.loads(found.job.args))
+            return _argument(node, _stored(found.job.args))
         case Word():
             return _word(node.text, found.job)
 
@@ -176,7 +178,16 @@ def _is_class(stored: str, name: str) -> bool:
 
 
 def _tags(job: JobRecord) -> list[str]:
-    return json.loads(job.tags) if job.tags else []
+    tags = _stored(job.tags)
+    return [tag for tag in cast(list[Any], tags) if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
+def _stored(text: str | None) -> Any:
+    """The value of a JSON column; an empty list, in which nothing is found, where it cannot be read."""
+    try:
+        return [] if text is None else load_json(text, what="column")
+    except InvalidInput:
+        return []
 
 
 def _who(job: JobRecord, state: State, request: Request) -> str | None:
@@ -186,9 +197,18 @@ def _who(job: JobRecord, state: State, request: Request) -> str | None:
 
 
 def _percent(job: JobRecord) -> float | None:
-    progress: dict[str, float] = json.loads(job.progress) if job.progress else {}
-    done, total = progress.get("done"), progress.get("total") or 0
-    return None if done is None or total <= 0 else 100.0 * done / total
+    progress = _stored(job.progress)
+    if not isinstance(progress, dict):
+        return None
+    bar = cast(dict[str, Any], progress)
+    done, total = bar.get("done"), bar.get("total")
+    if not (_is_number(done) and _is_number(total)):
+        return None
+    return None if total <= 0 else 100.0 * done / total
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _between(start: int | None, end: int | None) -> int | None:
@@ -254,8 +274,7 @@ def _argument_is(node: ArgPath, here: Any) -> bool:
         return here is wanted
     if isinstance(wanted, str):
         return isinstance(here, str) and _compare(here, node.op, wanted, node.high)
-    number = isinstance(here, int | float) and not isinstance(here, bool)
-    return number and _compare(here, node.op, wanted, node.high)
+    return _is_number(here) and _compare(here, node.op, wanted, node.high)
 
 
 def _compact(value: Any) -> str:

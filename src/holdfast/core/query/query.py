@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
 from holdfast.core.query.canonical import write
+from holdfast.core.query.errors import QueryError
 from holdfast.core.query.fields import FIELDS, WORDS_INDEXED, Kind
 from holdfast.core.query.nodes import (
     And,
@@ -101,6 +102,8 @@ def parse(text: str, *, now: datetime, zone: tzinfo = UTC, me: str | None = None
         raise ValueError("now must be an aware datetime")
     tree = read(text)
     if tree is None:
+        if text:  # what was meant to narrow a search must never find every job
+            raise QueryError("Only blanks stand here; a search for all jobs is empty", 0, len(text), "")
         return Query(None, "", source=text)
     resolver = Resolver(now, zone, me)
     root = resolver.node(tree)

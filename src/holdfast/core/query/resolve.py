@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from math import isfinite
 
-from holdfast.core.query.canonical import NUMBER, number_range, quote
+from holdfast.core.query.canonical import NUMBER, check_exact, number_range, quote
 from holdfast.core.query.errors import QueryError
 from holdfast.core.query.fields import FIELDS, STATES, Field, Kind, nearest
 from holdfast.core.query.nodes import (
@@ -92,7 +92,7 @@ class Resolver:
             elif kind is Kind.TEXT or kind is Kind.ERROR:
                 other = _text(term.field, value)
                 if other is None:
-                    texts[self._name(term.field, value)] = None
+                    texts[self._exact(term.field, value)] = None
                     if term.field.name == "id" and _ID_END.fullmatch(value.text):
                         others.append(_id_end(value.text))
                 else:
@@ -115,7 +115,12 @@ class Resolver:
             exact.append(Text(term.field.name, tuple(texts)))
         return any_of(exact + others)
 
-    def _name(self, field: Field, value: Value) -> str:
+    def _exact(self, field: Field, value: Value) -> str:
+        name = self._meant(field, value)
+        check_exact(field, name, value.start, value.end)
+        return name
+
+    def _meant(self, field: Field, value: Value) -> str:
         if field.name != "owner" or value.quoted or value.text != "me":
             return value.text
         if self.me is None:

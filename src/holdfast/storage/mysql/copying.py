@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
@@ -17,6 +16,7 @@ from holdfast.core.whole import (
     WholeJob,
     key_of,
     row_of,
+    tags_of,
 )
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.session import WritingSession
@@ -101,7 +101,7 @@ class CopyingVerbs(WritingSession):
         self._note_times(sql.INSERT_DUE, scheduled)
         ended = [(job.expires_at, job.seq) for job in records if job.state in FINAL]
         self._note_times(sql.INSERT_EXPIRY, ended)
-        tags = [(tag, job.seq) for job in records if job.tags for tag in json.loads(job.tags)]
+        tags = [(tag, job.seq) for job in records if job.tags for tag in tags_of(job) or ()]
         if tags:
             self._write(sql.INSERT_TAGS + rows(tags))
         for whole in jobs:

@@ -14,14 +14,27 @@ MOST: Final = 1e35
 """Numbers are compared with 35 digits before and 30 behind the point, the most that the servers have."""
 
 
+_ARGS: Final = "IF(JSON_VALID(jobs.args), jobs.args, NULL)"
+"""What is no JSON is nothing: MySQL would refuse the whole statement for the sake of one row."""
+
+
+def _number(place: str) -> str:
+    """A number of the progress; NULL for one so large that the servers refuse to divide it."""
+    found = f"JSON_EXTRACT(IF(JSON_VALID(jobs.progress), jobs.progress, NULL), '{place}')"
+    number = f"CAST({found} AS DECIMAL(65, 30))"
+    return (
+        f"(CASE WHEN CAST(JSON_TYPE({found}) AS BINARY) IN {_NUMBERS} AND {number} BETWEEN -1e15 AND 1e15 "
+        f"THEN {number} + 0e0 END)"
+    )
+
+
 class MysqlCompiler(Compiler):
     """Texts are compared by code point, as the collation of every column says; the two servers agree on all that is used
     here."""
 
     mark = "%s"
     progress = (
-        "(CASE WHEN JSON_EXTRACT(jobs.progress, '$.total') + 0e0 > 0 "
-        "THEN 100e0 * JSON_EXTRACT(jobs.progress, '$.done') / JSON_EXTRACT(jobs.progress, '$.total') END)"
+        f"(CASE WHEN {_number('$.total')} > 0 THEN 100e0 * ({_number('$.done')} / {_number('$.total')}) END)"
     )
 
     def fits(self, expression: Sql, pattern: Pattern) -> Sql:
@@ -62,7 +75,7 @@ class MysqlCompiler(Compiler):
 def _argument(path: Path) -> Sql:
     """The argument as JSON, NULL when there is none. The servers take a single value for a list of one; we do not."""
     lists = [path[:n] for n, step in enumerate(path) if isinstance(step, int)]
-    found = "JSON_EXTRACT(jobs.args, %s)"
+    found = f"JSON_EXTRACT({_ARGS}, %s)"
     if not lists:
         return Sql(found, (_place(path),))
     are_lists = " AND ".join([f"{_type(found)} = 'ARRAY'"] * len(lists))

@@ -15,6 +15,7 @@ from holdfast.core.whole import (
     WholeHistory,
     WholeJob,
     row_of,
+    tags_of,
 )
 from holdfast.storage.postgres import statements as sql
 from holdfast.storage.postgres.arrays import texts
@@ -143,7 +144,7 @@ class CopyingVerbs(Transactions):
             runs.append(tuple(known[name.strip()] for name in _RUN.split(",")))
             self._count(lane, None, job.state)
         self._insert_rows(_insert("runs", _RUN, "seq"), runs)
-        self._db.execute(sql.TAG, (texts([row.job.id for row in new if row.job.tags]),))
+        self._db.execute(sql.TAG, (texts([row.job.id for row in new if tags_of(row.job)]),))
         return len(new)
 
     def _insert_rows(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -13,14 +13,14 @@ from holdfast.storage.search import Compiler, Path, Sql, Value, any_case
 
 
 class PostgresCompiler(Compiler):
-    """Arguments are read as `json`, not as `jsonb`, which would write them anew."""
+    """Arguments are read as `json`, not as `jsonb`, which would write them anew; `readable` is a function of the schema."""
 
     mark = "%s"
     progress = (
-        "(CASE WHEN json_typeof(jobs.progress::json -> 'done') = 'number' "
-        "AND json_typeof(jobs.progress::json -> 'total') = 'number' THEN "
-        "100 * (jobs.progress::json ->> 'done')::numeric "
-        "/ nullif(greatest((jobs.progress::json ->> 'total')::numeric, 0), 0) END)"
+        "(CASE WHEN json_typeof(readable(jobs.progress) -> 'done') = 'number' "
+        "AND json_typeof(readable(jobs.progress) -> 'total') = 'number' THEN "
+        "100 * (readable(jobs.progress) ->> 'done')::numeric "
+        "/ nullif(greatest((readable(jobs.progress) ->> 'total')::numeric, 0), 0) END)"
     )
 
     def fits(self, expression: Sql, pattern: Pattern) -> Sql:
@@ -61,7 +61,7 @@ def _place(path: Path) -> tuple[str, tuple[Value, ...]]:
     """The argument as `json`, NULL when there is none; and the steps to it. A number leads into a list, a text into an
     object."""
     steps = "".join(f" -> %s::{'int' if isinstance(step, int) else 'text'}" for step in path)
-    return f"(jobs.args::json{steps})", tuple(path)
+    return f"(readable(jobs.args){steps})", tuple(path)
 
 
 def _plain_like(text: str) -> str:

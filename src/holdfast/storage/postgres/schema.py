@@ -300,5 +300,19 @@ CREATE CONSTRAINT TRIGGER runs_joined AFTER INSERT ON runs DEFERRABLE INITIALLY 
     FOR EACH ROW WHEN (NEW.joined) EXECUTE FUNCTION tell_joined();
 """,
     ),
+    (
+        "0002_readable",
+        """
+-- A text as JSON for a search, NULL where it is none: a cast would refuse the whole statement for the sake of one row.
+-- `jsonb` also refuses what is JSON and cannot be compared, such as a number beyond `numeric`, or text with NUL.
+CREATE FUNCTION readable(value text) RETURNS json LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    PERFORM value::jsonb;
+    RETURN value::json;
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+    RETURN NULL;
+END $$;
+""",
+    ),
 )
 """(name, script), applied in order, each in one transaction with `search_path` set to our schema; `meta` counts them."""

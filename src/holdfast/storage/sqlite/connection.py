@@ -4,7 +4,9 @@ refused."""
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -80,6 +82,27 @@ def connect(path: Path, durability: str) -> apsw.Connection:
     except apsw.Error as error:
         raise unavailable(error) from error
     return connection
+
+
+def fetch_all(
+    db: apsw.Connection, sql: str, parameters: Sequence[apsw.SQLiteValue] = ()
+) -> list[tuple[Any, ...]]:
+    """All rows of a query. Text that is not UTF-8, which another program must have written, is mended: the library refuses
+    to read it, and with it every other row."""
+    try:
+        return db.execute(sql, parameters).fetchall()
+    except UnicodeDecodeError:
+        width = len(db.execute(sql, parameters).description)
+        names = [f"c{number}" for number in range(width)]
+        texts = ", ".join(
+            f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END" for name in names
+        )
+        raw = db.execute(f"WITH whole({', '.join(names)}) AS ({sql}) SELECT {texts} FROM whole", parameters)
+        return [tuple(map(_mended, row)) for row in raw]
+
+
+def _mended(value: Any) -> Any:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def switch_to_wal(connection: apsw.Connection) -> None:

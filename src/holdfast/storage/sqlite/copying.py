@@ -18,7 +18,9 @@ from holdfast.core.whole import (
     WholeJob,
     key_of,
     row_of,
+    tags_of,
 )
+from holdfast.storage.sqlite.connection import fetch_all
 from holdfast.storage.sqlite.statements import JOB_COLUMNS, TYPE_COLUMNS
 
 _OWN = "continues, idempotency_key, retention, log_lines"
@@ -90,7 +92,7 @@ def rows_of(db: apsw.Connection, part: Part, after: Key | None, limit: int) -> S
     only = " AND kind < 2" if part is Part.HISTORY else ""
     above = "TRUE" if after is None else f"{key}{scale} > ?2"
     sql = f"SELECT {columns} WHERE {above}{only} ORDER BY {key} LIMIT ?1"
-    return [row_of(part, row) for row in db.execute(sql, (limit,) if after is None else (limit, after))]
+    return [row_of(part, row) for row in fetch_all(db, sql, (limit,) if after is None else (limit, after))]
 
 
 class CopyingVerbs:
@@ -111,7 +113,7 @@ class CopyingVerbs:
             self._db.execute(_NO_HISTORY_YET, (json.dumps(list(fresh)),))
             jobs = (row.job for row in rows if isinstance(row, WholeJob))
             self._db.executemany(
-                _TAGS, [(job.seq, job.tags) for job in jobs if job.tags and job.seq in fresh]
+                _TAGS, [(job.seq, job.tags) for job in jobs if job.seq in fresh and tags_of(job)]
             )
         elif part is Part.HISTORY and rows:
             self._db.execute(_ROLLED_UP, (key_of(rows[-1]),))

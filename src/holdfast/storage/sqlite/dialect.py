@@ -8,13 +8,20 @@ from typing import Literal
 from holdfast.core.query import Pattern
 from holdfast.storage.search import Compiler, Path, Sql, any_case
 
+_ARGS = "(CASE WHEN json_valid(jobs.args) THEN jobs.args END)"
+_PROGRESS = "(CASE WHEN json_valid(jobs.progress) THEN jobs.progress END)"
+"""What is no JSON is nothing: the functions of the library would refuse the whole statement for the sake of one row."""
+
+_NUMBERS = "('integer', 'real')"
+
 
 class SqliteCompiler(Compiler):
     """`GLOB` compares by code point and `LIKE` folds ASCII; JSON is read from its text by the library."""
 
     progress = (
-        "(CASE WHEN jobs.progress ->> '$.total' > 0 "
-        "THEN 100.0 * (jobs.progress ->> '$.done') / (jobs.progress ->> '$.total') END)"
+        f"(CASE WHEN json_type({_PROGRESS}, '$.done') IN {_NUMBERS} AND json_type({_PROGRESS}, '$.total') IN {_NUMBERS} "
+        f"AND {_PROGRESS} ->> '$.total' > 0 "
+        f"THEN 100.0 * ({_PROGRESS} ->> '$.done') / ({_PROGRESS} ->> '$.total') END)"
     )
 
     def fits(self, expression: Sql, pattern: Pattern) -> Sql:
@@ -30,19 +37,19 @@ class SqliteCompiler(Compiler):
 
     def argument(self, path: Path, kind: Literal["number", "text"]) -> Sql:
         place = _place(path)
-        types = "= 'text'" if kind == "text" else "IN ('integer', 'real')"
-        return Sql(f"(CASE WHEN json_type(jobs.args, ?) {types} THEN jobs.args ->> ? END)", (place, place))
+        types = "= 'text'" if kind == "text" else f"IN {_NUMBERS}"
+        return Sql(f"(CASE WHEN json_type({_ARGS}, ?) {types} THEN {_ARGS} ->> ? END)", (place, place))
 
     def argument_written(self, path: Path) -> Sql:
         place = _place(path)
-        text = "CASE WHEN json_type(jobs.args, ?) = 'text' THEN jobs.args ->> ? ELSE jobs.args -> ? END"
+        text = f"CASE WHEN json_type({_ARGS}, ?) = 'text' THEN {_ARGS} ->> ? ELSE {_ARGS} -> ? END"
         return Sql(f"({text})", (place, place, place))
 
     def argument_is(self, path: Path, literal: Literal["null", "true", "false"] | None) -> Sql:
         place = _place(path)
         if literal is None:
-            return Sql("json_type(jobs.args, ?) IS NOT NULL", (place,))
-        return Sql("json_type(jobs.args, ?) = ?", (place, literal))
+            return Sql(f"json_type({_ARGS}, ?) IS NOT NULL", (place,))
+        return Sql(f"json_type({_ARGS}, ?) = ?", (place, literal))
 
 
 def _place(path: Path) -> str:

@@ -36,7 +36,7 @@ from holdfast.core.whole import Key, Part, Row, Seal
 from holdfast.storage.protocol import MAX_IDS
 from holdfast.storage.sqlite import search
 from holdfast.storage.sqlite.boot import boot_id
-from holdfast.storage.sqlite.connection import FORKED, unavailable
+from holdfast.storage.sqlite.connection import FORKED, fetch_all, unavailable
 from holdfast.storage.sqlite.copying import rows_of, seal_on
 from holdfast.storage.sqlite.leading import LEADERS
 from holdfast.storage.sqlite.statements import JOB_COLUMNS, LANED, NEXT_DUE, TYPE_COLUMNS
@@ -90,7 +90,7 @@ class SqliteReader:
 
     def _rows(self, sql: str, *parameters: apsw.SQLiteValue) -> list[tuple[Any, ...]]:
         with self.reading() as db:
-            return db.execute(sql, parameters).fetchall()
+            return fetch_all(db, sql, parameters)
 
     # -- one job ----------------------------------------------------------------------------------------------------------
 

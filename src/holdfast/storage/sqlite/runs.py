@@ -17,6 +17,7 @@ from holdfast.core.query import And, Glob, JobState, Node, Or, Present, Text, Ti
 from holdfast.core.states import State
 from holdfast.storage.pages import FIRST, LAST
 from holdfast.storage.search import UNKEPT, Sql, after_prefix, is_of_lane, microseconds
+from holdfast.storage.sqlite.connection import fetch_all
 from holdfast.storage.sqlite.statements import LANED
 
 SLACK = 600_000_000
@@ -316,7 +317,7 @@ class Planner:
             {least} >= ?{bound} UNION ALL SELECT ({least} > name{bound}) FROM found WHERE name IS NOT NULL
         ) SELECT name FROM found WHERE name IS NOT NULL LIMIT ?
         """
-        rows = self._db.execute(sql, (*values, prefix, *last, *values, *last, limit))
+        rows = fetch_all(self._db, sql, (*values, prefix, *last, *values, *last, limit))
         return [str(name) for (name,) in rows]
 
     # -- created ------------------------------------------------------------------------------------------------------------

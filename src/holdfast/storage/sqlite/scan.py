@@ -12,6 +12,7 @@ from holdfast.core.records import Count
 from holdfast.core.states import State
 from holdfast.storage.pages import BUDGET_SECONDS, FIRST, LAST, Found, Row
 from holdfast.storage.search import Sql
+from holdfast.storage.sqlite.connection import fetch_all
 from holdfast.storage.sqlite.dialect import SqliteCompiler
 from holdfast.storage.sqlite.runs import Plan, Planner, Run
 
@@ -124,7 +125,7 @@ class Scan:
             values += self._condition.values
         turn = "DESC" if down else "ASC"
         sql = f"SELECT {run.seq}{columns} FROM {source} WHERE {text} ORDER BY {run.seq} {turn} LIMIT ?"
-        return self._db.execute(sql, (*values, need)).fetchall()
+        return fetch_all(self._db, sql, (*values, need))
 
 
 def _in_order(found: dict[int, Row], down: bool, need: int) -> list[Row]:

@@ -12,6 +12,7 @@ import apsw
 from holdfast.core.query import Node, Query
 from holdfast.core.records import Count, JobRecord, Page
 from holdfast.storage import pages
+from holdfast.storage.sqlite.connection import fetch_all
 from holdfast.storage.sqlite.dialect import SqliteCompiler
 from holdfast.storage.sqlite.runs import Planner
 from holdfast.storage.sqlite.scan import Scan
@@ -57,7 +58,7 @@ class _Snapshot:
 
     def jobs(self, seqs: Sequence[int]) -> list[JobRecord]:
         sql = f"SELECT {JOB_COLUMNS} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))"
-        jobs = {row[0]: JobRecord._make(row) for row in self._db.execute(sql, (json.dumps(seqs),))}
+        jobs = {row[0]: JobRecord._make(row) for row in fetch_all(self._db, sql, (json.dumps(seqs),))}
         return [jobs[seq] for seq in seqs]
 
 

@@ -19,7 +19,6 @@ from holdfast.client.views import BulkView, CountView, HistoryView, JobPage, Job
 from holdfast.core.commands import Action
 from holdfast.core.errors import InvalidInput, Problem
 from holdfast.core.job import NewJob
-from holdfast.runtime.clock import to_us
 from holdfast.web.api.body import StrictRoute
 from holdfast.web.api.models import ActionRequest, BulkRequest, JobList, JobRequest, Reason
 from holdfast.web.api.operations import BulkResult, Operations
@@ -30,8 +29,6 @@ AT_ONCE = 1_000
 """An action on more jobs than this is responded to in a way that proxies wait for."""
 
 MOST_LINES = 1_000
-LAST_SECOND = 253_402_214_400_000_000
-"""The beginning of the year 9999, less a day: later times cannot be shown in every zone."""
 
 NO_IDS = frozenset({"actions", "bulk", "count"})
 
@@ -116,10 +113,6 @@ def _new_job(client: Client, job: JobRequest, idempotency_key: str | None) -> Ne
         for name in job.model_fields_set - {"type", "args"}
         if (value := getattr(job, name)) is not None
     }
-    if job.run_at is not None and not 0 <= to_us(job.run_at) < LAST_SECOND:
-        raise InvalidInput(
-            "run_at lies outside of the years 1970 to 9999.", [Problem(("run_at",), "1970 to 9999")]
-        )
     return client.new_job(
         job.type, job.args, read_options({**given, "idempotency_key": idempotency_key}), origin="api"
     )

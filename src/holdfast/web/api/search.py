@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -13,13 +14,19 @@ from holdfast.core.errors import InvalidQuery, Problem
 from holdfast.core.query import STATES, Query, QueryError, term
 from holdfast.web.api.shapes import MAX_REPEATED, MAX_VALUES, SEARCH, STATE, VALUE
 
-_ANY = "Exact values; a comma list or repeated: any of them"
+_EXACT = "Exact values; a comma list or repeated: any of them. A value with a comma goes in quotes"
 Values = Annotated[
-    list[str] | None, Parameter(description=_ANY, max_length=MAX_REPEATED, json_schema_extra={"items": VALUE})
+    list[str] | None,
+    Parameter(description=_EXACT, max_length=MAX_REPEATED, json_schema_extra={"items": VALUE}),
 ]
 States = Annotated[
-    list[str] | None, Parameter(description=_ANY, max_length=MAX_REPEATED, json_schema_extra={"items": STATE})
+    list[str] | None,
+    Parameter(description=_EXACT, max_length=MAX_REPEATED, json_schema_extra={"items": STATE}),
 ]
+_PART = re.compile(r'(?:\s*"((?:[^"\\]|\\.)*)"\s*|([^,]*)),', re.DOTALL)
+"""A value of a comma list and the comma after it. A value with a comma in it is written in quotes, as in a search."""
+
+_ESCAPE = re.compile(r'\\(["\\])')
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +67,28 @@ def filter_of(
 ) -> Filter:
     """Dependency: the filter of a request."""
     any_of = (("state", state), ("type", type), ("queue", queue), ("owner", owner))
-    fields = [(name, found) for name, values in any_of if (found := _split(values or ()))]
-    fields += [("tag", found) for one in tag or () if (found := _split((one,)))]
+    fields = [(name, _split(name, values)) for name, values in any_of if values]
+    fields += [("tag", _split("tag", (one,))) for one in tag or ()]
     if sum(len(values) for _, values in fields) > MAX_VALUES:
         words = f"at most {MAX_VALUES} values can be asked for at once"
         raise InvalidQuery(words, [Problem(("query",), words)])
     return Filter(q, tuple(fields))
 
 
-def _split(values: Sequence[str]) -> tuple[str, ...]:
-    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+def _split(field: str, values: Sequence[str]) -> tuple[str, ...]:
+    """The values of a parameter. One that is missing is an error: a filter must never end as no filter."""
+    found: list[str] = []
+    for value in values:
+        rest = f"{value},"
+        while rest:
+            part = _PART.match(rest)
+            assert part is not None  # every part of the list ends with a comma
+            found.append(part[2].strip() if part[1] is None else _ESCAPE.sub(r"\1", part[1]))
+            rest = rest[part.end() :]
+    if not all(found):
+        words = "a value is missing; leave the parameter out to ask for all"
+        raise InvalidQuery(f"{field}: {words}", [Problem((field,), words)])
+    return tuple(found)
 
 
 def _any_of(field: str, values: Sequence[str]) -> str:

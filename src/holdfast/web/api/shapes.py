@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from holdfast.core.duration import MAX_SECONDS
 from holdfast.core.job import PRIORITY_RANGE
-from holdfast.core.limits import MAX_NAME, MAX_REASON, NAME_LETTERS
+from holdfast.core.limits import LINE_LETTERS, MAX_NAME, MAX_REASON, NAME_PATTERN
 from holdfast.core.query import MAX_CHARS, STATES
 
 Form = dict[str, Any]
@@ -23,12 +23,13 @@ MAX_REPEATED: Final = 12
 
 SORTS: Final = ("created", "run_at", "finished", "duration", "priority")
 
-NAME: Final[Form] = {"minLength": 1, "maxLength": MAX_NAME, "pattern": f"^{NAME_LETTERS}+$"}
-KEY: Final[Form] = {**NAME, "maxLength": MAX_KEY}
-NOTE: Final[Form] = {"maxLength": MAX_REASON, "pattern": f"^{NAME_LETTERS}*$"}
+NAME: Final[Form] = {"minLength": 1, "maxLength": MAX_NAME, "pattern": NAME_PATTERN}
+KEY: Final[Form] = {"minLength": 1, "maxLength": MAX_KEY, "pattern": f"^{LINE_LETTERS}+$"}
+NOTE: Final[Form] = {"maxLength": MAX_REASON, "pattern": f"^{LINE_LETTERS}*$"}
 SEARCH: Final[Form] = {"maxLength": MAX_CHARS, "format": "holdfast-search"}
 EVENT_ID: Final[Form] = {"pattern": "^[0-9]{0,18}$"}
-VALUE: Final[Form] = {"type": "string", "maxLength": MAX_NAME, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
+VALUE: Final[Form] = {"type": "string", "maxLength": MAX_NAME, "format": "holdfast-values"}
+"""Names in a comma list, those with a comma in quotes."""
 STATE: Final[Form] = {"type": "string", "pattern": f"^({'|'.join(STATES)})(,({'|'.join(STATES)})){{0,3}}$"}
 
 # each unit has so many digits that three parts stay below 100 years

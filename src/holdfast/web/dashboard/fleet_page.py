@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from holdfast.client.views import QueueView, TypeView, WorkerView
-from holdfast.core.query import term
+from holdfast.core.query import link_term
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.format import exact, number, words
 from holdfast.web.dashboard.overview_page import WAIT_OBJECTIVE
@@ -87,7 +87,7 @@ def _queue_line(queue: QueueView, view: View) -> QueueLine:
         datetime.now(UTC) - timedelta(seconds=queue.oldest_wait) if queue.oldest_wait is not None else None
     )
     return QueueLine(
-        queue, key, icon, word, late, oldest, note, view.url("jobs", q=term("queue", queue.name))
+        queue, key, icon, word, late, oldest, note, view.url("jobs", q=link_term("queue", queue.name))
     )
 
 
@@ -167,7 +167,7 @@ def workers_page(desk: Desk, view: View) -> WorkersPage:
             if worker.queues
             else "all queues",
             words(len(worker.types), "type"),
-            view.url("jobs", q=term("worker", worker.id)),
+            view.url("jobs", q=link_term("worker", worker.id)),
         )
         for worker in workers
     ]
@@ -209,10 +209,6 @@ class TypeLine:
         return getattr(self.type, name)
 
 
-def _waiting(desk: Desk, name: str) -> int:
-    return desk.overview.count(desk.overview.query(f"state:enqueued {term('type', name)}")).count
-
-
 @dataclass(slots=True)
 class TypesPage:
     """All that the types page shows."""
@@ -226,8 +222,8 @@ def type_line(type_: TypeView, view: View, waiting: int = 0) -> TypeLine:
     """A job type with its links."""
     return TypeLine(
         type_,
-        view.url("jobs", q=term("type", type_.name)),
-        view.url("jobs", q=term("queue", type_.queue)),
+        view.url("jobs", q=link_term("type", type_.name)),
+        view.url("jobs", q=link_term("queue", type_.queue)),
         waiting,
     )
 
@@ -237,7 +233,7 @@ def types_page(desk: Desk, view: View, find: str) -> TypesPage:
     every = desk.overview.types()
     asked = find.lower().split()
     lines = [
-        type_line(one, view, 0 if one.workers else _waiting(desk, one.name))
+        type_line(one, view, 0 if one.workers else desk.overview.waiting(one.name))
         for one in every
         if all(word in f"{one.name} {one.queue} {one.doc}".lower() for word in asked)
     ]

@@ -12,8 +12,7 @@ from markupsafe import Markup
 from holdfast.client.views import JobView, LogPage, LogView, SavedView
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.format import size, ticking
-from holdfast.web.dashboard.markup import json_html
-from holdfast.web.dashboard.present import Shown, shown
+from holdfast.web.dashboard.present import Shown, column_html, shown, unreadable_text
 from holdfast.web.dashboard.timeline import Entry, Strip, entries, seconds_left, strip
 from holdfast.web.dashboard.trace import Part, parts_of
 from holdfast.web.dashboard.view import View
@@ -73,9 +72,8 @@ def _saved(saved: SavedView | None) -> SavedPanel | None:
     if saved.steps:
         shown_value["steps"] = saved.steps
     only_state = list(shown_value) == ["state"]
-    return SavedPanel(
-        saved.at, size(saved.bytes), saved.count, json_html(saved.state if only_state else shown_value)
-    )
+    html = column_html(saved, "saved", saved.state if only_state else shown_value)
+    return SavedPanel(saved.at, size(saved.bytes), saved.count, html)
 
 
 def page_title(job: Shown) -> str:
@@ -102,7 +100,9 @@ class LogEntry:
 def log_entry(line: LogView) -> LogEntry:
     """A console line ready for its macro."""
     level = _LEVELS.get(line.level.lower(), line.level.lower())
-    fields = " ".join(f"{key}={_short(value)}" for key, value in (line.fields or {}).items())
+    fields = " ".join(
+        f"{key}={_short(value)}" for key, value in (line.fields or {}).items()
+    ) or unreadable_text(line)
     return LogEntry(
         line.n, "#", line.at, level, level if level in ("warn", "error") else "", line.message, fields
     )

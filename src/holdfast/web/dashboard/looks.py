@@ -73,4 +73,11 @@ def look_of(job: _Stateful) -> Look:
         return LOOKS["cancelling"]
     if job.state == State.SCHEDULED and job.reason == "retry":
         return LOOKS["retrying"]
-    return LOOKS[job.state]
+    return look_of_state(job.state)
+
+
+def look_of_state(key: str) -> Look:
+    """The look of a state by its key; a plain one for a state that this version does not know."""
+    return LOOKS.get(key) or Look(
+        key, key.capitalize(), "warn", "a state that this version does not know", ""
+    )

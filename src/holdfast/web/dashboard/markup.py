@@ -17,6 +17,11 @@ def json_html(value: Any) -> Markup:
     return Markup("").join(_lines(value, 0))
 
 
+def unreadable_html(why: str) -> Markup:
+    """In the place of a JSON value that cannot be read."""
+    return Markup('<span class="d">unreadable: {}</span>').format(why)
+
+
 def _lines(value: Any, depth: int) -> list[Markup]:
     pad, end = _INDENT * (depth + 1), _INDENT * depth
     if isinstance(value, dict):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from holdfast.client.views import BucketView, QueueView, StatsView
-from holdfast.core.query import term
+from holdfast.core.query import link_term
 from holdfast.web.dashboard.charts import Chart, spark, throughput
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.format import exact, number, percent, ticking, words
@@ -159,7 +159,7 @@ def _queue_concern(queue: QueueView, view: View) -> Concern | None:
         return None
     see, href = (
         f"See {words(queue.enqueued, 'job')}",
-        view.url("jobs", q=term("queue", queue.name), state="enqueued"),
+        view.url("jobs", q=link_term("queue", queue.name), state="enqueued"),
     )
     wait = queue.oldest_wait or 0.0
     if queue.paused_at is not None:
@@ -258,7 +258,7 @@ def _depth(stats: StatsView, view: View) -> list[Depth]:
             q.enqueued,
             q.processing,
             round(100 * q.enqueued / deepest, 1),
-            view.url("jobs", q=term("queue", q.name)),
+            view.url("jobs", q=link_term("queue", q.name)),
         )
         for q in queues
     ]

@@ -13,11 +13,11 @@ from markupsafe import Markup
 from holdfast.client import views
 from holdfast.client.views import JobView
 from holdfast.core.commands import ALLOWED, Action
-from holdfast.core.query import term
+from holdfast.core.query import link_term
 from holdfast.core.states import FINAL, Request, State
 from holdfast.web.dashboard.format import duration, exact, middle
 from holdfast.web.dashboard.looks import Look, look_of
-from holdfast.web.dashboard.markup import json_html
+from holdfast.web.dashboard.markup import json_html, unreadable_html
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +138,31 @@ class Shown:
     @property
     def queue_search(self) -> str:
         """The search that finds the jobs of its queue."""
-        return term("queue", self.job.queue)
+        return link_term("queue", self.job.queue)
 
     @property
     def result_html(self) -> Markup:
-        return json_html(self.job.result)
+        return column_html(self.job, "result", self.job.result)
+
+    @property
+    def unreadable_text(self) -> str:
+        """Which columns of it cannot be read, and why; "" for none."""
+        return unreadable_text(self.job)
 
     @property
     def ended(self) -> bool:
         return self.job.state in FINAL
+
+
+def unreadable_text(view: views.StoredView) -> str:
+    """Which columns of a stored row cannot be read, and why; "" for none."""
+    return "; ".join(f"{column} unreadable: {why}" for column, why in view.unreadable.items())
+
+
+def column_html(view: views.StoredView, column: str, value: Any) -> Markup:
+    """A JSON column of a stored row, or why it cannot be read."""
+    why = view.unreadable.get(column)
+    return json_html(value) if why is None else unreadable_html(why)
 
 
 def _bar(bar: views.Bar | views.Progress) -> Bar:

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from holdfast.client.views import JobPage, JobView
 from holdfast.core.errors import InvalidInput, InvalidQuery, NotFound
-from holdfast.core.query import Query, term
+from holdfast.core.query import Query, link_term, term
 from holdfast.web.dashboard.code import as_code
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.format import number, size, words
@@ -25,7 +25,7 @@ from holdfast.web.dashboard.looks import LOOKS, TABS
 from holdfast.web.dashboard.markup import json_html
 from holdfast.web.dashboard.overview_page import SPANS, overview_page
 from holdfast.web.dashboard.pages import Frame, frame_of
-from holdfast.web.dashboard.present import shown, shown_all
+from holdfast.web.dashboard.present import column_html, shown, shown_all
 from holdfast.web.dashboard.view import View
 
 DEFAULT_SORT = "-created"
@@ -76,9 +76,7 @@ def add_job_routes(router: APIRouter, desk: Desk) -> None:
     def find(request: Request, q: str = "") -> Response:
         frame = frame_of(desk, request)
         found = _by_id(desk, q.strip())
-        return RedirectResponse(
-            frame.view.url("jobs", found) if found else frame.view.url("jobs", q=q.strip()), 303
-        )
+        return RedirectResponse(frame.view.url("jobs", found) if found else frame.view.url("jobs", q=q), 303)
 
     @router.get("/jobs")
     def jobs(
@@ -92,7 +90,7 @@ def add_job_routes(router: APIRouter, desk: Desk) -> None:
         text: str = "",
     ) -> Response:
         frame = frame_of(desk, request)
-        return _jobs(frame, q, add, state if state in TABS else "", sort, cursor, peek, as_text=bool(text))
+        return _jobs(frame, q, add, state, sort, cursor, peek, as_text=bool(text))
 
     @router.get("/jobs/{job_id}")
     def job(request: Request, job_id: str, after: int | None = None) -> Response:
@@ -143,12 +141,14 @@ def _jobs(
 ) -> Response:
     desk, view = frame.desk, frame.view
     zone = ZoneInfo(view.zone)
-    source = f"{q} {add}".strip() if add.strip() else q
+    source = " ".join(part for part in (q, add) if part)
     problem = ""
     try:
         query = desk.overview.query(source, zone=zone)
+        if state and state not in TABS:
+            raise InvalidQuery(f"There is no tab {state[:40]!r}; tabs are {', '.join(TABS)}")
     except InvalidQuery as error:
-        problem, query = error.detail, desk.overview.query("", zone=zone)
+        problem, query, state = error.detail, desk.overview.query("", zone=zone), ""
     else:
         # one address for one search: words added in the box, and another spelling, become the canonical text
         if add or (query.text != q and not as_text):
@@ -186,7 +186,7 @@ def _jobs(
         link(cursor=page.previous_cursor) if page.previous_cursor else "",
         link(cursor=page.next_cursor) if page.next_cursor else "",
     )
-    only = next((one for one in desk.overview.types() if query.text == term("type", one.name)), None)
+    only = next((one for one in desk.overview.types() if query.text == link_term("type", one.name)), None)
     peeked = _peek(frame, peek, link(cursor=cursor)) if peek else None
     return frame.render(
         "jobs.html",
@@ -303,10 +303,10 @@ def _job(frame: Frame, job: JobView, after: int | None) -> Response:
         trace=page.trace,
         timeline=page.timeline,
         console=console(desk, job, view, after),
-        args_html=json_html(job.args),
+        args_html=column_html(job, "args", job.args),
         args_size=size(len(text)) if len(text) > 10_000 else "",
         code=as_code(job.type, job.args, options, address(frame.request, view)),
-        type_search=term("type", job.type),
+        type_search=link_term("type", job.type),
     )
 
 

@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from holdfast.client.views import JobView, TypeView
 from holdfast.core.errors import InvalidInput, NotFound, Problem
-from holdfast.core.query import term
+from holdfast.core.query import link_term
 from holdfast.web.dashboard.code import as_code
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.fleet_page import types_page
@@ -265,7 +265,7 @@ def _form(
         form_href=view.url("types", type_.name, "new"),
         json_href=view.url("types", type_.name, "new", as_="json"),
         queues=sorted(frame.desk.stats().queues),
-        type_search=term("type", type_.name),
+        type_search=link_term("type", type_.name),
         code=as_code(type_.name, whole, plain, address(frame.request, view)),
     )
 

@@ -10,11 +10,16 @@ from zoneinfo import ZoneInfo
 from holdfast.client.views import HistoryView, JobView, SavedView
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, State
 from holdfast.web.dashboard.format import duration, size, ticking, words
-from holdfast.web.dashboard.looks import LOOKS
+from holdfast.web.dashboard.looks import look_of_state
 from holdfast.web.dashboard.present import amount
 
 MOST = 50
 """Entries of a long timeline that are drawn, with each change anew; all of them are to be had by REST."""
+
+MAX_LEFT = 10 * 365 * 86_400
+"""A longer time that is left, in seconds, is not told."""
+
+_STATES = frozenset(State)
 
 STEPS = (
     1,
@@ -118,7 +123,7 @@ def _change(one: HistoryView, before: HistoryView | None, names: Mapping[str, st
     gap = (one.at - before.at).total_seconds() if before else 0.0
     parts: list[str] = []
     key = "retrying" if one.state == State.SCHEDULED and one.reason == "retry" else one.state
-    title = LOOKS[key].word
+    title = look_of_state(key).word
     match one.state:
         case State.PROCESSING:
             title = "Running again" if ran else "Running"
@@ -135,7 +140,7 @@ def _change(one: HistoryView, before: HistoryView | None, names: Mapping[str, st
                 State.PROCESSING: "Requeued",
                 State.FAILED: "Retried",
                 State.CANCELLED: "Retried",
-            }.get(State(before.state), "Queued")
+            }.get(State(before.state) if before.state in _STATES else State.AWAITING, "Queued")
             parts = [_because(one) or ("its time had come" if before.state == State.SCHEDULED else "")]
             if before.state == State.PAUSED:
                 parts.append(f"paused for {duration(gap)}")
@@ -153,7 +158,7 @@ def _change(one: HistoryView, before: HistoryView | None, names: Mapping[str, st
             ]
         case _:
             parts = [_because(one)]
-    return Entry(title, key, LOOKS[key].icon, "; ".join(part for part in parts if part), one.at)
+    return Entry(title, key, look_of_state(key).icon, "; ".join(part for part in parts if part), one.at)
 
 
 def _because(one: HistoryView) -> str:
@@ -249,7 +254,8 @@ def seconds_left(job: JobView, history: Sequence[HistoryView], now: datetime) ->
     if job.state != State.PROCESSING or bar is None or not bar.total or not 0 < bar.done < bar.total:
         return None
     ran = run_seconds(job, history, now)
-    return ran / bar.done * (bar.total - bar.done) if ran >= 1 else None
+    left = ran / bar.done * (bar.total - bar.done) if ran >= 1 else None
+    return left if left is not None and left < MAX_LEFT else None
 
 
 def _spans(
@@ -305,7 +311,7 @@ def strip(job: JobView, history: Sequence[HistoryView], saved: SavedView | None,
 
 
 def _span_word(key: str) -> str:
-    return _SPAN_WORDS.get(key, LOOKS[key].word.lower())
+    return _SPAN_WORDS.get(key, look_of_state(key).word.lower())
 
 
 def _ticks(start: datetime, whole: float, zone: str) -> list[Tick]:

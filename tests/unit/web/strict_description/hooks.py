@@ -1,4 +1,4 @@
-"""What schemathesis cannot know of our own formats: which texts are searches, and that a cursor comes from a page."""
+"""What schemathesis cannot know of our own formats: searches, lists of names, and that a cursor comes from a page."""
 
 from __future__ import annotations
 
@@ -15,5 +15,8 @@ SEARCHES = (
     "age:>1d",
 )
 
+VALUES = ("count_to", "a b", "default,mail", '"a, b",c')
+
 schemathesis.openapi.format("holdfast-search", st.sampled_from(SEARCHES))
+schemathesis.openapi.format("holdfast-values", st.sampled_from(VALUES))
 schemathesis.openapi.format("holdfast-cursor", st.nothing())
