@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+import django
 import psycopg
 from django.conf import settings
 from django.db import ConnectionHandler
@@ -112,7 +113,8 @@ def _session(db: Any) -> Caller:
 async def by_django(url: str) -> AsyncIterator[Caller]:
     """`django.db.connection` in a program of Django, which is a proxy for the connection of the thread."""
     if not settings.configured:
-        settings.configure()
+        settings.configure(LOGGING_CONFIG=None)
+        django.setup()
     # the tests run in an event loop, in which Django refuses to block
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
@@ -125,10 +127,12 @@ async def by_django(url: str) -> AsyncIterator[Caller]:
         with db.cursor() as cursor:
             cursor.execute(sql)
 
-    yield Caller(db, True, _awaited(execute), _awaited(db.commit), _awaited(db.rollback))
-    db.close()
-    if before is None:
-        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    try:
+        yield Caller(db, True, _awaited(execute), _awaited(db.commit), _awaited(db.rollback))
+    finally:
+        db.close()
+        if before is None:
+            del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 def by_async_alchemy(driver: str) -> Callable[[str], AbstractAsyncContextManager[Caller]]:
