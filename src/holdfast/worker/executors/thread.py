@@ -183,7 +183,8 @@ class ThreadExecutor:
         Interrupted may be raised in here until it is taken back, and not after: raising needs the lock. So nothing is
         changed before, and the caller simply calls again."""
         with self._lock:
-            _set_async_exception(threading.get_ident(), ctypes.py_object())
+            if work.force.because is not None:
+                _take_back_exception()
             given_up = work.stage is _Stage.ABANDONED
             if work.stage is _Stage.RUNNING:
                 self._outstanding -= 1
@@ -224,5 +225,22 @@ def _answer(work: _Work, ended: Ended) -> None:
 
 
 def _set_async_exception(ident: int, exception: ctypes.py_object[type[BaseException]]) -> None:
-    """Have `exception` raised in a thread between two steps of Python code; an empty object takes back what is pending."""
+    """Have `exception` raised in a thread between two steps of Python code, in place of one that is pending."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), exception)
+
+
+class _NothingPending(BaseException):
+    """Raised in place of an exception that is not wanted any more."""
+
+
+def _take_back_exception() -> None:
+    """Have nothing pending in this thread any more.
+
+    Another exception is raised and caught in its place: where a pending one is only removed, CPython 3.11 keeps looking for
+    it at every step, which slows all threads down and makes tracing (debuggers, coverage) hang."""
+    try:
+        _set_async_exception(threading.get_ident(), ctypes.py_object(_NothingPending))
+        while True:
+            pass
+    except _NothingPending:
+        return

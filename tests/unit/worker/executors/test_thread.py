@@ -6,9 +6,12 @@ import asyncio
 import ctypes
 import json
 import random
+import subprocess
 import sys
 import threading
 import time
+
+import pytest
 
 from holdfast.core.outcome import End, Interrupted
 from holdfast.worker.executors.thread import ThreadExecutor, _set_async_exception
@@ -157,3 +160,32 @@ def test_an_interruption_that_comes_too_late_costs_neither_the_thread_nor_the_an
         await executor.close()
 
     run(main())
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_a_debugger_works_after_a_job(forced: bool) -> None:
+    """CPython 3.11 hangs in traced code when a pending exception was only removed."""
+    program = f"""
+import asyncio, sys
+from tests.unit.worker.executors.helpers import a_run, an_executor, run, until
+
+async def main():
+    async with an_executor("thread") as executor:
+        one, port = a_run("stubborn" if {forced} else "nap")
+        task = asyncio.create_task(executor.run(one))
+        await until(lambda: port.of("log"))
+        executor.force(one, because="stop") if {forced} else port.raise_flag("cancel")
+        await task
+
+run(main())
+events = []
+sys.settrace(lambda *_: events.append(1))
+sum(map(abs, range(9)))
+asyncio.run(asyncio.sleep(0))
+sys.settrace(None)
+print("traced" if events else "not traced")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "traced\n", done.stderr
