@@ -11,7 +11,7 @@ from typing import Any
 from holdfast.context.bars import Bars
 from holdfast.context.places import Place, Scope
 from holdfast.context.port import Delivery, Flags, Port, Snapshot
-from holdfast.context.saved import Migrate, Saved
+from holdfast.context.saved import Encode, Migrate, Saved, strict
 from holdfast.core.errors import InvalidInput, LeaseLost, Problem
 from holdfast.core.outcome import Interrupted
 
@@ -189,6 +189,7 @@ class Journal:
         "_handed",
         "_hold_due",
         "bars",
+        "encode",
         "lock",
         "loops",
         "moved",
@@ -197,8 +198,11 @@ class Journal:
         "state_in_use",
     )
 
-    def __init__(self, port: Port, version: int = 1, migrate: Migrate | None = None) -> None:
+    def __init__(
+        self, port: Port, version: int = 1, migrate: Migrate | None = None, encode: Encode = strict
+    ) -> None:
         self.port = port
+        self.encode = encode
         self.lock = (
             threading.RLock()
         )  # a loop that the garbage collector closes may need it while this thread has it

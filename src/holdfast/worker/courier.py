@@ -110,7 +110,7 @@ class Courier:
 def _warn(errors: list[BaseException]) -> None:
     for error in errors:
         if not isinstance(error, StorageUnavailable):
-            log.error("a report could not be stored; it is sent again", exc_info=error)
+            log.error("a report was refused by the store", exc_info=error)
     unavailable = [error for error in errors if isinstance(error, StorageUnavailable)]
     if unavailable:
         log.warning(

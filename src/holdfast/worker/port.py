@@ -15,16 +15,21 @@ from functools import partial
 from typing import Any
 
 from holdfast.context.port import Attempt, Flags, Remembering, Snapshot
-from holdfast.core.errors import LeaseLost, StorageUnavailable
+from holdfast.core.errors import InvalidInput, LeaseLost, StorageRefused, StorageUnavailable
 from holdfast.core.job import Claimed
 from holdfast.core.limits import MAX_LOG_LINE, clean_text
 from holdfast.core.outcome import LogLine, Report
 from holdfast.storage.protocol import LOST
+from holdfast.worker.attempt import error_info
 from holdfast.worker.courier import Courier
 from holdfast.worker.progress import progress_text
 
 LOOK_AGAIN = 1.0
 """Seconds between two looks of a thread whose report is sent by another one: that thread may have been ended by force."""
+
+
+_TRIED_AGAIN = (StorageUnavailable, StorageRefused, LeaseLost)
+"""Errors that speak of the store or of the attempt, and not of what the report says."""
 
 
 class Flight:
@@ -89,6 +94,8 @@ class LocalPort:
     _closed = False
     was_pausing = False
     """A pause was asked of this run, be it that it was taken back."""
+    refused: str | None = None
+    """Why the store has refused a report of this attempt for good."""
 
     def __init__(self, job: Claimed, courier: Courier) -> None:
         self.flags = Flags()
@@ -194,6 +201,12 @@ class LocalPort:
         """The function has been left: what it left running stops at its next checkpoint."""
         self.raise_flag(ended=True)
 
+    def disown(self) -> None:
+        """See `AttemptPort`. A thread that is not here may have the lock."""
+        self._lock = threading.Lock()
+        self._closed = True
+        vars(self.flags).update(lost=True, any=True)
+
     def tick(self) -> None:
         """Let the memory hand up what has moved."""
         if self.memory is not None and not self._closed:
@@ -280,12 +293,15 @@ class LocalPort:
         error: BaseException | None = None,
         interrupted: bool = False,
     ) -> None:
-        """The report was answered, or has failed: what it carried waits again. Deliveries that wait are sent next."""
+        """The report was answered, or has failed: what it carried waits again, unless the store has refused it. Deliveries
+        that wait are sent next."""
         following = Flight()
+        if error is not None and not isinstance(error, _TRIED_AGAIN):
+            error = self._refuse(error)
         with self._lock:
             if self._flight is not flight:
                 return  # it was interrupted before it took off
-            if error is not None or interrupted:
+            if interrupted or (error is not None and not isinstance(error, InvalidInput)):
                 self._put_back(flight)
             elif flight.snapshot is not None:
                 self._held = flight.snapshot.held
@@ -339,6 +355,14 @@ class LocalPort:
             None if snapshot is None else snapshot.saved,
             tuple(self._logs or ()),
         )
+
+    def _refuse(self, error: BaseException) -> InvalidInput:
+        """The store refuses what this report says, so it is not sent again: the attempt stops at its next checkpoint, and
+        fails with the reason."""
+        told = error_info(error)
+        self.refused = f"The store refused what the job reported: {told.type}: {told.message}"
+        self.raise_flag(stop=True)
+        return InvalidInput(self.refused)
 
     def _put_back(self, flight: Flight) -> None:
         """What is newer stays."""

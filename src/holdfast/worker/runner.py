@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import structlog
 
@@ -12,6 +13,7 @@ from holdfast.context.port import Flags
 from holdfast.core.job import SUSPECT, Claimed
 from holdfast.core.outcome import End, Ended, ErrorInfo, Settlement
 from holdfast.core.records import Asked
+from holdfast.worker.attempt import error_info
 from holdfast.worker.courier import Courier
 from holdfast.worker.executors.protocol import Executor, Run
 from holdfast.worker.port import LocalPort
@@ -44,7 +46,7 @@ class Runner:
         executors: Mapping[str, Executor],
         courier: Courier,
         judge: Judge,
-        hand_over: Callable[[str, Settlement | None], None],
+        hand_over: Callable[[Claimed, Settlement | None], None],
         *,
         cancel_grace: float,
     ) -> None:
@@ -83,10 +85,12 @@ class Runner:
         job = active.run.job
         try:
             ended = await active.executor.run(active.run)
-        except Exception as error:
+        except GeneratorExit:
+            raise  # the loop is closed under a task that was left behind
+        except BaseException as error:
             # an executor must not raise; if it does, the job fails with it and is not left running
             log.exception("executor failed", job=job.id, type=job.type)
-            ended = Ended(End.FAILED, error=ErrorInfo(type(error).__name__, str(error)))
+            ended = Ended(End.FAILED, error=error_info(error))
         for timer in active.timers:
             timer.cancel()
         if active.timed_out and ended.end in (End.INTERRUPTED, End.FAILED):
@@ -95,15 +99,27 @@ class Runner:
             )
         port, flags = active.port, active.port.flags
         port.close()
-        if port.in_flight:
-            await port.landing()
+        while port.in_flight:
+            # a job may cancel the task that it has run in, and be gone when that arrives
+            with suppress(asyncio.CancelledError):
+                await port.landing()
+        if port.refused is not None and ended.end in (End.INTERRUPTED, End.SNOOZE, End.RETRY):
+            # it would continue from a state that is not stored
+            ended = Ended(
+                End.FAILED_FOR_GOOD, error=ErrorInfo("InvalidInput", port.refused), reason="report refused"
+            )
         if ended.end is End.INTERRUPTED and port.was_pausing and not _is_asked(flags):
             flags.pause = True  # it had stopped for a pause that was taken back just now
         del self.active[job.seq]
         backoff = active.run.type.options.backoff
-        settlement = self._judge.settle(job, backoff, ended, flags, port.last_report())
+        try:
+            settlement = self._judge.settle(job, backoff, ended, flags, port.last_report())
+        except Exception as error:
+            log.exception("the end of an attempt cannot be written as it is", job=job.id, type=job.type)
+            broken = error_info(error)
+            settlement = self._judge.unstorable(job, f"{broken.type}: {broken.message}")
         vars(flags).update(lost=True, any=True)  # a thread that was given up stops at its next checkpoint
-        self._hand_over(job.type, settlement)
+        self._hand_over(job, settlement)
 
     # -- what is asked of running jobs ------------------------------------------------------------------------------------
 

@@ -12,11 +12,16 @@ import pytest
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.job import ClaimRequest
 from holdfast.core.outcome import Settlement
+from holdfast.core.retention import Retention
 from holdfast.core.states import Verb
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.testing.factories import TYPE, new_job, worker_row
 from holdfast.worker.fetcher import Fetcher, Pool
+from holdfast.worker.verdict import Judge
+
+
+JUDGE = Judge(Retention(failed=60.0), lambda: 0, lambda: 0.0)
 
 
 class Unsure(SqliteStore):
@@ -40,11 +45,11 @@ async def settle(store: Unsure, gateway: Gateway, *, before: bool) -> Fetcher:
     if before:
         gateway.call("settle", [end])
     pool = Pool(frozenset({TYPE}), slots=1, busy=1, hungry=False)
-    fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 1)
+    fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 1, JUDGE.unstorable)
     fetcher.stop_claiming()
     store.silent = not before
     running = asyncio.create_task(fetcher.run(lambda _: None))
-    fetcher.settle(TYPE, end)
+    fetcher.settle(job, end)
     async with asyncio.timeout(20):
         while not fetcher.idle or running.done() or store.silent:
             await asyncio.sleep(0.01)
