@@ -32,9 +32,8 @@ class Snooze(Exception):
     10 years. It does not count as an attempt."""
 
     def __init__(self, delay: float | str | timedelta) -> None:
-        super().__init__(
-            f"snoozed for {delay:g} s" if isinstance(delay, (int, float)) else f"snoozed for {delay}"
-        )
+        unit = " s" if isinstance(delay, (int, float)) else ""
+        super().__init__(f"snoozed for {delay}{unit}")
         self.delay = delay
 
 

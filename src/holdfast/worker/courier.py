@@ -15,7 +15,8 @@ from holdfast.core.errors import StorageUnavailable
 from holdfast.storage.gateway import Gateway
 
 if TYPE_CHECKING:
-    from holdfast.worker.port import Flight, LocalPort
+    from holdfast.worker.delivery import Flight
+    from holdfast.worker.port import LocalPort
 
 FLUSH_INTERVAL = 0.25
 """Seconds between two reports of one worker process, for all its jobs together."""

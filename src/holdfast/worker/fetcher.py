@@ -196,22 +196,19 @@ class Fetcher:
 
     async def _settle_each(self) -> None:
         """One by one what could not be settled together, so that one that is refused costs no other."""
-        sent = self._sent
-        answers = await self._ask([("settle", ([settlement],)) for settlement, _ in sent])
-        away: BaseException | None = None
-        self._sent = []
-        for (settlement, job), answer in zip(sent, answers, strict=True):
+        while self._sent:
+            settlement, job = self._sent[0]
+            (answer,) = await self._ask([("settle", ([settlement],))])
             if not isinstance(answer, BaseException):
                 self._count_lost([settlement], answer)
             elif isinstance(answer, Contended):
                 self._come_again(settlement, job)
             elif _concerns_all(answer):
-                self._sent.append((settlement, job))
-                away = answer
-            else:
-                self._replace(settlement, job, answer)
-        if away is not None:
-            self._put_back(away)
+                self._put_back(answer)
+            elif (other := self._instead(settlement, job, answer)) is not None:
+                self._sent[0] = other, job
+                continue
+            del self._sent[0]
 
     def _put_back(self, error: BaseException) -> None:
         """The store did not answer: what was sent is sent again, and may have been stored already."""
@@ -231,21 +228,19 @@ class Fetcher:
         self._ended.append(self._set_aside.pop(key))
         self._changed.set()
 
-    def _replace(self, settlement: Settlement, job: Claimed, error: BaseException) -> None:
-        """The store has refused this end: the attempt fails instead, with the reason if that can be stored."""
+    def _instead(self, settlement: Settlement, job: Claimed, error: BaseException) -> Settlement | None:
+        """The store has refused this end: the attempt fails instead, with the reason if that can be stored. None when
+        nothing is left to try."""
         key = settlement.seq, settlement.token
         refusals = self._refusals[key] = self._refusals.get(key, 0) + 1
+        told = error_info(error)
+        why = f"{told.type}: {told.message}"
         log.error(
-            "the store refused the end of an attempt",
-            job=job.id,
-            type=job.type,
-            times=refusals,
-            exc_info=error,
+            "the store refused the end of an attempt", job=job.id, type=job.type, times=refusals, error=why
         )
-        if refusals < MAX_SETTLED:
-            told = error_info(error)
-            why = f"{told.type}: {told.message}" if refusals == 1 else None
-            self._ended.append((self._unstorable(job, why), job))
+        if refusals >= MAX_SETTLED:
+            return None
+        return self._unstorable(job, why if refusals == 1 else None)
 
     def _count_lost(self, ended: list[Settlement], answers: list[str]) -> None:
         """Report results that were refused. One that was sent before without an answer may have been stored then, and is

@@ -8,8 +8,7 @@ import io
 import os
 import threading
 import time
-from collections.abc import Sequence
-from typing import IO, Any
+from typing import Any
 
 import structlog
 
@@ -53,15 +52,15 @@ class Leaving:
 
 def flush_files() -> None:
     """Write out every file that is still open in this process."""
-    found = gc.get_objects()
-    _flush(
-        [file for file in found if isinstance(file, io.TextIOWrapper)]
-    )  # before the bytes, which are below the text
-    _flush([file for file in found if isinstance(file, (io.BufferedWriter, io.BufferedRandom))])
+    _flush(io.TextIOWrapper)  # before the bytes, which are below the text
+    _flush(io.BufferedWriter)
+    _flush(io.BufferedRandom)
 
 
-def _flush(files: Sequence[IO[Any]]) -> None:
-    for file in files:
+def _flush(kind: type[Any]) -> None:
+    for file in gc.get_objects():
+        if type(file) is not kind:
+            continue
         try:
             if not file.closed:
                 file.flush()

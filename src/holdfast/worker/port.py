@@ -10,7 +10,6 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -22,58 +21,11 @@ from holdfast.core.outcome import LogLine, Report
 from holdfast.storage.protocol import LOST
 from holdfast.worker.attempt import error_info
 from holdfast.worker.courier import Courier
+from holdfast.worker.delivery import Flight, LocalDelivery, wake
 from holdfast.worker.progress import progress_text
-
-LOOK_AGAIN = 1.0
-"""Seconds between two looks of a thread whose report is sent by another one: that thread may have been ended by force."""
-
 
 _TRIED_AGAIN = (StorageUnavailable, StorageRefused, LeaseLost)
 """Errors that speak of the store or of the attempt, and not of what the report says."""
-
-
-class Flight:
-    """One report on its way to the store, and what it was made of."""
-
-    __slots__ = ("deliveries", "logs", "progress", "report", "snapshot")
-
-    report: Report
-    progress: dict[str, Any] | None
-    snapshot: Snapshot | None
-    logs: list[LogLine]
-    deliveries: list[LocalDelivery]
-
-
-class LocalDelivery:
-    """`holdfast.context.port.Delivery`: done when a report with its snapshot, or with a newer one, was answered."""
-
-    __slots__ = ("_port", "done", "error", "wakes")
-
-    def __init__(self, port: LocalPort) -> None:
-        self._port = port
-        self.done = False
-        self.error: BaseException | None = None
-        self.wakes: list[Callable[[], object]] = []
-        """Called when it is done. Changed under the port's lock."""
-
-    def wait(self) -> None:
-        self._port.send_here(self)
-        if not self.done:
-            woken = threading.Event()
-            self._port.when_done(self, woken.set)
-            while not self.done:
-                woken.wait(LOOK_AGAIN)
-        if self.error is not None:
-            raise self.error
-
-    async def wait_async(self) -> None:
-        loop = asyncio.get_running_loop()
-        woken = loop.create_future()
-        self._port.when_done(self, partial(_wake, woken))
-        self._port.send_elsewhere(self)
-        await woken
-        if self.error is not None:
-            raise self.error
 
 
 class LocalPort:
@@ -195,7 +147,7 @@ class LocalPort:
         if woken is not None:
             woken.set()
         for waiter in waiters:
-            _wake(waiter)
+            wake(waiter)
 
     def mark_ended(self) -> None:
         """The function has been left: what it left running stops at its next checkpoint."""
@@ -315,7 +267,7 @@ class LocalPort:
         elif has_news:
             self._courier.note(self)
         if landing is not None:
-            _wake(landing)
+            wake(landing)
         self._hear(answer)
         lost = answer == LOST or interrupted
         for delivery in flight.deliveries:
@@ -385,8 +337,8 @@ class LocalPort:
             delivery.error = error
             delivery.done = True
             wakes = delivery.wakes
-        for wake in wakes:
-            wake()
+        for call in wakes:
+            call()
 
     def _hear(self, answer: str) -> None:
         """Take the store's answer to a report: what is requested, or that the job is lost."""
@@ -399,14 +351,3 @@ class LocalPort:
 
     def _lease_lost(self) -> LeaseLost:
         return LeaseLost(f"Job {self._job.id} belongs to another attempt now; this one must stop.")
-
-
-def _wake(waiter: asyncio.Future[Any]) -> None:
-    """Wake what waits in an event loop, from any thread."""
-    with suppress(RuntimeError):  # that loop was closed, and what waited there is gone
-        waiter.get_loop().call_soon_threadsafe(_finish, waiter)
-
-
-def _finish(waiter: asyncio.Future[Any]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
