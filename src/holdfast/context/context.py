@@ -267,7 +267,9 @@ class JobContext:
 
     @property
     def log(self) -> logging.Logger:
-        """A logger whose lines go to the job's console; `extra={...}` becomes fields. Lines are cut at 8 KiB."""
+        """A logger whose lines go to the job's console; `extra={...}` becomes fields. Lines are cut at 8 KiB.
+
+        What a job prints, or logs with other loggers (from INFO on), goes there too, see the setting `capture_output`."""
         if self._log is None:
             self._log = console_logger(self.type, self._port)
         return self._log

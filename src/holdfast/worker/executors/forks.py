@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable
 from weakref import WeakSet
 
@@ -33,7 +34,7 @@ def mind_forks(cut: Callable[[], object] | None = None) -> None:
     if cut is not None:
         forks.cuts.append(cut)
     if not forks.home:
-        os.register_at_fork(after_in_child=_let_go)
+        os.register_at_fork(before=_hold_signals, after_in_parent=_take_signals, after_in_child=_let_go)
     forks.home = os.getpid()
 
 
@@ -49,6 +50,26 @@ def leave_if_copy() -> None:
         os._exit(0)
 
 
+class _Held(threading.local):
+    """The signals that this thread had blocked before it made a copy."""
+
+    mask: set[int] | None = None
+
+
+_held = _Held()
+
+
+def _hold_signals() -> None:
+    """Until the copy takes signals in its own way: one that came sooner would be taken by the handler that it has inherited,
+    which tells the worker."""
+    _held.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
+
+
+def _take_signals() -> None:
+    if _held.mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _held.mask)
+
+
 def _let_go() -> None:
     forks.copied = True
     for number in _OURS:
@@ -62,3 +83,4 @@ def _let_go() -> None:
         port.disown()
     for cut in forks.cuts:
         cut()
+    _take_signals()
