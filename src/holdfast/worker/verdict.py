@@ -77,9 +77,8 @@ class Judge:
             chance = self._chance()
             try:
                 delay = read_delay(backoff(job.attempt, chance))
-            except (
-                BaseException
-            ) as error:  # the user's function: whatever it raises is no affair of the worker's
+            except BaseException as error:
+                # the user's function: whatever it raises is no affair of the worker's
                 delay = hangfire(job.attempt, chance)
                 broken = error_info(error)
                 note = f"its backoff cannot be used, the default is: {broken.type}: {broken.message}"

@@ -23,7 +23,6 @@ from holdfast.worker import fetcher as fetcher_module
 from holdfast.worker.fetcher import Fetcher, Pool
 from holdfast.worker.verdict import Judge
 
-
 JUDGE = Judge(Retention(failed=60.0), lambda: 0, lambda: 0.0)
 
 

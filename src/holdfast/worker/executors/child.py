@@ -126,6 +126,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _stay)
     faulthandler.enable()
     line_to_worker = socket.socket(fileno=int(sys.argv[1]))
-    line_to_worker.setblocking(True)
+    line_to_worker.setblocking(True)  # whatever a job has made the default of the worker
     line_to_worker.set_inheritable(False)
     Child(line_to_worker).main()

@@ -62,7 +62,6 @@ class Keeper:
     async def start(cls, app: str, settings: dict[str, Any] | None, grace: float) -> Keeper:
         """A child that has loaded the app. Raises ChildBroken or OSError."""
         ours, theirs = socket.socketpair()
-        theirs.setblocking(True)  # whatever a job has made the default of this process
         with theirs:
             try:
                 process = await asyncio.create_subprocess_exec(

@@ -1,5 +1,6 @@
 """Jobs that do what no job should, and whose affair that has to stay."""
 
+# ruff: noqa: T201 - that they print is the point
 from __future__ import annotations
 
 import asyncio
@@ -9,7 +10,6 @@ import os
 import socket
 import sys
 import threading
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -85,10 +85,11 @@ async def prints_everywhere_async(n: int) -> None:
     """From a task, a callback, a thread and a generator of many attempts at once."""
 
     async def task() -> None:
-        await asyncio.sleep(0.001)
-        print("task", n)
+        sys.stdout.write("task ")
+        await written.wait()
+        print(n)
 
-    called = asyncio.Event()
+    called, written = asyncio.Event(), asyncio.Event()
 
     def callback() -> None:
         print("callback", n)
@@ -97,10 +98,10 @@ async def prints_everywhere_async(n: int) -> None:
     one = asyncio.create_task(task())
     asyncio.get_running_loop().call_soon(callback)
     await asyncio.to_thread(print, "thread", n)
-    await one
     await called.wait()
     sys.stdout.write("half ")
-    await asyncio.sleep(0.001)
+    written.set()
+    await one
     print(n)
 
 
@@ -172,4 +173,3 @@ def exits_in_a_thread() -> str:
 
 def sets_a_default_timeout() -> None:
     socket.setdefaulttimeout(0.05)
-    time.sleep(0)

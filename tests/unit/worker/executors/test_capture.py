@@ -1,5 +1,6 @@
 """What jobs print and log reaches the console of the attempt that has said it, and of no other."""
 
+# ruff: noqa: T201 - that they print is the point
 from __future__ import annotations
 
 import asyncio
