@@ -104,8 +104,8 @@ class Courier:
             return
         for (port, flight), future in zip(flights, futures, strict=True):
             future.add_done_callback(partial(port.landed, flight))
-        await asyncio.wait([asyncio.wrap_future(future) for future in futures])
-        _warn([error for future in futures if (error := future.exception()) is not None])
+        answers = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+        _warn([answer for answer in answers if isinstance(answer, BaseException)])
 
 
 def _warn(errors: list[BaseException]) -> None:
