@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.context import JobContext
-from holdfast.context.journal import around
+from holdfast.context.loops import around
 from holdfast.core.errors import HoldfastError, InvalidInput
 from holdfast.core.outcome import Interrupted, Snooze
 from tests.programs import nodes

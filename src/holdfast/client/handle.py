@@ -57,7 +57,8 @@ class JobHandle:
 
     def wait(self, timeout: float | None = None) -> JobHandle:
         """Wait until the job has succeeded, failed or been cancelled. Raises WaitTimeout after `timeout` seconds; the job
-        goes on."""
+        goes on. Raises RuntimeError in the thread of a running event loop, which it would stop: use `wait_async` there."""
+        _refuse_in_event_loop()
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._client.listen((Topic.EVENTS,)) as listener:
             while self.refresh().state not in FINAL:
@@ -119,3 +120,14 @@ class JobHandle:
         if left <= 0:
             raise WaitTimeout(f"Job {self.id} is {self.state}; it has not ended in time and goes on.")
         return min(LOOK_AGAIN, left)
+
+
+def _refuse_in_event_loop() -> None:
+    """Raise where waiting would stop everything else in the thread, be it the worker that has to run the job."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "wait() would stop the event loop that runs in this thread; write `await handle.wait_async()`"
+    )

@@ -1,14 +1,15 @@
-"""This exists so that a job writes to its console with the `logging` calls that everyone knows."""
+"""The console of a job, written with `logging` calls."""
 
 from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
 
 from holdfast.context.port import Port
 from holdfast.context.saved import compact
-from holdfast.core.limits import MAX_LOG_LINE, clean_text
+from holdfast.core.limits import MAX_LOG_LEVEL, MAX_LOG_LINE, clean_text
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -21,22 +22,68 @@ def console_logger(name: str, port: Port) -> logging.Logger:
     return logger
 
 
+class ConsoleLine(NamedTuple):
+    """What `Port.log` takes."""
+
+    at: int
+    level: str
+    message: str
+    fields: str | None
+
+
+def console_line(record: logging.LogRecord) -> ConsoleLine:
+    """A record as one line. It is mended and cut rather than refused: logging never fails a job."""
+    try:
+        message = str(record.getMessage())
+    except (
+        Exception
+    ) as error:  # wrong arguments for the format, or one without a text: say so and show what there is
+        message = (
+            f"{shown(record.msg)} with {_arguments(record)} ({type(error).__name__}: {shown(error, str)})"
+        )
+    if record.exc_info:
+        message = f"{message}\n{_traceback(record)}"
+    level = clean_text(shown(cast(object, record.levelname), str).lower(), MAX_LOG_LINE)[:MAX_LOG_LEVEL]
+    return ConsoleLine(
+        int(record.created * 1_000_000), level, clean_text(message, MAX_LOG_LINE), _fields(record)
+    )
+
+
+def shown(value: object, how: Callable[[object], str] = repr) -> str:
+    """The text of any value; of one that has none, what it is and why."""
+    try:
+        return how(value)
+    except Exception as error:
+        return f"<{type(value).__name__} object, its __{how.__name__}__ raised {type(error).__name__}>"
+
+
+def _arguments(record: logging.LogRecord) -> str:
+    if isinstance(record.args, tuple):
+        return f"({', '.join(map(shown, record.args))})"
+    return shown(record.args)
+
+
 class _ConsoleHandler(logging.Handler):
-    """Hands each record up as one line. A line is mended and cut rather than refused: logging never fails a job."""
+    """Hands each record up as one line."""
 
     def __init__(self, port: Port) -> None:
         super().__init__()
         self._port = port
 
     def emit(self, record: logging.LogRecord) -> None:
-        try:
-            message = record.getMessage()
-        except Exception as error:  # wrong arguments for the format: say so and show what there is
-            message = f"{record.msg!r} with {record.args!r} ({type(error).__name__}: {error})"
-        if record.exc_info:
-            message = f"{message}\n{logging.Formatter().formatException(record.exc_info)}"
-        at = int(record.created * 1_000_000)
-        self._port.log(at, record.levelname.lower(), clean_text(message, MAX_LOG_LINE), _fields(record))
+        self._port.log(*console_line(record))
+
+
+def is_console(logger: logging.Logger) -> bool:
+    """Whether it is a logger of `console_logger`."""
+    return any(isinstance(handler, _ConsoleHandler) for handler in logger.handlers)
+
+
+def _traceback(record: logging.LogRecord) -> str:
+    try:
+        return logging.Formatter().formatException(cast(Any, record.exc_info))
+    except Exception as error:
+        return f"(no traceback: {type(error).__name__})"
 
 
 def _fields(record: logging.LogRecord) -> str | None:
@@ -50,8 +97,9 @@ def _fields(record: logging.LogRecord) -> str | None:
 
 def _mended(value: dict[str, Any]) -> Any:
     try:
-        return json.loads(json.dumps(value, default=str, allow_nan=False))
+        return json.loads(json.dumps(value, default=lambda item: shown(item, str), allow_nan=False))
     except (TypeError, ValueError, RecursionError):  # a key that is not text, NaN, a ring of references
         return {
-            clean_text(str(name), 200): clean_text(repr(item), MAX_LOG_LINE) for name, item in value.items()
+            clean_text(shown(name, str), 200): clean_text(shown(item), MAX_LOG_LINE)
+            for name, item in value.items()
         }

@@ -12,10 +12,11 @@ from time import monotonic
 from typing import Any, TypeVar, overload
 
 from holdfast.context.console import console_logger
-from holdfast.context.journal import Journal, around, interrupt
+from holdfast.context.journal import Journal, interrupt
+from holdfast.context.loops import around
 from holdfast.context.mapping import Mapping
 from holdfast.context.port import Port
-from holdfast.context.saved import Migrate
+from holdfast.context.saved import Encode, Migrate, strict
 from holdfast.context.steps import Step
 from holdfast.context.tracking import Source, Track
 from holdfast.core.errors import InvalidInput, Problem
@@ -33,11 +34,15 @@ class JobContext:
     handed back, and `LeaseLost` when the job belongs to another attempt. Let both pass.
     """
 
-    __slots__ = ("_args", "_journal", "_log", "_migrate", "_port", "_state_version")
+    __slots__ = ("_args", "_encode", "_journal", "_log", "_migrate", "_port", "_state_version")
 
-    def __init__(self, port: Port, state_version: int = 1, migrate: Migrate | None = None) -> None:
+    def __init__(
+        self, port: Port, state_version: int = 1, migrate: Migrate | None = None, encode: Encode = strict
+    ) -> None:
+        """`encode`: how results of steps and of map become JSON text."""
         self._port = port
         around.set(port)
+        self._encode = encode
         self._state_version = state_version
         self._migrate = migrate
         self._args: dict[str, Any] | None = None
@@ -219,7 +224,9 @@ class JobContext:
         resumed attempt, returns the stored result and does not run it. Give each step of a job its own name: a call
         with other arguments under a name that was used is refused.
 
-        The result is what JSON reads back (a tuple is a list), the first time too. Inside the body of a `track` a step
+        The result is stored like the result of a job (datetime, UUID, Decimal, models, bytes and sets too), and is what
+        JSON reads back (a tuple or a set is a list, a datetime is text), the first time too. One that cannot be stored
+        raises InvalidInput, which fails the job for good. Inside the body of a `track` a step
         belongs to the item in hand. A pause and cancel point before `fn` is run. A crash between the end of `fn` and
         the storing runs it again.
         """
@@ -261,7 +268,9 @@ class JobContext:
 
     @property
     def log(self) -> logging.Logger:
-        """A logger whose lines go to the job's console; `extra={...}` becomes fields. Lines are cut at 8 KiB."""
+        """A logger whose lines go to the job's console; `extra={...}` becomes fields. Lines are cut at 8 KiB.
+
+        What a job prints, or logs with other loggers (from INFO on), goes there too, see the setting `capture_output`."""
         if self._log is None:
             self._log = console_logger(self.type, self._port)
         return self._log
@@ -315,7 +324,7 @@ class JobContext:
     @property
     def _memory(self) -> Journal:
         if self._journal is None:
-            journal = Journal(self._port, self._state_version, self._migrate)
+            journal = Journal(self._port, self._state_version, self._migrate, self._encode)
             with _BEGINNING:  # several threads of a job may be the first
                 if self._journal is None:
                     self._journal = journal

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, cast
 
-from holdfast.context.journal import Journal, Loop, around, who_runs
+from holdfast.context.journal import Journal
+from holdfast.context.loops import Loop, around, who_runs
 from holdfast.context.places import Scope, compact
 from holdfast.context.sources import KeyedWalk
 from holdfast.context.tracking import Source, TrackLoop, items_of
 from holdfast.core.errors import InvalidInput, Problem
-from holdfast.core.limits import MAX_SAVED, dump_json
 from holdfast.core.outcome import Interrupted
 
 _LOOK_AGAIN = 0.1
@@ -178,7 +178,7 @@ class MapLoop(TrackLoop):
 
     def finished(self, entry: _Entry, result: Any) -> None:
         """The function has returned. Raises InvalidInput when its result cannot be stored."""
-        text = dump_json(result, what="result of map", limit=MAX_SAVED)
+        text = self.journal.encode(result, "result of map")
         with self.journal.lock:
             place = self.place
             place.items.pop(entry.identity, None)

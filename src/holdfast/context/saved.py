@@ -18,7 +18,15 @@ from holdfast.core.outcome import Retry
 Migrate = Callable[[Any, int], Any]
 """Makes a state of the present version from one of an older version: `migrate(state, version) -> state`."""
 
+Encode = Callable[[Any, str], str]
+"""Makes JSON text of a result: `encode(value, what)`. Raises InvalidInput or TooLarge, with `what` in its message."""
+
 _UNREAD: Final = object()
+
+
+def strict(value: Any, what: str) -> str:
+    """The encoder for what is JSON already."""
+    return dump_json(value, what=what, limit=MAX_SAVED)
 
 
 class _FirstState(dict[str, Any]):

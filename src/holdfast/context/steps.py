@@ -10,7 +10,7 @@ from typing import Any
 
 from holdfast.context.journal import Journal
 from holdfast.core.errors import InvalidInput, Problem
-from holdfast.core.limits import MAX_SAVED, check_name, dump_json
+from holdfast.core.limits import check_name
 
 
 class Step:
@@ -48,7 +48,7 @@ class Step:
 
     def keep(self, result: Any) -> None:
         """Take the result of the function. Raises InvalidInput or TooLarge."""
-        text = dump_json(result, what="step result", limit=MAX_SAVED)
+        text = self._journal.encode(result, "step result")
         with self._journal.lock:
             self._scope.add_step(self._name, text)
             self._text = text

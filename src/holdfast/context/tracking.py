@@ -9,7 +9,8 @@ from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 
 from holdfast.context.bars import number
-from holdfast.context.journal import Journal, Loop, around
+from holdfast.context.journal import Journal
+from holdfast.context.loops import Loop, around
 from holdfast.context.places import Scope
 from holdfast.context.sources import PositionWalk, last_item, refuse_unordered, size_of, walk_for
 from holdfast.core.errors import InvalidInput, Problem

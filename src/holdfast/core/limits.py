@@ -14,6 +14,7 @@ MAX_RESULT = 1024 * 1024
 MAX_SAVED = 1024 * 1024
 MAX_TRACEBACK = 32 * 1024
 MAX_LOG_LINE = 8 * 1024
+MAX_LOG_LEVEL = 20
 MAX_LOG_LINES = 100_000
 MAX_HISTORY = 500  # newest rows of a job's history that are kept, beside its first one
 HISTORY_CLAIMS = 50  # a job that has been claimed so many times more may have too many

@@ -11,6 +11,7 @@ The winner table, which every store follows because it is decided here:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -18,18 +19,21 @@ from holdfast.core.states import TRANSITIONS, Request, State, Verb
 
 
 class Retry(Exception):
-    """Raise it in a job to end the attempt as failed and try again after `delay` seconds (policy's delay if None)."""
+    """Raise it in a job to end the attempt as failed and try again after `delay`: seconds, "5m" or a timedelta, at most
+    10 years (None: the delay of the policy)."""
 
-    def __init__(self, message: str = "retry asked", *, delay: float | None = None) -> None:
+    def __init__(self, message: str = "retry asked", *, delay: float | str | timedelta | None = None) -> None:
         super().__init__(message)
         self.delay = delay
 
 
 class Snooze(Exception):
-    """Raise it in a job to go on later, after `delay` seconds, from its saved state; burns no attempt."""
+    """Raise it in a job to continue later from its saved state, after `delay`: seconds, "5m" or a timedelta, at most
+    10 years. It does not count as an attempt."""
 
-    def __init__(self, delay: float) -> None:
-        super().__init__(f"snoozed for {delay:g} s")
+    def __init__(self, delay: float | str | timedelta) -> None:
+        unit = " s" if isinstance(delay, (int, float)) else ""
+        super().__init__(f"snoozed for {delay}{unit}")
         self.delay = delay
 
 

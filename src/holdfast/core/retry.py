@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from holdfast.core.duration import seconds
 
 Backoff = Callable[[int, float], float]
 """`(attempt, chance) -> seconds`: attempt counts from 1, chance is drawn from [0, 1) by the caller."""
 
 DEFAULT_RETRIES = 10
 """Retries after the first attempt, as in Hangfire's AutomaticRetry."""
+
+MAX_DELAY = 10 * 365 * 86_400.0
+"""The longest delay, in seconds, that a job or a backoff function may ask for."""
+
+
+def read_delay(value: float | str | timedelta) -> float:
+    """The seconds that a job or a backoff function asks for, in any form of a duration. Raises ValueError for a number that
+    is no delay, and whatever a value of another type raises."""
+    delay = seconds(value)
+    if delay > MAX_DELAY:
+        raise ValueError(f"a delay must lie between 0 and 10 years, got {value!r}")
+    return delay
 
 
 def hangfire(attempt: int, chance: float) -> float:

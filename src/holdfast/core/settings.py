@@ -131,6 +131,10 @@ class Settings(BaseModel):
     keep_cancelled: Keep = Field(
         default=86_400.0, description='Seconds that cancelled jobs are kept, or "forever".'
     )
+    capture_output: bool = Field(
+        default=True,
+        description="What jobs print and log goes to their consoles too. false: only what they write with ctx.log.",
+    )
     log_format: Literal["console", "json"] = Field(
         default="console", description="How the processes write their own log."
     )

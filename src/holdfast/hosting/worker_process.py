@@ -1,13 +1,10 @@
-"""This exists so that a worker process is started with nothing but what it needs: its orders, the app, an event loop."""
+"""The start of a worker process, with nothing but what it needs: its orders, the app, an event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import replace
 from typing import cast
-
-import uvloop
 
 from holdfast.app import Holdfast
 from holdfast.core.settings import Settings
@@ -15,6 +12,10 @@ from holdfast.hosting.orders import keep_output_apart, read_orders
 from holdfast.runtime.logs import end_output, set_up_output
 from holdfast.runtime.plugins import load_app
 from holdfast.version import VERSION
+from holdfast.worker.event_loop import run_to_its_end
+from holdfast.worker.executors.capture import capture_output
+from holdfast.worker.executors.forks import mind_forks
+from holdfast.worker.leaving import Leaving
 from holdfast.worker.process import Orders, WorkerProcess, describe, watch_orders
 
 
@@ -29,6 +30,10 @@ def worker_process() -> int:
     keep_output_apart()
     settings = Settings.model_validate(orders.settings)
     set_up_output(settings)
+    leaving = Leaving()
+    mind_forks()
+    if settings.capture_output:
+        capture_output()
     app = cast(Holdfast, load_app(orders.app))
     app.configure(settings)
     types = app.registry.matching(settings.types)
@@ -38,10 +43,9 @@ def worker_process() -> int:
         row = describe(orders, settings, types, VERSION)
         process = WorkerProcess(row, orders.app, settings, types, parts.store, parts.gateway, parts.signals)
         watch_orders(process, asyncio.get_running_loop())
-        return await process.run()
+        return leaving.begin(await process.run())
 
-    code = uvloop.run(main())
+    code = run_to_its_end(main())
     app.close()
-    # threads of jobs that did not let go must not keep the process: what they hold is given back by the supervisor
     end_output()
-    os._exit(code)
+    return code

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import structlog
 
+from holdfast.context.loops import job_around
 from holdfast.core.settings import Settings
 from holdfast.runtime.output import LineStream, protect_output
 
@@ -42,7 +43,12 @@ def set_up_logs(settings: Settings) -> None:
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     render = _renderers(sys.stderr, json_lines=settings.log_format == "json")
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, *render],
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            _add_job,
+            structlog.processors.add_log_level,
+            *render,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -53,6 +59,7 @@ def set_up_logs(settings: Settings) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
             foreign_pre_chain=[
                 structlog.contextvars.merge_contextvars,
+                _add_job,
                 structlog.stdlib.add_log_level,
                 structlog.stdlib.add_logger_name,
                 structlog.stdlib.ExtraAdder(),
@@ -93,6 +100,14 @@ def _renderers(stream: TextIO, *, json_lines: bool) -> list[structlog.typing.Pro
     ]
 
 
+def _add_job(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Lines that a job writes name it."""
+    job = job_around()
+    if job is not None:
+        event.setdefault("job", job)
+    return event
+
+
 def _one_line(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     for key, value in event.items():
         if key != "exception" and isinstance(value, str) and not value.isprintable():
@@ -106,6 +121,7 @@ def _printed(stream: TextIO, name: str) -> LineStream:
         structlog.WriteLogger(stream),
         processors=[
             structlog.contextvars.merge_contextvars,
+            _add_job,
             structlog.processors.add_log_level,
             *_renderers(stream, json_lines=True),
         ],

@@ -1,4 +1,4 @@
-"""This exists so that the operations of many callers share one commit: the price of durability is paid once for all of them.
+"""One commit for the operations of many callers: the price of durability is paid once for all of them.
 
 Whoever wants something stored puts an operation into the line and asks for the writing turn. The one who gets the turn takes
 everything that waits, runs it in one transaction, commits, and hands out the answers; the others find theirs ready when the
@@ -34,6 +34,10 @@ PATIENCE = 15.0
 
 MOST_TRIES = 6
 """So often a transaction is run that others were in the way of. Each has rolled back whole, so none is stored twice."""
+
+TRIES_TOGETHER = 2
+"""So often of these the calls of several callers are run together. Then each runs alone: a row that is locked for long
+concerns one of them."""
 
 PAUSE = 0.005
 """Seconds, about, before the second try; it doubles."""
@@ -102,6 +106,8 @@ class Gateway:
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
         self._closed = False
+        self._in_statements = False
+        """The transaction has begun, and not come to its commit: what fails now is one of its statements."""
 
     def call(self, verb: str, *args: Any, **kwargs: Any) -> Any:
         """Run a verb and wait for its commit; answers what the verb answers, raises what it raises."""
@@ -212,30 +218,56 @@ class Gateway:
         if not taken:
             return
         try:
-            answers, told = self._run_together(taken)
-        except StorageUnavailable as error:
-            for operation in taken:
-                operation.fail(error)
-        except Exception as error:
-            if len(taken) == 1:
-                taken[0].fail(error)
-            else:  # one of them is bad: each alone, so that the others do not suffer for it
-                for operation in taken:
-                    self._run_alone(operation)
+            self._serve_all(taken)
         except BaseException:  # Ctrl-C in the thread that had the turn: the others must not wait for ever
             for operation in taken:
-                operation.fail(StorageUnavailable("The call was interrupted. Nothing was stored; repeat it."))
+                if not operation.done:
+                    operation.fail(
+                        StorageUnavailable("The call was interrupted. Nothing was stored; repeat it.")
+                    )
             raise
-        else:
-            self._hand_out(taken, answers, told)
 
-    def _run_alone(self, operation: Operation) -> None:
+    def _serve_all(self, operations: Sequence[Operation]) -> None:
         try:
-            answers, told = self._run_together([operation])
+            answers, told = self._run_together(operations)
         except Exception as error:
-            operation.fail(error)
+            if len(operations) > 1 and self._concerns_one(error):
+                self._run_one_by_one(operations)
+                return
+            for operation in operations:
+                operation.fail(error)
         else:
-            self._hand_out([operation], answers, told)
+            self._hand_out(operations, answers, told)
+
+    def _concerns_one(self, error: Exception) -> bool:
+        """Whether the others may pass without the one that has failed: a statement has, and not the store itself."""
+        return self._in_statements or not isinstance(error, StorageUnavailable)
+
+    def _run_one_by_one(self, operations: Sequence[Operation]) -> None:
+        """Each in a transaction of its own. One that others are in the way of comes again after all others."""
+        left, tries, silent = list(operations), TRIES_TOGETHER, 0
+        while left:
+            contended: list[Operation] = []
+            for position, operation in enumerate(left):
+                try:
+                    answers, told = self._run_once([operation])
+                except Exception as error:
+                    is_contended = isinstance(error, Contended)
+                    if is_contended and tries + 1 < MOST_TRIES:
+                        contended.append(operation)
+                        continue
+                    operation.fail(error)
+                    silent += isinstance(error, StorageUnavailable) and not is_contended
+                    if silent > 1 or not self._concerns_one(error):  # the store is away, for all of them
+                        for other in (*contended, *left[position + 1 :]):
+                            other.fail(error)
+                        return
+                else:
+                    self._hand_out([operation], answers, told)
+            left = contended
+            if left:
+                _pause(tries)
+                tries += 1
 
     def _hand_out(
         self, operations: Sequence[Operation], answers: Sequence[Any], told: frozenset[Topic]
@@ -252,7 +284,9 @@ class Gateway:
             try:
                 return self._run_once(operations)
             except Contended:
-                time.sleep(PAUSE * 2**tries * (0.5 + random.random()))
+                if len(operations) > 1 and self._in_statements and tries + 1 >= TRIES_TOGETHER:
+                    raise
+                _pause(tries)
         return self._run_once(operations)
 
     def _run_once(self, operations: Sequence[Operation]) -> tuple[list[Any], frozenset[Topic]]:
@@ -261,11 +295,14 @@ class Gateway:
         calls = [_joined(group) for group in groups]
         told = frozenset[Topic]()
         answers = None
+        self._in_statements = False
         if self._direct is not None and not any(kwargs for *_, kwargs in calls):
             answers, told = self._run_directly(self._direct, [(verb, args) for verb, args, _ in calls])
         if answers is None:
             with self._store.transaction():
+                self._in_statements = True
                 answers = [getattr(self._store, verb)(*args, **kwargs) for verb, args, kwargs in calls]
+                self._in_statements = False
         parts = [
             part for group, answer in zip(groups, answers, strict=True) for part in _parts(group, answer)
         ]
@@ -283,6 +320,11 @@ class Gateway:
 
         answers = store.directly(calls, channels)
         return answers, frozenset() if answers is None else frozenset(told)
+
+
+def _pause(tries: int) -> None:
+    """Before a transaction is run again, after so many tries before the last one."""
+    time.sleep(PAUSE * 2**tries * (0.5 + random.random()))
 
 
 def _groups(operations: Sequence[Operation]) -> list[list[Operation]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
+from types import TracebackType
 from typing import Any, cast
 
 from holdfast.client.task import dump_result
@@ -17,9 +19,11 @@ from holdfast.core.errors import (
     InvalidInput,
     LeaseLost,
     StorageUnavailable,
+    TooLarge,
 )
-from holdfast.core.limits import MAX_TRACEBACK, clean_text
+from holdfast.core.limits import MAX_NAME, MAX_REASON, MAX_TRACEBACK, clean_text
 from holdfast.core.outcome import Cancel, End, Ended, ErrorInfo, Fail, Interrupted, Retry, Snooze
+from holdfast.core.retry import read_delay
 
 MAX_MESSAGE = 4_000
 
@@ -44,8 +48,10 @@ def returned(value: Any, port: Port, because: str | None = None) -> Ended:
         return _interrupted(port)
     try:
         return success(value)
-    except Exception as error:  # a property or serializer of the user's own class
-        return ending(error)
+    except (
+        BaseException
+    ) as error:  # of a property or serializer of the user's own class, or force that comes just now
+        return raised(error, port)
 
 
 def raised(error: BaseException, port: Port, because: str | None = None) -> Ended:
@@ -98,9 +104,30 @@ def success(value: Any) -> Ended:
         return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason="result refused")
 
 
+def encode(value: Any, what: str) -> str:
+    """The result of a step, or of a call of map, as JSON text by the rules for the result of a job. Raises InvalidInput or
+    TooLarge."""
+    try:
+        return dump_result(value)
+    except TooLarge as error:
+        raise TooLarge(f"{what}: {error}", error.problems) from None
+    except Exception as error:  # a property or serializer of the user's own class may raise anything
+        problems = error.problems if isinstance(error, InvalidInput) else ()
+        raise InvalidInput(f"{what}: cannot be stored as JSON: {_message(error)}", problems) from error
+
+
 def ending(error: BaseException, *, stopping: bool = False) -> Ended:
     """The end of a function that raised `error`. `stopping`: the attempt was interrupted or ended by force before, so a
     CancelledError is part of that."""
+    try:
+        return _ending(error, stopping)
+    except (
+        Exception
+    ):  # an exception may be made of anything: without the attributes of its class, for example
+        return Ended(End.FAILED, error=error_info(error))
+
+
+def _ending(error: BaseException, stopping: bool) -> Ended:
     match error:
         case BaseExceptionGroup():
             return _group_ending(error, stopping)
@@ -111,17 +138,19 @@ def ending(error: BaseException, *, stopping: bool = False) -> Ended:
         case LeaseLost():
             return Ended(End.LOST)
         case Snooze():
-            return Ended(End.SNOOZE, delay=error.delay)
+            return _delayed(End.SNOOZE, error, error.delay)
         case StorageUnavailable():  # a checkpoint was refused: the fault of nobody, so it costs no attempt
             return Ended(
                 End.SNOOZE, error=error_info(error), delay=STORE_PAUSE, reason="the store did not answer"
             )
         case Retry():
-            return Ended(End.RETRY, error=error_info(error), delay=error.delay)
+            if error.delay is None:
+                return Ended(End.RETRY, error=error_info(error))
+            return _delayed(End.RETRY, error, error.delay)
         case Cancel():
-            return Ended(End.CANCELLED, reason=error.reason)
+            return Ended(End.CANCELLED, reason=_reason(error.reason))
         case Fail():
-            return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason=error.reason)
+            return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason=_reason(error.reason))
         case InvalidArguments():
             return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason="arguments refused")
         case InvalidInput():  # another attempt would hand in the same
@@ -130,6 +159,26 @@ def ending(error: BaseException, *, stopping: bool = False) -> Ended:
             return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason="checkpoint mismatch")
         case _:
             return Ended(End.FAILED, error=error_info(error))
+
+
+def _delayed(end: End, error: BaseException, delay: float | str | timedelta) -> Ended:
+    """The end of an attempt that wants another one after `delay`. One that cannot be used fails the attempt."""
+    try:
+        seconds = read_delay(delay)
+    except Exception as refused:
+        return Ended(
+            End.FAILED, error=noted(error_info(error), f"its delay cannot be used: {_message(refused)}")
+        )
+    return Ended(end, error=error_info(error) if end is End.RETRY else None, delay=seconds)
+
+
+def noted(error: ErrorInfo, note: str) -> ErrorInfo:
+    """`error` with a note behind its message."""
+    return ErrorInfo(error.type, clean_text(f"{error.message} ({note})", MAX_MESSAGE), error.traceback)
+
+
+def _reason(value: object) -> str:
+    return clean_text(_text(value), MAX_REASON)
 
 
 def _group_ending(group: Group, stopping: bool) -> Ended:
@@ -158,16 +207,16 @@ def _leaves(group: Group) -> Iterator[BaseException]:
 
 def _comes_from_interruption(error: BaseException) -> bool:
     """Whether it was raised while an interruption was handled; of a group, each of its exceptions."""
-    if isinstance(error, BaseExceptionGroup):
+    if issubclass(type(error), BaseExceptionGroup):
         return all(_comes_from_interruption(leaf) for leaf in _leaves(cast(Group, error)))
     waiting, seen = [error], set[int]()
     while waiting:
         one = waiting.pop()
-        if isinstance(one, Interrupted):
+        if issubclass(type(one), Interrupted):
             return True
         seen.add(id(one))
         waiting += [
-            other for other in (one.__cause__, one.__context__) if other is not None and id(other) not in seen
+            other for other in (_cause(one), _context(one)) if other is not None and id(other) not in seen
         ]
     return False
 
@@ -186,25 +235,58 @@ def _what_follows(flags: Flags) -> str:
 
 
 def error_info(error: BaseException) -> ErrorInfo:
-    """An exception as text: class, message, traceback without our own frames and without local values."""
-    kind = type(error)
-    known = kind.__module__ in ("builtins", "__main__") or kind.__module__.startswith("holdfast.")
-    name = kind.__qualname__ if known else f"{kind.__module__}.{kind.__qualname__}"
-    place = error.__traceback__
+    """An exception as text: class, message, traceback without our own frames and without local values. Whatever the
+    exception is made of, this raises nothing."""
+    name, message = _class_name(type(error)), _message(error)
+    place = _traceback(error)
     while (
         place is not None
         and place.tb_next is not None
         and place.tb_frame.f_code.co_filename.startswith(_OURS)
     ):
         place = place.tb_next
-    lines = traceback.format_exception(kind, error, place)
+    try:
+        lines = traceback.format_exception(type(error), error, place)
+    except Interrupted:
+        raise
+    except BaseException:  # its cause, its context or its notes cannot be read: at least where it was raised
+        lines = [*traceback.format_tb(place), f"{name}: {message}\n"]
     return ErrorInfo(
-        name, clean_text(_message(error), MAX_MESSAGE), clean_text("".join(lines), MAX_TRACEBACK)
+        clean_text(name, MAX_NAME),
+        clean_text(message, MAX_MESSAGE),
+        clean_text("".join(lines), MAX_TRACEBACK),
     )
 
 
-def _message(error: BaseException) -> str:
+# The attributes of the exception itself: a class may put properties of its own over them, and these may raise.
+_traceback = cast(
+    "Callable[[BaseException], TracebackType | None]", vars(BaseException)["__traceback__"].__get__
+)
+_cause = cast("Callable[[BaseException], BaseException | None]", vars(BaseException)["__cause__"].__get__)
+_context = cast("Callable[[BaseException], BaseException | None]", vars(BaseException)["__context__"].__get__)
+
+
+def _class_name(kind: type[BaseException]) -> str:
+    """The name of a class with its module, where that is none of ours and known."""
     try:
-        return str(error)
-    except Exception as broken:  # the user's own __str__ must not hide the failure that it tells of
-        return f"(no message: its __str__ raised {type(broken).__name__})"
+        name, module = kind.__qualname__, cast(object, kind.__module__)
+    except Exception:  # of the metaclass
+        return type.__repr__(kind)
+    known = (
+        not isinstance(module, str) or module in ("builtins", "__main__") or module.startswith("holdfast.")
+    )
+    return name if known else f"{module}.{name}"
+
+
+def _message(error: BaseException) -> str:
+    return _text(error, "no message: ")
+
+
+def _text(value: object, label: str = "") -> str:
+    """`str(value)`, whatever that is made of: the user's own __str__ must not hide the failure that it is part of."""
+    try:
+        return str.__str__(str(value))
+    except Interrupted:
+        raise
+    except BaseException as broken:
+        return f"({label}its __str__ raised {type(broken).__name__})"

@@ -15,7 +15,8 @@ from holdfast.core.errors import StorageUnavailable
 from holdfast.storage.gateway import Gateway
 
 if TYPE_CHECKING:
-    from holdfast.worker.port import Flight, LocalPort
+    from holdfast.worker.delivery import Flight
+    from holdfast.worker.port import LocalPort
 
 FLUSH_INTERVAL = 0.25
 """Seconds between two reports of one worker process, for all its jobs together."""
@@ -103,14 +104,14 @@ class Courier:
             return
         for (port, flight), future in zip(flights, futures, strict=True):
             future.add_done_callback(partial(port.landed, flight))
-        await asyncio.wait([asyncio.wrap_future(future) for future in futures])
-        _warn([error for future in futures if (error := future.exception()) is not None])
+        answers = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+        _warn([answer for answer in answers if isinstance(answer, BaseException)])
 
 
 def _warn(errors: list[BaseException]) -> None:
     for error in errors:
         if not isinstance(error, StorageUnavailable):
-            log.error("a report could not be stored; it is sent again", exc_info=error)
+            log.error("a report was refused by the store", exc_info=error)
     unavailable = [error for error in errors if isinstance(error, StorageUnavailable)]
     if unavailable:
         log.warning(

@@ -1,5 +1,4 @@
-"""This exists so that a worker process always has as much to do as it has free slots, at the price of few transactions: what
-has ended and what shall begin go to the store together."""
+"""The exchange of ended attempts for new jobs: both go to the store together, so that it takes few transactions."""
 
 from __future__ import annotations
 
@@ -11,16 +10,27 @@ from typing import Any
 
 import structlog
 
-from holdfast.core.errors import StorageUnavailable
+from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.job import Claimed, ClaimRequest
 from holdfast.core.outcome import Settlement
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.protocol import LOST
+from holdfast.storage.protocol import LOST, Contended
+from holdfast.worker.attempt import error_info
 
 MOST_AT_ONCE = 500
 """Jobs claimed or settled in one exchange: a transaction stays within a few milliseconds."""
 
+CONTENDED_PAUSE = 0.5
+"""Seconds, at first, for which an end waits whose rows another transaction has locked; it doubles up to the longest."""
+LONGEST_PAUSE = 30.0
+
+MAX_SETTLED = 3
+"""So often an attempt is settled at most: as it ended, as a failure that says why, as one that says nothing."""
+
 log = structlog.get_logger("holdfast.worker")
+
+Attempted = tuple[Settlement, Claimed]
+Key = tuple[int, int]
 
 
 @dataclass(slots=True)
@@ -44,6 +54,7 @@ class Fetcher:
         pools: Mapping[str, Pool],
         queues: tuple[str, ...],
         slots: int,
+        unstorable: Callable[[Claimed, str | None], Settlement],
     ) -> None:
         self._gateway = gateway
         self._worker = worker
@@ -51,9 +62,16 @@ class Fetcher:
         self._pools = [pool for pool in pools.values() if pool.types]
         self._pool_of = {name: pool for pool in self._pools for name in pool.types}
         self._slots = slots
-        self._ended: list[Settlement] = []
-        self._sent: list[Settlement] = []
-        self._doubtful: set[tuple[int, int]] = set()
+        self._unstorable = unstorable
+        """Makes the settlement of an attempt whose end the store has refused (see `Judge.unstorable`)."""
+        self._ended: list[Attempted] = []
+        self._sent: list[Attempted] = []
+        self._set_aside: dict[Key, Attempted] = {}
+        """Ends that come again later, because others are in their way."""
+        self._pauses: dict[Key, float] = {}
+        self._refusals: dict[Key, int] = {}
+        """How often the end of an attempt was refused. The last refusal stays, so that the job is not run again."""
+        self._doubtful: set[Key] = set()
         self._exchanging = False
         self._claiming = True
         self._changed = asyncio.Event()
@@ -61,24 +79,27 @@ class Fetcher:
 
     def holds(self, seq: int) -> bool:
         """Whether a settlement of this job waits to be stored, or is being stored."""
-        return any(settlement.seq == seq for settlement in (*self._sent, *self._ended))
+        waiting = (*self._sent, *self._ended, *self._set_aside.values())
+        return any(settlement.seq == seq for settlement, _ in waiting) or any(
+            refused == seq for refused, _ in self._refusals
+        )
 
     @property
     def idle(self) -> bool:
         """Nothing runs, nothing waits to be settled, and no exchange is under way that might bring or take something."""
-        return not self._busy and not self._ended and not self._exchanging
+        return not self._busy and not self._ended and not self._set_aside and not self._exchanging
 
     @property
     def _busy(self) -> int:
         return sum(pool.busy for pool in self._pools)
 
-    def settle(self, type_: str, settlement: Settlement | None) -> None:
-        """An attempt of this type has ended; None when there is nothing to write (the job was lost)."""
-        self._pool_of[type_].busy -= 1
+    def settle(self, job: Claimed, settlement: Settlement | None) -> None:
+        """An attempt of this job has ended; None when there is nothing to write (the job was lost)."""
+        self._pool_of[job.type].busy -= 1
         if settlement is None:
             self.lost += 1
         else:
-            self._ended.append(settlement)
+            self._ended.append((settlement, job))
         self._changed.set()
 
     def look(self) -> None:
@@ -105,17 +126,20 @@ class Fetcher:
             self._sent, self._ended = self._ended[:MOST_AT_ONCE], self._ended[MOST_AT_ONCE:]
             self._exchanging = True
             try:
-                await self._exchange(self._sent, wanted, start)
+                await self._exchange(wanted, start)
                 failures = 0
-            except StorageUnavailable as error:
+            except Exception as error:
                 failures += 1
                 delay = min(5.0, 0.25 * 2**failures) * (0.5 + random.random() / 2)
-                log.warning(
-                    "the store does not answer",
-                    error=str(error),
-                    waiting=len(self._ended),
-                    again_in=round(delay, 2),
-                )
+                if isinstance(error, StorageUnavailable):
+                    log.warning(
+                        "the store does not answer",
+                        error=str(error),
+                        waiting=len(self._ended),
+                        again_in=round(delay, 2),
+                    )
+                else:
+                    log.error("jobs cannot be claimed or settled", again_in=round(delay, 2), exc_info=error)
                 self._exchanging = False
                 await asyncio.sleep(delay)
             finally:
@@ -134,15 +158,14 @@ class Fetcher:
                 free -= count
         return wanted
 
-    async def _exchange(
-        self, ended: list[Settlement], wanted: list[tuple[Pool, int]], start: Callable[[Claimed], None]
-    ) -> None:
+    async def _exchange(self, wanted: list[tuple[Pool, int]], start: Callable[[Claimed], None]) -> None:
+        """Store what was sent, and start what is claimed. Raises the error of the store, when it concerns all."""
+        ended = [settlement for settlement, _ in self._sent]
         calls: list[tuple[str, tuple[object, ...]]] = [("settle", (ended,))] if ended else []
         for pool, count in wanted:
             pool.hungry = False
             calls.append(("claim", (ClaimRequest(self._worker, count, pool.types, self._queues),)))
-        operations = [asyncio.wrap_future(future) for future in self._gateway.submit_together(*calls)]
-        answers: list[Any] = await asyncio.gather(*operations, return_exceptions=True)
+        answers = await self._ask(calls)
         for (pool, count), claimed in zip(wanted, answers[len(calls) - len(wanted) :], strict=True):
             if isinstance(claimed, BaseException):
                 pool.hungry = True
@@ -151,23 +174,92 @@ class Fetcher:
             pool.busy += len(claimed)
             for job in claimed:
                 start(job)
-        if ended and isinstance(answers[0], BaseException):
-            self._sent, self._ended = [], ended + self._ended
-            self._doubtful |= {(s.seq, s.token) for s in ended}
-        elif ended:
-            self._count_lost(ended, answers[0])
+        if ended:
+            settled = answers.pop(0)
+            if not isinstance(settled, BaseException):
+                self._count_lost(ended, settled)
+            elif _concerns_all(settled):
+                self._put_back(settled)
+            else:
+                await self._settle_each()
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
 
+    async def _ask(self, calls: list[tuple[str, tuple[object, ...]]]) -> list[Any]:
+        """What the store answers to each call, or the error."""
+        try:
+            futures = self._gateway.submit_together(*calls)
+        except Exception as error:
+            return [error] * len(calls)
+        return await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+
+    async def _settle_each(self) -> None:
+        """One by one what could not be settled together, so that one that is refused costs no other."""
+        while self._sent:
+            settlement, job = self._sent[0]
+            (answer,) = await self._ask([("settle", ([settlement],))])
+            if not isinstance(answer, BaseException):
+                self._count_lost([settlement], answer)
+            elif isinstance(answer, Contended):
+                self._come_again(settlement, job)
+            elif _concerns_all(answer):
+                self._put_back(answer)
+            elif (other := self._instead(settlement, job, answer)) is not None:
+                self._sent[0] = other, job
+                continue
+            del self._sent[0]
+
+    def _put_back(self, error: BaseException) -> None:
+        """The store did not answer: what was sent is sent again, and may have been stored already."""
+        sent, self._sent = self._sent, []
+        self._ended = sent + self._ended
+        self._doubtful |= {(settlement.seq, settlement.token) for settlement, _ in sent}
+        raise error
+
+    def _come_again(self, settlement: Settlement, job: Claimed) -> None:
+        """Others are in its way: it is sent again after a while, and nothing else waits for it."""
+        key = settlement.seq, settlement.token
+        self._set_aside[key] = settlement, job
+        pause = self._pauses[key] = min(LONGEST_PAUSE, 2 * self._pauses.get(key, CONTENDED_PAUSE / 2))
+        asyncio.get_running_loop().call_later(pause, self._bring_back, key)
+
+    def _bring_back(self, key: Key) -> None:
+        self._ended.append(self._set_aside.pop(key))
+        self._changed.set()
+
+    def _instead(self, settlement: Settlement, job: Claimed, error: BaseException) -> Settlement | None:
+        """The store has refused this end: the attempt fails instead, with the reason if that can be stored. None when
+        nothing is left to try."""
+        key = settlement.seq, settlement.token
+        refusals = self._refusals[key] = self._refusals.get(key, 0) + 1
+        told = error_info(error)
+        why = f"{told.type}: {told.message}"
+        log.error(
+            "the store refused the end of an attempt", job=job.id, type=job.type, times=refusals, error=why
+        )
+        if refusals >= MAX_SETTLED:
+            return None
+        return self._unstorable(job, why if refusals == 1 else None)
+
     def _count_lost(self, ended: list[Settlement], answers: list[str]) -> None:
-        """Tell of results that were refused. One that was sent before without an answer may have been stored then, and is
+        """Report results that were refused. One that was sent before without an answer may have been stored then, and is
         refused as its own repetition: that is no loss."""
         lost = sum(
             answer == LOST and (s.seq, s.token) not in self._doubtful
             for s, answer in zip(ended, answers, strict=True)
         )
-        self._doubtful -= {(s.seq, s.token) for s in ended}
+        if self._doubtful or self._refusals or self._pauses:
+            for s in ended:
+                key = s.seq, s.token
+                self._doubtful.discard(key)
+                self._refusals.pop(key, None)
+                self._pauses.pop(key, None)
         if lost:
             self.lost += lost
             log.warning("stale results were refused", jobs=lost)
+
+
+def _concerns_all(error: BaseException) -> bool:
+    """Whether the store itself is of no use now, and not one settlement."""
+    return isinstance(error, (StorageUnavailable, StorageRefused)) and not isinstance(error, Contended)

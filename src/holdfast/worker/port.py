@@ -10,65 +10,22 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from holdfast.context.port import Attempt, Flags, Remembering, Snapshot
-from holdfast.core.errors import LeaseLost, StorageUnavailable
+from holdfast.core.errors import InvalidInput, LeaseLost, StorageRefused, StorageUnavailable
 from holdfast.core.job import Claimed
 from holdfast.core.limits import MAX_LOG_LINE, clean_text
 from holdfast.core.outcome import LogLine, Report
 from holdfast.storage.protocol import LOST
+from holdfast.worker.attempt import error_info
 from holdfast.worker.courier import Courier
+from holdfast.worker.delivery import Flight, LocalDelivery, wake
 from holdfast.worker.progress import progress_text
 
-LOOK_AGAIN = 1.0
-"""Seconds between two looks of a thread whose report is sent by another one: that thread may have been ended by force."""
-
-
-class Flight:
-    """One report on its way to the store, and what it was made of."""
-
-    __slots__ = ("deliveries", "logs", "progress", "report", "snapshot")
-
-    report: Report
-    progress: dict[str, Any] | None
-    snapshot: Snapshot | None
-    logs: list[LogLine]
-    deliveries: list[LocalDelivery]
-
-
-class LocalDelivery:
-    """`holdfast.context.port.Delivery`: done when a report with its snapshot, or with a newer one, was answered."""
-
-    __slots__ = ("_port", "done", "error", "wakes")
-
-    def __init__(self, port: LocalPort) -> None:
-        self._port = port
-        self.done = False
-        self.error: BaseException | None = None
-        self.wakes: list[Callable[[], object]] = []
-        """Called when it is done. Changed under the port's lock."""
-
-    def wait(self) -> None:
-        self._port.send_here(self)
-        if not self.done:
-            woken = threading.Event()
-            self._port.when_done(self, woken.set)
-            while not self.done:
-                woken.wait(LOOK_AGAIN)
-        if self.error is not None:
-            raise self.error
-
-    async def wait_async(self) -> None:
-        loop = asyncio.get_running_loop()
-        woken = loop.create_future()
-        self._port.when_done(self, partial(_wake, woken))
-        self._port.send_elsewhere(self)
-        await woken
-        if self.error is not None:
-            raise self.error
+_TRIED_AGAIN = (StorageUnavailable, StorageRefused, LeaseLost)
+"""Errors that speak of the store or of the attempt, and not of what the report says."""
 
 
 class LocalPort:
@@ -89,6 +46,8 @@ class LocalPort:
     _closed = False
     was_pausing = False
     """A pause was asked of this run, be it that it was taken back."""
+    refused: str | None = None
+    """Why the store has refused a report of this attempt for good."""
 
     def __init__(self, job: Claimed, courier: Courier) -> None:
         self.flags = Flags()
@@ -188,11 +147,17 @@ class LocalPort:
         if woken is not None:
             woken.set()
         for waiter in waiters:
-            _wake(waiter)
+            wake(waiter)
 
     def mark_ended(self) -> None:
         """The function has been left: what it left running stops at its next checkpoint."""
         self.raise_flag(ended=True)
+
+    def disown(self) -> None:
+        """See `AttemptPort`. A thread that is not here may have the lock."""
+        self._lock = threading.Lock()
+        self._closed = True
+        vars(self.flags).update(lost=True, any=True)
 
     def tick(self) -> None:
         """Let the memory hand up what has moved."""
@@ -212,6 +177,11 @@ class LocalPort:
             for delivery in late:
                 self._settle(delivery, self._lease_lost())
         return flight is not None
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a report has not been answered yet."""
+        return self._flight is not None
 
     async def landing(self) -> None:
         """Wait until the report in flight was answered or has failed."""
@@ -281,12 +251,15 @@ class LocalPort:
         error: BaseException | None = None,
         interrupted: bool = False,
     ) -> None:
-        """The report was answered, or has failed: what it carried waits again. Deliveries that wait are sent next."""
+        """The report was answered, or has failed: what it carried waits again, unless the store has refused it. Deliveries
+        that wait are sent next."""
         following = Flight()
+        if error is not None and not isinstance(error, _TRIED_AGAIN):
+            error = self._refuse(error)
         with self._lock:
             if self._flight is not flight:
                 return  # it was interrupted before it took off
-            if error is not None or interrupted:
+            if interrupted or (error is not None and not isinstance(error, InvalidInput)):
                 self._put_back(flight)
             elif flight.snapshot is not None:
                 self._held = flight.snapshot.held
@@ -300,7 +273,7 @@ class LocalPort:
         elif has_news:
             self._courier.note(self)
         if landing is not None:
-            _wake(landing)
+            wake(landing)
         self._hear(answer)
         lost = answer == LOST or interrupted
         for delivery in flight.deliveries:
@@ -341,6 +314,14 @@ class LocalPort:
             tuple(self._logs or ()),
         )
 
+    def _refuse(self, error: BaseException) -> InvalidInput:
+        """The store refuses what this report says, so it is not sent again: the attempt stops at its next checkpoint, and
+        fails with the reason."""
+        told = error_info(error)
+        self.refused = f"The store refused what the job reported: {told.type}: {told.message}"
+        self.raise_flag(stop=True)
+        return InvalidInput(self.refused)
+
     def _put_back(self, flight: Flight) -> None:
         """What is newer stays."""
         self._logs = [*flight.logs, *(self._logs or ())] or None
@@ -362,8 +343,8 @@ class LocalPort:
             delivery.error = error
             delivery.done = True
             wakes = delivery.wakes
-        for wake in wakes:
-            wake()
+        for call in wakes:
+            call()
 
     def _hear(self, answer: str) -> None:
         """Take the store's answer to a report: what is requested, or that the job is lost."""
@@ -376,14 +357,3 @@ class LocalPort:
 
     def _lease_lost(self) -> LeaseLost:
         return LeaseLost(f"Job {self._job.id} belongs to another attempt now; this one must stop.")
-
-
-def _wake(waiter: asyncio.Future[Any]) -> None:
-    """Wake what waits in an event loop, from any thread."""
-    with suppress(RuntimeError):  # that loop was closed, and what waited there is gone
-        waiter.get_loop().call_soon_threadsafe(_finish, waiter)
-
-
-def _finish(waiter: asyncio.Future[Any]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)

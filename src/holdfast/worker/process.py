@@ -106,7 +106,7 @@ class WorkerProcess:
             Retention(s.keep_succeeded, s.keep_failed, s.keep_cancelled), self._clock, random.random
         )
         fetcher = self._fetcher = Fetcher(
-            self._gateway, self._worker.id, self._pools(), s.queues, s.concurrency
+            self._gateway, self._worker.id, self._pools(), s.queues, s.concurrency, judge.unstorable
         )
         runner = self._runner = Runner(
             self._types, executors, courier, judge, fetcher.settle, cancel_grace=s.cancel_grace

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import structlog
 
 from holdfast.client.task import JobType
 from holdfast.context.port import Flags
 from holdfast.core.job import SUSPECT, Claimed
+from holdfast.core.limits import cut_middle
 from holdfast.core.outcome import End, Ended, ErrorInfo, Settlement
 from holdfast.core.records import Asked
+from holdfast.worker.attempt import error_info
 from holdfast.worker.courier import Courier
 from holdfast.worker.executors.protocol import Executor, Run
 from holdfast.worker.port import LocalPort
@@ -44,7 +47,7 @@ class Runner:
         executors: Mapping[str, Executor],
         courier: Courier,
         judge: Judge,
-        hand_over: Callable[[str, Settlement | None], None],
+        hand_over: Callable[[Claimed, Settlement | None], None],
         *,
         cancel_grace: float,
     ) -> None:
@@ -83,10 +86,12 @@ class Runner:
         job = active.run.job
         try:
             ended = await active.executor.run(active.run)
-        except Exception as error:
+        except GeneratorExit:
+            raise  # the loop is closed under a task that was left behind
+        except BaseException as error:
             # an executor must not raise; if it does, the job fails with it and is not left running
             log.exception("executor failed", job=job.id, type=job.type)
-            ended = Ended(End.FAILED, error=ErrorInfo(type(error).__name__, str(error)))
+            ended = Ended(End.FAILED, error=error_info(error))
         for timer in active.timers:
             timer.cancel()
         if active.timed_out and ended.end in (End.INTERRUPTED, End.FAILED):
@@ -95,15 +100,33 @@ class Runner:
             )
         port, flags = active.port, active.port.flags
         if port.close():
-            await port.landing()
+            await self._landing(port)
+        if port.refused is not None and ended.end in (End.INTERRUPTED, End.SNOOZE, End.RETRY):
+            # it would continue from a state that is not stored
+            ended = Ended(
+                End.FAILED_FOR_GOOD, error=ErrorInfo("InvalidInput", port.refused), reason="report refused"
+            )
         if ended.end is End.INTERRUPTED and port.was_pausing and not _is_asked(flags):
             flags.pause = True  # it had stopped for a pause that was taken back just now
         del self.active[job.seq]
         backoff = active.run.type.options.backoff
-        settlement = self._judge.settle(job, backoff, ended, flags, port.last_report())
+        try:
+            settlement = self._judge.settle(job, backoff, ended, flags, port.last_report())
+        except Exception as error:
+            log.exception("the end of an attempt cannot be written as it is", job=job.id, type=job.type)
+            broken = error_info(error)
+            settlement = self._judge.unstorable(job, f"{broken.type}: {broken.message}")
+        if settlement is not None and settlement.error is not None:
+            _log_failure(job, settlement)
         members = flags.__dict__  # a thread that was given up stops at its next checkpoint
         members["lost"] = members["any"] = True
-        self._hand_over(job.type, settlement)
+        self._hand_over(job, settlement)
+
+    async def _landing(self, port: LocalPort) -> None:
+        while port.in_flight:
+            # a job may cancel the task that it has run in, and be gone when that arrives
+            with suppress(asyncio.CancelledError):
+                await port.landing()
 
     # -- what is asked of running jobs ------------------------------------------------------------------------------------
 
@@ -140,6 +163,20 @@ class Runner:
     def _force(self, active: Active, because: str) -> None:
         if active.run.job.seq in self.active:
             active.executor.force(active.run, because=because)
+
+
+def _log_failure(job: Claimed, settlement: Settlement) -> None:
+    error = settlement.error
+    assert error is not None
+    log.warning(
+        "job failed",
+        job=job.id,
+        type=job.type,
+        attempt=f"{job.attempt}/{job.max_attempts}",
+        now=settlement.target.value,
+        reason=settlement.reason,
+        error=f"{error.type}: {cut_middle(error.message, 500)}",
+    )
 
 
 def _is_asked(flags: Flags) -> bool:

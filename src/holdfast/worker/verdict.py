@@ -1,16 +1,25 @@
-"""This exists so that the end of an attempt becomes the settlement that is written: retry policy, flags and retention
-applied."""
+"""How the end of an attempt becomes the settlement that is written: retry policy, flags and retention applied."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
+
+import structlog
 
 from holdfast.context.port import Flags
 from holdfast.core.job import CRASHES_TO_QUARANTINE, Claimed
+from holdfast.core.limits import clean_text
 from holdfast.core.outcome import End, Ended, ErrorInfo, Report, Settlement
 from holdfast.core.retention import Retention, parse_retention
-from holdfast.core.retry import Backoff
-from holdfast.core.states import TRANSITIONS, Verb
+from holdfast.core.retry import Backoff, hangfire, read_delay
+from holdfast.core.states import TRANSITIONS, State, Verb
+from holdfast.worker.attempt import MAX_MESSAGE, error_info, noted
+
+log = structlog.get_logger("holdfast.worker")
+
+REFUSED = "refused by the store"
+"""The reason of a failure whose own reason the store has refused."""
 
 
 class Judge:
@@ -31,9 +40,7 @@ class Judge:
             case End.SUCCEEDED:
                 return self._final(job, Verb.SUCCEED, None, ended, report)
             case End.FAILED | End.TIMED_OUT | End.RETRY if job.attempt < job.max_attempts:
-                delay = backoff(job.attempt, self._chance()) if ended.delay is None else ended.delay
-                run_at = self._clock() + int(max(0.0, delay) * 1_000_000)
-                return self._move(job, Verb.RETRY_LATER, "retry", ended, report, run_at=run_at)
+                return self._again(job, backoff, ended, report)
             case End.FAILED | End.RETRY:
                 return self._final(job, Verb.FAIL, "no attempt left", ended, report)
             case End.TIMED_OUT:
@@ -41,7 +48,7 @@ class Judge:
             case End.FAILED_FOR_GOOD:
                 return self._final(job, Verb.FAIL, ended.reason, ended, report)
             case End.SNOOZE:
-                run_at = self._clock() + int(max(0.0, ended.delay or 0.0) * 1_000_000)
+                run_at = self._clock() + int((ended.delay or 0.0) * 1_000_000)
                 return self._move(job, Verb.SNOOZE, ended.reason or "snoozed", ended, report, run_at=run_at)
             case End.CANCELLED:
                 return self._final(job, Verb.STOP, ended.reason, ended, report)
@@ -49,6 +56,35 @@ class Judge:
                 return self._crashed(job, ended, report)
             case End.INTERRUPTED:
                 return self._interrupted(job, backoff, ended, flags, report)
+
+    def unstorable(self, job: Claimed, why: str | None) -> Settlement:
+        """The settlement for an attempt whose end could not be stored: it fails for good, and says why. None: not even that
+        could be stored, so nothing is said that a store could refuse."""
+        if why is None:
+            return self._final(job, Verb.FAIL, REFUSED, Ended(End.FAILED_FOR_GOOD), None)
+        error = ErrorInfo(
+            "StorageRefused", clean_text(f"The end of this attempt cannot be stored: {why}", MAX_MESSAGE)
+        )
+        return self._final(
+            job, Verb.FAIL, "its end cannot be stored", Ended(End.FAILED_FOR_GOOD, error=error), None
+        )
+
+    def _again(self, job: Claimed, backoff: Backoff, ended: Ended, report: Report | None) -> Settlement:
+        """Another attempt after the delay that the job has asked for, or that the policy says. A backoff function that fails
+        is replaced by the default one, and the error of the attempt says so."""
+        delay = ended.delay
+        if delay is None:
+            chance = self._chance()
+            try:
+                delay = read_delay(backoff(job.attempt, chance))
+            except BaseException as error:
+                # the user's function: whatever it raises is no affair of the worker's
+                delay = hangfire(job.attempt, chance)
+                broken = error_info(error)
+                note = f"its backoff cannot be used, the default is: {broken.type}: {broken.message}"
+                ended = ended._replace(error=noted(ended.error or ErrorInfo("Exception", "failed"), note))
+        run_at = self._clock() + int(delay * 1_000_000)
+        return self._move(job, Verb.RETRY_LATER, "retry", ended, report, run_at=run_at)
 
     def _interrupted(
         self, job: Claimed, backoff: Backoff, ended: Ended, flags: Flags, report: Report | None
@@ -84,11 +120,19 @@ class Judge:
         *,
         crashed: bool = False,
     ) -> Settlement:
-        retention = parse_retention(job.retention) or self._retention
-        keep = retention.until(TRANSITIONS[verb].target, self._clock())
+        keep = self._keep(job, TRANSITIONS[verb].target)
         return Settlement(
             job.seq, job.token, verb, reason, None, None, ended.result, ended.error, keep, report, crashed
         )
+
+    def _keep(self, job: Claimed, state: State) -> int | None:
+        """When the ended job may be removed. A retention that cannot be read is none of its own."""
+        if job.retention is not None:
+            try:
+                return cast(Retention, parse_retention(job.retention)).until(state, self._clock())
+            except Exception:
+                log.exception("the retention of a job cannot be read; the default is used", job=job.id)
+        return self._retention.until(state, self._clock())
 
     def _move(
         self,

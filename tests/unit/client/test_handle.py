@@ -164,3 +164,18 @@ def test_a_job_that_is_gone(app: Holdfast, add: Job[Any, int]) -> None:
     for ask in (handle.refresh, handle.wait, handle.retry, lambda: app.handle(handle.id)):
         with pytest.raises(NotFound):
             ask()
+
+
+def test_wait_is_refused_where_it_would_stop_an_event_loop(app: Holdfast) -> None:
+    @app.job()
+    def work() -> None: ...
+
+    handle = work.enqueue()
+
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match="wait_async"):
+            handle.wait(10)
+        with pytest.raises(WaitTimeout):
+            await asyncio.to_thread(handle.wait, 0.01)
+
+    asyncio.run(main())

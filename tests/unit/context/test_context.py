@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.client.views import Progress
 from holdfast.context import JobContext
 from holdfast.core.errors import InvalidInput, LeaseLost, TooLarge
 from holdfast.core.limits import MAX_LOG_LINE, MAX_SAVED
@@ -252,3 +253,57 @@ def test_a_pause_in_a_loop_body_hands_up_the_place_of_the_loop() -> None:
     with pytest.raises(Interrupted):
         job()
     assert port.saved == {"positions": {"": {"done": 3, "total": 5, "last": 2}}}
+
+
+class Odd:
+    """A value without a text."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+    __str__ = __repr__
+
+
+def test_logging_what_has_no_text_fails_no_job() -> None:
+    port = RecordingPort()
+    log = JobContext(port).log
+    log.info("v=%s", Odd())
+    log.info("x", extra={"value": Odd()})
+    log.info("x", extra={"value": {1: Odd()}})
+    log.info(Odd())
+    told = "<Odd object, its __repr__ raised RuntimeError>"
+    lines = port.of("log")
+    assert lines[0][2].startswith(f"'v=%s' with ({told})")
+    assert "its __str__ raised RuntimeError" in lines[1][3]
+    assert "RuntimeError" in lines[2][3]
+    assert lines[3][2].startswith(told)
+
+
+def test_the_name_of_a_level_can_be_stored() -> None:
+    port = RecordingPort()
+    logging.addLevelName(25, "L\x00EVEL" * 10)
+    try:
+        JobContext(port).log.log(25, "line")
+    finally:
+        logging.addLevelName(25, "Level 25")
+    ((_, level, _, _),) = port.of("log")
+    assert (len(level), level.startswith("l\ufffdevel")) == (20, True)
+
+
+def test_the_only_loop_is_the_main_bar_by_whatever_name() -> None:
+    port = RecordingPort()
+    for _ in JobContext(port).track(range(3), name="rows"):
+        pass
+    shown = Progress.model_validate(port.last_progress)
+    assert (shown.done, shown.total) == (3, 3)
+    assert [(bar.name, bar.done, bar.total) for bar in shown.bars] == [("rows", 3, 3)]
+
+
+def test_results_of_steps_and_of_map_pass_the_encoder_that_was_handed_in() -> None:
+    def encode(value: object, what: str) -> str:
+        return f'"{what}: {value}"'
+
+    ctx = JobContext(RecordingPort(), encode=encode)
+    assert ctx.step("a", object) == ctx.step("a", object)
+    assert ctx.step("b", lambda: {7}) == "step result: {7}"
+    assert ctx.map(lambda n: {n}, [1, 2]) == ["result of map: {1}", "result of map: {2}"]

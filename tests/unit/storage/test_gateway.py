@@ -165,3 +165,61 @@ def test_a_transaction_that_is_always_in_the_way_is_given_up(
     with pytest.raises(StorageUnavailable, match="a deadlock"):
         gateway.call("give_way")
     assert len(tries) == module.MOST_TRIES
+
+
+def test_a_call_that_others_are_in_the_way_of_keeps_no_other_waiting(
+    store: SqliteStore, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that is locked for long concerns one call: the others are stored before it is tried again."""
+    monkeypatch.setattr(module, "PAUSE", 0.0)
+    job, seen = new_job(), list[bool]()
+
+    def give_way() -> None:
+        seen.append(store.job(job.id) is not None)
+        raise Contended("a lock held too long")
+
+    store.give_way = give_way  # type: ignore[attr-defined]  # any name is a verb to the gateway
+    with gateway._turn:
+        contended, inserted = gateway.submit("give_way"), gateway.submit("insert", [job])
+    assert inserted.result(30) == [(job.id, True)]
+    with pytest.raises(Contended):
+        contended.result(30)
+    alone = module.TRIES_TOGETHER
+    assert seen == [False] * (alone + 1) + [True] * (module.MOST_TRIES - alone - 1)
+
+
+def test_a_statement_that_the_database_cannot_serve_costs_its_own_call_only(
+    store: SqliteStore, gateway: Gateway
+) -> None:
+    """A value too large for the server, for example: its driver reports that as a lost connection."""
+
+    def too_large() -> None:
+        raise StorageUnavailable("the connection was lost")
+
+    store.too_large = too_large  # type: ignore[attr-defined]  # any name is a verb to the gateway
+    jobs = [new_job(), new_job()]
+    with gateway._turn:
+        before, bad, after = (
+            gateway.submit("insert", jobs[:1]),
+            gateway.submit("too_large"),
+            gateway.submit("insert", jobs[1:]),
+        )
+    assert [before.result(30), after.result(30)] == [[(job.id, True)] for job in jobs]
+    with pytest.raises(StorageUnavailable, match="the connection was lost"):
+        bad.result(30)
+
+
+def test_a_store_that_has_gone_away_is_asked_once_for_all(store: SqliteStore, gateway: Gateway) -> None:
+    tries: list[int] = []
+
+    def lost() -> None:
+        tries.append(1)
+        raise StorageUnavailable("the connection was lost")
+
+    store.lost = lost  # type: ignore[attr-defined]  # any name is a verb to the gateway
+    with gateway._turn:
+        futures = [gateway.submit("lost") for _ in range(50)]
+    for future in futures:
+        with pytest.raises(StorageUnavailable):
+            future.result(30)
+    assert len(tries) <= 3

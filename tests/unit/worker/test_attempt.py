@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -16,8 +21,10 @@ from holdfast.core.errors import (
     StorageUnavailable,
     TooLarge,
 )
+from holdfast.core.limits import MAX_REASON, MAX_RESULT
 from holdfast.core.outcome import End, Ended, Interrupted
-from holdfast.worker.attempt import conclude, ending, raised, returned
+from holdfast.worker import attempt
+from holdfast.worker.attempt import conclude, encode, ending, raised, returned
 from tests.unit.worker.executors.helpers import ExecutorPort
 from tests.unit.worker.reports import Memory
 
@@ -170,3 +177,168 @@ def test_an_attempt_that_is_lost_hands_nothing_up() -> None:
     port.raise_flag("lost")
     conclude(Ended(End.INTERRUPTED), port)
     assert Counting.ends == 1
+
+
+# -- what a job says of its delay, and what its exceptions are made of -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("delay", "seconds"), [("5m", 300), (timedelta(minutes=5), 300), (0, 0), (3.5, 3.5), ("10", 10)]
+)
+def test_a_delay_is_read_like_every_duration(delay: Any, seconds: float) -> None:
+    assert ending(Retry(delay=delay)).delay == seconds
+    assert ending(Snooze(delay)).delay == seconds
+
+
+BAD_DELAYS = [
+    math.inf,
+    math.nan,
+    -1,
+    1e14,
+    1e15,
+    10**400,
+    11 * 365 * 86_400,
+    "soon",
+    timedelta(days=-1),
+    object(),
+    [1],
+]
+
+
+@pytest.mark.parametrize("delay", BAD_DELAYS)
+def test_a_delay_that_cannot_be_used_fails_the_attempt_with_that_reason(delay: Any) -> None:
+    for error in (Retry("why", delay=delay), Snooze(delay), group(Snooze(delay))):
+        ended = ending(error)
+        assert ended.end is End.FAILED
+        assert ended.error is not None
+        assert "its delay cannot be used" in ended.error.message
+
+
+class NoModule(Exception):
+    pass
+
+
+NoModule.__module__ = None  # type: ignore[assignment]
+
+
+class NoTraceback(Exception):
+    @property
+    def __traceback__(self) -> Any:
+        raise RuntimeError("no traceback")
+
+
+class NoCause(Exception):
+    @property
+    def __cause__(self) -> Any:
+        raise RuntimeError("no cause")
+
+    __context__ = __cause__  # type: ignore[assignment]
+
+
+class NoClass(Exception):
+    @property
+    def __class__(self) -> Any:
+        raise RuntimeError("no class")
+
+
+class NoDelay(Snooze):
+    def __init__(self) -> None:
+        Exception.__init__(self, "the real reason")
+
+
+class Nameless(type):
+    def __getattribute__(cls, name: str) -> Any:
+        raise RuntimeError("no name")
+
+
+def of_no_name(message: str) -> Exception:
+    class OfNoName(Exception, metaclass=Nameless):
+        pass
+
+    return OfNoName(message)
+
+
+@pytest.mark.parametrize("kind", [NoModule, NoTraceback, NoCause, NoClass, of_no_name])
+def test_an_odd_exception_is_the_end_of_its_job_and_of_nothing_else(kind: Callable[[str], Exception]) -> None:
+    try:
+        raise kind("the real reason")
+    except Exception as error:
+        ended = raised(error, ExecutorPort())
+    assert ended.end is End.FAILED
+    assert ended.error is not None
+    assert ended.error.message == "the real reason"
+    assert "test_attempt.py" in (ended.error.traceback or "")
+
+
+def test_an_outcome_without_what_belongs_to_it_is_a_failure() -> None:
+    ended = raised(NoDelay(), ExecutorPort())
+    assert (ended.end, ended.error and ended.error.message) == (End.FAILED, "the real reason")
+
+
+def test_what_a_job_gives_as_a_reason_can_be_stored() -> None:
+    class Odd:
+        def __str__(self) -> str:
+            raise SystemExit
+
+    for kind in (Cancel, Fail):
+        reason = ending(kind("a\x00b\ud800" + "x" * 5_000)).reason or ""
+        assert len(reason) <= MAX_REASON
+        reason.encode()
+        assert "\x00" not in reason
+        assert ending(kind(5)).reason == "5"  # type: ignore[arg-type]
+        assert ending(kind(Odd())).reason == "(its __str__ raised SystemExit)"  # type: ignore[arg-type]
+
+
+def test_the_name_of_an_exception_can_be_stored() -> None:
+    error = ending(type("É\x01" + "x" * 5_000, (Exception,), {})("why")).error
+    assert error is not None
+    assert len(error.type) <= 200
+
+
+class Exits:
+    @property
+    def value(self) -> int:
+        raise SystemExit(3)
+
+
+def test_a_result_that_ends_the_program_while_it_is_stored_ends_the_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def dump(value: Exits) -> str:
+        return str(value.value)
+
+    monkeypatch.setattr(attempt, "dump_result", dump)
+    ended = returned(Exits(), ExecutorPort())
+    assert (ended.end, ended.error and ended.error.type) == (End.FAILED, "SystemExit")
+
+
+# -- results of steps ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (datetime(2026, 7, 1, tzinfo=UTC), '"2026-07-01T00:00:00Z"'),
+        (UUID(int=5), '"00000000-0000-0000-0000-000000000005"'),
+        (Decimal("1.10"), '"1.10"'),
+        (b"bytes", '"bytes"'),
+        ({7}, "[7]"),
+        ((1, None), "[1,null]"),
+    ],
+)
+def test_a_step_stores_what_a_result_may_be(value: Any, text: str) -> None:
+    assert encode(value, "step result") == text == ending_result(value)
+
+
+def ending_result(value: Any) -> str | None:
+    return returned(value, ExecutorPort()).result
+
+
+@pytest.mark.parametrize("value", [object(), math.nan, "\ud800", lambda: 0, "a\x00b"])
+def test_a_step_that_cannot_be_stored_is_refused_by_name(value: Any) -> None:
+    with pytest.raises(InvalidInput, match="step result: ") as raised_by:
+        encode(value, "step result")
+    assert not isinstance(raised_by.value, InvalidArguments)
+    assert ending(raised_by.value).end is End.FAILED_FOR_GOOD
+    with pytest.raises(TooLarge, match="step result: "):
+        encode("x" * MAX_RESULT, "step result")

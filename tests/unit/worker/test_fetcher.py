@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,11 +12,18 @@ import pytest
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.job import ClaimRequest
 from holdfast.core.outcome import Settlement
+from holdfast.core.retention import Retention
 from holdfast.core.states import Verb
+from holdfast.storage import gateway as gateway_module
 from holdfast.storage.gateway import Gateway
+from holdfast.storage.protocol import Contended
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.testing.factories import TYPE, new_job, worker_row
+from holdfast.worker import fetcher as fetcher_module
 from holdfast.worker.fetcher import Fetcher, Pool
+from holdfast.worker.verdict import Judge
+
+JUDGE = Judge(Retention(failed=60.0), lambda: 0, lambda: 0.0)
 
 
 class Unsure(SqliteStore):
@@ -40,11 +47,11 @@ async def settle(store: Unsure, gateway: Gateway, *, before: bool) -> Fetcher:
     if before:
         gateway.call("settle", [end])
     pool = Pool(frozenset({TYPE}), slots=1, busy=1, hungry=False)
-    fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 1)
+    fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 1, JUDGE.unstorable)
     fetcher.stop_claiming()
     store.silent = not before
     running = asyncio.create_task(fetcher.run(lambda _: None))
-    fetcher.settle(TYPE, end)
+    fetcher.settle(job, end)
     async with asyncio.timeout(20):
         while not fetcher.idle or running.done() or store.silent:
             await asyncio.sleep(0.01)
@@ -73,3 +80,113 @@ def test_only_a_result_that_was_refused_at_first_is_lost(store: Unsure, before: 
     assert record is not None
     assert record.state == "succeeded"
     assert [row.state for row in store.history("one")].count("succeeded") == 1
+
+
+# -- what the store refuses -------------------------------------------------------------------------------------------------
+
+
+class Picky(SqliteStore):
+    """A store that refuses some settlements, as a database does that cannot keep a value of them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.refuse: Callable[[Settlement], Exception | None] = lambda _: None
+        self.tried: list[Settlement] = []
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[str]:
+        for settlement in settlements:
+            error = self.refuse(settlement)
+            if len(settlements) == 1:
+                self.tried.append(settlement)
+            if error is not None:
+                raise error
+        return super().settle(settlements)
+
+
+@pytest.fixture
+def picky(tmp_path: Path) -> Generator[Picky]:
+    made = Picky(tmp_path / "jobs.db")
+    made.open()
+    with made.transaction():
+        made.register_worker(worker_row("w"), lease=60)
+        made.insert([new_job(id=f"job-{n}") for n in range(5)])
+    yield made
+    made.close()
+
+
+async def settle_all(store: Picky, done: Callable[[], bool], monkeypatch: pytest.MonkeyPatch) -> Fetcher:
+    """Claim five jobs and settle them together, until `done`."""
+    monkeypatch.setattr(fetcher_module, "CONTENDED_PAUSE", 0.02)
+    gateway = Gateway(store, lambda _: None)
+    jobs = gateway.call("claim", ClaimRequest("w", 5, frozenset({TYPE}), ()))
+    pool = Pool(frozenset({TYPE}), slots=5, busy=5, hungry=False)
+    fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 5, JUDGE.unstorable)
+    fetcher.stop_claiming()
+    for job in jobs:
+        fetcher.settle(job, Settlement(job.seq, job.token, Verb.SUCCEED, result=f'"{job.id}"'))
+    running = asyncio.create_task(fetcher.run(lambda _: None))
+    async with asyncio.timeout(30):
+        while not done():
+            assert not running.done()
+            await asyncio.sleep(0.01)
+        while fetcher._exchanging:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    gateway.close()
+    return fetcher
+
+
+def states(store: Picky) -> list[str]:
+    return [record.state for n in range(5) if (record := store.job(f"job-{n}")) is not None]
+
+
+def test_an_end_that_is_refused_costs_its_own_job_only(picky: Picky, monkeypatch: pytest.MonkeyPatch) -> None:
+    picky.refuse = lambda s: ValueError("the value is too long") if s.result == '"job-2"' else None
+    asyncio.run(settle_all(picky, lambda: "processing" not in states(picky), monkeypatch))
+    assert states(picky) == ["succeeded", "succeeded", "failed", "succeeded", "succeeded"]
+    failed = picky.job("job-2")
+    assert failed is not None
+    assert (
+        failed.error_message == "The end of this attempt cannot be stored: ValueError: the value is too long"
+    )
+    assert failed.reason == "its end cannot be stored"
+
+
+def test_where_the_reason_is_refused_too_a_fixed_one_is_stored(
+    picky: Picky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picky.refuse = lambda s: ValueError("no") if s.seq == 1 and (s.result or s.error) else None
+    asyncio.run(settle_all(picky, lambda: "processing" not in states(picky), monkeypatch))
+    assert states(picky).count("succeeded") == 4
+    (failed,) = [r for n in range(5) if (r := picky.job(f"job-{n}")) is not None and r.state == "failed"]
+    assert failed.reason == "refused by the store"
+    assert [s.verb for s in picky.tried if s.seq == 1] == [Verb.SUCCEED, Verb.FAIL, Verb.FAIL]
+
+
+def test_no_attempt_is_settled_more_than_three_times(picky: Picky, monkeypatch: pytest.MonkeyPatch) -> None:
+    picky.refuse = lambda s: ValueError("no") if s.seq == 1 else None
+
+    def given_up() -> bool:
+        return sum(s.seq == 1 for s in picky.tried) >= 3 and states(picky).count("succeeded") == 4
+
+    fetcher = asyncio.run(settle_all(picky, given_up, monkeypatch))
+    assert sum(s.seq == 1 for s in picky.tried) == 3
+    assert fetcher.idle
+    assert fetcher.holds(1)  # so that it is not released, and run again, while this worker lives
+
+
+def test_an_end_in_whose_way_others_are_keeps_no_other_waiting(
+    picky: Picky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_module, "PAUSE", 0.0)
+    locked = [True]
+    picky.refuse = lambda s: Contended("a lock held too long") if s.seq == 1 and locked else None
+
+    def others() -> bool:
+        if states(picky).count("succeeded") == 4:
+            locked.clear()
+        return states(picky).count("succeeded") == 5
+
+    fetcher = asyncio.run(settle_all(picky, others, monkeypatch))
+    assert fetcher.lost == 0
+    assert not fetcher.holds(1)

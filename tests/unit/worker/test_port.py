@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from holdfast.context.port import Snapshot
-from holdfast.core.errors import LeaseLost, StorageUnavailable
+from holdfast.core.errors import InvalidInput, LeaseLost, StorageUnavailable
 from holdfast.core.outcome import Interrupted, Report
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import LOST
@@ -323,5 +323,53 @@ def test_timers_see_no_context_of_a_job() -> None:
         port.log(1, "info", "a line", None)
         await until(lambda: len(seen) >= 2)
         assert set(seen) == {"clean"}
+
+    run(main)
+
+
+# -- what the store refuses -------------------------------------------------------------------------------------------------
+
+
+def test_a_report_that_is_refused_stops_its_job_and_is_not_sent_again() -> None:
+    async def main(store: ReportStore, gateway: Gateway) -> None:
+        port = a_port(gateway)
+        store.refuse = ValueError("the level is too long")
+        port.log(1, "info", "refused", None)
+        await until(lambda: port.refused)
+        assert port.flags.stop
+        assert "ValueError: the level is too long" in (port.refused or "")
+        store.refuse = None
+        port.log(2, "info", "taken", None)
+        await until(lambda: store.reports)
+        assert store.lines == ["taken"]
+
+    run(main)
+
+
+def test_a_save_that_is_refused_raises_in_the_job_for_good() -> None:
+    async def main(store: ReportStore, gateway: Gateway) -> None:
+        port = a_port(gateway)
+        store.refuse = ValueError("the state is too large")
+        with pytest.raises(InvalidInput, match="ValueError: the state is too large"):
+            await port.store(snapshot(1)).wait_async()
+        with pytest.raises(InvalidInput, match="ValueError: the state is too large"):
+            await asyncio.to_thread(lambda: port.store(snapshot(2)).wait())
+        assert port.last_report() is None
+
+    run(main)
+
+
+def test_a_copy_of_the_process_says_nothing_for_the_attempt() -> None:
+    async def main(store: ReportStore, gateway: Gateway) -> None:
+        port = a_port(gateway)
+        with port._lock:  # by a thread that is not in the copy
+            port.disown()
+        port.log(1, "info", "of the copy", None)
+        port.hold(snapshot(1))
+        with pytest.raises(LeaseLost):
+            await port.store(snapshot(2)).wait_async()
+        assert port.flags.lost
+        assert port.last_report() is None
+        assert store.asked == 0
 
     run(main)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from holdfast.core.job import Claimed
-from holdfast.core.outcome import Settlement
+from holdfast.core.outcome import Ended, Settlement
 from holdfast.core.retention import Retention
 from holdfast.core.states import Verb
 from holdfast.worker.courier import Courier
@@ -27,6 +29,7 @@ from tests.unit.worker.reports import ReportStore, a_gateway
 class House:
     store: ReportStore
     runner: Runner
+    executor: LoopExecutor
     settled: list[Settlement | None]
 
     def start(self, name: str, **args: Any) -> None:
@@ -40,16 +43,20 @@ class House:
 async def a_house() -> AsyncIterator[House]:
     store, settled = ReportStore(), list[Settlement | None]()
 
-    def hand_over(_: str, settlement: Settlement | None) -> None:
+    def hand_over(_: Claimed, settlement: Settlement | None) -> None:
         settled.append(settlement)
 
     with a_gateway(store) as gateway:
         executor = LoopExecutor()
         courier = Courier(gateway, asyncio.get_running_loop())
         judge = Judge(Retention(None, None, None), lambda: 0, lambda: 0.5)
-        types = {name: kind for name in ("walk_async", "siblings_async") if (kind := app.registry.get(name))}
+        types = {
+            name: kind
+            for name in ("walk_async", "siblings_async", "cancels_itself_async", "nap_async")
+            if (kind := app.registry.get(name))
+        }
         runner = Runner(types, {"loop": executor}, courier, judge, hand_over, cancel_grace=10.0)
-        yield House(store, runner, settled)
+        yield House(store, runner, executor, settled)
         await executor.close()
 
 
@@ -88,5 +95,70 @@ def test_a_pause_that_is_taken_back_while_tasks_end_releases_the_job(tmp_path: P
             (settlement,) = house.settled
             assert settlement is not None
             assert (settlement.verb, settlement.reason) == (Verb.RELEASE, "resumed")
+
+    run(main())
+
+
+def test_a_job_that_cancels_its_own_task_and_returns_is_settled() -> None:
+    """The cancellation arrives when the attempt waits for its report: it is none of the worker's."""
+
+    async def main() -> None:
+        async with a_house() as house:
+            with house.store.closed_gate():
+                house.start("cancels_itself_async")
+                await until(lambda: house.store.asked)
+                port = house.runner.active[1].port
+                await until(lambda: port._closed)
+            await until(lambda: house.settled)
+            (settlement,) = house.settled
+            assert settlement is not None
+            assert settlement.verb is Verb.SUCCEED
+
+    run(main())
+
+
+def test_an_attempt_whose_report_is_refused_fails_with_the_reason() -> None:
+    async def main() -> None:
+        async with a_house() as house:
+            house.store.refuse = ValueError("the level is too long")
+            house.start("nap_async")
+            await until(lambda: house.settled)
+            (settlement,) = house.settled
+            assert settlement is not None
+            assert (settlement.verb, settlement.reason) == (Verb.FAIL, "report refused")
+            assert settlement.error is not None
+            assert "ValueError: the level is too long" in settlement.error.message
+
+    run(main())
+
+
+def test_whatever_an_executor_or_the_judge_raises_the_attempt_is_settled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        async with a_house() as house:
+
+            async def exits(_: Any) -> Ended:
+                raise SystemExit("of an executor")
+
+            monkeypatch.setattr(house.executor, "run", exits)
+            house.start("nap_async")
+            await until(lambda: house.settled)
+
+            def settle(*_: Any) -> Settlement:
+                raise ValueError("of the judge")
+
+            monkeypatch.setattr(Judge, "settle", settle)
+            house.start("nap_async")
+            await until(lambda: len(house.settled) == 2)
+            first, second = house.settled
+            assert first is not None
+            assert first.error is not None
+            assert (first.verb, first.error.message) == (Verb.RETRY_LATER, "of an executor")
+            assert second is not None
+            assert second.error is not None
+            assert second.verb is Verb.FAIL
+            assert second.error.message.endswith("ValueError: of the judge")
+            assert house.runner.active == {}
 
     run(main())

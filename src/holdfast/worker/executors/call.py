@@ -9,10 +9,11 @@ from typing import Any
 
 from holdfast.client.task import JobType
 from holdfast.context import JobContext
-from holdfast.context.journal import around
+from holdfast.context.loops import around
 from holdfast.context.port import Port
 from holdfast.core.outcome import Ended
-from holdfast.worker.attempt import raised, returned
+from holdfast.worker.attempt import encode, raised, returned
+from holdfast.worker.executors.forks import leave_if_copy
 from holdfast.worker.executors.protocol import AttemptPort
 from holdfast.worker.executors.windup import GRACE, end_tasks, end_threads
 
@@ -37,7 +38,9 @@ def arguments(kind: JobType, text: str, port: Port) -> dict[str, Any]:
     """The keyword arguments of one call, with the context where the function wants one. Raises InvalidArguments."""
     values = kind.load(text)
     if kind.context_parameter is not None:
-        values[kind.context_parameter] = JobContext(port, kind.options.state_version, kind.options.migrate)
+        values[kind.context_parameter] = JobContext(
+            port, kind.options.state_version, kind.options.migrate, encode
+        )
     return values
 
 
@@ -62,7 +65,9 @@ def _call_here(kind: JobType, text: str, port: AttemptPort, force: Force) -> End
     try:
         value = kind.function(**arguments(kind, text, port))
     except BaseException as error:
+        leave_if_copy()
         return raised(error, port, force.reason)
+    leave_if_copy()
     return returned(value, port, force.reason)
 
 
@@ -84,8 +89,10 @@ async def _call_async(kind: JobType, text: str, port: AttemptPort, force: Force,
     except GeneratorExit:
         raise  # the loop is closed under a task that was left behind
     except BaseException as error:
+        leave_if_copy()
         ended = raised(error, port, force.reason)
     else:
+        leave_if_copy()
         ended = returned(value, port, force.reason)
     return await end_tasks(port, ended, others, grace=grace, forced=lambda: force.reason)
 

@@ -23,11 +23,15 @@ from typing import Any
 from holdfast.context.port import Attempt
 from holdfast.core.outcome import End, Ended, ErrorInfo
 from holdfast.core.settings import Settings
+from holdfast.runtime.logs import set_up_output
 from holdfast.runtime.plugins import load_app
 from holdfast.worker.attempt import conclude, error_info, raised
 from holdfast.worker.executors.call import call
+from holdfast.worker.executors.capture import capture_output, finish_output
 from holdfast.worker.executors.childport import ChildPort, Line, Ticker
-from holdfast.worker.executors.wire import ended_message, read_attempt, receive_frame
+from holdfast.worker.executors.forks import mind_forks
+from holdfast.worker.executors.here import only
+from holdfast.worker.executors.wire import Row, ended_message, read_attempt, receive_frame
 
 _PR_SET_PDEATHSIG = 1
 _LAST_WORDS = 2.0
@@ -39,7 +43,7 @@ class Child:
     def __init__(self, line: socket.socket) -> None:
         self._socket = line
         self._line = Line(line)
-        self._inbox: SimpleQueue[ChildPort | None] = SimpleQueue()
+        self._inbox: SimpleQueue[tuple[ChildPort, Row] | None] = SimpleQueue()
         self._port: ChildPort | None = None
         self._ticker = Ticker()
         self._busy = True
@@ -50,30 +54,39 @@ class Child:
         if hello is None:
             return
         threading.Thread(target=self._listen, name="holdfast-line", daemon=True).start()
+        mind_forks(self._socket.close)
+        settings = None if hello["settings"] is None else Settings(**hello["settings"])
+        if settings is not None:
+            set_up_output(settings)
+        if settings is None or settings.capture_output:
+            capture_output()
         sys.path[:] = hello["path"]
         try:
             app = load_app(hello["app"])
-            if hello["settings"] is not None:
-                app.configure(Settings(**hello["settings"]))
+            if settings is not None:
+                app.configure(settings)
         except BaseException as error:  # whatever the user's module does while it is imported
             self._line.send({"kind": "broken", "error": asdict(error_info(error))})
             return
         self._busy = False
         self._line.send({"kind": "ready"})
-        while (port := self._inbox.get()) is not None:
+        while (work := self._inbox.get()) is not None:
+            port, row = work
             self._line.send({"kind": "began"})
+            only.port = port
             ended = _run(app, port, hello["grace"])
+            only.port = None
             sys.stdout.flush()
             port.close()
             self._busy = False
-            self._line.send(ended_message(ended))
+            self._line.send(ended_message(ended, row))
 
     def _listen(self) -> None:
         while (message := receive_frame(self._socket)) is not None:
             if message["kind"] == "run":
                 self._busy = True
                 self._port = ChildPort(read_attempt(message), self._line, self._ticker)
-                self._inbox.put(self._port)
+                self._inbox.put((self._port, message["row"]))
             elif self._port is not None:
                 self._port.hear(message)
         if self._busy:
@@ -92,6 +105,7 @@ def _run(app: Any, port: ChildPort, grace: float) -> Ended:
         return Ended(End.FAILED, error=error)
     ended = contextvars.copy_context().run(call, kind, attempt.args, port, grace=grace)
     try:
+        finish_output(port)
         return conclude(ended, port)
     except Exception as error:
         return raised(error, port)
@@ -116,5 +130,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _stay)
     faulthandler.enable()
     line_to_worker = socket.socket(fileno=int(sys.argv[1]))
+    line_to_worker.setblocking(True)  # whatever a job has made the default of the worker
     line_to_worker.set_inheritable(False)
     Child(line_to_worker).main()

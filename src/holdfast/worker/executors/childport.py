@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from holdfast.context.port import Attempt, Flags, Remembering, Snapshot
-from holdfast.core.errors import LeaseLost, StorageUnavailable
+from holdfast.core.errors import InvalidInput, LeaseLost, StorageUnavailable
 from holdfast.worker.courier import TICK_INTERVAL
 from holdfast.worker.executors.wire import Message, frame, snapshot_value
 
@@ -88,6 +88,8 @@ class ChildDelivery:
             return  # what waited for it was cancelled
         if message["lost"]:
             self.answer.set_exception(LeaseLost(message["error"]))
+        elif message["refused"]:
+            self.answer.set_exception(InvalidInput(message["error"]))
         elif message["error"] is not None:
             self.answer.set_exception(StorageUnavailable(message["error"]))
         else:
@@ -185,6 +187,12 @@ class ChildPort:
     def mark_ended(self) -> None:
         """The function has been left: what it left running stops at its next checkpoint."""
         self._set_flags(ended=True)
+
+    def disown(self) -> None:
+        """See `AttemptPort`. A thread that is not here may have the lock."""
+        self._lock = threading.RLock()
+        self._closed = True
+        self.flags.lost = True
 
     def close(self) -> None:
         """The attempt has ended: send what waits, drop what threads of the job may still report."""

@@ -11,9 +11,12 @@ import subprocess
 import sys
 from typing import Any
 
+import structlog
+
 from holdfast.context.port import Delivery, Port
-from holdfast.core.errors import LeaseLost
+from holdfast.core.errors import InvalidInput, LeaseLost
 from holdfast.core.outcome import End, Ended, ErrorInfo
+from holdfast.worker.executors.protocol import Run
 from holdfast.worker.executors.wire import (
     FrameReader,
     Message,
@@ -25,6 +28,8 @@ from holdfast.worker.executors.wire import (
 
 FLAGS_AGAIN = 0.05
 """Seconds between two looks at flags once one of them is set."""
+
+log = structlog.get_logger("holdfast.worker")
 
 _LAST_FRAMES = 0.2
 _TIME_TO_LEAVE = 3.0
@@ -93,21 +98,23 @@ class Keeper:
     def alive(self) -> bool:
         return not self._exited.done() and not self._frames.at_end
 
-    async def run(self, port: Port) -> Ended | None:
+    async def run(self, run: Run) -> Ended | None:
         """Have the child run the attempt, and pass on what it says. A child that dies is an answer too; None when it was
         dead before it began, so that nothing was run."""
         self.jobs += 1
-        began = False
+        port, row, began = run.port, [run.job.seq, run.job.token], False
         flags = asyncio.get_running_loop().create_task(self._pass_flags_on(port))
         try:
-            self._send(attempt_message(port.attempt))
+            self._send(attempt_message(port.attempt, row))
             await self._writer.drain()
             while True:
                 message = await self._frames.read()
                 if message["kind"] == "began":
                     began = True
                 elif message["kind"] == "ended":
-                    return read_ended(message)
+                    if message["row"] == row:
+                        return read_ended(message)
+                    log.error("a child reported the end of another attempt; it is dropped", job=run.job.id)
                 else:
                     self._hear(port, message)
         except asyncio.CancelledError:
@@ -173,11 +180,15 @@ class Keeper:
                         self._hear(port, message)
 
     async def _answer(self, delivery: Delivery, number: int) -> None:
-        answer: Message = {"kind": "stored", "id": number, "lost": False, "error": None}
+        answer: Message = {"kind": "stored", "id": number, "lost": False, "refused": False, "error": None}
         try:
             await delivery.wait_async()
         except Exception as error:  # whatever it is, the child waits for an answer
-            answer |= {"lost": isinstance(error, LeaseLost), "error": str(error) or type(error).__name__}
+            answer |= {
+                "lost": isinstance(error, LeaseLost),
+                "refused": isinstance(error, InvalidInput),
+                "error": str(error) or type(error).__name__,
+            }
         self._send(answer)
 
     def _send(self, message: Message) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from contextvars import Context, copy_context
+from contextvars import Context
 from typing import Any
 
-from holdfast.context.journal import around
+from holdfast.context.loops import around
 from holdfast.core.outcome import Ended
 from holdfast.worker.attempt import conclude, raised, returned
 from holdfast.worker.executors.call import arguments
+from holdfast.worker.executors.capture import finish_output, partial_lines
+from holdfast.worker.executors.forks import forks, leave_if_copy, mind_loop
 from holdfast.worker.executors.protocol import AttemptPort, Run
 from holdfast.worker.executors.windup import GRACE, end_tasks
 
@@ -33,13 +35,13 @@ class LoopExecutor:
         self._loop = asyncio.get_running_loop()
         self._plain_factory = self._loop.get_task_factory()
         self._loop.set_task_factory(self._make_task)
+        mind_loop(self._loop)
 
     async def run(self, run: Run) -> Ended:
         port, task = run.port, asyncio.current_task()
         assert task is not None
         self._running[task] = port
-        # a job without a context has no use for the variable; if it starts a task, that one is given it
-        outside = None if run.type.context_parameter is None else around.set(port)
+        outside = around.set(port)
         run.begun()
         try:
             value = run.type.function(**arguments(run.type, run.job.args, port))
@@ -51,10 +53,13 @@ class LoopExecutor:
             ended = raised(error, port, self._forced.get(port))
         else:
             ended = returned(value, port, self._forced.get(port))
+        if forks.copied:
+            leave_if_copy()
         if port in self._started or port.memory is not None:
             ended = await self._wind_up(port, ended)
-        if outside is not None:
-            around.reset(outside)
+        if partial_lines:
+            finish_output(port)
+        around.reset(outside)
         del self._running[task]
         if self._forced.pop(port, None) is not None:
             task.uncancel()
@@ -94,9 +99,6 @@ class LoopExecutor:
         """The task factory. Which options it is given differs between versions of Python."""
         context: Context | None = options.get("context")
         inside = around.get() if context is None else context.get(around)
-        if inside is None and context is None and (inside := self._running.get(_current_task())) is not None:
-            options["context"] = context = copy_context()
-            context.run(around.set, inside)
         if self._plain_factory is None:
             task: asyncio.Future[Any] = asyncio.Task(coro, loop=loop, **options)
         else:
@@ -116,10 +118,3 @@ class LoopExecutor:
             tasks = self._started[port] = set()
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-
-
-def _current_task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # a callback of the loop, or code outside of it
-        return None

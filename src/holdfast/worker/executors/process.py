@@ -86,7 +86,7 @@ class ProcessExecutor:
     async def _run_in(self, keeper: Keeper, run: Run) -> Ended | None:
         run.begun()  # not before: neither waiting for a child nor its start is the job's own time
         try:
-            ended = await keeper.run(run.port)
+            ended = await keeper.run(run)
         except BaseException:
             self._dismiss(keeper)
             raise

@@ -19,6 +19,10 @@ class AttemptPort(Port, Protocol):
         """The function has been left: set `flags.ended` and wake what sleeps, so that it stops at its next checkpoint."""
         ...
 
+    def disown(self) -> None:
+        """This is in a copy of the process, made by fork: take nothing more, and stop the copy at its next checkpoint."""
+        ...
+
 
 @dataclass(slots=True, eq=False)
 class Run:

@@ -15,6 +15,7 @@ from time import monotonic
 from holdfast.core.outcome import End, Ended, Interrupted
 from holdfast.worker.attempt import conclude, raised
 from holdfast.worker.executors.call import Force, call
+from holdfast.worker.executors.capture import finish_output
 from holdfast.worker.executors.protocol import Run
 from holdfast.worker.executors.windup import GRACE
 
@@ -212,6 +213,7 @@ def _interruption(force: Force) -> type[Interrupted]:
 
 def _concluded(work: _Work, ended: Ended) -> Ended:
     try:
+        finish_output(work.run.port)
         return conclude(ended, work.run.port)
     except Exception as error:
         return raised(error, work.run.port)

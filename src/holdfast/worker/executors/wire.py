@@ -2,10 +2,12 @@
 
 A frame is its length (four bytes, big-endian) and a JSON object with a member `kind`:
 
-* down: `hello` {app, path, settings, grace}, `run` {attempt}, `flags` {pause, cancel, stop, lost}, `stored` {id, lost,
-  error};
+* down: `hello` {app, path, settings, grace}, `run` {attempt, row}, `flags` {pause, cancel, stop, lost}, `stored` {id, lost,
+  refused, error};
 * up: `ready` or `broken` {error}; then, for each run, `began`, any of `report` {hold, progress, logs} and `store`
-  {id, snapshot}, and `ended` {ended}. `hold` and `snapshot` are {saved, held}. What is sent first is stored first.
+  {id, snapshot}, and `ended` {row, ended}. `hold` and `snapshot` are {saved, held}. What is sent first is stored first.
+
+`row` is the row number and the fence token of the attempt: an end is taken from the attempt that runs, and from no other.
 
 The end of the stream tells either side that the other one is gone.
 """
@@ -23,6 +25,7 @@ from holdfast.context.port import Attempt, Snapshot
 from holdfast.core.outcome import End, Ended, ErrorInfo
 
 Message = dict[str, Any]
+Row = list[int]
 
 MAX_FRAME = 64 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
@@ -87,8 +90,8 @@ def read_snapshot(value: Message) -> Snapshot:
     return Snapshot(**value)
 
 
-def attempt_message(attempt: Attempt) -> Message:
-    return {"kind": "run", "attempt": attempt._asdict()}
+def attempt_message(attempt: Attempt, row: Row) -> Message:
+    return {"kind": "run", "attempt": attempt._asdict(), "row": row}
 
 
 def read_attempt(message: Message) -> Attempt:
@@ -97,9 +100,9 @@ def read_attempt(message: Message) -> Attempt:
     return Attempt(**value)
 
 
-def ended_message(ended: Ended) -> Message:
+def ended_message(ended: Ended, row: Row) -> Message:
     error = None if ended.error is None else asdict(ended.error)
-    return {"kind": "ended", "ended": {**ended._asdict(), "error": error}}
+    return {"kind": "ended", "row": row, "ended": {**ended._asdict(), "error": error}}
 
 
 def read_ended(message: Message) -> Ended:

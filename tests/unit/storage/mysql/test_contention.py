@@ -15,9 +15,9 @@ from collections import Counter
 import pytest
 
 from holdfast.core.commands import Action
-from holdfast.core.errors import Conflict, NotFound
+from holdfast.core.errors import Conflict, NotFound, StorageUnavailable
 from holdfast.core.job import Claimed, ClaimRequest
-from holdfast.core.outcome import Report, Settlement
+from holdfast.core.outcome import LogLine, Report, Settlement
 from holdfast.core.states import State, Verb
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.mysql import MysqlStore
@@ -113,3 +113,23 @@ def test_no_error_reaches_any_of_many_writers(store: MysqlStore) -> None:
     assert seen.most_common(1)[0][1] == 1
     assert MysqlCare(store.address).check() == []
     assert store.states()[State.PROCESSING] == 0
+
+
+def test_a_report_that_the_server_refuses_costs_no_other(store: MysqlStore) -> None:
+    """The name of a level that is longer than its column, in one transaction with the report of a neighbour."""
+    gateway = Gateway(store, lambda topics: None)
+    gateway.call("register_worker", worker_row("w"), lease=600.0)
+    gateway.call("insert", [new_job(), new_job()])
+    jobs = gateway.call("claim", ClaimRequest("w", 2, frozenset({TYPE}), ()))
+    levels = ["info", "l" * 25]
+    with gateway._turn:
+        good, bad = (
+            gateway.submit("report", [Report(job.seq, job.token, logs=(LogLine(1, level, "line"),))])
+            for job, level in zip(jobs, levels, strict=True)
+        )
+    assert good.result(30) == [""]
+    with pytest.raises(Exception, match="level") as refused:
+        bad.result(30)
+    assert not isinstance(refused.value, StorageUnavailable)
+    assert [line.level for line in store.logs(jobs[0].id, after=0, limit=9)] == ["info"]
+    gateway.close()

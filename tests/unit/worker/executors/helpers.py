@@ -28,6 +28,9 @@ class ExecutorPort(RecordingPort):
     def mark_ended(self) -> None:
         self.raise_flag("ended")
 
+    def disown(self) -> None:
+        """Nothing is sent anywhere from here."""
+
     @property
     def warnings(self) -> list[str]:
         return [message for _, level, message, _ in self.of("log") if level == "warning"]

@@ -18,6 +18,7 @@ from pathlib import Path
 from holdfast import Cancel, Fail, Holdfast, JobContext, Retry, Snooze
 from holdfast.core.errors import LeaseLost
 from holdfast.core.outcome import Interrupted
+from tests.unit.worker.executors import odd_jobs
 
 app = Holdfast()
 seen: contextvars.ContextVar[int] = contextvars.ContextVar("seen", default=0)
@@ -380,3 +381,6 @@ async def leaves_a_generator_async(ctx: JobContext, path: str) -> str:
         break
     await asyncio.sleep(0.01)
     return "done"
+
+
+odd_jobs.add_to(app)
