@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import cast
 
 from holdfast.app import Holdfast
+from holdfast.context.loops import job_around
 from holdfast.core.settings import Settings
 from holdfast.hosting.orders import keep_output_apart, read_orders
 from holdfast.runtime.logs import end_output, set_up_output
@@ -29,7 +30,7 @@ def worker_process() -> int:
     orders = _named(Orders(**read_orders()))
     keep_output_apart()
     settings = Settings.model_validate(orders.settings)
-    set_up_output(settings)
+    set_up_output(settings, job_around)
     leaving = Leaving()
     mind_forks()
     if settings.capture_output:

@@ -5,25 +5,28 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, TextIO
 
 import structlog
 
-from holdfast.context.loops import job_around
 from holdfast.core.settings import Settings
 from holdfast.runtime.output import LineStream, protect_output
+
+JobHere = Callable[[], str | None]
+"""The id of the job whose code runs here."""
 
 log = structlog.get_logger("holdfast")
 
 
-def set_up_output(settings: Settings) -> None:
+def set_up_output(settings: Settings, job_here: JobHere = lambda: None) -> None:
     """For a process that serves: output that cannot fail, then logs. With `log_format` json, what is printed becomes JSON
     lines too."""
     protect_output()
-    set_up_logs(settings)
+    set_up_logs(settings, job_here)
     if settings.log_format == "json":
-        sys.stdout = _printed(sys.stdout, "stdout")
-        sys.stderr = _printed(sys.stderr, "stderr")
+        sys.stdout = _printed(sys.stdout, "stdout", job_here)
+        sys.stderr = _printed(sys.stderr, "stderr", job_here)
 
 
 def end_output() -> None:
@@ -35,17 +38,18 @@ def end_output() -> None:
             stream.flush()
 
 
-def set_up_logs(settings: Settings) -> None:
+def set_up_logs(settings: Settings, job_here: JobHere = lambda: None) -> None:
     """Log to standard error, as `log_format` and `log_level` say; standard logging and warnings too.
 
     Control characters are escaped, so that a job name cannot forge a line. Fields bound with `structlog.contextvars` are
-    part of every line."""
+    part of every line; `job_here` names the job that writes it."""
+    add_job = _add_job(job_here)
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     render = _renderers(sys.stderr, json_lines=settings.log_format == "json")
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
-            _add_job,
+            add_job,
             structlog.processors.add_log_level,
             *render,
         ],
@@ -59,7 +63,7 @@ def set_up_logs(settings: Settings) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
             foreign_pre_chain=[
                 structlog.contextvars.merge_contextvars,
-                _add_job,
+                add_job,
                 structlog.stdlib.add_log_level,
                 structlog.stdlib.add_logger_name,
                 structlog.stdlib.ExtraAdder(),
@@ -100,12 +104,15 @@ def _renderers(stream: TextIO, *, json_lines: bool) -> list[structlog.typing.Pro
     ]
 
 
-def _add_job(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _add_job(job_here: JobHere) -> structlog.typing.Processor:
     """Lines that a job writes name it."""
-    job = job_around()
-    if job is not None:
-        event.setdefault("job", job)
-    return event
+
+    def add(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        if (job := job_here()) is not None:
+            event.setdefault("job", job)
+        return event
+
+    return add
 
 
 def _one_line(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -115,13 +122,13 @@ def _one_line(_logger: object, _method: str, event: structlog.typing.EventDict) 
     return event
 
 
-def _printed(stream: TextIO, name: str) -> LineStream:
+def _printed(stream: TextIO, name: str, job_here: JobHere) -> LineStream:
     """A stream in the place of `stream` that writes each line as JSON, whatever the log level."""
     logger = structlog.wrap_logger(
         structlog.WriteLogger(stream),
         processors=[
             structlog.contextvars.merge_contextvars,
-            _add_job,
+            _add_job(job_here),
             structlog.processors.add_log_level,
             *_renderers(stream, json_lines=True),
         ],

@@ -20,6 +20,7 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
+from holdfast.context.loops import job_around
 from holdfast.context.port import Attempt
 from holdfast.core.outcome import End, Ended, ErrorInfo
 from holdfast.core.settings import Settings
@@ -57,7 +58,7 @@ class Child:
         mind_forks(self._socket.close)
         settings = None if hello["settings"] is None else Settings(**hello["settings"])
         if settings is not None:
-            set_up_output(settings)
+            set_up_output(settings, job_around)
         if settings is None or settings.capture_output:
             capture_output()
         sys.path[:] = hello["path"]
