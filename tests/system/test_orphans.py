@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
+from holdfast.client.handle import JobHandle
+from holdfast.core.errors import StorageUnavailable
 from tests.system.fleet import Fleet, until
 from tests.system.histories import check_history, check_items
 
@@ -143,8 +145,15 @@ def test_a_worker_that_stands_in_a_transaction_is_killed(make_fleet: Callable[..
     supervisor = fleet.start()
     others = neighbours(fleet)
     bad = fleet.enqueue("bad_loop", {"how": "hog", "once": True})
-    fleet.effect(bad, "hog")
-    after = fleet.enqueue("note_loop")  # waits for its turn, and gets it
+    fleet.effect(bad, "in a transaction")
+
+    def enqueued() -> JobHandle | None:
+        try:
+            return fleet.enqueue("note_loop")
+        except StorageUnavailable:  # it waited for some time, and would be told to come again
+            return None
+
+    after = until(enqueued, "it gets its turn")
     assert supervisor.lines("keeps all others from writing")
     assert [job.state for job in fleet.ended([bad, after])] == ["succeeded", "succeeded"]
     check_neighbours(fleet, others)

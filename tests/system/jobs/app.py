@@ -138,6 +138,7 @@ def misbehave(ctx: JobContext, how: str, seconds: float = 600.0, *, once: bool =
         case "hog":
             connection = apsw.Connection(str(Path(os.environ["HOLDFAST_DATA_DIR"]) / "holdfast.db"))
             connection.execute("BEGIN IMMEDIATE")
+            effect(ctx, "in a transaction")
             hold_gil(seconds)
         case "block":
             time.sleep(seconds)
