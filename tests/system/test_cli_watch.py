@@ -118,9 +118,9 @@ def test_watch_writes_a_line_for_each_change_where_there_is_no_terminal(house: H
 
 def test_logs_follow_until_the_end(house: House) -> None:
     done = house.run("job", "logs", new_job(house, 20), "--follow")
-    assert [line.split("\t")[3] for line in done.stdout.splitlines()] == [
-        f"at {number}" for number in range(20)
-    ]
+    printed, *logged = [line.split("\t")[3] for line in done.stdout.splitlines()]
+    assert printed == "I count"
+    assert logged == [f"at {number}" for number in range(20)]
 
 
 def test_a_job_is_steered_by_keys(house: House) -> None:
