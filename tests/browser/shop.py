@@ -15,7 +15,7 @@ HOSTILE = (
     "a b",
     "%2F",
     "'\"<>&",
-    "\u202egnp.elif",
+    "\u05e9\u05dc\u05d5\u05dd.png",
     "😀 emoji",
     "x" * 190,
     "<img src=x onerror=alert(1)>",

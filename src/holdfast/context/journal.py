@@ -221,8 +221,8 @@ class Journal:
         found = around.get()
         if isinstance(found, Loop) and found.journal is self:
             inner = [found]
-        else:  # in a thread without context variables it may be any of them
-            inner = [] if found is self.port else list(self.loops)
+        else:  # in a thread without context variables it may be any of those that such a thread can belong to
+            inner = [] if found is self.port else [loop for loop in self.loops if not loop.is_foreign]
         for loop in inner:
             marked: Loop | None = loop
             while marked is not None:

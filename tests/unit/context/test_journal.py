@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import threading
 from collections.abc import Iterator
@@ -240,3 +241,26 @@ def test_loops_and_steps_that_are_renamed_removed_or_moved() -> None:
     later.step("new", lambda: ran.append("new"))  # a renamed step is another one: it runs
     assert later.step("load", lambda: ran.append("load")) == 1
     assert ran == ["new"]
+
+
+def test_an_interruption_in_one_thread_takes_no_item_of_another() -> None:
+    port = RecordingPort()
+    ctx = JobContext(port)
+    inside, interrupted = threading.Event(), threading.Event()
+
+    def loop() -> None:
+        for _ in ctx.track(range(2), name="rows"):
+            inside.set()
+            interrupted.wait(20)
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        walked = pool.submit(loop)
+        inside.wait(20)
+        port.flags.pause = True
+        with pytest.raises(Interrupted):
+            pool.submit(ctx.step, "beside", int).result()
+        interrupted.set()
+        with pytest.raises(Interrupted):
+            walked.result()
+    end(port)
+    assert port.saved["positions"]["rows"]["done"] == 1
