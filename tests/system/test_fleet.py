@@ -203,7 +203,7 @@ def test_a_live_store_moves_to_a_server_without_losing_a_job(
     adding = threading.Thread(target=add)
     adding.start()
     url = str(on_postgres(tmp_path)["database_url"])
-    moved = old.holdfast("db", "copy", "--to", url, "--json")
+    moved = old.holdfast("db", "copy", "--to", url, "--wait", "60s", "--json")
     stop.set()
     adding.join(30)
     assert moved.returncode == 0, moved.stderr
