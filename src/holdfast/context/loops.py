@@ -141,8 +141,13 @@ class Loop:
             del self.journal.loops[self]
             if self.outer is not None:
                 self.outer.inside -= 1
-        if around.get() is self:
-            around.set(self._before)
+        found = around.get()
+        while isinstance(found, Loop):
+            # a loop within this one may have been left in another task, which cannot reset the variable here
+            if found is self:
+                around.set(self._before)
+                return
+            found = found.outer
 
     def _show(self, total: float | None, named: bool) -> None:
         bars = self.journal.bars

@@ -360,12 +360,14 @@ def test_what_comes_behind_a_loop_that_was_left_is_outside_of_it() -> None:
             with contextlib.suppress(StopAsyncIteration):
                 await asyncio.wait_for(anext(inner), 5)
             break
+        await asyncio.gather(ctx.step_async("in a task", int))
         async for _ in ctx.track(range(3), name="behind"):
             pass
 
     asyncio.run(job())
     end(port)
     assert set(port.saved["positions"]) == {"left", "behind"}
+    assert port.saved["steps"] == {"in a task": 0}
 
 
 def test_a_loop_within_that_of_a_thread_says_nothing_of_other_threads() -> None:
