@@ -139,7 +139,7 @@ class Life:
         if points.dead:
             return "crashed"
         if error is None:
-            heard = port.memory is not None and port.memory.interrupted
+            heard = port.flags.heard if port.memory is None else port.memory.interrupted
             return "interrupted" if heard else "succeeded"
         kinds = {type(leaf) for leaf in leaves(error)}
         expected: set[type[BaseException]] = {Interrupted}
