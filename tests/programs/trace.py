@@ -125,6 +125,10 @@ class Trace:
     def _vanished(self, place: Place, row: int, adds: bool) -> bool:
         if (place, row) not in self.ended or (adds and ("item", (place, row)) not in self.sure):
             return False
+        if (
+            self.swallowed
+        ):  # a program that takes a row away although its step was interrupted loses it itself
+            return False
         return self.chance("vanish", place, row).random() < 0.7
 
 
