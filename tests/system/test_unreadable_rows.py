@@ -335,7 +335,12 @@ def _streams(house: House, address: str) -> list[str]:
         heard: list[str] = []
         while not any(house.healthy in one for one in heard):
             heard.append(str(socket.recv(timeout=60)))
-        if not told.wait(60):
+        # the other stream may have been opened after that change, at the end of what is stored: it hears the next one
+        for action in (Action.PAUSE, Action.RESUME, Action.PAUSE, Action.RESUME, Action.PAUSE):
+            if told.wait(5):
+                break
+            house.lab.client.act(house.healthy, action)
+        if not told.wait(30):
             wrong.append("/events says nothing of the healthy job")
         thread.join(60)
     return wrong
