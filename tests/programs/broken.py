@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from holdfast.context import JobContext
-from holdfast.context.port import Snapshot
+from holdfast.context.port import Flags, Snapshot
 from tests.programs.crash_port import CrashPort
 from tests.programs.life import MakeContext, MakePort
 from tests.programs.striking import Points
@@ -119,17 +119,14 @@ class NoTicks(CrashPort):
 class SwallowedIsSuccess(CrashPort):
     """An interruption that was caught by the program is forgotten: its return is a success."""
 
-    def remember(self, memory: Any) -> None:
-        super().remember(_Deaf(memory))
+    def __init__(self, saved: str | None, number: int, points: Points) -> None:
+        super().__init__(saved, number, points)
+        self.flags = _DeafFlags()
 
 
-class _Deaf:
-    interrupted = False
-    working = 0
-
-    def __init__(self, memory: Any) -> None:
-        self.tick = memory.tick
-        self.end = memory.end
+class _DeafFlags(Flags):
+    def __setattr__(self, name: str, value: bool) -> None:
+        super().__setattr__(name, value and name != "heard")
 
 
 class WithContext:

@@ -139,8 +139,7 @@ class Life:
         if points.dead:
             return "crashed"
         if error is None:
-            heard = port.flags.heard if port.memory is None else port.memory.interrupted
-            return "interrupted" if heard else "succeeded"
+            return "interrupted" if port.flags.heard else "succeeded"
         kinds = {type(leaf) for leaf in leaves(error)}
         expected: set[type[BaseException]] = {Interrupted}
         if strike is not None and points.struck:

@@ -57,7 +57,7 @@ class JobHandle:
 
     def wait(self, timeout: float | None = None) -> JobHandle:
         """Wait until the job has succeeded, failed or been cancelled. Raises WaitTimeout after `timeout` seconds; the job
-        goes on. Raises RuntimeError in the thread of a running event loop, which it would stop: use `wait_async` there."""
+        continues. Raises RuntimeError in the thread of a running event loop, which it would stop: use `wait_async` there."""
         _refuse_in_event_loop()
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._client.listen((Topic.EVENTS,)) as listener:

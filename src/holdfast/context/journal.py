@@ -26,15 +26,15 @@ def interrupt(flags: Flags) -> None:
         raise LeaseLost("this attempt no longer holds the job; another one may be running")
     if flags.any:
         flags.heard = True
-        raise Interrupted(
-            "cancelled"
-            if flags.cancel
-            else "paused"
-            if flags.pause
-            else "the worker stops"
-            if flags.stop
-            else "the attempt has ended"
-        )
+        raise Interrupted(_reason(flags))
+
+
+def _reason(flags: Flags) -> str:
+    if flags.cancel:
+        return "cancelled"
+    if flags.pause:
+        return "paused"
+    return "the worker stops" if flags.stop else "the attempt has ended"
 
 
 class Journal:
@@ -64,9 +64,8 @@ class Journal:
     ) -> None:
         self.port = port
         self.encode = encode
-        self.lock = (
-            threading.RLock()
-        )  # a loop that the garbage collector closes may need it while this thread has it
+        # a loop that the garbage collector closes may need it while this thread has it
+        self.lock = threading.RLock()
         self.saved = Saved(port.attempt.saved, version, migrate)
         self.bars = Bars()
         self.loops: dict[Loop, None] = {}
@@ -228,11 +227,6 @@ class Journal:
             while marked is not None:
                 marked.interrupted = True
                 marked = marked.outer
-
-    @property
-    def interrupted(self) -> bool:
-        """See `Remembering`."""
-        return self.port.flags.heard
 
     @property
     def working(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ around: ContextVar[object | None] = ContextVar("holdfast_around", default=None)
 None in a thread that was started without a copy of the context variables."""
 
 
-class Loop:
+class Loop(ABC):
     """A loop that is being walked: its place, the scope it stands in, and the loop around it.
 
     `in_body`: its body runs. `counted`: the item in hand was declared done by the job. `inside`: open loops that began in
@@ -100,9 +101,9 @@ class Loop:
                 self.place.inner = Scope()
             return self.place.inner
 
+    @abstractmethod
     def item_done(self) -> None:
         """The item in hand is done before its body has ended."""
-        raise NotImplementedError
 
     def surrounds_here(self) -> bool:
         """Whether code whose context variables name this loop belongs to its item. After the loop was left before its end,

@@ -64,11 +64,6 @@ class Remembering(Protocol):
         ...
 
     @property
-    def interrupted(self) -> bool:
-        """Whether a checkpoint of this attempt has raised Interrupted."""
-        ...
-
-    @property
     def working(self) -> int:
         """How many loops of other tasks and threads of the attempt run now. One that waits for its source does not count."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Sequence, Set, Sized
 from typing import Any, Protocol, TypeVar, cast
@@ -20,6 +21,7 @@ _KEPT = frozenset({int, str, bytes})
 _KEPT_LENGTH = 4_096
 _UNORDERED_ITERATORS = frozenset({"set_iterator", "ScandirIterator"})
 _UNORDERED_GENERATORS = frozenset({"iterdir", "glob", "rglob", "iglob", "_iglob"})
+_LISTING_MODULES = tuple(os.path.join(os.path.dirname(os.__file__), name) for name in ("pathlib", "glob"))  # noqa: PTH118, PTH120 - two texts, without an import of pathlib
 _WRAPPERS = (map, filter, zip, enumerate)
 
 
@@ -51,9 +53,7 @@ def _is_unordered(source: object) -> bool:
         return True
     if kind == "generator":  # those of the standard library that list a directory
         code = cast(Any, source).gi_code
-        return code.co_name in _UNORDERED_GENERATORS and code.co_filename.endswith(
-            ("pathlib.py", "glob.py", "_abc.py", "_local.py", "__init__.py")
-        )
+        return code.co_name in _UNORDERED_GENERATORS and code.co_filename.startswith(_LISTING_MODULES)
     if isinstance(source, _WRAPPERS):
         return any(map(_is_unordered, _members(cast(object, source))))
     return False
@@ -324,13 +324,18 @@ def _is_greater(key: Any, other: Any) -> bool:
         ) from None
 
 
+def has_last_item(source: object) -> bool:
+    """Whether the last item of a source can be read without those before it."""
+    return _is_indexable(source) and bool(size_of(source))
+
+
 def last_item(source: object) -> object:
     """The last item of a source that can be read at any index, None for others."""
-    size = size_of(source)
-    if not size or not _is_indexable(source):
+    if not has_last_item(source):
         return None
+    items = cast(Sequence[object], source)
     try:
-        return cast(Sequence[object], source)[size - 1]
+        return items[len(items) - 1]
     except IndexError:
         return None
 

@@ -12,7 +12,14 @@ from holdfast.context.bars import number
 from holdfast.context.journal import Journal
 from holdfast.context.loops import Loop, around
 from holdfast.context.places import Scope
-from holdfast.context.sources import PositionWalk, last_item, refuse_unordered, size_of, walk_for
+from holdfast.context.sources import (
+    PositionWalk,
+    has_last_item,
+    last_item,
+    refuse_unordered,
+    size_of,
+    walk_for,
+)
 from holdfast.core.errors import InvalidInput, Problem
 from holdfast.core.limits import check_name
 from holdfast.core.outcome import Interrupted
@@ -205,7 +212,7 @@ class TrackLoop(Loop):
 
     def finish(self) -> None:
         self.walk.source_ended()
-        if last_item(self.source.items) is None:
+        if not has_last_item(self.source.items):
             self.place.last = None  # a later attempt could not compare it without walking through the source
         super().finish()
         if self.source.size is not None:

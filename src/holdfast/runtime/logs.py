@@ -90,9 +90,8 @@ def set_up_logs(settings: Settings, job_here: JobHere = lambda: None) -> None:
     )
     root = logging.getLogger()
     for other in [one for one in root.handlers if _writes_to_terminal(one)]:
-        root.removeHandler(
-            other
-        )  # of the user's program: every line would come twice, once in another format
+        # of the user's program: every line would come twice, once in another format
+        root.removeHandler(other)
     root.addHandler(handler)
     root.setLevel(level)
     logging.captureWarnings(True)

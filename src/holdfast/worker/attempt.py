@@ -72,11 +72,8 @@ def conclude(ended: Ended, port: Port) -> Ended:
     refused = port.memory.end()
     if refused is None:
         return ended
-    if ended.end in (
-        End.SNOOZE,
-        End.RETRY,
-        End.INTERRUPTED,
-    ):  # it would continue from a state that is not stored
+    # it would continue from a state that is not stored
+    if ended.end in (End.SNOOZE, End.RETRY, End.INTERRUPTED):
         return Ended(
             End.FAILED_FOR_GOOD, error=ErrorInfo("InvalidInput", refused), reason="saved state refused"
         )
@@ -86,7 +83,7 @@ def conclude(ended: Ended, port: Port) -> Ended:
 
 def was_interrupted(port: Port) -> bool:
     """Whether a checkpoint of the attempt has raised Interrupted."""
-    return port.flags.heard or (port.memory is not None and port.memory.interrupted)
+    return port.flags.heard
 
 
 def warn(port: Port, message: str, error: BaseException | None = None) -> None:

@@ -22,7 +22,7 @@ MOST_AT_ONCE = 500
 
 CONTENDED_PAUSE = 0.5
 """Seconds, at first, for which an end waits whose rows another transaction has locked; it doubles up to the longest."""
-LONGEST_PAUSE = 30.0
+MAX_PAUSE = 30.0
 
 MAX_SETTLED = 3
 """So often an attempt is settled at most: as it ended, as a failure that says why, as one that says nothing."""
@@ -221,7 +221,7 @@ class Fetcher:
         """Others are in its way: it is sent again after a while, and nothing else waits for it."""
         key = settlement.seq, settlement.token
         self._set_aside[key] = settlement, job
-        pause = self._pauses[key] = min(LONGEST_PAUSE, 2 * self._pauses.get(key, CONTENDED_PAUSE / 2))
+        pause = self._pauses[key] = min(MAX_PAUSE, 2 * self._pauses.get(key, CONTENDED_PAUSE / 2))
         asyncio.get_running_loop().call_later(pause, self._bring_back, key)
 
     def _bring_back(self, key: Key) -> None:

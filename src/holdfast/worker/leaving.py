@@ -64,8 +64,6 @@ def _flush(kind: type[Any]) -> None:
         try:
             if not file.closed:
                 file.flush()
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # its disk is full, or it is detached: no other file suffers for it
+        except (OSError, ValueError) as error:
+            # its disk is full, or it is detached: no other file suffers for it
             log.warning("an open file of a job could not be written", error=str(error))

@@ -169,6 +169,29 @@ def test_what_has_an_order_is_taken(source: Any) -> None:
     list(JobContext(RecordingPort()).track(source))
 
 
+def test_a_generator_of_the_job_may_be_named_like_one_that_lists_a_folder() -> None:
+    def glob() -> Iterator[int]:
+        yield from range(3)
+
+    assert list(JobContext(RecordingPort()).track(glob())) == [0, 1, 2]
+
+
+class Loader(list[int]):
+    """A source whose items cost something to load."""
+
+    loaded = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        self.loaded += 1
+        return super().__getitem__(index)
+
+
+def test_a_finished_loop_loads_no_item_again() -> None:
+    source = Loader(range(3))
+    walk(source)
+    assert source.loaded == 0
+
+
 # -- ascending keys -------------------------------------------------------------------------------------------------------
 
 

@@ -112,9 +112,10 @@ def test_each_job_has_context_variables_of_its_own() -> None:
     run(main())
 
 
+@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
 def test_an_interruption_hits_only_the_job_it_is_meant_for() -> None:
     """Force is raised at every moment of short jobs: before, in, and just behind them. Every run is answered, with its own
-    answer, and the threads go on."""
+    answer, and the threads go on. It may hit a callback of the garbage collector, where Python only reports it."""
 
     async def main() -> None:
         chance = random.Random(7)
