@@ -11,7 +11,9 @@ Rules for every backend (the kit in `holdfast.testing.conformance` checks them):
 * Read verbs may be called from any thread at any time, see only committed facts, and never block a writer.
 * Times are microseconds since the epoch by the store's clock (`now()`).
 * A database that cannot be reached or cannot write raises StorageUnavailable; nothing of that transaction is stored.
-* A transaction that was only in the way of others raises Contended, and is run again from its beginning.
+* A transaction that was only in the way of others, or that was ended by the database for standing still, raises
+  Contended, and is run again from its beginning. Locks are waited for shortly: everything of the process waits meanwhile.
+* A change of a job is never told to be before the one that its history tells last, also when the clock was set back.
 """
 
 from __future__ import annotations
@@ -111,6 +113,15 @@ class Writer(Protocol):
 
         Raises StorageUnavailable with the words of the seal, and stores nothing, when the store is sealed (see `seal`),
         unless `sealed` says that this is meant."""
+        ...
+
+    def prove(self) -> None:
+        """Store something that means nothing, so that the commit proves that writes are taken. No event tells of it."""
+        ...
+
+    def unlocked(self, seqs: Sequence[int]) -> set[int]:
+        """Those of these jobs whose rows no other transaction has locked. Waits for nobody. All of them, for a store that
+        has one writer at a time."""
         ...
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:

@@ -94,7 +94,7 @@ class Judge:
         if flags.cancel:
             return self._final(job, Verb.STOP, "cancelled", ended, report)
         if flags.pause:  # the store makes it *paused*, if the pause still stands when this is written
-            return self._move(job, Verb.RELEASE, "resumed", ended, report)
+            return self._move(job, Verb.CONTINUE, "resumed", ended, report)
         if flags.stop:
             return self._move(job, Verb.RELEASE, "worker stopped", ended, report)
         # nobody asked: the function itself raised CancelledError or Interrupted, which is its own failure

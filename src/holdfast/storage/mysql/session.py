@@ -62,6 +62,7 @@ class WritingSession:
         self._connection: Connection | None = None
         self._cursor: Any = None
         self._step = 1
+        self._is_mariadb = True
         self._used = 0.0
         self._process = os.getpid()
 
@@ -118,7 +119,8 @@ class WritingSession:
         if self._connection is None:
             self._connection, server = connect(self._address, several=True)
             self._cursor = self._connection.cursor()
-            if server.is_mariadb:
+            self._is_mariadb = server.is_mariadb
+            if self._is_mariadb:
                 self._run(f"SET SESSION idle_transaction_timeout = {STILL_SECONDS}")
             [(self._step,)] = self._run("SELECT @@auto_increment_increment")
 
