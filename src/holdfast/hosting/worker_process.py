@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import sys
 from dataclasses import replace
 from typing import cast
 
 from holdfast.app import Holdfast
 from holdfast.context.loops import job_around
 from holdfast.core.settings import Settings
+from holdfast.hosting.opening import open_when_it_answers
 from holdfast.hosting.orders import keep_output_apart, read_orders
 from holdfast.runtime.logs import end_output, set_up_output
 from holdfast.runtime.plugins import load_app
@@ -25,6 +28,13 @@ def _named(orders: Orders) -> Orders:
     return replace(orders, name=f"{orders.name}-{orders.worker[:4]}")
 
 
+def _wait_unless_told_to_end(seconds: float) -> None:
+    """Whatever the supervisor says meanwhile, be it by its own end, is that there is nothing to wait for."""
+    heard, _, _ = select.select([sys.stdin.fileno()], [], [], seconds)
+    if heard:
+        raise SystemExit(1)
+
+
 def worker_process() -> int:
     """The body of one worker process; its orders come on standard input (see `holdfast.worker.process`)."""
     orders = _named(Orders(**read_orders()))
@@ -38,7 +48,7 @@ def worker_process() -> int:
     app = cast(Holdfast, load_app(orders.app))
     app.configure(settings)
     types = app.registry.matching(settings.types)
-    parts = app.open()
+    parts = open_when_it_answers(app, _wait_unless_told_to_end)
 
     async def main() -> int:
         row = describe(orders, settings, types, VERSION)
