@@ -150,7 +150,7 @@ SELECT seq, id, type, queue, priority, worker, token, requested, requested_reaso
        unique_key, {SINCE}
 FROM jobs WHERE seq IN {{seqs}} AND state = 'processing'
 AND NOT EXISTS (SELECT 1 FROM workers WHERE workers.id = jobs.worker AND {STANDING} AND workers.id NOT IN {{dead}})
-ORDER BY seq FOR UPDATE
+ORDER BY seq FOR UPDATE SKIP LOCKED
 """
 DYING = """
 SELECT id FROM workers WHERE state <> 'lost' AND (id IN {dead} OR deadline < {now}) ORDER BY id FOR UPDATE
