@@ -25,6 +25,7 @@ class TestStrangers(StrangerRules):
                 name = "jobs" if table == "specs" else table
                 cursor.execute(f"SELECT 1 FROM {name} WHERE {where} FOR UPDATE")
                 yield
+            other.rollback()
         finally:
             drop(other)
 
