@@ -120,8 +120,7 @@ class Writer(Protocol):
         ...
 
     def unlocked(self, seqs: Sequence[int]) -> set[int]:
-        """Those of these jobs whose rows no other transaction has locked. Waits for nobody. All of them, for a store that
-        has one writer at a time."""
+        """Those of these jobs whose rows no other transaction has locked; all where one writer at a time is at work."""
         ...
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
