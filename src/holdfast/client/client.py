@@ -193,6 +193,16 @@ class Client:
         record = patience.call(self._gateway, "command", job_id, action, actor=actor, reason=reason or None)
         return job_view(record)
 
+    def act_on(
+        self, job_ids: Sequence[str], action: Action, *, reason: str | None = None, actor: str | None = None
+    ) -> list[str | None]:
+        """`act`, or `delete`, on many jobs in one transaction; answers why each was refused, None where it is done."""
+        if reason:
+            check_line(reason, loc=("reason",), limit=MAX_REASON)
+        return patience.call(
+            self._gateway, "command_all", list(job_ids), action, actor=actor, reason=reason or None
+        )
+
     def delete(self, job_id: str, *, actor: str | None = None) -> None:
         """Remove an ended job and all that belongs to it. Raises NotFound, Conflict."""
         self._gateway.call("command", job_id, Action.DELETE, actor=actor, reason=None)

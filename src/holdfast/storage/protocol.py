@@ -91,6 +91,7 @@ WAKES: Final[dict[str, frozenset[Topic]]] = {
     "claim": frozenset({Topic.EVENTS}),
     "report": frozenset({Topic.EVENTS}),
     "command": frozenset({Topic.WORK, Topic.CONTROL, Topic.EVENTS}),
+    "command_all": frozenset({Topic.WORK, Topic.CONTROL, Topic.EVENTS}),
     "promote": frozenset({Topic.WORK, Topic.EVENTS}),
     "sweep": frozenset({Topic.WORK, Topic.EVENTS}),
     "resume_queue": frozenset({Topic.WORK, Topic.EVENTS}),
@@ -141,6 +142,13 @@ class Writer(Protocol):
         """Do what a person asks (`holdfast.core.commands.decide`); answers the job as it is now, None when it was removed.
 
         Raises NotFound or Conflict; then nothing was changed."""
+        ...
+
+    def command_all(
+        self, job_ids: Sequence[str], action: Action, *, actor: str | None, reason: str | None
+    ) -> list[str | None]:
+        """`command` for many jobs; answers for each in this order why it was refused, None where it is done. One that is
+        refused (GONE, KEY_HELD, or by its state) hinders no other. The rows are locked in the order of `seq`."""
         ...
 
     def promote(self, limit: int) -> tuple[int, int | None]:

@@ -10,7 +10,6 @@ import psycopg
 from holdfast.core.commands import Action
 from holdfast.core.errors import StorageRefused
 from holdfast.core.job import Inserted, NewJob
-from holdfast.core.records import JobRecord
 from holdfast.core.retention import Retention
 from holdfast.storage.postgres.connection import FORKED, Connector, Place, ReadingLines, translated
 from holdfast.storage.postgres.copying import CopyingVerbs
@@ -31,13 +30,13 @@ class PostgresWriter(UpkeepVerbs, LeadingVerbs, CopyingVerbs, DirectVerbs, Joini
         with self._keys_not_waited_for(jobs):
             return super().insert(jobs)
 
-    def command(
-        self, job_id: str, action: Action, *, actor: str | None, reason: str | None
-    ) -> JobRecord | None:
+    def command_all(
+        self, job_ids: Sequence[str], action: Action, *, actor: str | None, reason: str | None
+    ) -> list[str | None]:
         if action is not Action.RETRY:
-            return super().command(job_id, action, actor=actor, reason=reason)
+            return super().command_all(job_ids, action, actor=actor, reason=reason)
         with self._keys_not_waited_for(None):
-            return super().command(job_id, action, actor=actor, reason=reason)
+            return super().command_all(job_ids, action, actor=actor, reason=reason)
 
 
 class PostgresStore(PostgresWriter, PostgresReader):
