@@ -212,11 +212,16 @@ class Client:
         self.job(job_id)
         return [history_view(record) for record in self.reader.history(job_id)]
 
-    def logs(self, job_id: str, *, after: int = 0, limit: int = 500) -> LogPage:
-        """Console lines after `after`; a negative `after` -k: the last k. Raises NotFound."""
+    def logs(self, job_id: str, *, after: int = 0, limit: int = 500, before: int | None = None) -> LogPage:
+        """Console lines after `after` (and before `before`); a negative `after` -k: the last k. Raises NotFound."""
         self.job(job_id)
-        items = [log_view(record) for record in self.reader.logs(job_id, after=after, limit=limit)]
+        records = self.reader.logs(job_id, after=after, limit=limit, before=before)
+        items = [log_view(record) for record in records]
         return LogPage(items=items, next_after=items[-1].n if items else max(after, 0))
+
+    def log_count(self, job_id: str, *, before: int | None = None) -> int:
+        """How many console lines a job has (before the line `before`); 0 for a job that is not there."""
+        return self.reader.log_count(job_id, before=before)
 
     def saved_state(self, job_id: str) -> SavedView | None:
         """The last saved state, or None when nothing was saved. Raises NotFound."""

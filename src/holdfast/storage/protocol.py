@@ -51,6 +51,9 @@ LOST: Final = "lost"
 MAX_IDS: Final = 1_000
 """So many ids a question about given jobs takes; what stands behind them is not looked at."""
 
+MAX_N: Final = 2**63 - 1
+"""Above the number of any console line."""
+
 BULK_VERBS: Final = frozenset({"insert", "settle", "report"})
 """Verbs that take one sequence and answer in its order, so that the gateway may join the calls of many callers."""
 
@@ -250,8 +253,12 @@ class Reader(Protocol):
         """The last saved state of a job."""
         ...
 
-    def logs(self, job_id: str, *, after: int, limit: int) -> list[LogRecord]:
-        """Console lines with n > `after`, oldest first. A negative `after` -k: the last k lines."""
+    def logs(self, job_id: str, *, after: int, limit: int, before: int | None = None) -> list[LogRecord]:
+        """Console lines with n > `after` (and n < `before`), oldest first. A negative `after` -k: the last k of them."""
+        ...
+
+    def log_count(self, job_id: str, *, before: int | None = None) -> int:
+        """How many console lines a job has (with n < `before`)."""
         ...
 
     def search(self, query: Query, *, sort: str, limit: int, cursor: str | None) -> Page:
