@@ -116,6 +116,10 @@ class Overview:
         root = all_of((JobState((StateIs(State.ENQUEUED),)), Text("type", (type_name,))))
         return self._reader.count(Query(root, ""), cap=CAP).count
 
+    def states(self) -> dict[str, int]:
+        """How many jobs there are in each state, without an end."""
+        return dict(self._reader.states())
+
     def count_by_state(self, query: Query) -> dict[str, CountView]:
         """The same for each state and for "retrying", whatever state the query itself asks for."""
         counts = self._reader.count_by_state(query, cap=CAP)
