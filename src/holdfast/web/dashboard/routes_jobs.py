@@ -158,7 +158,11 @@ def _jobs(
             )
     full = _full(desk, query, state, zone)
     try:
-        page = desk.overview.search(full, sort=sort, limit=PAGE_SIZE, cursor=cursor or None)
+        page = (
+            JobPage(items=[])
+            if problem and not query.text  # a search that was to narrow the list must not show every job
+            else desk.overview.search(full, sort=sort, limit=PAGE_SIZE, cursor=cursor or None)
+        )
     except InvalidInput as error:
         problem, page = error.detail, JobPage(items=[])
     numbers = numbers_of(desk.overview, query, full, state, zone)

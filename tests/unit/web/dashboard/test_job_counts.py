@@ -88,6 +88,8 @@ def test_a_search_that_is_not_counted_says_so(lab: Lab, monkeypatch: pytest.Monk
     """Without an index the store gives up after so many jobs: there is no number then, and none is shown."""
     monkeypatch.setattr("holdfast.storage.pages.BUDGET_ROWS", 2)
     monkeypatch.setattr("holdfast.storage.pages.COUNT_ROWS", 2)
+    monkeypatch.setattr("holdfast.storage.sqlite.scan.WINDOW", 1)
+    monkeypatch.setattr("holdfast.storage.sqlite.scan.WINDOW_MOST", 1)
     page = Shown(lab, q="args.n:0")
     assert page.status == 200
     assert "0+" not in page.text
