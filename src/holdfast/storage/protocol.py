@@ -147,7 +147,7 @@ class Writer(Protocol):
     def command_all(
         self, job_ids: Sequence[str], action: Action, *, actor: str | None, reason: str | None
     ) -> list[str | None]:
-        """`command` for many, locked in order of `seq`; answers why each was refused, None where it is done. None hinders others."""
+        """`command` for many, locked in order of `seq`; answers why each was refused (that hinders no other), else None."""
         ...
 
     def promote(self, limit: int) -> tuple[int, int | None]:
