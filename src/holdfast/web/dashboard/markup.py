@@ -8,7 +8,7 @@ from typing import Any, cast
 from markupsafe import Markup
 
 FOLD_TEXT = 2_000
-EXCERPT = 2_000
+EXCERPT = 800
 
 _INDENT = "  "
 
