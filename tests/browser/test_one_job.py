@@ -71,7 +71,7 @@ def test_an_answer_that_comes_late_takes_nothing_newer_away(
     ((route, answer),) = held
     assert "Pausing" in answer.text()
     route.fulfill(response=answer)
-    expect(page.locator("#toasts")).to_contain_text("Pause asked of hold")
+    expect(page.locator("#toasts")).to_contain_text("Pause requested for hold")
     assert page.locator("#job-status .state").inner_text() == "Paused"
     handle.cancel()
 

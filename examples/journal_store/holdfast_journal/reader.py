@@ -87,13 +87,19 @@ class JournalReader:
         row = self._journal.get("saved", self._seq(job_id) or 0)
         return None if row is None else SavedRecord(row["saved"], row["at"], row["times"])
 
-    def logs(self, job_id: str, *, after: int, limit: int) -> list[LogRecord]:
+    def logs(self, job_id: str, *, after: int, limit: int, before: int | None = None) -> list[LogRecord]:
         seq = self._seq(job_id)
         rows = [row for row in self._journal.rows("logs") if row["job"] == seq]
         lines = [LogRecord._make(row[name] for name in LogRecord._fields) for row in rows]
+        lines = [line for line in lines if before is None or line.n < before]
         if after < 0:
             return lines[max(after, -limit) :]
         return [line for line in lines if line.n > after][:limit]
+
+    def log_count(self, job_id: str, *, before: int | None = None) -> int:
+        seq = self._seq(job_id)
+        numbers = [row["n"] for row in self._journal.rows("logs") if row["job"] == seq]
+        return sum(before is None or n < before for n in numbers)
 
     # -- many jobs -------------------------------------------------------------------------------------------
 

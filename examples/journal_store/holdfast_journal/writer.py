@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Final
 
-from holdfast.core.commands import Action, Ask, Facts, Move, Refuse, Remove, decide
+from holdfast.core.commands import GONE, KEY_HELD, Action, Ask, Facts, Move, Refuse, Remove, decide
 from holdfast.core.errors import Conflict, NotFound, StorageUnavailable
 from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob
 from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY, MAX_LOG_LINES
@@ -177,13 +177,29 @@ class JournalWriter(FleetVerbs):
     def command(
         self, job_id: str, action: Action, *, actor: str | None, reason: str | None
     ) -> JobRecord | None:
-        job = next((job for job in self._draft.rows("jobs") if job["id"] == job_id), None)
-        if job is None:
+        [refused] = self.command_all([job_id], action, actor=actor, reason=reason)
+        if refused == GONE:
             raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
+        if refused is not None:
+            raise Conflict(refused)
+        return next((record(job) for job in self._draft.rows("jobs") if job["id"] == job_id), None)
+
+    def command_all(
+        self, job_ids: Sequence[str], action: Action, *, actor: str | None, reason: str | None
+    ) -> list[str | None]:
+        asked = dict.fromkeys(job_ids)
+        jobs = {job["id"]: job for job in self._draft.rows("jobs") if job["id"] in asked}
+        refused = {job_id: self._command(jobs.get(job_id), action, actor, reason) for job_id in asked}
+        return [refused[job_id] for job_id in job_ids]
+
+    def _command(self, job: Row | None, action: Action, actor: str | None, reason: str | None) -> str | None:
+        """Do it, or answer why not."""
+        if job is None:
+            return GONE
         asked = Request(job["requested"]) if job["requested"] else None
         match decide(action, Facts(State(job["state"]), asked, job["run_at"], False, self.now())):
             case Refuse(why):
-                raise Conflict(why)
+                return why
             case Remove():
                 self._remove([job])
                 return None
@@ -192,20 +208,26 @@ class JournalWriter(FleetVerbs):
                 job = {**job, **dict(zip(names, (request, self._at(job), actor, reason), strict=True))}
                 self._draft.put("jobs", job["seq"], job)
                 self._tell_of(job, job["requested_at"], "request", request or "", job["state"], reason, actor)
+            case Move(verb) if verb is Verb.RETRY and self._key_is_held(job):
+                return KEY_HELD
             case Move(verb):
-                job = self._moved_by_hand(job, verb, actor, reason)
+                self._moved_by_hand(job, verb, actor, reason)
             case _:
                 pass  # asked before: the first request and its author stand
         self._forget_history(job["seq"])
-        return record(job)
+        return None
+
+    def _key_is_held(self, job: Row) -> bool:
+        """Whether another live job of this type holds the unique key of this one."""
+        if job["unique_key"] is None:
+            return False
+        others = [other for other in self._draft.rows("jobs") if other["unique_key"] == job["unique_key"]]
+        others = [other for other in others if other["type"] == job["type"] and other["state"] in LIVE]
+        return any(other["seq"] != job["seq"] for other in others)
 
     def _moved_by_hand(self, job: Row, verb: Verb, actor: str | None, reason: str | None) -> Row:
         target = TRANSITIONS[verb].target
         if verb is Verb.RETRY:
-            twins = [other for other in self._draft.rows("jobs") if other["unique_key"] == job["unique_key"]]
-            twins = [other for other in twins if other["type"] == job["type"] and other["state"] in LIVE]
-            if job["unique_key"] is not None and any(other["seq"] != job["seq"] for other in twins):
-                raise Conflict("Another live job of this type holds the same unique key.")
             attempts = max(job["max_attempts"], job["attempt"] + 1)
             job = job | {"max_attempts": attempts, "crashes": 0, "run_at": None}
         elif verb is Verb.RESUME_LATER and job["error_type"] is not None:

@@ -93,6 +93,17 @@ def _local(job_type: JobType, default_retries: int) -> Kind:
     )
 
 
+def _problem(error: Any) -> Problem:
+    """An error of the schema at its place; a missing argument is one of that argument, not of those around it."""
+    place = ("args", *error.absolute_path)
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        named = next((name for name in missing if error.message.startswith(repr(name))), None)
+        if named is not None:
+            return Problem((*place, named), "is required")
+    return Problem(place, error.message)
+
+
 def _remote(record: TypeRecord) -> Kind:
     # an eighth of the time that a worker process takes to start, and no worker has types without their code
     import jsonschema.validators
@@ -106,10 +117,7 @@ def _remote(record: TypeRecord) -> Kind:
 
     def dump(arguments: Mapping[str, Any]) -> str:
         text = dump_json(dict(arguments), what="args", limit=MAX_ARGS)
-        found = [
-            Problem(("args", *error.absolute_path), error.message)
-            for error in validator.iter_errors(dict(arguments))
-        ]
+        found = [_problem(error) for error in validator.iter_errors(dict(arguments))]
         if found:
             words = "; ".join(f"{'.'.join(map(str, p.loc))}: {p.msg}" for p in found[:5])
             raise InvalidArguments(f"{record.name}: {words}", found)

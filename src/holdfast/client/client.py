@@ -197,6 +197,16 @@ class Client:
         record = patience.call(self._gateway, "command", job_id, action, actor=actor, reason=reason or None)
         return job_view(record)
 
+    def act_on(
+        self, job_ids: Sequence[str], action: Action, *, reason: str | None = None, actor: str | None = None
+    ) -> list[str | None]:
+        """`act`, or `delete`, on many jobs in one transaction; answers why each was refused, None where it is done."""
+        if reason:
+            check_line(reason, loc=("reason",), limit=MAX_REASON)
+        return patience.call(
+            self._gateway, "command_all", list(job_ids), action, actor=actor, reason=reason or None
+        )
+
     def delete(self, job_id: str, *, actor: str | None = None) -> None:
         """Remove an ended job and all that belongs to it. Raises NotFound, Conflict."""
         self._gateway.call("command", job_id, Action.DELETE, actor=actor, reason=None)
@@ -206,11 +216,16 @@ class Client:
         self.job(job_id)
         return [history_view(record) for record in self.reader.history(job_id)]
 
-    def logs(self, job_id: str, *, after: int = 0, limit: int = 500) -> LogPage:
-        """Console lines after `after`; a negative `after` -k: the last k. Raises NotFound."""
+    def logs(self, job_id: str, *, after: int = 0, limit: int = 500, before: int | None = None) -> LogPage:
+        """Console lines after `after` (and before `before`); a negative `after` -k: the last k. Raises NotFound."""
         self.job(job_id)
-        items = [log_view(record) for record in self.reader.logs(job_id, after=after, limit=limit)]
+        records = self.reader.logs(job_id, after=after, limit=limit, before=before)
+        items = [log_view(record) for record in records]
         return LogPage(items=items, next_after=items[-1].n if items else max(after, 0))
+
+    def log_count(self, job_id: str, *, before: int | None = None) -> int:
+        """How many console lines a job has (before the line `before`); 0 for a job that is not there."""
+        return self.reader.log_count(job_id, before=before)
 
     def saved_state(self, job_id: str) -> SavedView | None:
         """The last saved state, or None when nothing was saved. Raises NotFound."""

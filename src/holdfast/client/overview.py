@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 
 from holdfast.client.client import Client
@@ -15,6 +16,7 @@ from holdfast.client.views import (
     JobPage,
     JobView,
     QueueView,
+    RefusalView,
     StatsView,
     Throughput,
     TypeView,
@@ -35,7 +37,33 @@ CAP = 10_000
 
 MAX_PAGE = 200
 MINUTE = 60_000_000
-BULK_AT_ONCE = 200
+BULK_AT_ONCE = 500
+"""Jobs that an action on many takes in one transaction: enough to share its cost, few enough that nobody waits for it."""
+
+MAX_REFUSALS = 100
+
+
+@dataclass(slots=True)
+class Acted:
+    """What an action on many jobs has come to so far."""
+
+    done: int = 0
+    reasons: Counter[str] = field(default_factory=Counter[str])
+    refusals: list[RefusalView] = field(default_factory=list[RefusalView])
+
+    @property
+    def refused(self) -> int:
+        return self.reasons.total()
+
+    def add(self, job_ids: Sequence[str], refused: Sequence[str | None]) -> None:
+        """Count a batch in, with why each of its jobs was refused (None: it is done)."""
+        why = {job_id: reason for job_id, reason in zip(job_ids, refused, strict=True) if reason is not None}
+        self.done += len(job_ids) - len(why)
+        self.reasons.update(why.values())
+        room = MAX_REFUSALS - len(self.refusals)
+        self.refusals += [
+            RefusalView(id=job_id, reason=reason) for job_id, reason in list(why.items())[:room]
+        ]
 
 
 class Overview:
@@ -88,6 +116,10 @@ class Overview:
         root = all_of((JobState((StateIs(State.ENQUEUED),)), Text("type", (type_name,))))
         return self._reader.count(Query(root, ""), cap=CAP).count
 
+    def states(self) -> dict[str, int]:
+        """How many jobs there are in each state, without an end."""
+        return dict(self._reader.states())
+
     def count_by_state(self, query: Query) -> dict[str, CountView]:
         """The same for each state and for "retrying", whatever state the query itself asks for."""
         counts = self._reader.count_by_state(query, cap=CAP)
@@ -103,10 +135,11 @@ class Overview:
         actor: str | None = None,
         told: Callable[[int, int], None] | None = None,
     ) -> BulkView:
-        """Do `action` to every job that matches and allows it, in pages; a job that changes meanwhile is counted as refused.
+        """Do `action` to every job that matches and allows it, oldest first, in batches; a job that changes meanwhile is
+        refused.
 
         `dry_run`: only count. Counts are exact for what is done, capped for what is only matched. `told` hears after each
-        page how many are done and refused so far; what it raises ends the work there.
+        batch how many are done and refused so far; what it raises ends the work there.
         """
         of_query = {
             state: found.count
@@ -114,9 +147,13 @@ class Overview:
             if (found := self._reader.count(_narrowed(query, state), cap=10 * CAP)).count
         }
         fits = sum(count for state, count in of_query.items() if state in ALLOWED[action])
-        done = refused = 0
+        acted = Acted()
         if not dry_run:
-            done, refused = self._act_in_pages(action, query, reason, actor, told)
+            for job_ids in self._batches(action, query):
+                refused = self._client.act_on(job_ids, action, reason=reason, actor=actor)
+                acted.add(job_ids, refused)
+                if told is not None:
+                    told(acted.done, acted.refused)
         return BulkView(
             action=action,
             q=query.text,
@@ -124,38 +161,22 @@ class Overview:
             matched=sum(of_query.values()),
             fits=fits,
             by_state={state.value: count for state, count in of_query.items()},
-            done=done,
-            refused=refused,
+            done=acted.done,
+            refused=acted.refused,
+            reasons=dict(acted.reasons),
+            refusals=acted.refusals,
         )
 
-    def _act_in_pages(
-        self,
-        action: Action,
-        query: Query,
-        reason: str | None,
-        actor: str | None,
-        told: Callable[[int, int], None] | None,
-    ) -> tuple[int, int]:
-        done = refused = 0
-        cursor: str | None = None
+    def _batches(self, action: Action, query: Query) -> Iterator[list[str]]:
+        """The ids of all that match and may allow it, in the order in which stores lock them."""
+        allowed, cursor = _narrowed(query, *sorted(ALLOWED[action])), None
         while True:
-            page = self._reader.search(query, sort="created", limit=BULK_AT_ONCE, cursor=cursor)
-            for record in page.items:
-                if record.state not in ALLOWED[action]:
-                    continue
-                try:
-                    if action is Action.DELETE:
-                        self._client.delete(record.id, actor=actor)
-                    else:
-                        self._client.act(record.id, action, reason=reason, actor=actor)
-                    done += 1
-                except (Conflict, NotFound):
-                    refused += 1
-            if told is not None:
-                told(done, refused)
+            page = self._reader.search(allowed, sort="created", limit=BULK_AT_ONCE, cursor=cursor)
+            if page.items:
+                yield [record.id for record in page.items]
             cursor = page.next_cursor
             if cursor is None:
-                return done, refused
+                return
 
     # -- the rest of the house --------------------------------------------------------------------------------------------
 
@@ -267,9 +288,9 @@ class Overview:
         return views
 
 
-def _narrowed(query: Query, state: State) -> Query:
+def _narrowed(query: Query, *states: State) -> Query:
     # joined as a meaning, not as text: text would be read again without the zone and the user it was written for
-    only = JobState((StateIs(state),))
+    only = JobState(tuple(map(StateIs, states)))
     return replace(query, root=only if query.root is None else all_of((query.root, only)))
 
 

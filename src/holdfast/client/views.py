@@ -237,9 +237,17 @@ class BucketView(View):
     cancelled: int
 
 
+class RefusalView(View):
+    """A job that an action on many has left as it was, and why."""
+
+    id: str
+    reason: str
+
+
 class BulkView(View):
     """What an action on all jobs that match a search did, or (dry run) would do. `by_state` counts the matches by state,
-    `fits` those of them that the action is allowed for, `done` what was changed, `refused` what had changed in between."""
+    `fits` those of them that the action is allowed for, `done` what was changed, `refused` what was left as it is because
+    it had changed in between. `reasons` counts the refused by their reason, `refusals` are the first of them."""
 
     action: str
     q: str
@@ -249,6 +257,8 @@ class BulkView(View):
     by_state: dict[str, int]
     done: int = 0
     refused: int = 0
+    reasons: dict[str, int] = {}
+    refusals: list[RefusalView] = []
 
 
 def job_view(record: records.JobRecord) -> JobView:

@@ -3,10 +3,18 @@ program."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final, TypeVar
 
 from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+
+Key = TypeVar("Key")
+
+GONE: Final = "There is no such job; it never was, or its retention is over."
+KEY_HELD: Final = "Another live job of this type holds the same unique key."
+"""Why a command is refused, where the state of the job is not the reason."""
 
 
 class Action(StrEnum):
@@ -93,6 +101,14 @@ def decide(action: Action, facts: Facts) -> Decision:
             return Move(Verb.RETRY)
         case Action.DELETE:
             return Remove()
+
+
+def decide_each(action: Action, facts: Mapping[Key, Facts]) -> dict[Decision, list[Key]]:
+    """`decide` for many jobs: those for which it is the same, together, in the order of `facts`."""
+    groups: dict[Decision, list[Key]] = {}
+    for key, one in facts.items():
+        groups.setdefault(decide(action, one), []).append(key)
+    return groups
 
 
 def _why_not(action: Action, facts: Facts) -> str:

@@ -5,9 +5,9 @@ Rules for every backend (the kit in `holdfast.testing.conformance` checks them):
 * Write verbs run on the one writing connection, inside the transaction that the gateway has opened; they commit nothing.
   A verb that raises must leave its transaction fit to be rolled back.
 * Every change of a job is one guarded statement; a guard that does not match is the normal answer LOST or a Conflict.
-* Each change of state or request leaves a history row and an event in the same transaction. Of a job that goes round and
-  round the first row and the MAX_HISTORY newest are kept: `settle` removes the others at the end of every HISTORY_CLAIMS-th
-  claim, `command` when there are HISTORY_CLAIMS too many.
+* Each change of state or request leaves a history row and an event in the same transaction. Of a long history the first
+  row and the MAX_HISTORY newest are kept: `settle` removes the others at the end of every HISTORY_CLAIMS-th claim,
+  `command` and `command_all` when there are HISTORY_CLAIMS too many.
 * Read verbs may be called from any thread at any time, see only committed facts, and never block a writer.
 * Times are microseconds since the epoch by the store's clock (`now()`).
 * A database that cannot be reached or cannot write raises StorageUnavailable; nothing of that transaction is stored.
@@ -53,18 +53,19 @@ LOST: Final = "lost"
 MAX_IDS: Final = 1_000
 """So many ids a question about given jobs takes; what stands behind them is not looked at."""
 
+MAX_N: Final = 2**63 - 1  # above the number of any console line
+
 BULK_VERBS: Final = frozenset({"insert", "settle", "report"})
 """Verbs that take one sequence and answer in its order, so that the gateway may join the calls of many callers."""
 
 
 class Contended(StorageUnavailable):
-    """The database gave this transaction up for the sake of others that were in its way (a deadlock, a lock held too long).
-    All of it was rolled back; run again, it will most likely pass. The gateway does so."""
+    """The database gave this transaction up for others (a deadlock, a lock held too long): rolled back, to be run again."""
 
 
 class CommitUnknown(StorageUnavailable):
-    """The way to the database was lost during a commit, so whether the call was stored is not known. An insert is asked
-    again with the same ids, which stores nothing twice: the desk does so, for a while."""
+    """The connection was lost during a commit, so whether the call was stored is not known. The desk repeats an insert with
+    the same ids for a while, which stores nothing twice."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -75,8 +76,7 @@ class CommitUnknown(StorageUnavailable):
 
 class KeyPending(HoldfastError):
     """A foreign transaction that has not ended yet holds the key of a job, so whether there will be such a job is not known.
-    Nothing was stored. Whoever asked asks again later: waited for within the writing turn, the foreign transaction would
-    keep everybody from writing. The desk does so."""
+    Nothing was stored. The desk asks again later: waited for here, that transaction would keep everybody from writing."""
 
 
 class Topic(StrEnum):
@@ -93,6 +93,7 @@ WAKES: Final[dict[str, frozenset[Topic]]] = {
     "claim": frozenset({Topic.EVENTS}),
     "report": frozenset({Topic.EVENTS}),
     "command": frozenset({Topic.WORK, Topic.CONTROL, Topic.EVENTS}),
+    "command_all": frozenset({Topic.WORK, Topic.CONTROL, Topic.EVENTS}),
     "promote": frozenset({Topic.WORK, Topic.EVENTS}),
     "sweep": frozenset({Topic.WORK, Topic.EVENTS}),
     "resume_queue": frozenset({Topic.WORK, Topic.EVENTS}),
@@ -151,6 +152,12 @@ class Writer(Protocol):
         """Do what a person asks (`holdfast.core.commands.decide`); answers the job as it is now, None when it was removed.
 
         Raises NotFound or Conflict; then nothing was changed."""
+        ...
+
+    def command_all(
+        self, job_ids: Sequence[str], action: Action, *, actor: str | None, reason: str | None
+    ) -> list[str | None]:
+        """`command` for many, locked in order of `seq`; answers why each was refused (that hinders no other), else None."""
         ...
 
     def promote(self, limit: int) -> tuple[int, int | None]:
@@ -252,8 +259,12 @@ class Reader(Protocol):
         """The last saved state of a job."""
         ...
 
-    def logs(self, job_id: str, *, after: int, limit: int) -> list[LogRecord]:
-        """Console lines with n > `after`, oldest first. A negative `after` -k: the last k lines."""
+    def logs(self, job_id: str, *, after: int, limit: int, before: int | None = None) -> list[LogRecord]:
+        """Console lines with n > `after` (and n < `before`), oldest first. A negative `after` -k: the last k of them."""
+        ...
+
+    def log_count(self, job_id: str, *, before: int | None = None) -> int:
+        """How many console lines a job has (with n < `before`)."""
         ...
 
     def search(self, query: Query, *, sort: str, limit: int, cursor: str | None) -> Page:
@@ -372,9 +383,8 @@ class Store(Writer, Reader, Protocol):
 
 @runtime_checkable
 class Joining(Protocol):
-    """What a store may offer beside its verbs: jobs stored inside a transaction of the caller's, on a connection of his own
-    to the same database. It is his to commit or to roll back, and nothing here does; what the jobs change is told in the
-    feed of events when he commits, and not before."""
+    """What a store may offer beside its verbs: jobs stored in an open transaction of the caller's, on its own connection to
+    the same database. Only the caller commits or rolls back; the feed tells of the jobs when it commits, not before."""
 
     def is_ready(self, jobs: Sequence[NewJob]) -> bool:
         """Whether such jobs can be joined; if not, `make_ready` comes first."""

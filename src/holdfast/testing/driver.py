@@ -99,6 +99,11 @@ class StoreDriver:
     ) -> JobRecord | None:
         return self.do(self.store.command, job_id, action, actor=actor, reason=reason)
 
+    def command_all(
+        self, job_ids: Sequence[str], action: Action, *, actor: str | None = None, reason: str | None = None
+    ) -> list[str | None]:
+        return self.do(self.store.command_all, job_ids, action, actor=actor, reason=reason)
+
     def register(self, worker: str, *, lease: float = LEASE, **fields: Any) -> str:
         self.do(self.store.register_worker, worker_row(worker, **fields), lease=lease)
         return worker

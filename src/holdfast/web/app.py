@@ -50,7 +50,7 @@ def create_web_app(
     watched; call it before the server waits for its connections to end (`holdfast.web.server` does)."""
     hub = LiveHub(client, overview)
     operations = Operations(overview)
-    desk = make_desk(client, overview, settings, version=version, storage=storage)
+    desk = make_desk(client, overview, settings, operations, version=version, storage=storage)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:

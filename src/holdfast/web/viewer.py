@@ -18,6 +18,7 @@ from holdfast.core.query import STATES, Query
 from holdfast.core.records import EventRecord
 from holdfast.web.dashboard.assets import asset_build
 from holdfast.web.dashboard.fragments import Fragments
+from holdfast.web.dashboard.lists import numbers_of
 from holdfast.web.dashboard.view import View
 from holdfast.web.live import Tick
 from holdfast.web.stream import Message, Watcher, message
@@ -278,14 +279,15 @@ class Viewer(Watcher):
 
     def _tabs_of(self, tick: Tick) -> str:
         try:
-            query = self._query()
-            text = query.without(f"state:{self._asked.state}") if self._asked.state else query.text
-            counts = tick.once(
-                ("counts", query.text, self._view.zone), lambda: tick.overview.count_by_state(query)
+            full, zone, state = self._query(), ZoneInfo(self._view.zone), self._asked.state
+            query = tick.overview.query(full.without(f"state:{state}"), zone=zone) if state else full
+            numbers = tick.once(
+                ("numbers", full.text, state, self._view.zone),
+                lambda: numbers_of(tick.overview, query, full, state, zone),
             )
         except InvalidQuery:
             return self._tabs
-        return self._fragments.tabs_html(counts, text, self._asked.state, self._view)
+        return self._fragments.tabs_html(numbers, self._view)
 
     def _draw_topics(self, tick: Tick) -> None:
         for topic in self._asked.topics:

@@ -53,8 +53,9 @@ def test_a_published_type_validates_by_its_schema(app: Holdfast, worker: Holdfas
     with pytest.raises(InvalidArguments) as caught:
         app.enqueue("send_mail", {"to": 5, "cc": "b"})
     assert {problem.loc for problem in caught.value.problems} == {("args", "to"), ("args",)}
-    with pytest.raises(InvalidArguments, match="'to' is a required property"):
+    with pytest.raises(InvalidArguments, match=r"args\.to: is required") as caught:
         app.enqueue("send_mail", {})
+    assert [problem.loc for problem in caught.value.problems] == [("args", "to")]
     with pytest.raises(InvalidInput, match="NaN"):
         app.enqueue("send_mail", {"to": float("nan")})
     with pytest.raises(TooLarge):

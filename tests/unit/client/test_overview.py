@@ -92,7 +92,7 @@ def test_an_action_on_all_that_match(mixed: Holdfast, monkeypatch: pytest.Monkey
     assert (view.matched, view.fits) == (dry.matched, dry.fits) == (8, 5)
     assert (view.done, view.refused) == (5, 0)
     assert told[-1] == (5, 0)
-    assert len(told) == (1 if page == 200 else 4)
+    assert len(told) == (1 if page == 200 else 3)
     page_of_ended = overview.search(overview.query("state:cancelled reason:stop"))
     assert {job.actor for job in page_of_ended.items} == {"ann"}
     assert len(page_of_ended.items) == 4  # the running one is only asked
@@ -130,6 +130,32 @@ def test_a_job_that_changes_meanwhile_is_refused_and_stops_nobody(
     monkeypatch.setattr(overview._reader, "search", look_then_lose)
     view = overview.act_on_all(Action.PAUSE, query)
     assert (view.done, view.refused) == (2, 1)
+    [(why, count)] = view.reasons.items()
+    assert (why.partition(";")[0], count) == ("The job is cancelled", 1)
+    assert [(one.id, one.reason) for one in view.refusals] == [(first.id, why)]
+
+
+def test_of_many_refused_all_are_counted_and_the_first_are_named(
+    mixed: Holdfast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_REFUSALS", 1)
+    overview = mixed.overview
+    monkeypatch.setattr(mixed.client, "act_on", lambda ids, *_, **__: ["no"] * len(ids))
+    view = overview.act_on_all(Action.PAUSE, overview.query("state:enqueued"))
+    assert (view.done, view.refused, view.reasons, len(view.refusals)) == (0, 3, {"no": 3}, 1)
+
+
+def test_a_batch_is_one_transaction(mixed: Holdfast, monkeypatch: pytest.MonkeyPatch) -> None:
+    overview, store = mixed.overview, mixed.open().store
+    transactions, transaction = list[None](), store.transaction
+
+    def counted(**options: bool) -> object:
+        transactions.append(None)
+        return transaction(**options)
+
+    monkeypatch.setattr(store, "transaction", counted)
+    assert overview.act_on_all(Action.CANCEL, overview.query("type:work")).done == 5
+    assert len(transactions) == 1
 
 
 def test_what_hears_of_the_pages_can_end_the_work(mixed: Holdfast, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from holdfast.client.views import JobView
 from holdfast.core.commands import Action
 from holdfast.core.errors import StorageUnavailable
 from holdfast.storage.protocol import Topic
+from holdfast.web.api.operations import Operations
 from holdfast.web.api.search import filter_of
 from holdfast.web.dashboard.fragments import Fragments
 from holdfast.web.dashboard.routes import make_desk
@@ -71,7 +72,14 @@ def hub(lab: Lab) -> LiveHub:
 
 
 def viewer(lab: Lab, ids: list[str], **more: Any) -> Viewer:
-    desk = make_desk(lab.client, lab.parts.overview, lab.settings, version="1", storage="SQLite")
+    desk = make_desk(
+        lab.client,
+        lab.parts.overview,
+        lab.settings,
+        Operations(lab.parts.overview),
+        version="1",
+        storage="SQLite",
+    )
     asked = Asked(topics=("stats",), ids=tuple(ids), q="", seq=lab.client.reader.last_event(), **more)
     return Viewer(asked, View(), Fragments(desk))
 

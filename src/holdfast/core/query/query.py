@@ -8,7 +8,7 @@ from datetime import UTC, datetime, tzinfo
 
 from holdfast.core.query.canonical import write
 from holdfast.core.query.errors import QueryError
-from holdfast.core.query.fields import FIELDS, WORDS_INDEXED, Kind
+from holdfast.core.query.fields import FIELDS, STATES, WORDS_INDEXED, Kind
 from holdfast.core.query.nodes import (
     And,
     ArgPath,
@@ -61,6 +61,15 @@ class Query:
     def narrowed(self) -> bool:
         """Whether an index leads to the matching jobs, so that unindexed terms are tried on few only."""
         return self.root is not None and _indexed(self.root)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The words of the states that a term at the top asks for; () where there is no such term, or more than one."""
+        items = self.root.items if isinstance(self.root, And) else (self.root,)
+        named = [item for item in items if isinstance(item, JobState)]
+        if len(named) != 1:
+            return ()
+        return tuple(next(word for word, one in STATES.items() if one == state) for state in named[0].any_of)
 
     def terms(self) -> tuple[Chip, ...]:
         """The parts which must all hold, in order."""

@@ -1,17 +1,38 @@
-"""This exists so that what people ask of a job or a queue is one locked row, one decision, one guarded statement."""
+"""What people ask of jobs and queues, on MySQL and MariaDB: rows locked, decisions by the table, guarded statements for all
+that change alike."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
-from holdfast.core.commands import Action, Ask, Facts, Move, Refuse, Remove, decide
+from holdfast.core.commands import (
+    GONE,
+    KEY_HELD,
+    Action,
+    Ask,
+    Facts,
+    Move,
+    Refuse,
+    Remove,
+    decide_each,
+)
 from holdfast.core.errors import Conflict, NotFound
 from holdfast.core.records import JobRecord
 from holdfast.core.states import FINAL, LIVE, TRANSITIONS, Request, State, Verb
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.session import QUEUE, REMOVED, REQUEST, WritingSession
 from holdfast.storage.mysql.text import listed, literal
+
+Alike = TypeVar("Alike")
+
+
+class Asked(NamedTuple):
+    """When it is asked, by whom, and why."""
+
+    now: int
+    actor: str | None
+    reason: str | None
 
 
 class Found(NamedTuple):
@@ -39,70 +60,115 @@ class Found(NamedTuple):
 
 
 class PeopleVerbs(WritingSession):
-    """`command` and the verbs of queues, a part of `MysqlWriter`."""
+    """`command`, `command_all` and the verbs of queues, a part of `MysqlWriter`."""
 
     def command(
         self, job_id: str, action: Action, *, actor: str | None, reason: str | None
     ) -> JobRecord | None:
-        now = self._now()
-        rows = self._run(sql.FACTS, job_id)
-        if not rows:
+        [refused] = self.command_all([job_id], action, actor=actor, reason=reason)
+        if refused == GONE:
             raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
-        job = Found._make(rows[0])
-        requested, at = Request(job.requested) if job.requested else None, max(now, job.since)
-        match decide(action, Facts(State(job.state), requested, job.run_at, False, now)):
-            case Refuse(why):
-                raise Conflict(why)
-            case Remove():
-                self._write(sql.LEAVE_EXPIRY.format(**_at(job.expires_at), seqs=listed([job.seq])))
-                gone = (job.seq, job.id, job.queue, job.type, job.state, job.idempotency_key)
-                self._remove([gone], now)
-                return None
-            case Ask(request) if request == requested:
-                pass  # asked before: the first request and its author stand
-            case Ask(request):
-                self._write(sql.ASK, request, at, actor, reason, job.seq, job.requested)
-                self._tell(
-                    REQUEST, at, job.seq, request, State.PROCESSING, reason, actor, job.attempt, job.worker
-                )
-            case Move(verb):
-                self._move(verb, job, at, actor, reason)
-        if job.long:
-            self._write(sql.FORGET_HISTORY.format(seqs=listed([job.seq])))
-        return JobRecord._make(self._run(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE seq = %s", job.seq)[0])
+        if refused is not None:
+            raise Conflict(refused)
+        found = self._run(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE id = %s", job_id)
+        return JobRecord._make(found[0]) if found else None
 
-    def _move(self, verb: Verb, job: Found, now: int, actor: str | None, reason: str | None) -> None:
+    def command_all(
+        self, job_ids: Sequence[str], action: Action, *, actor: str | None, reason: str | None
+    ) -> list[str | None]:
+        now = self._now()
+        jobs = self._found(job_ids)
+        facts = {job: Facts(State(job.state), _request(job), job.run_at, False, now) for job in jobs}
+        refused: dict[str, str | None] = dict.fromkeys(job_ids, GONE) | {job.id: None for job in jobs}
+        asked = Asked(now, actor, reason)
+        for decision, group in decide_each(action, facts).items():
+            match decision:
+                case Refuse(why):
+                    refused |= {job.id: why for job in group}
+                case Remove():
+                    self._leave(group)
+                    gone = [(j.seq, j.id, j.queue, j.type, j.state, j.idempotency_key) for j in group]
+                    self._remove(gone, now)
+                case Ask(request):
+                    self._ask([job for job in group if job.requested != request], request, asked)
+                case Move(verb):
+                    held = [job for job in group if self._key_is_held(verb, job)]
+                    refused |= {job.id: KEY_HELD for job in held}
+                    self._move(verb, [job for job in group if job not in held], asked)
+        if long := [job.seq for job in jobs if job.long and refused[job.id] is None]:
+            self._write(sql.FORGET_HISTORY.format(seqs=listed(long)))
+        return [refused[job_id] for job_id in job_ids]
+
+    def _found(self, job_ids: Sequence[str]) -> list[Found]:
+        """Those of the jobs that are there, their rows locked in the order of seq."""
+        seqs = [seq for (seq,) in self._run(sql.SEQS_OF.format(ids=listed(job_ids)))]
+        if not seqs:
+            return []
+        return [Found._make(row) for row in self._run(sql.FACTS.format(seqs=listed(sorted(seqs))))]
+
+    def _ask(self, jobs: Sequence[Found], request: Request | None, asked: Asked) -> None:
+        """Asked before: the first request and its author stand."""
+        now, actor, reason = asked
+        for (before, at), group in _alike(jobs, lambda job: (job.requested, max(now, job.since))).items():
+            seqs = listed([job.seq for job in group])
+            self._write(sql.ASK.format(seqs=seqs), request, at, actor, reason, before)
+        for job in jobs:
+            about = (reason, actor, job.attempt, job.worker)
+            self._tell(REQUEST, max(now, job.since), job.seq, request, State.PROCESSING, *about)
+
+    def _key_is_held(self, verb: Verb, job: Found) -> bool:
+        """Whether a unique key that this job would hold again is another one's; if not, it holds it now."""
+        again = TRANSITIONS[verb].target in LIVE and job.state in FINAL
+        if not again or job.unique_key is None:
+            return False
+        return self._held_already(sql.HOLD_UNIQUE, job.type, job.unique_key, job.id)
+
+    def _move(self, verb: Verb, jobs: Sequence[Found], asked: Asked) -> None:
         target = TRANSITIONS[verb].target
-        ended = now if target in FINAL else None
-        expires = self._keep(target, job.retention, now) if target in FINAL else None
-        if verb is Verb.RESUME_LATER and job.error_type is not None:
-            reason = "retry"  # paused between two attempts, it waits for the next one again, and says so
-        key = job.unique_key if target in LIVE and job.state in FINAL else None
-        if key is not None and self._held_already(sql.HOLD_UNIQUE, job.type, key, job.id):
-            raise Conflict("Another live job of this type holds the same unique key.")
-        self._leave(job)
-        self._write(sql.move(verb), reason, actor, now, ended, expires, job.seq)
-        about = (job.state, reason, actor, job.attempt, job.worker)
-        self._tell_move((job.queue, job.type), now, job.seq, target, *about)
-        if target is State.ENQUEUED:
-            self._make_ready([(job.queue, job.type, job.priority, job.seq)])
-        elif target is State.SCHEDULED:
-            self._note_times(sql.INSERT_DUE, [(job.run_at, job.seq)])
-        elif target in FINAL:
-            self._note_times(sql.INSERT_EXPIRY, [(expires, job.seq)])
-            if job.unique_key is not None:
-                self._write(sql.FREE_UNIQUE, job.type, job.unique_key, job.id)
+        now, actor, reason = asked
+        self._leave(jobs)
+        expires = {
+            job.seq: self._keep(target, job.retention, now) if target in FINAL else None for job in jobs
+        }
 
-    def _leave(self, job: Found) -> None:
-        """Take away what stands beside the row for the state that it leaves."""
-        seqs = listed([job.seq])
-        if job.state == State.ENQUEUED:
-            lane = {"queue": literal(job.queue), "type": literal(job.type)}
-            self._write(sql.LEAVE_READY.format(**lane, turn=-job.priority, seqs=seqs))
-        elif job.state == State.SCHEDULED:
-            self._write(sql.LEAVE_DUE.format(**_at(job.run_at), seqs=seqs))
-        elif job.state in FINAL:
-            self._write(sql.LEAVE_EXPIRY.format(**_at(job.expires_at), seqs=seqs))
+        def why(job: Found) -> str | None:
+            """A job that was paused between two attempts waits for the next one again, and says so."""
+            return "retry" if verb is Verb.RESUME_LATER and job.error_type is not None else reason
+
+        groups = _alike(jobs, lambda job: (why(job), max(now, job.since), expires[job.seq]))
+        for (told, at, until), group in groups.items():
+            seqs = listed([job.seq for job in group])
+            ended = at if target in FINAL else None
+            self._write(sql.move(verb).format(seqs=seqs), told, actor, at, ended, until)
+        for job in jobs:
+            about = (job.state, why(job), actor, job.attempt, job.worker)
+            self._tell_move((job.queue, job.type), max(now, job.since), job.seq, target, *about)
+        self._arrive(target, jobs, expires)
+
+    def _arrive(self, target: State, jobs: Sequence[Found], expires: Mapping[int, int | None]) -> None:
+        """Write what stands beside the rows for the state that they have now."""
+        if target is State.ENQUEUED:
+            self._make_ready([(job.queue, job.type, job.priority, job.seq) for job in jobs])
+        elif target is State.SCHEDULED:
+            self._note_times(sql.INSERT_DUE, [(job.run_at, job.seq) for job in jobs])
+        elif target in FINAL:
+            self._note_times(sql.INSERT_EXPIRY, [(expires[job.seq], job.seq) for job in jobs])
+            for job in jobs:
+                if job.unique_key is not None:
+                    self._write(sql.FREE_UNIQUE, job.type, job.unique_key, job.id)
+
+    def _leave(self, jobs: Sequence[Found]) -> None:
+        """Take away what stands beside the rows for the states that they leave."""
+        ready = [job for job in jobs if job.state == State.ENQUEUED]
+        for (queue, type_, priority), group in _alike(ready, lambda j: (j.queue, j.type, j.priority)).items():
+            lane = {"queue": literal(queue), "type": literal(type_), "turn": -priority}
+            self._write(sql.LEAVE_READY.format(**lane, seqs=listed([job.seq for job in group])))
+        due = [job for job in jobs if job.state == State.SCHEDULED]
+        for at, group in _alike(due, lambda job: job.run_at).items():
+            self._write(sql.LEAVE_DUE.format(**_at(at), seqs=listed([job.seq for job in group])))
+        ended = [job for job in jobs if job.state in FINAL]
+        for at, group in _alike(ended, lambda job: job.expires_at).items():
+            self._write(sql.LEAVE_EXPIRY.format(**_at(at), seqs=listed([job.seq for job in group])))
 
     def _remove(self, jobs: Sequence[tuple[int, str, str, str, str, str | None]], now: int) -> None:
         """Remove jobs whose rows are locked, with all that belongs to them: (seq, id, queue, type, state, idempotency key)
@@ -133,3 +199,15 @@ class PeopleVerbs(WritingSession):
 def _at(at: int | None) -> dict[str, str]:
     """Bounds of one time; of none, what no entry has."""
     return {"low": literal(at), "high": literal(at)}
+
+
+def _request(job: Found) -> Request | None:
+    return Request(job.requested) if job.requested else None
+
+
+def _alike(jobs: Sequence[Found], key: Callable[[Found], Alike]) -> dict[Alike, list[Found]]:
+    """The jobs by what is the same for them, each group in their order."""
+    groups: dict[Alike, list[Found]] = {}
+    for job in jobs:
+        groups.setdefault(key(job), []).append(job)
+    return groups

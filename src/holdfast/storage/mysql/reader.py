@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.job import SUSPECT
@@ -37,10 +37,13 @@ from holdfast.storage.mysql.copying import SEALED, dump_statement, read_row
 from holdfast.storage.mysql.search import MysqlSnapshot, snapshot
 from holdfast.storage.mysql.statements import JOB_COLUMNS, LEADERS, NEWEST, NEXT_DUE, TYPE_COLUMNS
 from holdfast.storage.mysql.text import Value
-from holdfast.storage.protocol import MAX_IDS
+from holdfast.storage.protocol import MAX_IDS, MAX_N
 from holdfast.storage.server_clock import ServerClock, since_boot
 
 T = TypeVar("T")
+
+_LINES_OF: Final = "job = (SELECT seq FROM jobs WHERE id = %s) AND n < %s"
+"""The console lines of a job; with MAX_N, all of them."""
 
 
 class MysqlReader:
@@ -126,16 +129,18 @@ class MysqlReader:
         rows = self._rows(sql, job_id)
         return SavedRecord._make(rows[0]) if rows else None
 
-    def logs(self, job_id: str, *, after: int, limit: int) -> list[LogRecord]:
-        columns = "n, at, level, message, fields, attempt"
-        of_job = "job = (SELECT seq FROM jobs WHERE id = %s)"
+    def logs(self, job_id: str, *, after: int, limit: int, before: int | None = None) -> list[LogRecord]:
+        lines = f"SELECT n, at, level, message, fields, attempt FROM logs WHERE {_LINES_OF}"
+        until = MAX_N if before is None else before
         if after < 0:
-            sql = f"SELECT {columns} FROM logs WHERE {of_job} ORDER BY n DESC LIMIT %s"
-            rows = self._rows(sql, job_id, min(-after, limit))[::-1]
+            rows = self._rows(f"{lines} ORDER BY n DESC LIMIT %s", job_id, until, min(-after, limit))[::-1]
         else:
-            sql = f"SELECT {columns} FROM logs WHERE {of_job} AND n > %s ORDER BY n LIMIT %s"
-            rows = self._rows(sql, job_id, after, limit)
+            rows = self._rows(f"{lines} AND n > %s ORDER BY n LIMIT %s", job_id, until, after, limit)
         return [LogRecord._make(row) for row in rows]
+
+    def log_count(self, job_id: str, *, before: int | None = None) -> int:
+        until = MAX_N if before is None else before
+        return int(self._rows(f"SELECT count(*) FROM logs WHERE {_LINES_OF}", job_id, until)[0][0])
 
     # -- many jobs --------------------------------------------------------------------------------------------------------
 

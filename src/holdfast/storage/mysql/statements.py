@@ -107,22 +107,23 @@ FACTS = f"""
 SELECT seq, id, state, requested, run_at, retention, type, queue, priority, unique_key, idempotency_key, expires_at, attempt,
        worker, error_type, {SINCE},
        (SELECT 1 FROM events WHERE job = jobs.seq AND kind < 2 LIMIT 1 OFFSET {MAX_HISTORY + HISTORY_CLAIMS})
-FROM jobs WHERE id = %s FOR UPDATE NOWAIT
+FROM jobs WHERE seq IN {{seqs}} ORDER BY seq FOR UPDATE NOWAIT
 """
+SEQS_OF = "SELECT seq FROM jobs WHERE id IN {ids}"
 ASK = """
 UPDATE jobs SET requested = %s, requested_at = %s, requested_by = %s, requested_reason = %s
-WHERE seq = %s AND state = 'processing' AND requested <=> %s
+WHERE seq IN {seqs} AND state = 'processing' AND requested <=> %s
 """
 RETRIED = ", max_attempts = greatest(max_attempts, attempt + 1), crashes = 0, run_at = NULL"
 
 
 def move(verb: Verb) -> str:
-    """A person's change of a job that nobody is processing. Parameters: reason, actor, now, finished, expires, seq."""
+    """A person's change of jobs that nobody is processing. Parameters: reason, actor, now, finished, expires."""
     way = TRANSITIONS[verb]
     more = RETRIED if verb is Verb.RETRY else ""
     return f"""
 UPDATE jobs SET state = '{way.target}', reason = %s, actor = %s, changed_at = %s, finished_at = %s, expires_at = %s{more}
-WHERE seq = %s AND state IN {states(way.sources)}
+WHERE seq IN {{seqs}} AND state IN {states(way.sources)}
 """
 
 

@@ -37,7 +37,7 @@ from holdfast.storage.postgres.dialect import PostgresCompiler
 from holdfast.storage.postgres.leading import LEADERS
 from holdfast.storage.postgres.search import JOB_COLUMNS, snapshot
 from holdfast.storage.postgres.statements import TYPE_COLUMNS
-from holdfast.storage.protocol import MAX_IDS
+from holdfast.storage.protocol import MAX_IDS, MAX_N
 from holdfast.storage.server_clock import ServerClock, since_boot
 
 T = TypeVar("T")
@@ -95,6 +95,9 @@ AND seq IN (SELECT job FROM events WHERE events.seq > %(after)s AND events.seq <
 UNION ALL
 SELECT reason FROM events WHERE seq > %(after)s AND seq <= %(until)s AND kind = 4 AND reason = ANY(%(ids)s::text[])
 """
+
+_LINES_OF: Final = "job = (SELECT seq FROM specs WHERE id = ANY(%s::text[])) AND n < %s"
+"""The console lines of a job; with MAX_N, all of them."""
 
 
 class PostgresReader:
@@ -167,14 +170,18 @@ class PostgresReader:
         rows = self._rows(sql, (_storable([job_id]),))
         return SavedRecord._make(rows[0]) if rows else None
 
-    def logs(self, job_id: str, *, after: int, limit: int) -> list[LogRecord]:
-        last = after < 0
-        place, turn = ("TRUE", "DESC") if last else ("n > %s", "ASC")
-        sql = f"""SELECT n, at, level, message, fields, attempt FROM logs
-                  WHERE job = (SELECT seq FROM specs WHERE id = ANY(%s::text[])) AND {place} ORDER BY n {turn} LIMIT %s"""
-        bounds = (min(-after, limit),) if last else (after, limit)
-        rows = self._rows(sql, (_storable([job_id]), *bounds))
-        return [LogRecord._make(row) for row in (reversed(rows) if last else rows)]
+    def logs(self, job_id: str, *, after: int, limit: int, before: int | None = None) -> list[LogRecord]:
+        lines = f"SELECT n, at, level, message, fields, attempt FROM logs WHERE {_LINES_OF}"
+        of_job = (_storable([job_id]), MAX_N if before is None else before)
+        if after < 0:
+            rows = self._rows(f"{lines} ORDER BY n DESC LIMIT %s", (*of_job, min(-after, limit)))[::-1]
+        else:
+            rows = self._rows(f"{lines} AND n > %s ORDER BY n LIMIT %s", (*of_job, after, limit))
+        return [LogRecord._make(row) for row in rows]
+
+    def log_count(self, job_id: str, *, before: int | None = None) -> int:
+        of_job = (_storable([job_id]), MAX_N if before is None else before)
+        return int(self._rows(f"SELECT count(*) FROM logs WHERE {_LINES_OF}", of_job)[0][0])
 
     # -- many jobs --------------------------------------------------------------------------------------------------------
 

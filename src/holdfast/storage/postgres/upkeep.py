@@ -1,4 +1,4 @@
-"""This exists so that what people ask, what happens by the clock, and the fleet itself are written by guarded statements."""
+"""The verbs of queues, of maintenance and of the fleet on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,75 +6,22 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-import psycopg
-
-from holdfast.core.commands import Action, Ask, Facts, Move, Refuse, Remove, decide
-from holdfast.core.errors import Conflict, NotFound
 from holdfast.core.job import SUSPECT, TypeRow, WorkerRow
-from holdfast.core.records import JobRecord, Swept
+from holdfast.core.records import Swept
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
-from holdfast.storage.postgres import statements
 from holdfast.storage.postgres import upkeep_statements as sql
-from holdfast.storage.postgres.transaction import keys_not_waited_for
-from holdfast.storage.postgres.writer import JobVerbs, columns_of
+from holdfast.storage.postgres.command import CommandVerbs
+from holdfast.storage.postgres.writer import columns_of
 
 LOST_WORKERS_STAY: Final = 86_400_000_000
 EVENTS_STAY: Final = 600_000_000
 BUCKETS_STAY: Final = 8 * 86_400
 
 
-class UpkeepVerbs(JobVerbs):
-    """The verbs of people, of the clock, and of worker processes."""
+class UpkeepVerbs(CommandVerbs):
+    """The verbs of queues, of the clock, and of worker processes."""
 
-    # -- what people ask --------------------------------------------------------------------------------------------------
-
-    def command(
-        self, job_id: str, action: Action, *, actor: str | None, reason: str | None
-    ) -> JobRecord | None:
-        try:
-            row = self._db.execute(sql.FACTS, (job_id,)).fetchone()
-        except (psycopg.DataError, UnicodeEncodeError):  # NUL, or half a character: nothing was sent
-            row = None
-        if row is None:
-            raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
-        seq, state, requested, run_at, retention, lane, long = row
-        facts = Facts(State(state), Request(requested) if requested else None, run_at, False, self._time)
-        asked: dict[str, Any] = {"seq": seq, "actor": actor, "reason": reason, "now": self._time}
-        match decide(action, facts):
-            case Refuse(why):
-                raise Conflict(why)
-            case Remove():
-                self._remove([seq])
-                return None
-            case Ask(request) if request == requested:
-                pass  # asked before: the first request and its author stand
-            case Ask(request):
-                self._db.execute(sql.ASK, {**asked, "request": request, "before": requested})
-            case Move(verb):
-                target = TRANSITIONS[verb].target
-                ended = target in FINAL
-                asked |= {
-                    "previous": state,
-                    "finished_at": self._time if ended else None,
-                    "expires_at": self._keep(target, retention) if ended else None,
-                }
-                try:
-                    with keys_not_waited_for():  # the row is ours already
-                        self._db.execute(sql.move(verb), asked)
-                except psycopg.errors.UniqueViolation as error:
-                    raise Conflict("Another live job of this type holds the same unique key.") from error
-                self._count(lane, state, target)
-        if long:
-            self._db.execute(statements.FORGET_HISTORY, ([seq],))
-        found = self._db.execute(sql.JOB, (seq,)).fetchone()
-        assert found is not None  # its row is locked
-        return JobRecord._make(found)
-
-    def _remove(self, seqs: list[int]) -> int:
-        gone = self._db.execute(sql.REMOVE, {"seqs": seqs, "now": self._time}).fetchall()
-        for lane, state in gone:
-            self._count(lane, state, None)
-        return len(gone)
+    # -- queues -----------------------------------------------------------------------------------------------------------
 
     def pause_queue(self, name: str, *, actor: str | None, reason: str | None) -> None:
         self._db.execute(sql.PAUSE_QUEUE, (name, self._time, actor, reason))

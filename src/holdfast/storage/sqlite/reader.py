@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 from weakref import WeakSet
 
 import apsw
@@ -33,13 +33,16 @@ from holdfast.core.records import (
 )
 from holdfast.core.states import State
 from holdfast.core.whole import Key, Part, Row, Seal
-from holdfast.storage.protocol import MAX_IDS
+from holdfast.storage.protocol import MAX_IDS, MAX_N
 from holdfast.storage.sqlite import search
 from holdfast.storage.sqlite.boot import boot_id
 from holdfast.storage.sqlite.connection import FORKED, fetch_all, unavailable
 from holdfast.storage.sqlite.copying import rows_of, seal_on
 from holdfast.storage.sqlite.leading import LEADERS
 from holdfast.storage.sqlite.statements import JOB_COLUMNS, LANED, NEXT_DUE, TYPE_COLUMNS
+
+_LINES_OF: Final = "job = (SELECT seq FROM jobs WHERE id = ?) AND n < ?"
+"""The console lines of a job; with MAX_N, all of them."""
 
 
 class SqliteReader:
@@ -117,20 +120,18 @@ class SqliteReader:
         )
         return SavedRecord._make(rows[0]) if rows else None
 
-    def logs(self, job_id: str, *, after: int, limit: int) -> list[LogRecord]:
-        columns = "n, at, level, message, fields, attempt"
-        of_job = "job = (SELECT seq FROM jobs WHERE id = ?)"
+    def logs(self, job_id: str, *, after: int, limit: int, before: int | None = None) -> list[LogRecord]:
+        lines = f"SELECT n, at, level, message, fields, attempt FROM logs WHERE {_LINES_OF}"
+        until = MAX_N if before is None else before
         if after < 0:
-            rows = self._rows(
-                f"SELECT {columns} FROM logs WHERE {of_job} ORDER BY n DESC LIMIT ?",
-                job_id,
-                min(-after, limit),
-            )
-            rows.reverse()
+            rows = self._rows(f"{lines} ORDER BY n DESC LIMIT ?", job_id, until, min(-after, limit))[::-1]
         else:
-            sql = f"SELECT {columns} FROM logs WHERE {of_job} AND n > ? ORDER BY n LIMIT ?"
-            rows = self._rows(sql, job_id, after, limit)
+            rows = self._rows(f"{lines} AND n > ? ORDER BY n LIMIT ?", job_id, until, after, limit)
         return [LogRecord._make(row) for row in rows]
+
+    def log_count(self, job_id: str, *, before: int | None = None) -> int:
+        until = MAX_N if before is None else before
+        return int(self._rows(f"SELECT count(*) FROM logs WHERE {_LINES_OF}", job_id, until)[0][0])
 
     # -- many jobs --------------------------------------------------------------------------------------------------------
 

@@ -144,9 +144,9 @@ LOG = "INSERT INTO logs (job, at, level, message, fields, attempt) VALUES (?1, ?
 LOG_EVENT = "INSERT INTO events (at, kind, job) VALUES (?1, 3, ?2)"
 
 FACTS = f"""
-SELECT seq, state, requested, run_at, retention,
+SELECT id, seq, state, requested, run_at, retention,
        EXISTS (SELECT 1 FROM events WHERE job = jobs.seq AND kind < 2 LIMIT 1 OFFSET {MAX_HISTORY + HISTORY_CLAIMS})
-FROM jobs WHERE id = ?1
+FROM jobs WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY seq
 """
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import apsw
 
-from holdfast.core.commands import Action, Ask, Facts, Move, Refuse, Remove, decide
+from holdfast.core.commands import GONE, KEY_HELD, Action, Ask, Facts, Move, Refuse, Remove, decide
 from holdfast.core.errors import Conflict, NotFound, StorageRefused
 from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob, TypeRow, WorkerRow
 from holdfast.core.limits import HISTORY_CLAIMS, MAX_LOG_LINES
@@ -236,15 +236,33 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
     def command(
         self, job_id: str, action: Action, *, actor: str | None, reason: str | None
     ) -> JobRecord | None:
-        now = self._now()
-        row = next(self._db.execute(sql.FACTS, (job_id,)), None)
-        if row is None:
+        [refused] = self.command_all([job_id], action, actor=actor, reason=reason)
+        if refused == GONE:
             raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
+        if refused is not None:
+            raise Conflict(refused)
+        found = next(self._db.execute(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE id = ?", (job_id,)), None)
+        return None if found is None else JobRecord._make(found)
+
+    def command_all(
+        self, job_ids: Sequence[str], action: Action, *, actor: str | None, reason: str | None
+    ) -> list[str | None]:
+        now = self._now()
+        refused: dict[str, str | None] = dict.fromkeys(job_ids, GONE)
+        ids = json.dumps(list(refused))
+        for job_id, *row in self._db.execute(sql.FACTS, (ids,)).fetchall():
+            refused[str(job_id)] = self._command(row, action, actor, reason, now)
+        return [refused[job_id] for job_id in job_ids]
+
+    def _command(
+        self, row: Sequence[Any], action: Action, actor: str | None, reason: str | None, now: int
+    ) -> str | None:
+        """Do it in one guarded statement, or answer why not."""
         seq, state, requested, run_at, retention, long = row
         facts = Facts(State(state), Request(requested) if requested else None, run_at, False, now)
         match decide(action, facts):
             case Refuse(why):
-                raise Conflict(why)
+                return why
             case Remove():
                 next(self._db.execute(sql.REMOVE, (seq, state)))
                 return None
@@ -256,19 +274,14 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
                 target = TRANSITIONS[verb].target
                 ended = now if target in FINAL else None
                 expires = self._keep(target, retention, now) if target in FINAL else None
+                moved = (seq, reason, actor, now, ended, expires, int(verb is Verb.RETRY))
                 try:
-                    next(
-                        self._db.execute(
-                            sql.move(verb), (seq, reason, actor, now, ended, expires, int(verb is Verb.RETRY))
-                        )
-                    )
-                except apsw.ConstraintError as error:
-                    raise Conflict("Another live job of this type holds the same unique key.") from error
+                    next(self._db.execute(sql.move(verb), moved))
+                except apsw.ConstraintError:  # only this statement is undone
+                    return KEY_HELD
         if long:
             self._db.execute(sql.FORGET_HISTORY, (seq,))
-        return JobRecord._make(
-            next(self._db.execute(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE seq = ?", (seq,)))
-        )
+        return None
 
     def pause_queue(self, name: str, *, actor: str | None, reason: str | None) -> None:
         now = self._now()

@@ -21,7 +21,7 @@ from holdfast.core.errors import InvalidInput, Problem
 from holdfast.core.job import NewJob
 from holdfast.web.api.body import StrictRoute
 from holdfast.web.api.models import ActionRequest, BulkRequest, JobList, JobRequest, Reason
-from holdfast.web.api.operations import BulkResult, Operations
+from holdfast.web.api.operations import BulkResult, Operations, respond
 from holdfast.web.api.search import Filter, filter_of
 from holdfast.web.api.shapes import KEY, SORTS
 
@@ -175,7 +175,7 @@ def _add_many(router: APIRouter, overview: Overview, operations: Operations) -> 
             return counted
         if counted.matched <= AT_ONCE:
             return overview.act_on_all(body.action, query, reason=body.reason)
-        return operations.respond(counted, body.action, query, body.reason)
+        return respond(operations.start(counted, body.action, query, body.reason))
 
 
 # -- one job ----------------------------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 
 import structlog
 from starlette.responses import StreamingResponse
@@ -47,6 +48,20 @@ class BulkResult(BulkView):
     error: str | None = None
 
 
+@dataclass(slots=True)
+class Operation:
+    """One action on many jobs, and how far it has come."""
+
+    done: int = 0
+    refused: int = 0
+    ended: Future[BulkResult] = field(default_factory=Future[BulkResult])
+
+    def so_far(self, counted: BulkView, error: str) -> BulkResult:
+        """Its result when it ends here."""
+        so_far = {"dry_run": False, "done": self.done, "refused": self.refused, "error": error}
+        return BulkResult.model_validate({**counted.model_dump(), **so_far})
+
+
 class Operations:
     """The actions on very many jobs that this process is doing."""
 
@@ -55,47 +70,53 @@ class Operations:
         self._free = threading.BoundedSemaphore(MAX_RUNNING)
         self._stopping = threading.Event()
 
-    def respond(
-        self, counted: BulkView, action: Action, query: Query, reason: str | None
-    ) -> StreamingResponse:
-        """Begin to do `action` to all that match, and respond when it is done; a caller that leaves does not stop it.
-        `counted` is its dry run. Raises TooManyOperations."""
+    def start(
+        self, counted: BulkView, action: Action, query: Query, reason: str | None, actor: str | None = None
+    ) -> Operation:
+        """Begin to do `action` to all that match, in a thread: a caller that leaves does not stop it. `counted` is its dry
+        run. Raises TooManyOperations."""
         if self._stopping.is_set() or not self._free.acquire(blocking=False):
             raise TooManyOperations(
                 f"{MAX_RUNNING} operations on many jobs are under way; wait until one has ended."
             )
-        ended = Future[BulkResult]()
-        told = (ended, counted, action, query, reason)
-        threading.Thread(target=self._run, args=told, name="holdfast-bulk", daemon=True).start()
-        return StreamingResponse(_when_done(ended), media_type="application/json")
+        operation = Operation()
+
+        def act(told: Callable[[int, int], None]) -> BulkView:
+            return self._overview.act_on_all(action, query, reason=reason, actor=actor, told=told)
+
+        run = (operation, counted, act)
+        threading.Thread(target=self._run, args=run, name="holdfast-bulk", daemon=True).start()
+        return operation
 
     def stop(self) -> None:
         """Let every operation end at its next page. Idempotent."""
         self._stopping.set()
 
     def _run(
-        self, ended: Future[BulkResult], counted: BulkView, action: Action, query: Query, reason: str | None
+        self, operation: Operation, counted: BulkView, act: Callable[[Callable[[int, int], None]], BulkView]
     ) -> None:
-        result = BulkResult.model_validate({**counted.model_dump(), "dry_run": False})
-
         def progressed(done: int, refused: int) -> None:
-            nonlocal result
-            result = result.model_copy(update={"done": done, "refused": refused})
+            operation.done, operation.refused = done, refused
             if self._stopping.is_set():
                 raise OperationStopped("The server stopped; send the action again to do the rest.")
 
-        error = None
         try:
-            self._overview.act_on_all(action, query, reason=reason, told=progressed)
+            result = BulkResult.model_validate(act(progressed).model_dump())
         except HoldfastError as known:
-            log.warning("operation ended early", action=action, error=known.detail)
-            error = known.detail
+            log.warning("operation ended early", action=counted.action, error=known.detail)
+            result = operation.so_far(counted, known.detail)
         except Exception as unexpected:
-            error_id = log_accident(unexpected, "operation", str(action))
-            error = f"Something went wrong; the server logged it as {error_id}. What is done stays done."
+            error_id = log_accident(unexpected, "operation", counted.action)
+            words = f"Something went wrong; the server logged it as {error_id}. What is done stays done."
+            result = operation.so_far(counted, words)
         finally:
             self._free.release()
-        ended.set_result(result.model_copy(update={"error": error}))
+        operation.ended.set_result(result)
+
+
+def respond(operation: Operation) -> StreamingResponse:
+    """Respond with its result when it has ended."""
+    return StreamingResponse(_when_done(operation.ended), media_type="application/json")
 
 
 async def _when_done(ended: Future[BulkResult]) -> AsyncGenerator[bytes]:

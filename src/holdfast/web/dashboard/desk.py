@@ -13,6 +13,7 @@ from holdfast.client.overview import Overview
 from holdfast.client.views import JobView, QueueView, StatsView, WorkerView
 from holdfast.core.settings import Settings
 from holdfast.core.states import State
+from holdfast.web.api.operations import Operations
 
 T = TypeVar("T")
 FRESH_FOR = 1.0
@@ -35,6 +36,7 @@ class Desk:
     client: Client
     overview: Overview
     settings: Settings
+    operations: Operations
     site: Site
     _kept: dict[str, tuple[float, Any]] = field(default_factory=dict[str, tuple[float, Any]])
     _lock: threading.Lock = field(default_factory=threading.Lock)

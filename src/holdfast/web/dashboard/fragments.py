@@ -40,15 +40,16 @@ is mounted: the hub makes one `View` per viewer with `view_of(request)` and cach
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from holdfast.client.views import CountView, JobView, LogView
+from holdfast.client.views import JobView, LogView
+from holdfast.web.dashboard.console import log_entry
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.fleet_page import queues_page, workers_page
 from holdfast.web.dashboard.format import number
-from holdfast.web.dashboard.job_page import JobPanels, log_entry, page_title, panels
-from holdfast.web.dashboard.lists import tabs_of
+from holdfast.web.dashboard.job_page import JobPanels, page_title, panels
+from holdfast.web.dashboard.lists import Numbers, tabs_of
 from holdfast.web.dashboard.overview_page import SPANS, overview_page
 from holdfast.web.dashboard.present import shown
 from holdfast.web.dashboard.templating import macros
@@ -65,10 +66,9 @@ class Fragments:
         """One row of the jobs table."""
         return str(macros("rows.html", view).jobs_row(shown(job)))
 
-    def tabs_html(self, counts: Mapping[str, CountView], query: str, current: str, view: View) -> str:
-        """The state tabs. `counts`: `Overview.count_by_state` of the filter without state; `current`: that state or ""."""
-        tabs, total = tabs_of(counts, query, current, view)
-        return str(macros("lists.html", view).tabs_nav(tabs, total))
+    def tabs_html(self, numbers: Numbers, view: View) -> str:
+        """The state tabs, with the number of the list for all that tells it."""
+        return str(macros("lists.html", view).tabs_nav(tabs_of(numbers, view), numbers.text))
 
     def job_html(self, job: JobView, view: View) -> dict[str, str]:
         """The panels of the job page that change while it runs, by element id."""
@@ -135,7 +135,7 @@ def draw_panels(page: JobPanels, view: View) -> dict[str, str]:
     part = macros("job_parts.html", view)
     return {
         "job-actions": str(part.actions(page.job)),
-        "job-status": str(part.status(page.job, page.strip, page.left)),
+        "job-status": str(part.status(page.job, page.strip, page.left, page.trace)),
         "job-pins": str(part.pins(page.job)),
         "job-error": str(part.error(page.job, page.trace)),
         "job-result": str(part.result(page.job)),

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from markupsafe import Markup
-
-from holdfast.client.views import JobView, LogPage, LogView, SavedView
+from holdfast.client.views import JobView, SavedView
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.format import size, ticking
-from holdfast.web.dashboard.present import Shown, column_html, shown, unreadable_text
+from holdfast.web.dashboard.present import JsonText, Shown, json_text, shown
 from holdfast.web.dashboard.timeline import Entry, Strip, entries, seconds_left, strip
 from holdfast.web.dashboard.trace import Part, parts_of
 from holdfast.web.dashboard.view import View
-
-LAST_LINES = 200
-PAGE_LINES = 500
-
-_LEVELS = {"warning": "warn", "critical": "error", "fatal": "error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +22,7 @@ class SavedPanel:
     at: datetime
     size: str
     count: int
-    html: Markup
+    text: JsonText
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +64,8 @@ def _saved(saved: SavedView | None) -> SavedPanel | None:
     if saved.steps:
         shown_value["steps"] = saved.steps
     only_state = list(shown_value) == ["state"]
-    html = column_html(saved, "saved", saved.state if only_state else shown_value)
-    return SavedPanel(saved.at, size(saved.bytes), saved.count, html)
+    text = json_text(saved, "saved", saved.state if only_state else shown_value)
+    return SavedPanel(saved.at, size(saved.bytes), saved.count, text)
 
 
 def page_title(job: Shown) -> str:
@@ -82,61 +74,3 @@ def page_title(job: Shown) -> str:
         f", {job.bar.percent_text}" if job.bar is not None and job.bar.percent_text and not job.ended else ""
     )
     return f"{job.look.word}: {job.job.type}{share}"
-
-
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """One console line ready to be shown. `kind` colours it: warn, error or nothing."""
-
-    n: int
-    short: str
-    at: datetime
-    level: str
-    kind: str
-    message: str
-    fields: str
-
-
-def log_entry(line: LogView) -> LogEntry:
-    """A console line ready for its macro."""
-    level = _LEVELS.get(line.level.lower(), line.level.lower())
-    fields = " ".join(
-        f"{key}={_short(value)}" for key, value in (line.fields or {}).items()
-    ) or unreadable_text(line)
-    return LogEntry(
-        line.n, "#", line.at, level, level if level in ("warn", "error") else "", line.message, fields
-    )
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, str) and value and " " not in value:
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-@dataclass(frozen=True, slots=True)
-class Console:
-    """The lines that the page shows. `last`, `first`: their numbers, 0 = none. `older`, `newer`: links, "" = none."""
-
-    lines: list[LogEntry]
-    last: int
-    first: int
-    total: int
-    older: str = ""
-    newer: str = ""
-
-
-def console(desk: Desk, job: JobView, view: View, after: int | None) -> Console:
-    """The newest lines, or (`after` given) a page of the lines that follow it."""
-    start = -LAST_LINES if after is None else max(0, after)
-    page: LogPage = desk.client.logs(job.id, after=start, limit=LAST_LINES if after is None else PAGE_LINES)
-    lines = [log_entry(line) for line in page.items]
-    first = page.items[0].n if page.items else 0
-    full = len(lines) == (LAST_LINES if after is None else PAGE_LINES)
-    older = view.url("jobs", job.id, after=0) + "#console" if after is None and full else ""
-    newer = ""
-    if after is not None:
-        newer = (
-            view.url("jobs", job.id, after=page.next_after) if full else view.url("jobs", job.id)
-        ) + "#console"
-    return Console(lines, page.next_after, first, len(lines), older, newer)

@@ -8,6 +8,7 @@ from typing import Any, cast
 from markupsafe import Markup
 
 FOLD_TEXT = 2_000
+EXCERPT = 800
 
 _INDENT = "  "
 
@@ -15,6 +16,11 @@ _INDENT = "  "
 def json_html(value: Any) -> Markup:
     """A JSON value with its parts coloured; strings above 2 kB are folded."""
     return Markup("").join(_lines(value, 0))
+
+
+def excerpt_html(text: str) -> Markup:
+    """The beginning of a text, with the sign that it goes on."""
+    return Markup('{}<span class="m">…</span>').format(text[:EXCERPT])
 
 
 def unreadable_html(why: str) -> Markup:

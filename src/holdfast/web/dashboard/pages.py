@@ -112,20 +112,33 @@ class Frame:
     ) -> Response:
         """The answer to a form: a redirect with a toast, or for our script the outcome itself."""
         if self.scripted:
-            body: dict[str, Any] = {
-                "toast": text,
-                "icon": icon,
-                "seq": self.seq,
-                "html": dict(html or {}),
-                "to": to,
-            }
-            if undo is not None:
-                body["undo"] = {"action": undo[0], "word": undo[1]}
+            body = self.outcome(to, text, icon=icon, html=html, undo=undo)
             return JSONResponse(body, status, headers={"Cache-Control": "no-store", "Vary": "HX-Request"})
         answer = RedirectResponse(to, 303)
         told = quote(f"{icon}|{text}"[:600])
         answer.set_cookie(TOAST, told, max_age=30, path=f"{self.view.base}/", httponly=True, samesite="lax")
         return answer
+
+    def outcome(
+        self,
+        to: str,
+        text: str,
+        *,
+        icon: str = "check",
+        html: Mapping[str, str] | None = None,
+        undo: tuple[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """What our script is told: the toast, the parts of the page that have changed, the way back."""
+        body: dict[str, Any] = {
+            "toast": text,
+            "icon": icon,
+            "seq": self.seq,
+            "html": dict(html or {}),
+            "to": to,
+        }
+        if undo is not None:
+            body["undo"] = {"action": undo[0], "word": undo[1]}
+        return body
 
     def inside(self, target: str | None, otherwise: str) -> str:
         """Where a form wants to go back to, when that is a page of ours."""

@@ -15,9 +15,9 @@ from holdfast.client.views import JobView
 from holdfast.core.commands import ALLOWED, Action
 from holdfast.core.query import link_term
 from holdfast.core.states import FINAL, Request, State
-from holdfast.web.dashboard.format import duration, exact, middle
+from holdfast.web.dashboard.format import duration, exact, middle, size
 from holdfast.web.dashboard.looks import Look, look_of
-from holdfast.web.dashboard.markup import json_html, unreadable_html
+from holdfast.web.dashboard.markup import excerpt_html, json_html, unreadable_html
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,16 @@ class Bar:
         if self.held is None or not self.total:
             return None
         return round(100 * min(max(self.held, 0) / self.max, 1), 2)
+
+    @property
+    def held_words(self) -> str:
+        """What the held mark says: what a crash, a pause or a deploy cannot take away."""
+        return "" if self.held is None else f"held at {self.held_text}"
+
+    @property
+    def held_thin(self) -> bool:
+        """Whether the mark stands so near the beginning that it would hide the little that is done."""
+        return self.held_percent is not None and self.held_percent < 3
 
     @property
     def done_text(self) -> str:
@@ -141,8 +151,25 @@ class Shown:
         return link_term("queue", self.job.queue)
 
     @property
-    def result_html(self) -> Markup:
-        return column_html(self.job, "result", self.job.result)
+    def result_text(self) -> JsonText:
+        return json_text(self.job, "result", self.job.result)
+
+    @property
+    def tried(self) -> str:
+        """Which attempt of how many, where it is not the first."""
+        return f"{self.job.attempt}/{self.job.max_attempts}" if self.job.attempt > 1 else ""
+
+    @property
+    def long_args(self) -> str:
+        """The arguments in one line, as far as anybody reads them in a hint."""
+        return args_line(self.job.args, 400)
+
+    @property
+    def why(self) -> tuple[str, str] | None:
+        """Class and message of the error that a failed or retrying job stands for."""
+        if self.job.error is None or self.look.key not in ("failed", "retrying"):
+            return None
+        return self.job.error.type, middle(" ".join(self.job.error.message.split()), 300)
 
     @property
     def unreadable_text(self) -> str:
@@ -159,10 +186,33 @@ def unreadable_text(view: views.StoredView) -> str:
     return "; ".join(f"{column} unreadable: {why}" for column, why in view.unreadable.items())
 
 
-def column_html(view: views.StoredView, column: str, value: Any) -> Markup:
+FOLD_AT = 20_000
+"""Bytes of JSON above which a page shows its beginning only, with its size and a download."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonText:
+    """A JSON value as it is shown. `folded`: only its beginning. `size`: of the whole, "" for a small one."""
+
+    html: Markup
+    size: str = ""
+    folded: bool = False
+
+
+def json_text(view: views.StoredView, column: str, value: Any) -> JsonText:
     """A JSON column of a stored row, or why it cannot be read."""
     why = view.unreadable.get(column)
-    return json_html(value) if why is None else unreadable_html(why)
+    if why is not None:
+        return JsonText(unreadable_html(why))
+    octets = len(json.dumps(value, ensure_ascii=False, default=str).encode(errors="replace"))
+    if octets <= FOLD_AT:
+        return JsonText(json_html(value), size(octets) if octets > FOLD_AT // 10 else "")
+    return JsonText(excerpt_html(json_file(value)), size(octets), folded=True)
+
+
+def json_file(value: Any) -> str:
+    """A JSON value as a file that people read."""
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
 def _bar(bar: views.Bar | views.Progress) -> Bar:

@@ -8,11 +8,14 @@ from starlette.responses import Response
 from holdfast.client.client import Client
 from holdfast.client.overview import Overview
 from holdfast.core.settings import Settings
+from holdfast.web.api.operations import Operations
 from holdfast.web.dashboard.assets import asset_build, asset_response
 from holdfast.web.dashboard.desk import Desk, Site
 from holdfast.web.dashboard.error_pages import error_page
 from holdfast.web.dashboard.fragments import Fragments
 from holdfast.web.dashboard.routes_actions import add_action_routes
+from holdfast.web.dashboard.routes_bulk import add_bulk_routes
+from holdfast.web.dashboard.routes_files import add_file_routes
 from holdfast.web.dashboard.routes_fleet import add_fleet_routes
 from holdfast.web.dashboard.routes_jobs import add_job_routes
 from holdfast.web.dashboard.routes_types import add_type_routes
@@ -20,12 +23,19 @@ from holdfast.web.dashboard.routes_types import add_type_routes
 __all__ = ["Desk", "Fragments", "dashboard_router", "error_page", "make_desk"]
 
 
-def make_desk(client: Client, overview: Overview, settings: Settings, *, version: str, storage: str) -> Desk:
+def make_desk(
+    client: Client,
+    overview: Overview,
+    settings: Settings,
+    operations: Operations,
+    *,
+    version: str,
+    storage: str,
+) -> Desk:
     """What pages, fragments and error pages share; made once per web app."""
     asset_build()  # reads static files and templates now, while they belong to this code
-    return Desk(
-        client, overview, settings, Site(settings.environment, settings.environment_color, version, storage)
-    )
+    site = Site(settings.environment, settings.environment_color, version, storage)
+    return Desk(client, overview, settings, operations, site)
 
 
 def dashboard_router(desk: Desk) -> APIRouter:
@@ -39,8 +49,10 @@ def dashboard_router(desk: Desk) -> APIRouter:
     def static(request: Request, path: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         return asset_response(request, path)
 
+    add_bulk_routes(router, desk)
     add_action_routes(router, desk)
     add_job_routes(router, desk)
+    add_file_routes(router, desk)
     add_type_routes(router, desk)
     add_fleet_routes(router, desk)
     return router

@@ -16,6 +16,7 @@ from holdfast.web.dashboard.fleet_page import queues_page, workers_page
 from holdfast.web.dashboard.format import words
 from holdfast.web.dashboard.looks import LOOKS
 from holdfast.web.dashboard.pages import frame_of
+from holdfast.web.dashboard.present import Bar
 from holdfast.web.dashboard.routes_actions import ACTOR, Ask
 from holdfast.web.dashboard.view import known_zone
 
@@ -129,7 +130,12 @@ def add_fleet_routes(router: APIRouter, desk: Desk) -> None:
     def help_(request: Request) -> Response:
         frame = frame_of(desk, request)
         return frame.render(
-            "help.html", "help", states=list(LOOKS.values()), searches=SEARCHES, shortcuts=SHORTCUTS
+            "help.html",
+            "help",
+            states=list(LOOKS.values()),
+            searches=SEARCHES,
+            shortcuts=SHORTCUTS,
+            bar=Bar(64, 100, 52),
         )
 
     @router.post("/looks")

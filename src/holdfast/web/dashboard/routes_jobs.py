@@ -5,28 +5,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from fastapi import APIRouter, Query, Request
+from starlette.responses import RedirectResponse, Response
 
 from holdfast.client.views import JobPage, JobView
 from holdfast.core.errors import InvalidInput, InvalidQuery, NotFound
-from holdfast.core.query import Query, link_term, term
-from holdfast.web.dashboard.code import as_code
+from holdfast.core.query import Query as Search
+from holdfast.core.query import link_term, term
+from holdfast.web.dashboard.code import as_code, as_command, importable
+from holdfast.web.dashboard.console import console, log_entry
 from holdfast.web.dashboard.desk import Desk
-from holdfast.web.dashboard.format import number, size, words
-from holdfast.web.dashboard.job_page import console, log_entry, page_title, panels
-from holdfast.web.dashboard.lists import Pager, SortLink, chips_of, tabs_of
+from holdfast.web.dashboard.format import words
+from holdfast.web.dashboard.job_page import page_title, panels
+from holdfast.web.dashboard.lists import Numbers, Pager, SortLink, chips_of, numbers_of, tabs_of
 from holdfast.web.dashboard.looks import LOOKS, TABS
-from holdfast.web.dashboard.markup import json_html
 from holdfast.web.dashboard.overview_page import SPANS, overview_page
 from holdfast.web.dashboard.pages import Frame, frame_of
-from holdfast.web.dashboard.present import column_html, shown, shown_all
+from holdfast.web.dashboard.present import json_text, shown, shown_all
 from holdfast.web.dashboard.view import View
+
+Line = Annotated[int, Query(ge=0, le=2**63 - 1)]
+"""The key of a console line."""
 
 DEFAULT_SORT = "-created"
 PAGE_SIZE = 50
@@ -49,6 +52,16 @@ BULK = (
     BulkButton("cancel", "Cancel…", True),
     BulkButton("delete", "Delete…", True),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What is said below the search: how times were understood, and how many jobs match."""
+
+    text: str = ""
+    lead: str = ""
+    total: str = ""
+    tail: str = ""
 
 
 def add_job_routes(router: APIRouter, desk: Desk) -> None:
@@ -88,37 +101,15 @@ def add_job_routes(router: APIRouter, desk: Desk) -> None:
         cursor: str = "",
         peek: str = "",
         text: str = "",
+        last: str = "",
     ) -> Response:
         frame = frame_of(desk, request)
-        return _jobs(frame, q, add, state, sort, cursor, peek, as_text=bool(text))
+        return _jobs(frame, q, add, state, sort, cursor, peek, last, as_text=bool(text))
 
     @router.get("/jobs/{job_id}")
-    def job(request: Request, job_id: str, after: int | None = None) -> Response:
+    def job(request: Request, job_id: str, after: Line | None = None, before: Line | None = None) -> Response:
         frame = frame_of(desk, request)
-        return _job(frame, desk.client.job(job_id), after)
-
-    @router.get("/jobs/{job_id}/log.txt")
-    def log(job_id: str) -> Response:
-        desk.client.job(job_id)
-        headers = {
-            "Content-Disposition": f'attachment; filename="job-{job_id[-12:]}.log"',
-            "Cache-Control": "no-store",
-        }
-        return StreamingResponse(
-            _whole_log(desk, job_id), media_type="text/plain; charset=utf-8", headers=headers
-        )
-
-
-def _whole_log(desk: Desk, job_id: str) -> Iterator[str]:
-    after = 0
-    while True:
-        page = desk.client.logs(job_id, after=after, limit=500)
-        for line in page.items:
-            entry = log_entry(line)
-            yield f"{line.at.isoformat()} {entry.level:<5} {line.message}{' ' + entry.fields if entry.fields else ''}\n"
-        if len(page.items) < 500:
-            return
-        after = page.next_after
+        return _job(frame, desk.client.job(job_id), after, before)
 
 
 def _by_id(desk: Desk, text: str) -> str:
@@ -137,87 +128,121 @@ def _by_id(desk: Desk, text: str) -> str:
 
 
 def _jobs(
-    frame: Frame, q: str, add: str, state: str, sort: str, cursor: str, peek: str, *, as_text: bool
+    frame: Frame,
+    q: str,
+    add: str,
+    state: str,
+    sort: str,
+    cursor: str,
+    peek: str,
+    last: str,
+    *,
+    as_text: bool,
 ) -> Response:
     desk, view = frame.desk, frame.view
     zone = ZoneInfo(view.zone)
     source = " ".join(part for part in (q, add) if part)
-    problem = ""
+    problem, spans = "", list[tuple[int, int]]()
     try:
         query = desk.overview.query(source, zone=zone)
         if state and state not in TABS:
             raise InvalidQuery(f"There is no tab {state[:40]!r}; tabs are {', '.join(TABS)}")
     except InvalidQuery as error:
-        problem, query, state = error.detail, desk.overview.query("", zone=zone), ""
+        problem, spans = error.detail, _spans(error)
+        query, state = _last(desk, last, zone), state if state in TABS else ""
     else:
         # one address for one search: words added in the box, and another spelling, become the canonical text
         if add or (query.text != q and not as_text):
             return RedirectResponse(
                 view.url("jobs", q=query.text, state=state, sort="" if sort == DEFAULT_SORT else sort), 303
             )
-    full = desk.overview.query(
-        f"({query.text}) state:{state}"
-        if query.text and state
-        else query.text or (f"state:{state}" if state else ""),
-        zone=zone,
-    )
+    full = _full(desk, query, state, zone)
     try:
         page = (
             JobPage(items=[])
-            if problem
+            if problem and not query.text  # a search that was to narrow the list must not show every job
             else desk.overview.search(full, sort=sort, limit=PAGE_SIZE, cursor=cursor or None)
         )
     except InvalidInput as error:
         problem, page = error.detail, JobPage(items=[])
-    counts = desk.overview.count_by_state(query)
-    tabs, total = tabs_of(counts, query.text, state, view)
-    current = next((tab for tab in tabs if tab.current), tabs[0])
-    # the counts of the tabs leave out a state that the search itself names
-    counted = desk.overview.count(full) if "state:" in query.text else current
+    numbers = numbers_of(desk.overview, query, full, state, zone)
     asked_sort = "" if sort == DEFAULT_SORT else sort
 
     def link(**more: Any) -> str:
         return view.url("jobs", **{"q": query.text, "state": state, "sort": asked_sort, **more})
 
     rows = shown_all(page.items)
-    pager = Pager(
-        _pager_words(len(rows), counted.count, counted.capped, page, first=not cursor),
-        link() if cursor else "",
-        link(cursor=page.previous_cursor) if page.previous_cursor else "",
-        link(cursor=page.next_cursor) if page.next_cursor else "",
-    )
     only = next((one for one in desk.overview.types() if query.text == link_term("type", one.name)), None)
-    peeked = _peek(frame, peek, link(cursor=cursor)) if peek else None
     return frame.render(
         "jobs.html",
         "jobs",
         status=422 if problem else 200,
         q=source if problem else query.text,
+        last=query.text,
         problem=problem,
+        marked=_marked(source, spans),
         state=state,
         sort=sort,
         default_sort=DEFAULT_SORT,
         as_text=as_text,
         chips=chips_of(query, state, asked_sort, view),
-        hint=_hint(query, counted.count, counted.capped, page),
-        tabs=tabs,
-        total=total,
-        tab=LOOKS[state].word.lower() if state else "",
-        page_count=words(counted.count, "job"),
+        hint=_hint(query, full, numbers, page),
+        tabs=tabs_of(numbers, view),
+        total=numbers.text,
+        tab=LOOKS[numbers.current[0]].word.lower() if len(numbers.current) == 1 else "",
+        page_count=f"{numbers.text} {'match' if numbers.text != '1' else 'matches'}" if numbers.text else "",
         rows=rows,
         first=not cursor,
         full_q=full.text,
-        peek=peeked,
-        pager=pager,
-        total_known=True,
-        total_text=number(counted.count) + ("+" if counted.capped else ""),
+        peek=_peek(frame, peek, link(cursor=cursor)) if peek else None,
+        pager=Pager(
+            *_pager_words(len(rows), numbers, page, first=not cursor),
+            link() if cursor else "",
+            link(cursor=page.previous_cursor) if page.previous_cursor else "",
+            link(cursor=page.next_cursor) if page.next_cursor else "",
+        ),
+        searched=words(page.searched, "job") if page.searched is not None else "",
         sorts=_sorts(sort, link),
         actions=BULK,
         text_href=link(text="1"),
+        chips_href=link(),
         clear_href=view.url("jobs", state=state),
         new_href=view.url("types", only.name, "new") if only else view.url("types"),
         example=_example(desk),
     )
+
+
+def _full(desk: Desk, query: Search, state: str, zone: ZoneInfo) -> Search:
+    """The search of the list itself: with the state of the open tab."""
+    if not state:
+        return query
+    return desk.overview.query(f"({query.text}) state:{state}" if query.text else f"state:{state}", zone=zone)
+
+
+def _last(desk: Desk, text: str, zone: ZoneInfo) -> Search:
+    """The search that could be read before one that cannot; all jobs when there was none."""
+    try:
+        return desk.overview.query(text, zone=zone)
+    except InvalidQuery:
+        return desk.overview.query("", zone=zone)
+
+
+def _spans(error: InvalidQuery) -> list[tuple[int, int]]:
+    """Where in the text the search cannot be read."""
+    found: list[tuple[int, int]] = []
+    for problem in error.problems:
+        match problem.loc:
+            case ("q", int(start), int(end)):
+                found.append((start, end))
+            case _:
+                pass
+    return found
+
+
+def _marked(source: str, spans: list[tuple[int, int]]) -> tuple[str, str, str]:
+    """The text in three parts, of which the middle one cannot be read."""
+    start, end = spans[0] if spans else (len(source), len(source))
+    return source[:start], source[start:end], source[end:]
 
 
 def _sorts(sort: str, link: Any) -> list[SortLink]:
@@ -234,24 +259,29 @@ def _sorts(sort: str, link: Any) -> list[SortLink]:
     return [SortLink(word or "Created", link(sort=other if word else ""), order)]
 
 
-def _hint(query: Query, count: int, capped: bool, page: JobPage) -> str:
-    parts = list(query.explain)
-    if query.text:
-        more = "at least " if capped else ""
-        parts.append(f"{more}{words(count, 'job matches', 'jobs match')}".capitalize() + ".")
-    if page.searched is not None:
-        narrower = "Add type: or created: to look at fewer."
-        parts.append(
-            f"{', '.join(query.unindexed)} has no index: the newest {number(page.searched)} jobs were searched. {narrower}"
-        )
-    return " ".join(part if part.endswith(".") else part + "." for part in parts)
+def _hint(query: Search, full: Search, numbers: Numbers, page: JobPage) -> Hint:
+    times = " ".join(part if part.endswith(".") else f"{part}." for part in query.explain)
+    if numbers.listed is not None:
+        one = numbers.text == "1"
+        least = "At least " if numbers.listed.capped else ""
+        tail = "job matches." if one else "jobs match."
+        return Hint(times, f"{least}", numbers.text.removesuffix("+"), tail) if query.text else Hint(times)
+    names = ", ".join(full.unindexed)
+    looked = f"the newest {words(page.searched, 'job')} were searched" if page.searched is not None else ""
+    count = "how many match is not counted"
+    said = f"{names} {'have' if len(full.unindexed) > 1 else 'has'} no index: {looked or count}"
+    return Hint(
+        f"{times} {said}{f', {count}' if looked else ''}. Add type: or created: to look at fewer.".strip()
+    )
 
 
-def _pager_words(shown_rows: int, count: int, capped: bool, page: JobPage, *, first: bool) -> str:
-    total = number(count) + ("+" if capped else "")
+def _pager_words(shown_rows: int, numbers: Numbers, page: JobPage, *, first: bool) -> tuple[str, str]:
+    """What stands in the pager before the number of all, and that number."""
     if first and page.next_cursor is None:
-        return words(shown_rows, "job")
-    return f"1–{shown_rows} of {total}" if first else f"{words(shown_rows, 'job')} of {total}"
+        return words(shown_rows, "job"), ""
+    if not numbers.text:
+        return f"{words(shown_rows, 'job')} on this page", ""
+    return f"1–{shown_rows}" if first else words(shown_rows, "job"), numbers.text
 
 
 def _example(desk: Desk) -> dict[str, str]:
@@ -278,7 +308,7 @@ def _peek(frame: Frame, job_id: str, close: str) -> dict[str, Any] | None:
     }
 
 
-def _job(frame: Frame, job: JobView, after: int | None) -> Response:
+def _job(frame: Frame, job: JobView, after: int | None, before: int | None) -> Response:
     desk, view = frame.desk, frame.view
     page = panels(desk, job, view)
     options = {
@@ -291,7 +321,9 @@ def _job(frame: Frame, job: JobView, after: int | None) -> Response:
         )
         if value
     }
-    text = str(json_html(job.args))
+    args = json_text(job, "args", job.args)
+    source = importable(desk.client.catalogue.registry, job.type)
+    here = address(frame.request, view)
     return frame.render(
         "job.html",
         "jobs",
@@ -302,10 +334,11 @@ def _job(frame: Frame, job: JobView, after: int | None) -> Response:
         saved=page.saved,
         trace=page.trace,
         timeline=page.timeline,
-        console=console(desk, job, view, after),
-        args_html=column_html(job, "args", job.args),
-        args_size=size(len(text)) if len(text) > 10_000 else "",
-        code=as_code(job.type, job.args, options, address(frame.request, view)),
+        console=console(desk, job, view, after=after, before=before),
+        args=args,
+        code=as_command(job.type, options, f"job-{job.id[-12:]}-args.json")
+        if args.folded
+        else as_code(job.type, job.args, options, here, source),
         type_search=link_term("type", job.type),
     )
 

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from holdfast.client.views import JobView, TypeView
 from holdfast.core.errors import InvalidInput, NotFound, Problem
 from holdfast.core.query import link_term
-from holdfast.web.dashboard.code import as_code
+from holdfast.web.dashboard.code import as_code, importable
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.fleet_page import types_page
 from holdfast.web.dashboard.form_data import Read, read
@@ -266,7 +266,13 @@ def _form(
         json_href=view.url("types", type_.name, "new", as_="json"),
         queues=sorted(frame.desk.stats().queues),
         type_search=link_term("type", type_.name),
-        code=as_code(type_.name, whole, plain, address(frame.request, view)),
+        code=as_code(
+            type_.name,
+            whole,
+            plain,
+            address(frame.request, view),
+            importable(frame.desk.client.catalogue.registry, type_.name),
+        ),
     )
 
 

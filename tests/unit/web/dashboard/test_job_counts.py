@@ -1,7 +1,8 @@
-"""The number above a list of jobs counts what the search says, a state in its text included."""
+"""A list of jobs has one number: hint, title, open tab, selection and pager tell the same, a state in the text included."""
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,32 +10,99 @@ from pathlib import Path
 import httpx
 import pytest
 
+from holdfast.web.dashboard import routes_jobs
 from tests.unit.web.support import Lab, served
+
+PAGE = 4
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    monkeypatch.setattr(routes_jobs, "PAGE_SIZE", PAGE)
     lab = Lab(tmp_path)
-    for job in lab.add(5)[:2]:
+    jobs = lab.add(11)
+    for job in jobs[:5]:
         lab.client.handle(job).cancel()
     yield lab
     lab.close()
 
 
+class Shown:
+    """What a page of the list says."""
+
+    def __init__(self, lab: Lab, **query: str) -> None:
+        with served(lab) as url:
+            answer = httpx.get(
+                f"{url}/jobs", params=query, headers={"Accept": "text/html"}, follow_redirects=True
+            )
+        self.status, self.source = answer.status_code, answer.text
+        self.text = html.unescape(re.sub(r"<[^>]+>", "", answer.text))
+        nav = answer.text.partition('id="tabs"')[2].partition("</nav>")[0]
+        self.tabs = {
+            html.unescape(re.sub(r"<span.*|<svg.*?</svg>", "", inner)): (href, "aria-current" in href)
+            for href, inner in re.findall(r"<a ([^>]*)>(.*?)</a>", nav)
+        }
+        self.totals = re.findall(r"data-total-of>([^<]*)<", answer.text)
+
+    @property
+    def open_tabs(self) -> list[str]:
+        return [word for word, (_, current) in self.tabs.items() if current]
+
+
 @pytest.mark.parametrize(
-    ("search", "count"),
+    ("query", "count", "open_tabs"),
     [
-        ("state:cancelled", 2),
-        ("(state:cancelled OR priority:7)", 2),
-        ("NOT state:cancelled", 3),
-        ("type:count_to", 5),
+        ({"q": "state:cancelled"}, 5, ["Cancelled"]),
+        ({"q": "type:count_to state:cancelled"}, 5, ["Cancelled"]),
+        ({"q": "type:count_to", "state": "cancelled"}, 5, ["Cancelled"]),
+        ({"q": "state:enqueued,cancelled"}, 11, ["Queued", "Cancelled"]),
+        ({"q": "(state:cancelled OR priority:7)"}, 5, ["All"]),
+        ({"q": "NOT state:cancelled"}, 6, ["All"]),
+        ({"q": "type:count_to"}, 11, ["All"]),
     ],
 )
-def test_the_sentence_counts_what_the_search_says(lab: Lab, search: str, count: int) -> None:
-    with served(lab) as url:
-        page = httpx.get(
-            f"{url}/jobs", params={"q": search}, headers={"Accept": "text/html"}, follow_redirects=True
-        )
-    assert page.status_code == 200
-    assert re.findall(r"(\d+) jobs? match", page.text.partition("<body")[2])[0] == str(count)
-    assert f"{count} jobs match" in page.text.partition("<title>")[2].partition("</title>")[0]
+def test_everything_tells_the_number_of_the_list(
+    lab: Lab, query: dict[str, str], count: int, open_tabs: list[str]
+) -> None:
+    page = Shown(lab, **query)
+    assert page.status == 200
+    assert page.open_tabs == open_tabs
+    assert page.totals == [str(count)] * 3, "hint, selection, pager"
+    assert f'data-total="{count}"' in page.source
+    assert f"{count} match" in page.source.partition("</title>")[0]
+    assert f"1–{PAGE} of {count}" in page.text
+
+
+def test_a_tab_takes_the_place_of_the_state_in_the_text(lab: Lab) -> None:
+    page = Shown(lab, q="type:count_to state:cancelled")
+    assert "q=type%3Acount_to&amp;state=enqueued" in page.tabs["Queued"][0]
+    assert "state" not in page.tabs["All"][0].partition("jobs?")[2]
+
+
+def test_the_tabs_count_every_job_of_a_state(lab: Lab) -> None:
+    assert "All11" in Shown(lab).text.replace("\n", "")
+    assert "Cancelled5" in Shown(lab).text
+
+
+def test_a_search_that_is_not_counted_says_so(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an index the store gives up after so many jobs: there is no number then, and none is shown."""
+    monkeypatch.setattr("holdfast.storage.pages.BUDGET_ROWS", 2)
+    monkeypatch.setattr("holdfast.storage.pages.COUNT_ROWS", 2)
+    monkeypatch.setattr("holdfast.storage.sqlite.scan.WINDOW", 1)
+    monkeypatch.setattr("holdfast.storage.sqlite.scan.WINDOW_MOST", 1)
+    page = Shown(lab, q="args.n:0")
+    assert page.status == 200
+    assert "0+" not in page.text
+    assert "has no index" in page.text
+    assert "how many match is not counted" in page.text
+    assert page.totals == []
+    assert "Search on" in page.text or "Select all that match" in page.text
+
+
+def test_a_search_that_cannot_be_read_leaves_the_last_one_standing(lab: Lab) -> None:
+    page = Shown(lab, q="stat:failed", last="state:cancelled", text="1")
+    assert page.status == 422
+    assert "<mark>stat</mark>" in page.source or "<mark>stat:failed</mark>" in page.source
+    assert "Still showing your last valid search, 5 jobs: state:cancelled" in page.text
+    assert page.source.count('id="row-') == PAGE
+    assert "No job matches" not in page.text

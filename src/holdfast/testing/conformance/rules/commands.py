@@ -1,10 +1,13 @@
-"""Rules of `command`: every action from every state, generated from the table of what is allowed."""
+"""Rules of `command` and `command_all`: every action from every state, generated from the table of what is allowed."""
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+
 import pytest
 
-from holdfast.core.commands import ALLOWED, Action
+from holdfast.core.commands import ALLOWED, GONE, KEY_HELD, Action
 from holdfast.core.errors import Conflict, NotFound
 from holdfast.core.outcome import ErrorInfo
 from holdfast.core.records import JobRecord
@@ -187,3 +190,67 @@ class CommandRules(Rules):
             store.logs(claimed.id, after=0, limit=9),
         ) == (None, [], [])
         assert driver.add(idempotency_key="k", unique_key="u").id != claimed.id
+
+    @pytest.mark.parametrize("action", Action)
+    def test_a_command_to_many_does_to_each_what_it_does_to_one(
+        self, driver: StoreDriver, action: Action
+    ) -> None:
+        """Jobs of every state, twice: one half is told one by one, the other half at once."""
+        single, many = ([driver.job_in(state) for state in REACHABLE] for _ in range(2))
+        for job in single:
+            with suppress(Conflict):
+                driver.command(job.id, action, actor="ann", reason="because")
+        newest = driver.store.last_event()
+        answers = driver.command_all([job.id for job in many], action, actor="ann", reason="because")
+        assert [why is None for why in answers] == [job.state in ALLOWED[action] for job in many]
+        assert [told(driver, job.id) for job in many] == [told(driver, job.id) for job in single]
+        assert driver.store.last_event() - newest == answers.count(None)
+
+    def test_a_command_to_many_says_of_each_that_is_refused_why(self, driver: StoreDriver) -> None:
+        done, waiting = driver.job_in(State.SUCCEEDED), driver.add()
+        asked = ["no-such-job", done.id, waiting.id, "no-such-job"]
+        gone, ended, none, again = driver.command_all(asked, Action.PAUSE)
+        assert (gone, none, again) == (GONE, None, GONE)
+        assert ended is not None
+        with pytest.raises(Conflict, match=re.escape(ended)):
+            driver.command(done.id, Action.PAUSE)
+        assert (driver.read(done.id), driver.read(waiting.id).state) == (done, State.PAUSED)
+
+    def test_of_two_that_want_one_unique_key_again_the_older_has_it(self, driver: StoreDriver) -> None:
+        """The refused one hinders neither its twin nor the others."""
+        first, second = (driver.job_in(State.CANCELLED, unique_key="k") for _ in range(2))
+        other = driver.job_in(State.FAILED, unique_key="o")
+        plain = driver.job_in(State.FAILED)
+        asked = [second.id, plain.id, first.id, other.id]
+        assert driver.command_all(asked, Action.RETRY) == [KEY_HELD, None, None, None]
+        assert driver.read(second.id) == second
+        assert {driver.read(job.id).state for job in (first, other, plain)} == {State.ENQUEUED}
+
+    def test_jobs_that_many_commands_have_moved_are_handed_out_and_counted(self, driver: StoreDriver) -> None:
+        jobs = [driver.add(queue=f"q{n % 2}", priority=n % 3) for n in range(12)]
+        ids = [job.id for job in jobs]
+        for action in (Action.PAUSE, Action.RESUME, Action.CANCEL, Action.RETRY):
+            assert driver.command_all(ids, action) == [None] * 12
+        assert driver.store.states()[State.ENQUEUED] == 12
+        assert {job.id for job in driver.claim(limit=20)} == set(ids)
+
+    def test_asked_of_many_twice_the_first_stands(self, driver: StoreDriver) -> None:
+        asked, fresh = driver.start(), driver.start()
+        driver.command(asked.id, Action.PAUSE, actor="ann", reason="one")
+        assert driver.command_all([fresh.id, asked.id], Action.PAUSE, actor="bob") == [None, None]
+        assert [driver.read(job.id).requested_by for job in (asked, fresh)] == ["ann", "bob"]
+        assert [row.actor for row in driver.requests(asked.id)] == ["ann"]
+
+    def test_a_command_to_none(self, driver: StoreDriver) -> None:
+        assert driver.command_all([], Action.CANCEL) == []
+
+
+def told(driver: StoreDriver, job_id: str) -> tuple[object, ...] | None:
+    """What a command leaves of a job and its history, without what is its own: number, id, times."""
+    job = driver.store.job(job_id)
+    history = [(row.state, row.reason, row.actor, row.attempt) for row in driver.store.history(job_id)]
+    if job is None:
+        return None
+    asked = (job.requested, job.requested_by, job.requested_reason)
+    ends = (job.run_at is None, job.finished_at is None, job.expires_at is None)
+    return job.state, job.reason, job.actor, job.attempt, job.max_attempts, job.crashes, asked, ends, history

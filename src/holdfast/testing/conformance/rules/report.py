@@ -136,6 +136,22 @@ class ReportRules(Rules):
         assert [line.message for line in driver.store.logs(claimed.id, after=-3, limit=9)] == read[-3:]
         assert driver.store.logs("no-such-job", after=0, limit=9) == []
 
+    def test_lines_before_one_are_read_and_counted(self, driver: StoreDriver) -> None:
+        """Lines of other jobs lie between them."""
+        claimed, other = driver.start(), driver.start()
+        for n in range(10):
+            for job in (claimed, other):
+                driver.report(job, logs=(LogLine(n, "info", str(n)),))
+        store = driver.store
+        lines = store.logs(claimed.id, after=0, limit=99)
+        sixth = lines[6].n
+        before = store.logs(claimed.id, after=-3, limit=9, before=sixth)
+        assert [line.message for line in before] == ["3", "4", "5"]
+        between = store.logs(claimed.id, after=lines[0].n, limit=2, before=sixth)
+        assert [line.message for line in between] == ["1", "2"]
+        assert (store.log_count(claimed.id), store.log_count(claimed.id, before=sixth)) == (10, 6)
+        assert store.log_count("no-such-job") == 0
+
     def test_a_line_as_it_came(self, driver: StoreDriver) -> None:
         claimed = driver.start()
         line = LogLine(123, "warning", "über\n\x1b[31m🦆 <script>", '{"rows":3}')

@@ -71,6 +71,12 @@ function take(message) {
   }
   if (!added) return;
   for (const line of [...holder.content.children]) if (Number(line.id.slice(1)) <= last) line.remove();
+  let number = Number(box.dataset.count || 0);
+  for (const line of holder.content.children) {
+    const link = line.querySelector("a");
+    if (link) link.textContent = String(++number);
+  }
+  box.dataset.count = String(number);
   retell(holder.content);
   heed(box);
   const stick = follow && (!held || held.isCollapsed || !box.contains(held.anchorNode));
@@ -84,8 +90,7 @@ function take(message) {
     pill();
   }
   const count = byId("log-count");
-  const n = box.children.length;
-  if (count) count.textContent = `${n.toLocaleString("en")}${n >= MOST ? "+" : ""} ${n === 1 ? "line" : "lines"}`;
+  if (count) count.textContent = `${number.toLocaleString("en")} ${number === 1 ? "line" : "lines"}`;
   const empty = byId("log-empty");
   if (empty) empty.hidden = true;
 }
@@ -93,7 +98,8 @@ function take(message) {
 export function startConsole() {
   const box = log();
   if (!box) return;
-  const paged = new URL(location.href).searchParams.has("after");
+  const place = new URL(location.href).searchParams;
+  const paged = place.has("after") || place.has("before");
   asks((query) => {
     // an older page of the console does not grow
     query.set("log_after", paged ? "-1" : box.dataset.last || "0");

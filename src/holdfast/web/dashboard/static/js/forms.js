@@ -1,7 +1,7 @@
 // This exists so that forms act without leaving the page: the outcome is told by the server, never guessed.
 // Without it every form and link here works as a page of its own.
 
-import { byId, toast } from "./dom.js";
+import { button, byId, make, say, toast } from "./dom.js";
 import { heard } from "./live.js";
 import { patch, patchShape } from "./patch.js";
 
@@ -56,21 +56,81 @@ function told(outcome) {
 /** An attribute of a form; its properties are hidden by fields named "action" and "id". @param {Element} form @param {string} name */
 const own = (form, name) => form.getAttribute(name) || "";
 
+const PATIENCE = 400;
+
+/** A button whose answer is awaited says so, once that takes longer than a blink. @param {HTMLButtonElement | null} button */
+function atWork(button) {
+  if (!button?.closest("dialog, .sel, .actions")) return null;
+  const timer = setTimeout(() => {
+    button.classList.add("busy");
+    button.setAttribute("aria-busy", "true");
+    say("Working");
+  }, PATIENCE);
+  return {
+    remove() {
+      clearTimeout(timer);
+      button.classList.remove("busy");
+      button.removeAttribute("aria-busy");
+    },
+  };
+}
+
+/**
+ * An action on many jobs tells how far it has come, a line of JSON each, and its outcome last.
+ * @param {Response} answer @returns {Promise<any>}
+ */
+async function follow(answer) {
+  const count = make("p", "", "");
+  const bar = document.createElement("progress");
+  const title = make("h2", "", "");
+  title.id = "dialog-title";
+  const note = make("p", "sub", "It continues when you close this or leave the page.");
+  const way = make("footer", "", button("Close", () => dialog().close()));
+  const box = make("div", "stack at-work", title, bar, count, note, way);
+  count.setAttribute("role", "status");
+  dialog().replaceChildren(box);
+  if (!dialog().open) dialog().showModal();
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const part = await reader.read().catch(() => ({ done: true, value: undefined }));
+    rest += decoder.decode(part.value, { stream: !part.done });
+    const lines = rest.split("\n");
+    rest = lines.pop() || "";
+    for (const line of lines) {
+      const step = JSON.parse(line);
+      if (step.toast) return step;
+      title.textContent = `${step.doing}…`;
+      bar.max = step.of;
+      bar.value = step.done + step.refused;
+      bar.setAttribute("aria-label", step.doing);
+      const refused = step.refused ? `, ${step.refused.toLocaleString("en")} refused` : "";
+      count.textContent = `${step.done.toLocaleString("en")} of ${step.of.toLocaleString("en")} done${refused}`;
+    }
+    if (part.done) return { toast: "The connection was lost. The action continues on the server; the numbers tell what is done.", icon: "warn" };
+  }
+}
+
 /** @param {HTMLFormElement} form @param {HTMLElement | null} submitter */
 async function send(form, submitter) {
   const data = new FormData(form, submitter);
   const pressed = /** @type {HTMLButtonElement | null} */ (submitter);
   if (form.dataset.busy) return;
   form.dataset.busy = "yes";
+  const busy = atWork(pressed);
   const answer = await reach(pressed?.getAttribute("formaction") || own(form, "action"), {
     method: "POST",
     headers: { "HX-Request": "true" },
     body: new URLSearchParams(/** @type {any} */ (data)),
   });
+  const type = answer?.headers.get("Content-Type") || "";
+  const steps = answer && type.includes("ndjson") ? await follow(answer) : null;
   delete form.dataset.busy;
+  if (busy) busy.remove();
   if (!answer) return;
-  if ((answer.headers.get("Content-Type") || "").includes("json")) {
-    const outcome = await answer.json();
+  if (type.includes("json")) {
+    const outcome = steps || (await answer.json());
     if (dialog().open && answer.status < 500) dialog().close();
     told(outcome);
     document.dispatchEvent(new CustomEvent("holdfast:done", { detail: { form, outcome, ok: answer.ok } }));
@@ -81,6 +141,16 @@ async function send(form, submitter) {
   const next = asked(await answer.text());
   if (next) open(next);
   else location.reload();
+}
+
+/**
+ * Opens the one menu of the page beside an element.
+ * @param {HTMLElement} near @param {Iterable<Node>} nodes
+ */
+export function openMenu(near, nodes) {
+  menu().replaceChildren(...nodes);
+  place(near);
+  /** @type {HTMLElement | null} */ (menu().querySelector("a, button:not([aria-disabled=true])"))?.focus();
 }
 
 /** @param {HTMLElement} near */
@@ -138,10 +208,7 @@ export function startForms() {
       event.preventDefault();
       const found = await question(opens.href);
       if (!found) return;
-      menu().replaceChildren(...found.childNodes);
-      place(opens);
-      /** @type {HTMLElement | null} */ (menu().querySelector("a, button:not([aria-disabled])"))?.focus();
-      return;
+      return openMenu(opens, found.childNodes);
     }
     const copies = /** @type {HTMLElement | null} */ (target.closest("[data-copy]"));
     if (copies) copy(document.querySelector(copies.dataset.copy || "")?.textContent || "");

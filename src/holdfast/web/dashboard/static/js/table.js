@@ -1,6 +1,7 @@
 // This exists so that the jobs table can be worked with while it lives: select, move by keys, and never lose one's place.
 
 import { byId, find, say } from "./dom.js";
+import { openMenu } from "./forms.js";
 import { fetchPage, load, patchShape } from "./patch.js";
 import { asks, resubscribe, takes } from "./live.js";
 
@@ -26,7 +27,7 @@ function bar() {
   if (!sel) return;
   sel.classList.add("scripted");
   sel.classList.toggle("shown", selected.size > 0 || every);
-  const count = every ? byId("sel-all")?.textContent?.replace("Select all ", "") || "All" : String(selected.size);
+  const count = every ? byId("tabs")?.dataset.total || "All that match" : String(selected.size);
   const text = `${count} selected`;
   const b = byId("sel-count");
   if (b && b.textContent !== text) b.textContent = text;
@@ -52,6 +53,42 @@ function bar() {
   if (more) more.hidden = every || !document.querySelector(".pages a");
   const clear = byId("sel-clear");
   if (clear) clear.hidden = false;
+  makeRoom(sel);
+}
+
+const narrow = matchMedia("(max-width: 45rem)");
+const ROOM = 3;
+
+/** On a narrow screen three actions stay, the others go behind "…": first those that no selected job allows. @param {Element} sel */
+function makeRoom(sel) {
+  const buttons = /** @type {HTMLButtonElement[]} */ ([...sel.querySelectorAll("[data-action]")]);
+  const idle = (/** @type {HTMLElement} */ button) => button.getAttribute("aria-disabled") === "true";
+  const order = [...buttons.filter((button) => !idle(button)), ...buttons.filter(idle)];
+  const away = new Set(narrow.matches ? order.slice(ROOM) : []);
+  for (const button of buttons) button.hidden = away.has(button);
+  const more = byId("sel-more");
+  if (more) more.hidden = !away.size;
+}
+
+/** What went behind "…" of the selection bar. @param {HTMLElement} near */
+function showAway(near) {
+  const away = /** @type {HTMLButtonElement[]} */ ([...document.querySelectorAll("#sel [data-action][hidden]")]);
+  openMenu(
+    near,
+    away.map((button) => {
+      const copy = /** @type {HTMLButtonElement} */ (button.cloneNode(true));
+      copy.hidden = false;
+      copy.className = "";
+      return copy;
+    }),
+  );
+}
+
+/** Every place that tells the number of the list tells the one that the tabs came with. */
+function tellTotal() {
+  const total = byId("tabs")?.dataset.total;
+  if (!total) return;
+  for (const node of document.querySelectorAll("[data-total-of]")) if (node.textContent !== total) node.textContent = total;
 }
 
 /** @param {string} id @param {boolean} on */
@@ -244,6 +281,19 @@ async function arrived(count) {
   if (words.textContent !== text) words.textContent = text;
 }
 
+/** The mirror below a search as text carries the mark of what cannot be read; it has the same text, scrolled alike. */
+function startQuery() {
+  const mirror = document.querySelector(".edit .mirror");
+  const input = /** @type {HTMLInputElement | null} */ (mirror?.parentElement?.querySelector("input") || null);
+  if (!mirror || !input) return;
+  const follow = () => (mirror.scrollLeft = input.scrollLeft);
+  input.addEventListener("input", () => {
+    mirror.textContent = input.value; // what was marked is another text now
+    follow();
+  });
+  input.addEventListener("scroll", follow);
+}
+
 export function startTable() {
   asks((query) => {
     const list = byId("list");
@@ -254,7 +304,11 @@ export function startTable() {
     if (list.dataset.tab) query.set("state", list.dataset.tab);
   });
   takes("rows", take);
+  startQuery();
   if (!byId("list")) return;
+  const tabs = byId("tabs");
+  if (tabs) new MutationObserver(tellTotal).observe(tabs, { attributes: true, attributeFilter: ["data-total"] });
+  narrow.addEventListener("change", bar);
   // ids of another search are not meant any more
   const place = new URL(location.href);
   place.searchParams.delete("cursor");
@@ -282,6 +336,8 @@ export function startTable() {
       every = true;
       return bar();
     }
+    const more = /** @type {HTMLElement | null} */ (target.closest("#sel-more"));
+    if (more) return showAway(more);
     if (target.closest("#pill")) {
       event.preventDefault();
       return showNew();
