@@ -187,15 +187,16 @@ class JournalWriter(FleetVerbs):
     def command_all(
         self, job_ids: Sequence[str], action: Action, *, actor: str | None, reason: str | None
     ) -> list[str | None]:
-        asked = dict.fromkeys(job_ids)
-        jobs = {job["id"]: job for job in self._draft.rows("jobs") if job["id"] in asked}
-        refused = {job_id: self._command(jobs.get(job_id), action, actor, reason) for job_id in asked}
+        asked = frozenset(job_ids)
+        jobs = sorted(
+            (job for job in self._draft.rows("jobs") if job["id"] in asked), key=lambda job: job["seq"]
+        )
+        refused = dict.fromkeys(job_ids, GONE)
+        refused |= {job["id"]: self._command(job, action, actor, reason) for job in jobs}
         return [refused[job_id] for job_id in job_ids]
 
-    def _command(self, job: Row | None, action: Action, actor: str | None, reason: str | None) -> str | None:
+    def _command(self, job: Row, action: Action, actor: str | None, reason: str | None) -> str | None:
         """Do it, or answer why not."""
-        if job is None:
-            return GONE
         asked = Request(job["requested"]) if job["requested"] else None
         match decide(action, Facts(State(job["state"]), asked, job["run_at"], False, self.now())):
             case Refuse(why):
