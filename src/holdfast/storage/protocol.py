@@ -44,6 +44,7 @@ from holdfast.core.records import (
 )
 from holdfast.core.states import DIED
 from holdfast.core.whole import Key, Part, Row, Seal
+from holdfast.storage.insight import Insight
 
 LOST: Final = "lost"
 """The guard did not match: the job belongs to another attempt, has ended, or is gone. Nothing was written."""
@@ -188,8 +189,8 @@ class Writer(Protocol):
         ...
 
     def roll_up(self, limit: int) -> int:
-        """Add the next events, up to `limit` numbers of the feed, to the buckets of ten seconds; answers how many numbers
-        further it is then, 0 when all is counted."""
+        """Add the next events, up to `limit` numbers of the feed, to the buckets of ten seconds and to the outcomes of each
+        type; answers how many numbers further it is then, 0 when all is counted."""
         ...
 
     def lead(self, role: str, holder: str, *, lease: float) -> int | None:
@@ -219,7 +220,7 @@ class Writer(Protocol):
         ...
 
 
-class Reader(Protocol):
+class Reader(Insight, Protocol):
     """Verbs that only look. Any thread."""
 
     def now(self) -> int:

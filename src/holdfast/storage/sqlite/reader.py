@@ -38,11 +38,12 @@ from holdfast.storage.sqlite import search
 from holdfast.storage.sqlite.boot import boot_id
 from holdfast.storage.sqlite.connection import FORKED, fetch_all, unavailable
 from holdfast.storage.sqlite.copying import rows_of, seal_on
+from holdfast.storage.sqlite.insight import InsightVerbs
 from holdfast.storage.sqlite.leading import LEADERS
 from holdfast.storage.sqlite.statements import JOB_COLUMNS, LANED, NEXT_DUE, TYPE_COLUMNS
 
 
-class SqliteReader:
+class SqliteReader(InsightVerbs):
     """The reading verbs of `holdfast.storage.protocol`. Safe to use from any thread."""
 
     def __init__(
