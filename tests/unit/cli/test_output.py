@@ -11,7 +11,8 @@ import pytest
 from holdfast.cli.answers import JOBS
 from holdfast.cli.exits import Trouble
 from holdfast.cli.options import Common
-from holdfast.cli.output import Column, Writer
+from holdfast.cli.output import Writer
+from holdfast.cli.table import Column
 from holdfast.client.views import JobView, Progress
 
 WHEN = "2026-11-20T10:00:00Z"

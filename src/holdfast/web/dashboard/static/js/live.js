@@ -87,7 +87,11 @@ function bars() {
   if (key === "updated") place.append(bar("", "info", "Holdfast was updated on the server.", "Reload when it suits you.", "Reload", () => location.reload()));
 }
 
-const retryWords = () => `Trying again in ${Math.max(0, Math.ceil((retryAt - Date.now()) / 1000))} s.`;
+/** What is awaited: the moment of the next try, or the answer to the one that is under way. */
+function retryWords() {
+  const left = Math.ceil((retryAt - Date.now()) / 1000);
+  return left > 0 ? `Trying again in ${left} s.` : "Trying now: the server has not answered yet.";
+}
 
 /** @param {string} state @param {string} sign @param {string} strong @param {string} text @param {string} word @param {() => void} act @param {boolean} [retry] */
 function bar(state, sign, strong, text, word, act, retry) {
@@ -276,6 +280,8 @@ function apply() {
   for (const [id, part] of html) {
     const el = byId(id);
     if (el) patch(el, part);
+    const title = id.endsWith("-head") ? el?.querySelector("h1") : null;
+    if (title && el?.closest("main")) document.title = `${title.textContent} · Holdfast`;
   }
 }
 
