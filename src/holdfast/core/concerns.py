@@ -105,7 +105,7 @@ def why_waits(facts: Facts, queue: str, type_: str, *, scheduled: bool = False) 
     kept = "The job is kept and starts as soon as one does."
     for paused in facts.paused:
         if paused.queue == queue:
-            said = f"Queue {_name(queue)} is paused {_who_and_why(paused)}".strip()
+            said = f"Queue {short_name(queue)} is paused {_who_and_why(paused)}".strip()
             return f"{said}. The job starts when someone resumes the queue."
     if not facts.live:
         return f"No worker is running. {kept}"
@@ -126,7 +126,7 @@ def _no_worker(facts: Facts) -> list[Concern]:
         else "Jobs are kept until one starts."
     )
     lost = sorted((w for w in facts.workers if w.state == "lost"), key=lambda worker: -(worker.gone_at or 0))
-    last = f" The last one was {_name(lost[0].name)}." if lost and not draining else ""
+    last = f" The last one was {short_name(lost[0].name)}." if lost and not draining else ""
     since = None
     if not draining:
         known = [worker.gone_at for worker in lost if worker.gone_at is not None]
@@ -169,10 +169,10 @@ def _who_lacks(facts: Facts, queue: str, type_: str) -> str:
     if any(worker.listens(queue) and worker.knows(type_) for worker in facts.live):
         return ""
     if not any(worker.knows(type_) for worker in facts.live):
-        return f"No worker knows {_name(type_)}."
+        return f"No worker knows {short_name(type_)}."
     if not any(worker.listens(queue) for worker in facts.live):
-        return f"No worker listens to queue {_name(queue)}."
-    return f"No worker takes {_name(type_)} from queue {_name(queue)}."
+        return f"No worker listens to queue {short_name(queue)}."
+    return f"No worker takes {short_name(type_)} from queue {short_name(queue)}."
 
 
 def _group(title: str, rows: list[Waiting], facts: Facts) -> Concern:
@@ -185,10 +185,12 @@ def _group(title: str, rows: list[Waiting], facts: Facts) -> Concern:
     if not known:
         action = "Start a worker whose app contains this type"
     else:
-        action = f"Start a worker for this queue: holdfast worker --queue {_name(queues[0])} --app module:app"
+        action = (
+            f"Start a worker for this queue: holdfast worker --queue {short_name(queues[0])} --app module:app"
+        )
     jobs = sum(row.jobs for row in rows)
     more = "+" if any(row.capped for row in rows) else ""
-    where = f" in queue {_name(queues[0])}" if len(queues) == 1 and not known else ""
+    where = f" in queue {short_name(queues[0])}" if len(queues) == 1 and not known else ""
     detail = f"{jobs:,}{more} {'job waits' if jobs == 1 else 'jobs wait'}{where}."
     since = min(row.since for row in rows)
     return Concern(Kind.UNSERVED, title, detail, action, since, subject, queues, types, jobs)
@@ -198,10 +200,10 @@ def _failing(facts: Facts) -> list[Concern]:
     return [
         Concern(
             Kind.FAILING_TYPE,
-            f"{_name(outcome.type)} fails every time.",
+            f"{short_name(outcome.type)} fails every time.",
             f"{outcome.failing:,} of {outcome.failing:,} attempts"
             + (
-                f", the newest with {_name(error.rpartition('.')[2], MAX_ERROR)}."
+                f", the newest with {short_name(error.rpartition('.')[2], MAX_ERROR)}."
                 if (error := facts.errors.get(outcome.type))
                 else "."
             ),
@@ -217,8 +219,8 @@ def _failing(facts: Facts) -> list[Concern]:
 
 
 def _who_and_why(paused: Paused) -> str:
-    who = f"by {_name(paused.by)}" if paused.by else ""
-    why = f"“{_name(paused.reason, MAX_REASON)}”" if paused.reason else ""
+    who = f"by {short_name(paused.by)}" if paused.by else ""
+    why = f"“{short_name(paused.reason, MAX_REASON)}”" if paused.reason else ""
     return ": ".join(part for part in (who, why) if part)
 
 
@@ -226,7 +228,7 @@ def _paused(facts: Facts) -> list[Concern]:
     return [
         Concern(
             Kind.QUEUE_PAUSED,
-            f"Queue {_name(paused.queue)} is paused{'' if _who_and_why(paused) else '.'}",
+            f"Queue {short_name(paused.queue)} is paused{'' if _who_and_why(paused) else '.'}",
             f"{_who_and_why(paused)}. {_wait(paused.jobs)}" if _who_and_why(paused) else _wait(paused.jobs),
             "Resume the queue when its reason is gone",
             paused.since,
@@ -242,7 +244,7 @@ def _lost(facts: Facts) -> list[Concern]:
     return [
         Concern(
             Kind.WORKER_LOST,
-            f"Worker {_name(worker.name)} is lost.",
+            f"Worker {short_name(worker.name)} is lost.",
             f"{_jobs(worker.busy)} of it {'continues' if worker.busy == 1 else 'continue'} elsewhere once the scheduler has "
             "requeued them.",
             "See what its host says; start it again",
@@ -273,7 +275,7 @@ def _behind(facts: Facts) -> list[Concern]:
     return [
         Concern(
             Kind.QUEUE_BEHIND,
-            f"Queue {_name(queue)} falls behind.",
+            f"Queue {short_name(queue)} falls behind.",
             f"{_wait(sum(row.jobs for row in rows))} The objective is {WAIT_OBJECTIVE // 60} min.",
             "Give the queue more slots or workers",
             min(row.since for row in rows),
@@ -329,7 +331,7 @@ def _wait(count: int) -> str:
     return f"{_jobs(count)} wait{'s' if count == 1 else ''}." if count else "No job waits in it."
 
 
-def _name(text: str, limit: int = MAX_NAME) -> str:
+def short_name(text: str, limit: int = MAX_NAME) -> str:
     """A name as it stands in a sentence: a long one without its middle."""
     if len(text) <= limit:
         return text

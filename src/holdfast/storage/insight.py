@@ -24,5 +24,5 @@ class Insight(Protocol):
         ...
 
     def led_until(self, role: str) -> int | None:
-        """When the newest lease of a role ends or has ended; None when nobody ever led it, or before the host started."""
+        """When the newest lease of a role ends or has ended; None when nobody ever led it."""
         ...

@@ -71,7 +71,10 @@ class InsightVerbs:
             return [OutcomeRecord._make(row) for row in fetch_all(db, OUTCOMES, (since // MINUTE * 60,))]
 
     def led_until(self, role: str) -> int | None:
-        sql = "SELECT deadline FROM leaders WHERE role = ? AND boot = ?"
         with self.reading() as db:
-            rows = fetch_all(db, sql, (role, boot_id()))
-        return self.now() + rows[0][0] - self._lease_now() if rows else None
+            rows = fetch_all(db, "SELECT boot, deadline FROM leaders WHERE role = ?", (role,))
+        if not rows:
+            return None
+        boot, deadline = rows[0]
+        booted = self.now() - self._lease_now()  # which ends every lease that began before
+        return booted + (deadline if boot == boot_id() else 0)

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from markupsafe import Markup
+
 from holdfast.client.views import ConcernView, StatsView
-from holdfast.core.concerns import Kind
+from holdfast.core.concerns import Kind, short_name
 from holdfast.core.query import link_term
+from holdfast.web.dashboard.markup import isolated
 from holdfast.web.dashboard.view import View
 
 
@@ -18,8 +21,8 @@ class Attention:
 
     key: str
     icon: str
-    title: str
-    detail: str
+    title: Markup
+    detail: Markup
     since: datetime | None
     action: str
     href: str
@@ -95,6 +98,15 @@ def _line(concern: ConcernView, view: View) -> Attention:
         ("See all", view.url(_WHOLE_PAGE[Kind(concern.kind)])) if folded else look.button(concern, view)
     )
     posts = concern.kind == Kind.QUEUE_PAUSED and not folded
+    names = [short_name(name) for name in (*concern.queues, *concern.types, concern.subject or "")]
     return Attention(
-        look.key, look.icon, concern.title, concern.detail, concern.since, word, href, concern.action, posts
+        look.key,
+        look.icon,
+        isolated(concern.title, names),
+        isolated(concern.detail, names),
+        concern.since,
+        word,
+        href,
+        concern.action,
+        posts,
     )
