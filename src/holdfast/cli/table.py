@@ -16,6 +16,9 @@ Row = dict[str, Any]
 LEAST = 12
 """A column that may be cut keeps so many cells."""
 
+NAME = 20
+"""So many cells a name has while there are columns that may leave."""
+
 MOST = 48
 """A column that may be cut gets no more while others want more too."""
 
@@ -117,16 +120,23 @@ def _cut(text: str, width: int, column: Column) -> str:
 
 
 def _fitting(columns: Sequence[Column], natural: Mapping[str, int], width: int) -> list[Column]:
-    """The columns whose least widths fit, in their order."""
+    """The columns that fit, in their order. Those with a rank leave before a name becomes hard to read."""
     shown = list(columns)
-    while len(shown) > 1 and sum(_least(c, natural) for c in shown) + GAP * (len(shown) - 1) > width:
-        leaving = max(range(len(shown)), key=lambda at: (shown[at].rank, at))
-        del shown[leaving]
+
+    def takes(name: int) -> int:
+        cells = (_least(one, natural, LEAST if one.rank else name) for one in shown)
+        return sum(cells) + GAP * (len(shown) - 1)
+
+    while len(shown) > 1:
+        ranked = any(column.rank for column in shown)
+        if takes(NAME if ranked else LEAST) <= width:
+            break
+        del shown[max(range(len(shown)), key=lambda at: (shown[at].rank, at))]
     return shown
 
 
-def _least(column: Column, natural: Mapping[str, int]) -> int:
-    return min(LEAST, natural[column.field]) if column.wide else natural[column.field]
+def _least(column: Column, natural: Mapping[str, int], least: int = LEAST) -> int:
+    return min(least, natural[column.field]) if column.wide else natural[column.field]
 
 
 def _widths(shown: Sequence[Column], natural: Mapping[str, int], width: int) -> dict[str, int]:
