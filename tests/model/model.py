@@ -22,6 +22,7 @@ TARGET = {
     Verb.SUSPEND: "paused",
     Verb.STOP: "cancelled",
     Verb.RELEASE: "enqueued",
+    Verb.CONTINUE: "enqueued",
 }
 BURNS = {Verb.SUCCEED, Verb.FAIL, Verb.QUARANTINE, Verb.RETRY_LATER}
 

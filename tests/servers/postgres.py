@@ -84,6 +84,7 @@ class Cluster:
             "unix_socket_directories": str(self.folder),
             "fsync": switch,
             "full_page_writes": switch,
+            "autovacuum": switch,  # it locks whole tables for moments, at any time
             "max_connections": "200",
             "shared_buffers": "64MB",
         }

@@ -103,6 +103,23 @@ def test_an_orderly_stop_hands_the_clock_over_at_once(make_fleet: Callable[..., 
     until(lambda: fleet.job(due).state == "enqueued", "what was due is claimable")
 
 
+@pytest.mark.parametrize("role", ["worker", "scheduler"])
+def test_a_process_whose_maintenance_fails_again_and_again_ends_and_another_one_leads(
+    make_fleet: Callable[..., Fleet], role: str
+) -> None:
+    """A failure that is no outage: one row that cannot be read, in the one process that stands in the way."""
+    fleet = make_fleet()
+    broken = fleet.start(role, app="tests.system.jobs.broken_duty:app", lease=600)
+    until(lambda: leads(fleet, broken), "the broken one leads")
+    sound = fleet.start("scheduler")
+    due = fleet.enqueue("nap", {"seconds": 0}, delay=0.5)
+    assert broken.ended(60) == 1
+    assert len(broken.lines("a part of this process failed, it is begun anew", "promote")) == 4
+    assert broken.lines("a part of this process failed, the process ends", "promote")
+    until(lambda: leads(fleet, sound), "the sound one leads, long before the lease is over")
+    until(lambda: fleet.job(due).state == "enqueued", "what was due is claimable")
+
+
 def test_a_drained_worker_ends_with_its_last_job(make_fleet: Callable[..., Fleet]) -> None:
     fleet = make_fleet()
     going = fleet.start(workers=2)

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -188,3 +188,35 @@ def _refusal(fleet: Fleet) -> str:
     except StorageUnavailable as error:
         return str(error)
     return ""
+
+
+def test_workers_that_are_started_before_their_server_wait_for_it(
+    make_fleet: Callable[..., Fleet], server: Cluster
+) -> None:
+    """Supervisor and scheduler wait with words; so does a worker process whose server goes while it comes up."""
+    fleet = make_fleet(workers=1, database_url=f"{server.url}&schema=late")
+    server.stop()
+    supervisor, scheduler = fleet.start(ready=False), fleet.start("scheduler", ready=False)
+    for waiting in (supervisor, scheduler):
+        until(lambda waiting=waiting: waiting.lines("waiting for the database"), "it says that it waits")
+        assert waiting.process.poll() is None, waiting.words()
+    server.start()
+    for waiting in (supervisor, scheduler):
+        until(lambda waiting=waiting: fleet._is_up(waiting), "it is up", within=60)
+    job = fleet.enqueue("note_loop")
+    assert fleet.ended([job])[0].state == "succeeded"
+
+
+def test_a_worker_that_finds_no_free_connection_waits_for_one(
+    make_fleet: Callable[..., Fleet], server: Cluster
+) -> None:
+    fleet = make_fleet(workers=1, database_url=f"{server.url}&schema=crowded")
+    fleet.parts.store.ping()
+    with ExitStack() as crowd:
+        with suppress(psycopg.OperationalError):
+            while True:
+                crowd.enter_context(psycopg.connect(server.url))
+        supervisor = fleet.start(ready=False)
+        until(lambda: supervisor.lines("waiting for the database", "connection"), "it says that it waits")
+        assert supervisor.process.poll() is None, supervisor.words()
+    until(lambda: fleet._is_up(supervisor), "it is up", within=60)

@@ -43,6 +43,11 @@ def record(job: Row) -> JobRecord:
     return JobRecord._make(job[name] for name in JobRecord._fields)
 
 
+def _since(job: Row) -> int:
+    """When a job was changed or asked for something last."""
+    return max(job["changed_at"] or 0, job["requested_at"] or 0)
+
+
 class JournalWriter(FleetVerbs):
     """The writing verbs. The gateway calls them within `transaction`; `self._draft` is what this one has changed."""
 
@@ -56,6 +61,12 @@ class JournalWriter(FleetVerbs):
             if seal is not None and not sealed:
                 raise StorageUnavailable(seal["words"])
             yield
+
+    def prove(self) -> None:
+        self._draft.put("meta", "proved", {"value": self.now()})
+
+    def unlocked(self, seqs: Sequence[int]) -> set[int]:
+        return set(seqs)
 
     # -- the way of a job ------------------------------------------------------------------------------------
 
@@ -104,7 +115,7 @@ class JournalWriter(FleetVerbs):
     def _claim(self, job: Row, worker: str, now: int) -> Claimed:
         attempt = job["attempt"] + 1 - job["continues"]
         taken = {"token": job["token"] + 1, "attempt": attempt, "continues": 0, "worker": worker}
-        job = job | taken | {"started_at": now, "run_at": None, "finished_at": None}
+        job = job | taken | {"started_at": max(now, _since(job)), "run_at": None, "finished_at": None}
         job = self._move(job, State.PROCESSING, None, None)
         saved = self._draft.get("saved", job["seq"])
         return Claimed._make((job | {"saved": saved and saved["saved"]})[name] for name in Claimed._fields)
@@ -124,8 +135,8 @@ class JournalWriter(FleetVerbs):
             request = Request(job["requested"])
             s = answer_request(s, request, job["requested_reason"], job["requested_by"], keep)
         done, ended = s.target is State.SUCCEEDED, s.target in FINAL
-        job = job | NOTHING_ASKED | {"continues": continues, "crashes": job["crashes"] + s.crashed}
-        job |= {"run_at": s.run_at, "finished_at": self.now() if ended else None}
+        job = job | {"continues": continues, "crashes": job["crashes"] + s.crashed}
+        job |= {"run_at": s.run_at, "finished_at": self._at(job) if ended else None}
         job |= {"expires_at": s.keep if ended else None}
         if s.result is not None:
             job["result"] = s.result
@@ -147,7 +158,7 @@ class JournalWriter(FleetVerbs):
             return LOST
         job, now, seq = job.copy(), self.now(), report.seq
         if report.progress is not None:
-            job |= {"progress": report.progress, "changed_at": now}
+            job |= {"progress": report.progress, "changed_at": max(now, job["changed_at"])}
             self._tell("progress", job=seq, state=job["state"])
         if report.saved is not None:
             times = (self._draft.get("saved", seq) or {"times": 0})["times"] + 1
@@ -180,9 +191,9 @@ class JournalWriter(FleetVerbs):
                 return None
             case Ask(request) if request is not asked:
                 names = ("requested", "requested_at", "requested_by", "requested_reason")
-                job = {**job, **dict(zip(names, (request, self.now(), actor, reason), strict=True))}
+                job = {**job, **dict(zip(names, (request, self._at(job), actor, reason), strict=True))}
                 self._draft.put("jobs", job["seq"], job)
-                self._tell_of(job, "request", request or "", job["state"], reason, actor)
+                self._tell_of(job, job["requested_at"], "request", request or "", job["state"], reason, actor)
             case Move(verb):
                 job = self._moved_by_hand(job, verb, actor, reason)
             case _:
@@ -202,7 +213,7 @@ class JournalWriter(FleetVerbs):
         elif verb is Verb.RESUME_LATER and job["error_type"] is not None:
             reason = "retry"  # it was paused between two attempts, and waits for the next one again
         ended = target in FINAL
-        job = job | {"finished_at": self.now() if ended else None}
+        job = job | {"finished_at": self._at(job) if ended else None}
         return self._move(
             job | {"expires_at": self._keep(job, target) if ended else None}, target, reason, actor
         )
@@ -250,9 +261,9 @@ class JournalWriter(FleetVerbs):
         target, ended = TRANSITIONS[verb].target, TRANSITIONS[verb].target in FINAL
         crashes = max(job["crashes"], min(job["crashes"] + 1, SUSPECT))
         changed = {"crashes": crashes, "continues": int(not TRANSITIONS[verb].burns)}
-        changed |= {"finished_at": self.now() if ended else None}
+        changed |= {"finished_at": self._at(job) if ended else None}
         changed |= {"expires_at": self._keep(job, target) if ended else None}
-        self._move(job | NOTHING_ASKED | changed, target, why, job["requested_by"])
+        self._move(job | changed, target, why, job["requested_by"])
         return Swept(job["id"], job["type"], job["worker"], target, crashes)
 
     def expire(self, limit: int) -> int:
@@ -334,15 +345,23 @@ class JournalWriter(FleetVerbs):
         return (parse_retention(job["retention"]) or self._retention).until(state, self.now())
 
     def _move(self, job: Row, state: State, reason: str | None, actor: str | None) -> Row:
-        """The only way to another state: the job and what is told of it change together."""
-        changed = {"state": state, "reason": reason, "actor": actor, "changed_at": self.now()}
-        self._draft.put("jobs", job["seq"], job | changed)
-        self._tell_of(job | changed, "state", state, job.get("state"), reason, actor)
-        return job | changed
+        """The only way to another state: the job and what is told of it change together. Whatever was asked of it
+        is answered by that."""
+        at, previous = self._at(job), job["state"]
+        job = job | NOTHING_ASKED | {"state": state, "reason": reason, "actor": actor, "changed_at": at}
+        self._draft.put("jobs", job["seq"], job)
+        self._tell_of(job, at, "state", state, previous, reason, actor)
+        return job
 
-    def _tell_of(self, job: Row, kind: str, state: str, previous: str | None, *who: str | None) -> None:
+    def _at(self, job: Row) -> int:
+        """The time of a change, which is never before what the job's history tells already: a clock may be set back."""
+        return max(self.now(), _since(job))
+
+    def _tell_of(
+        self, job: Row, at: int, kind: str, state: str, previous: str | None, *who: str | None
+    ) -> None:
         facts = dict(zip(("reason", "actor"), who, strict=True))
-        facts |= {"job": job["seq"], "attempt": job["attempt"], "worker": job["worker"]}
+        facts |= {"at": at, "job": job["seq"], "attempt": job["attempt"], "worker": job["worker"]}
         self._tell(kind, state=state, previous=previous, **facts)
 
     def _forget_history(self, seq: int) -> None:

@@ -157,10 +157,11 @@ def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
 
 
 def _open(app: Holdfast) -> None:
-    """Open the store of an app. Raises StorageRefused for one that has moved."""
+    """Open the store of an app, once its server answers. Raises StorageRefused for one that has moved."""
     from holdfast.core.errors import StorageRefused
+    from holdfast.hosting.opening import open_when_it_answers
 
-    seal = app.open().store.sealed()
+    seal = open_when_it_answers(app).store.sealed()
     if seal is not None and seal.moved:
         app.close()
         raise StorageRefused(seal.words)

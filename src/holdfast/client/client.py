@@ -48,6 +48,10 @@ class Client:
         self._transactions = Transactions(reader, gateway, signals)
         self.catalogue = Catalogue(registry, reader, default_retries=settings.retries)
 
+    def check(self) -> None:
+        """Store something that means nothing. Raises StorageUnavailable where the database takes no writes."""
+        self._gateway.call("prove")
+
     # -- enqueue ----------------------------------------------------------------------------------------------------------
 
     def enqueue(

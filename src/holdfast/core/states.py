@@ -47,6 +47,7 @@ class Verb(StrEnum):
     SUSPEND = "suspend"
     STOP = "stop"
     RELEASE = "release"
+    CONTINUE = "continue"
     RESCUE = "rescue"
     QUARANTINE = "quarantine"
     PAUSE = "pause"
@@ -89,6 +90,8 @@ TRANSITIONS: dict[Verb, Transition] = {
         _way(Verb.SUSPEND, (_S.PROCESSING,), _S.PAUSED, "it reached a checkpoint after a pause was asked", burns=False),
         _way(Verb.STOP, (_S.PROCESSING,), _S.CANCELLED, "it stopped after a cancel was asked", burns=False),
         _way(Verb.RELEASE, (_S.PROCESSING,), _S.ENQUEUED, "its worker stops and hands it back", burns=False),
+        _way(Verb.CONTINUE, (_S.PROCESSING,), _S.ENQUEUED, "it stopped for a pause that was withdrawn meanwhile",
+             burns=False),
         _way(Verb.RESCUE, (_S.PROCESSING,), _S.ENQUEUED, "its worker died", burns=False),
         _way(Verb.QUARANTINE, (_S.PROCESSING,), _S.FAILED, "its worker died for the third time while running it"),
         _way(Verb.PAUSE, (_S.SCHEDULED, _S.AWAITING, _S.ENQUEUED), _S.PAUSED, "a person paused it while it waited"),

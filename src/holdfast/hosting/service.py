@@ -6,8 +6,10 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
+import structlog
 import uvloop
 
 from holdfast.app import Holdfast, Parts
@@ -15,7 +17,7 @@ from holdfast.core.settings import Settings
 from holdfast.hosting.child import SELF
 from holdfast.hosting.web_keeper import WebKeeper
 from holdfast.runtime.clock import new_worker_id
-from holdfast.runtime.service import DutyLoop
+from holdfast.runtime.service import DutyLoop, FailedTooOften, keep_running, when_it_fails
 from holdfast.scheduler.duties import all_duties
 from holdfast.scheduler.leader import Leader, lease_of
 from holdfast.storage.protocol import Topic
@@ -23,6 +25,8 @@ from holdfast.worker.supervisor import Supervisor
 
 LOOK_AGAIN = 0.05
 """Seconds between two looks whether the workers are there, when no signal comes."""
+
+log = structlog.get_logger("holdfast.hosting")
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -50,16 +54,21 @@ def run_workers(
         command=(*SELF, "worker-process"),
     )
 
-    async def main() -> None:
+    async def main() -> int:
         stopping = _on_stop(supervisor.stop)
-        duties = ClockDuties(parts, settings)
+        end = _Ending(lambda: (stopping.set(), supervisor.stop()))
+        duties = ClockDuties(parts, settings, end.because_of_a_failure)
         tasks: list[asyncio.Task[None]] = []
         if web is not None:
             web.start()
-            tasks.append(asyncio.create_task(web.run(), name="web"))
+            tasks.append(end.with_part("web", web.run))
         if ready is not None:
-            tasks.append(asyncio.create_task(_announce(parts, supervisor, count, web, ready), name="ready"))
-        await supervisor.run()
+            tasks.append(end.with_part("ready", partial(_announce, parts, supervisor, count, web, ready)))
+        try:
+            await supervisor.run()
+        except* FailedTooOften as failed:
+            log.error("the supervisor failed, its workers end with it", exc_info=failed)
+            end.because_of_a_failure()
         if web is not None:  # its pages go on when all workers have been drained
             await stopping.wait()
         await duties.stop()
@@ -68,37 +77,61 @@ def run_workers(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        return end.exit_code
 
-    uvloop.run(main())
+    code = uvloop.run(main())
     app.close()
-    return 0
+    return code
 
 
 def run_duties(app: Holdfast, *, ready: Callable[[], None] | None = None) -> int:
     """Run only what happens by the clock, until SIGTERM or SIGINT; answers the exit code."""
     parts = app.open()
 
-    async def main() -> None:
+    async def main() -> int:
         stopping = _on_stop(lambda: None)
-        duties = ClockDuties(parts, app.settings)
+        end = _Ending(stopping.set)
+        duties = ClockDuties(parts, app.settings, end.because_of_a_failure)
         if ready is not None:
             ready()
         await stopping.wait()
         await duties.stop()
+        return end.exit_code
 
-    uvloop.run(main())
+    code = uvloop.run(main())
     app.close()
-    return 0
+    return code
+
+
+class _Ending:
+    """How a process ends a part of which has failed too often: in order, with an exit code that has it started anew."""
+
+    def __init__(self, stop: Callable[[], object]) -> None:
+        self._stop = stop
+        self.exit_code = 0
+
+    def because_of_a_failure(self) -> None:
+        """A part cannot do its work here any more."""
+        if not self.exit_code:
+            self.exit_code = 1
+            self._stop()
+
+    def with_part(self, name: str, body: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        """A part of the process that runs beside the others."""
+        task = asyncio.create_task(keep_running(name, body), name=name)
+        when_it_fails(task, self.because_of_a_failure)
+        return task
 
 
 class ClockDuties:
-    """Everything that happens by the clock, begun on the running event loop: done here while this process leads."""
+    """Everything that happens by the clock, begun on the running event loop: done here while this process leads. `failed` is
+    called when a duty has failed too often: then the process must end, so that another one leads."""
 
-    def __init__(self, parts: Parts, settings: Settings) -> None:
+    def __init__(self, parts: Parts, settings: Settings, failed: Callable[[], None]) -> None:
         holder = f"{socket.gethostname()}:{os.getpid()}:{new_worker_id()}"
         self._leader = Leader(parts.gateway, holder, lease_of(settings.lease))
         duties = all_duties(parts.gateway, parts.store, self._leader, lease=settings.lease)
-        self._loops = [DutyLoop(duty, parts.signals) for duty in duties]
+        self._loops = [DutyLoop(duty, parts.signals, failed) for duty in duties]
         for loop in self._loops:
             loop.start()
 

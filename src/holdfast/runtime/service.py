@@ -1,24 +1,92 @@
-"""This exists so that everything which runs by the clock has one lifecycle: a duty says what to do once and when to look
-again,
-the loop around it does the waiting, the waking, the errors and the stopping."""
+"""Parts of a process that do not end by themselves: each is logged, counted and begun anew when it fails, and ends its
+process when that does not help."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
 
 import structlog
 
-from holdfast.core.errors import StorageUnavailable
+from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.runtime.signals import Signals
 from holdfast.storage.protocol import Topic
 
-LONGEST_BACKOFF = 10.0
-LEAST_GAP = 0.005
+MAX_BACKOFF: Final = 10.0
+MIN_INTERVAL: Final = 0.005
+
+MAX_FAILURES = 5
+"""So many failures, none of them after STEADY seconds of work, end the process of a part."""
+STEADY = 60.0
+
+STORE_IS_AWAY: Final = (StorageUnavailable, StorageRefused)
+"""Errors that speak of the store. They are waited out, for as long as they last, and count as no failure of a part."""
 
 log = structlog.get_logger("holdfast.runtime")
+
+
+class FailedTooOften(RuntimeError):
+    """A part of this process cannot do its work: the process must end, so that another one does it."""
+
+
+async def keep_running(name: str, body: Callable[[], Awaitable[None]]) -> None:
+    """Run `body`, which returns only when it is told to. When it raises, it is begun anew after a pause. Raises
+    FailedTooOften."""
+    loop = asyncio.get_running_loop()
+    failures = outages = 0
+    while True:
+        began = loop.time()
+        try:
+            await body()
+            return
+        except STORE_IS_AWAY as error:
+            outages = 1 if loop.time() - began > STEADY else outages + 1
+            pause = backoff(outages)
+            say_that_the_store_is_away(name, error, pause)
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_asked_to_end():
+                raise
+            failures = 1 if loop.time() - began > STEADY else failures + 1
+            if failures >= MAX_FAILURES:
+                raise FailedTooOften(f"{name} has failed {failures} times") from error
+            pause = backoff(failures)
+            log.error(
+                "a part of this process failed, it is begun anew",
+                part=name,
+                times=failures,
+                again_in=round(pause, 2),
+                exc_info=error,
+            )
+        await asyncio.sleep(pause)
+
+
+def when_it_fails(task: asyncio.Task[None], call: Callable[[], None]) -> None:
+    """Log the failure of a task, whenever it comes, and `call`."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a part of this process failed, the process ends", part=task.get_name(), exc_info=error)
+            call()
+
+    task.add_done_callback(ended)
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait after so many failures in a row."""
+    return min(MAX_BACKOFF, 0.25 * 2 ** min(failures, 10)) * (0.5 + random.random() / 2)
+
+
+def say_that_the_store_is_away(part: str, error: Exception, pause: float) -> None:
+    """The one line about it in the log."""
+    log.warning("the store does not answer", part=part, error=str(error), again_in=round(pause, 2))
+
+
+def _is_asked_to_end() -> bool:
+    """Whether this task was cancelled: something that it awaits may have been cancelled, which is a failure of it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class Duty(Protocol):
@@ -34,17 +102,22 @@ class Duty(Protocol):
 
 
 class DutyLoop:
-    """Runs one duty until stopped. Starting twice and stopping before the start are harmless."""
+    """Runs one duty until stopped; `failed` is called when it has failed too often. Starting twice and stopping before the
+    start are harmless."""
 
-    def __init__(self, duty: Duty, signals: Signals) -> None:
+    def __init__(self, duty: Duty, signals: Signals, failed: Callable[[], None]) -> None:
         self._duty = duty
         self._signals = signals
+        self._failed = failed
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin, on the running event loop."""
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name=self._duty.name)
+            self._task = asyncio.create_task(
+                keep_running(self._duty.name, self._repeat), name=self._duty.name
+            )
+            when_it_fails(self._task, self._failed)
 
     async def stop(self) -> None:
         """End; a pass that is under way is abandoned between two store calls."""
@@ -53,28 +126,23 @@ class DutyLoop:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _run(self) -> None:
+    async def _repeat(self) -> None:
         listener = self._signals.listen(self._duty.topics) if self._duty.topics else None
-        failures = 0
+        outages = 0
         try:
             while True:
                 try:
                     delay = await self._duty.run_once()
-                    failures = 0
-                except StorageUnavailable as error:
-                    failures += 1
-                    delay = min(LONGEST_BACKOFF, 0.25 * 2**failures) * (0.5 + random.random() / 2)
-                    log.warning(
-                        "the store does not answer",
-                        duty=self._duty.name,
-                        error=str(error),
-                        again_in=round(delay, 2),
-                    )
-                if listener is None or failures:
+                    outages = 0
+                except STORE_IS_AWAY as error:
+                    outages += 1
+                    delay = backoff(outages)
+                    say_that_the_store_is_away(self._duty.name, error, delay)
+                if listener is None or outages:
                     await asyncio.sleep(delay)
                 else:
                     await listener.wait_async(delay)
-                    await asyncio.sleep(LEAST_GAP)
+                    await asyncio.sleep(MIN_INTERVAL)
         finally:
             if listener is not None:
                 listener.close()

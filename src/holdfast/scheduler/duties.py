@@ -19,6 +19,7 @@ BETWEEN = 0.05
 """Seconds between two portions, for others to write."""
 
 LONGEST_SLEEP = 1.0
+HINDERED_SLEEP = 0.25
 
 log = structlog.get_logger("holdfast.scheduler")
 
@@ -36,7 +37,9 @@ class Promote:
     async def run_once(self) -> float:
         due, now = await asyncio.to_thread(lambda: (self._reader.next_due(), self._reader.now()))
         if due is not None and due <= now:
-            _, due = await self._gateway.acall("promote", AT_ONCE)
+            promoted, due = await self._gateway.acall("promote", AT_ONCE)
+            if not promoted:  # somebody else has the due jobs in hand, or has locked them
+                return HINDERED_SLEEP
             now = await asyncio.to_thread(self._reader.now)
         return LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, (due - now) / 1_000_000))
 

@@ -4,13 +4,14 @@ Whoever wants something stored puts an operation into the line and asks for the 
 everything that waits, runs it in one transaction, commits, and hands out the answers; the others find theirs ready when the
 turn comes to them. Synchronous callers take the turn themselves (no change of thread), asynchronous ones leave it to the
 gateway's own thread. A caller has its answer only after the commit.
+
+What needs a row that somebody else has locked leaves the line: the others go on without it, and it comes again later.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import random
 import threading
 import time
 from collections import deque
@@ -19,11 +20,13 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
+import structlog
+
 from holdfast.core.errors import StorageRefused, StorageUnavailable
-from holdfast.core.outcome import Settlement
-from holdfast.core.states import State
+from holdfast.storage.aside import Aside, pause
 from holdfast.storage.direct import Call, Direct
-from holdfast.storage.protocol import BULK_VERBS, WAKES, Contended, Store, Topic
+from holdfast.storage.operation import Operation, grouped, jobs_of, joined, parted, topics_of
+from holdfast.storage.protocol import WAKES, Contended, Store, Topic
 
 MOST_AT_ONCE = 512
 """Operations in one transaction: enough to share a commit, few enough that nobody waits long for it."""
@@ -31,58 +34,10 @@ MOST_AT_ONCE = 512
 PATIENCE = 15.0
 """Seconds a caller waits for its turn before it gives up; its operation is then taken out of the line, not run later."""
 
+MOST_TRIES = 12
+"""So often a transaction is begun again that others keep from beginning: for several seconds."""
 
-MOST_TRIES = 6
-"""So often a transaction is run that others were in the way of. Each has rolled back whole, so none is stored twice."""
-
-TRIES_TOGETHER = 2
-"""So often of these the calls of several callers are run together. Then each runs alone: a row that is locked for long
-concerns one of them."""
-
-PAUSE = 0.005
-"""Seconds, about, before the second try; it doubles."""
-
-
-class Operation:
-    """One call of a writing verb on its way to the store. `future` only for those who wait without taking the turn: making
-    and settling one costs as much as everything else here together. `called`: wakes its caller, where he has to wait."""
-
-    __slots__ = ("answer", "args", "called", "done", "error", "future", "kwargs", "verb")
-
-    def __init__(
-        self, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any], future: Future[Any] | None
-    ) -> None:
-        self.verb = verb
-        self.args = args
-        self.kwargs = kwargs
-        self.future = future
-        self.called: threading.Event | None = None
-        self.done = False
-        self.answer: Any = None
-        self.error: Exception | None = None
-
-    def begin(self) -> bool:
-        """Whether it is still wanted; from now on its caller cannot give it up."""
-        return self.future is None or self.future.set_running_or_notify_cancel()
-
-    def succeed(self, answer: Any) -> None:
-        self.answer = answer
-        self.done = True
-        self.call()
-        if self.future is not None:
-            self.future.set_result(answer)
-
-    def fail(self, error: Exception) -> None:
-        self.error = error
-        self.done = True
-        self.call()
-        if self.future is not None:
-            self.future.set_exception(error)
-
-    def call(self) -> None:
-        """Wake the caller: his answer is there, or the turn is his."""
-        if self.called is not None:
-            self.called.set()
+log = structlog.get_logger("holdfast.storage")
 
 
 class Gateway:
@@ -100,6 +55,7 @@ class Gateway:
         self._at_commit = at_commit
         """Channels by which a commit itself tells of some topics; then `notify` is not called for them."""
         self._waiting: deque[Operation] = deque()
+        self._aside = Aside()
         self._turn = threading.Lock()
         self._starting = threading.Lock()  # two threads would share the wake-ups of one, and close would hang
         self._signal = threading.Semaphore(0)
@@ -108,12 +64,13 @@ class Gateway:
         self._closed = False
         self._in_statements = False
         """The transaction has begun, and not come to its commit: what fails now is one of its statements."""
+        self._begun = False
 
     def call(self, verb: str, *args: Any, **kwargs: Any) -> Any:
         """Run a verb and wait for its commit; answers what the verb answers, raises what it raises."""
         operation = self._put(verb, args, kwargs, None)
         while not operation.done:
-            if self._turn.acquire(blocking=False):
+            if not operation.aside and self._turn.acquire(blocking=False):
                 try:
                     if not operation.done:
                         self._run_waiting()
@@ -139,11 +96,12 @@ class Gateway:
         self._wake()
         return future
 
-    def submit_together(self, *calls: tuple[str, tuple[Any, ...]]) -> list[Future[Any]]:
-        """Several verbs that go into the line side by side, so that one transaction serves them, in this order."""
+    def submit_together(self, *calls: tuple[str, tuple[Any, ...]], patient: bool = True) -> list[Future[Any]]:
+        """Several verbs that go into the line side by side, so that one transaction serves them, in this order. Not
+        `patient`: one that others are in the way of fails at once, and is not run again."""
         futures = [Future[Any]() for _ in calls]
         for (verb, args), future in zip(calls, futures, strict=True):
-            self._put(verb, args, {}, future)
+            self._put(verb, args, {}, future, patient=patient)
         self._wake()
         return futures
 
@@ -160,13 +118,21 @@ class Gateway:
             self._thread = None
 
     def _put(
-        self, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any], future: Future[Any] | None
+        self,
+        verb: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        future: Future[Any] | None,
+        *,
+        patient: bool = True,
     ) -> Operation:
         if self._process != os.getpid():
             raise StorageRefused("This store was opened before a fork; open the app anew in each process.")
         if self._closed:
             raise StorageUnavailable("This program has closed its store; nothing can be stored any more.")
-        operation = Operation(verb, args, kwargs, future)
+        if future is not None:
+            self._have_thread()  # first: what raises is not run later
+        operation = Operation(verb, args, kwargs, future, patient=patient)
         self._waiting.append(operation)
         return operation
 
@@ -188,20 +154,27 @@ class Gateway:
             self._waiting[0].call()
 
     def _wake(self) -> None:
+        self._have_thread()
+        self._signal.release()
+
+    def _have_thread(self) -> None:
         if self._thread is None:
             with self._starting:
                 if self._thread is None:
-                    self._thread = threading.Thread(target=self._serve, name="holdfast-gateway", daemon=True)
-                    self._thread.start()
-        self._signal.release()
+                    thread = threading.Thread(target=self._serve, name="holdfast-gateway", daemon=True)
+                    thread.start()
+                    self._thread = thread
 
     def _serve(self) -> None:
         while True:
-            self._signal.acquire()
+            self._signal.acquire(timeout=None if self._closed else self._aside.wait())
             self._turn.acquire()
             try:
                 while self._waiting:
                     self._run_waiting()
+                self._run_aside()
+            except Exception:
+                log.exception("a transaction failed in an unexpected way; the next one is run")
             finally:
                 self._pass_on()
             if self._closed:
@@ -227,9 +200,21 @@ class Gateway:
                     )
             raise
 
-    def _serve_all(self, operations: Sequence[Operation]) -> None:
+    def _serve_all(self, operations: Sequence[Operation], *, again: bool = False) -> None:
+        """`again`: what others hindered was told apart from these already."""
         try:
-            answers, told = self._run_together(operations)
+            answers, told = self._run_begun(operations)
+        except Contended as error:
+            if len(operations) == 1:
+                self._come_again(operations[0], error)
+            elif again:
+                self._run_one_by_one(operations)
+            else:
+                free, hindered = self._told_apart(operations)
+                if free:
+                    self._serve_all(free, again=True)
+                for operation in hindered:
+                    self._come_again(operation, error)
         except Exception as error:
             if len(operations) > 1 and self._concerns_one(error):
                 self._run_one_by_one(operations)
@@ -243,31 +228,54 @@ class Gateway:
         """Whether the others may pass without the one that has failed: a statement has, and not the store itself."""
         return self._in_statements or not isinstance(error, StorageUnavailable)
 
+    def _told_apart(self, operations: Sequence[Operation]) -> tuple[list[Operation], list[Operation]]:
+        """Those that nobody hinders, as far as it can be seen, and the others."""
+        jobs = [(operation, jobs_of(operation)) for operation in operations]
+        wanted = sorted(set[int]().union(*(seqs for _, seqs in jobs)))
+        if not wanted:
+            return list(operations), []
+        try:
+            with self._store.transaction():
+                unlocked = self._store.unlocked(wanted)
+        except StorageUnavailable:
+            return list(operations), []
+        free = [operation for operation, seqs in jobs if seqs <= unlocked]
+        return free, [operation for operation, seqs in jobs if not seqs <= unlocked]
+
     def _run_one_by_one(self, operations: Sequence[Operation]) -> None:
-        """Each in a transaction of its own. One that others are in the way of comes again after all others."""
-        left, tries, silent = list(operations), TRIES_TOGETHER, 0
-        while left:
-            contended: list[Operation] = []
-            for position, operation in enumerate(left):
-                try:
-                    answers, told = self._run_once([operation])
-                except Exception as error:
-                    is_contended = isinstance(error, Contended)
-                    if is_contended and tries + 1 < MOST_TRIES:
-                        contended.append(operation)
-                        continue
-                    operation.fail(error)
-                    silent += isinstance(error, StorageUnavailable) and not is_contended
-                    if silent > 1 or not self._concerns_one(error):  # the store is away, for all of them
-                        for other in (*contended, *left[position + 1 :]):
-                            other.fail(error)
-                        return
-                else:
-                    self._hand_out([operation], answers, told)
-            left = contended
-            if left:
-                _pause(tries)
-                tries += 1
+        """Each in a transaction of its own."""
+        silent = 0
+        for position, operation in enumerate(operations):
+            try:
+                answers, told = self._run_once([operation])
+            except Contended as error:
+                self._come_again(operation, error)
+            except Exception as error:
+                operation.fail(error)
+                silent += isinstance(error, StorageUnavailable)
+                if silent > 1 or not self._concerns_one(error):  # the store is away, for all of them
+                    for other in operations[position + 1 :]:
+                        other.fail(error)
+                    return
+            else:
+                self._hand_out([operation], answers, told)
+
+    def _come_again(self, operation: Operation, error: Contended) -> None:
+        """Others are in its way: it is run again after a pause, while the line goes on. Nothing of it was stored."""
+        if self._closed or not self._aside.put(operation):
+            operation.fail(error)
+        else:
+            self._wake()
+
+    def _run_aside(self) -> None:
+        """Run again what is due, each in a transaction of its own; everything at the end."""
+        if self._closed:
+            self._run_one_by_one(self._aside.take_all())
+            return
+        while operation := self._aside.take():
+            began = time.monotonic()
+            self._run_one_by_one([operation])
+            self._aside.spent(time.monotonic() - began)
 
     def _hand_out(
         self, operations: Sequence[Operation], answers: Sequence[Any], told: frozenset[Topic]
@@ -275,36 +283,42 @@ class Gateway:
         topics: set[Topic] = set()
         for operation, answer in zip(operations, answers, strict=True):
             operation.succeed(answer)
-            topics |= _topics(operation, answer)
+            topics |= topics_of(operation, answer)
         if topics - told:
-            self._notify(frozenset(topics - told))
+            try:
+                self._notify(frozenset(topics - told))
+            except Exception:  # it is committed all the same, and whoever waits looks by itself after a while
+                log.exception("a signal could not be given")
 
-    def _run_together(self, operations: Sequence[Operation]) -> tuple[list[Any], frozenset[Topic]]:
-        for tries in range(MOST_TRIES - 1):
+    def _run_begun(self, operations: Sequence[Operation]) -> tuple[list[Any], frozenset[Topic]]:
+        """`_run_once`, tried again while others keep every transaction from beginning, as at the moment of a seal."""
+        for tries in range(MOST_TRIES):
             try:
                 return self._run_once(operations)
             except Contended:
-                if len(operations) > 1 and self._in_statements and tries + 1 >= TRIES_TOGETHER:
+                if self._begun:
                     raise
-                _pause(tries)
+            time.sleep(pause(tries))
         return self._run_once(operations)
 
     def _run_once(self, operations: Sequence[Operation]) -> tuple[list[Any], frozenset[Topic]]:
         """The answers, and the topics that the commit has told of."""
-        groups = _groups(operations)
-        calls = [_joined(group) for group in groups]
+        groups = grouped(operations)
+        calls = [joined(group) for group in groups]
         told = frozenset[Topic]()
         answers = None
-        self._in_statements = False
+        self._begun = self._in_statements = False
         if self._direct is not None and not any(kwargs for *_, kwargs in calls):
+            self._begun = True
             answers, told = self._run_directly(self._direct, [(verb, args) for verb, args, _ in calls])
         if answers is None:
+            self._begun = False
             with self._store.transaction():
-                self._in_statements = True
+                self._begun = self._in_statements = True
                 answers = [getattr(self._store, verb)(*args, **kwargs) for verb, args, kwargs in calls]
                 self._in_statements = False
         parts = [
-            part for group, answer in zip(groups, answers, strict=True) for part in _parts(group, answer)
+            part for group, answer in zip(groups, answers, strict=True) for part in parted(group, answer)
         ]
         return parts, told
 
@@ -320,55 +334,3 @@ class Gateway:
 
         answers = store.directly(calls, channels)
         return answers, frozenset() if answers is None else frozenset(told)
-
-
-def _pause(tries: int) -> None:
-    """Before a transaction is run again, after so many tries before the last one."""
-    time.sleep(PAUSE * 2**tries * (0.5 + random.random()))
-
-
-def _groups(operations: Sequence[Operation]) -> list[list[Operation]]:
-    """The operations in their order; neighbours of one bulk verb are one group."""
-    groups: list[list[Operation]] = []
-    for operation in operations:
-        if groups and operation.verb in BULK_VERBS and groups[-1][0].verb == operation.verb:
-            groups[-1].append(operation)
-        else:
-            groups.append([operation])
-    return groups
-
-
-def _joined(group: Sequence[Operation]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-    """The one call of a verb that serves a group."""
-    first = group[0]
-    if len(group) == 1:
-        return first.verb, first.args, first.kwargs
-    return first.verb, ([item for operation in group for item in operation.args[0]],), {}
-
-
-def _parts(group: Sequence[Operation], answer: Any) -> list[Any]:
-    """What that call answers, for each operation its own."""
-    if len(group) == 1:
-        return [answer]
-    parts: list[Any] = []
-    start = 0
-    for operation in group:
-        end = start + len(operation.args[0])
-        parts.append(answer[start:end])
-        start = end
-    return parts
-
-
-def _topics(operation: Operation, answer: Any) -> frozenset[Topic]:
-    if operation.verb == "promote":
-        answer = answer[0]
-    if answer in ([], 0):
-        return frozenset()
-    topics = WAKES.get(operation.verb, frozenset())
-    if operation.verb == "settle" and any(_waits_again(settlement) for settlement in operation.args[0]):
-        return topics | {Topic.WORK}
-    return topics
-
-
-def _waits_again(settlement: Settlement) -> bool:
-    return settlement.target in (State.ENQUEUED, State.SCHEDULED)

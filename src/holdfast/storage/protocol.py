@@ -11,7 +11,9 @@ Rules for every backend (the kit in `holdfast.testing.conformance` checks them):
 * Read verbs may be called from any thread at any time, see only committed facts, and never block a writer.
 * Times are microseconds since the epoch by the store's clock (`now()`).
 * A database that cannot be reached or cannot write raises StorageUnavailable; nothing of that transaction is stored.
-* A transaction that was only in the way of others raises Contended, and is run again from its beginning.
+* A transaction that was only in the way of others, or that was ended by the database for standing still, raises
+  Contended, and is run again from its beginning. Locks are waited for shortly: everything of the process waits meanwhile.
+* A change of a job is never told to be before the one that its history tells last, also when the clock was set back.
 """
 
 from __future__ import annotations
@@ -74,8 +76,7 @@ class CommitUnknown(StorageUnavailable):
 
 class KeyPending(HoldfastError):
     """A foreign transaction that has not ended yet holds the key of a job, so whether there will be such a job is not known.
-    Nothing was stored. Whoever asked asks again later: waited for within the writing turn, the foreign transaction would
-    keep everybody from writing. The desk does so."""
+    Nothing was stored. The desk asks again later: a wait within the writing turn would keep everybody from writing."""
 
 
 class Topic(StrEnum):
@@ -112,6 +113,14 @@ class Writer(Protocol):
 
         Raises StorageUnavailable with the words of the seal, and stores nothing, when the store is sealed (see `seal`),
         unless `sealed` says that this is meant."""
+        ...
+
+    def prove(self) -> None:
+        """Store something that means nothing, so that the commit proves that writes are taken. No event tells of it."""
+        ...
+
+    def unlocked(self, seqs: Sequence[int]) -> set[int]:
+        """Those of these jobs whose rows no other transaction has locked; all where one writer at a time is at work."""
         ...
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:

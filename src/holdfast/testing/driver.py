@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
@@ -11,7 +12,7 @@ from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
 from holdfast.core.outcome import Report, Settlement
 from holdfast.core.records import HistoryRecord, JobRecord, Swept
 from holdfast.core.states import State, Verb
-from holdfast.storage.protocol import Store
+from holdfast.storage.protocol import Contended, Store
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.factories import TYPE, new_job, worker_row
 
@@ -20,6 +21,9 @@ T = TypeVar("T")
 
 LEASE = 30.0
 """Seconds that the driver's workers stand without a beat."""
+
+MAX_TRIES = 20
+"""So often a transaction is run again that others were in the way of."""
 
 REACHABLE = tuple(state for state in State if state is not State.AWAITING)
 """States that the verbs of a store lead to; nothing makes a job wait for others yet."""
@@ -37,7 +41,10 @@ class StoreDriver:
         self.register(self.worker)
 
     def do(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """One writing verb in a transaction of its own."""
+        """One writing verb in a transaction of its own, which is run again when others are in its way, as by a gateway."""
+        for _ in range(MAX_TRIES):
+            with suppress(Contended), self.store.transaction():
+                return verb(*args, **kwargs)
         with self.store.transaction():
             return verb(*args, **kwargs)
 

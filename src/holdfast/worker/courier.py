@@ -89,7 +89,14 @@ class Courier:
     async def _flush(self) -> None:
         with self._lock:
             ports, self._waiting, self._flush_is_due = self._waiting, set(), False
-        flights = [(port, flight) for port in ports if (flight := port.take_off()) is not None]
+        flights: list[tuple[LocalPort, Flight]] = []
+        for port in ports:
+            try:
+                flight = port.take_off()
+            except Exception:  # of one job, whose report is not made; those of the others are sent
+                log.exception("the report of a job could not be made", job=port.attempt.id)
+            else:
+                flights += [] if flight is None else [(port, flight)]
         if flights:
             await self._send(flights)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -21,8 +22,9 @@ MOST_AT_ONCE = 500
 """Jobs claimed or settled in one exchange: a transaction stays within a few milliseconds."""
 
 CONTENDED_PAUSE = 0.5
-"""Seconds, at first, for which an end waits whose rows another transaction has locked; it doubles up to the longest."""
-MAX_PAUSE = 30.0
+"""Seconds, at first, after which an end is sent again whose row another transaction has locked for long; it doubles up to
+the longest. So long waits a claim that others are in the way of."""
+MAX_PAUSE = 5.0
 
 MAX_SETTLED = 3
 """So often an attempt is settled at most: as it ended, as a failure that says why, as one that says nothing."""
@@ -67,7 +69,7 @@ class Fetcher:
         self._ended: list[Attempted] = []
         self._sent: list[Attempted] = []
         self._set_aside: dict[Key, Attempted] = {}
-        """Ends that come again later, because others are in their way."""
+        """Ends that are stored each by itself, or come again later, because others are in their way."""
         self._pauses: dict[Key, float] = {}
         self._refusals: dict[Key, int] = {}
         """How often the end of an attempt was refused. The last refusal stays, so that the job is not run again."""
@@ -167,6 +169,9 @@ class Fetcher:
             calls.append(("claim", (ClaimRequest(self._worker, count, pool.types, self._queues),)))
         answers = await self._ask(calls)
         for (pool, count), claimed in zip(wanted, answers[len(calls) - len(wanted) :], strict=True):
+            if isinstance(claimed, Contended):
+                asyncio.get_running_loop().call_later(CONTENDED_PAUSE, self.look)
+                continue
             if isinstance(claimed, BaseException):
                 pool.hungry = True
                 continue
@@ -181,34 +186,50 @@ class Fetcher:
             elif _concerns_all(settled):
                 self._put_back(settled)
             else:
-                await self._settle_each()
+                sent, self._sent = self._sent, []
+                self._settle_each(sent)
         for answer in answers:
-            if isinstance(answer, BaseException):
+            if isinstance(answer, BaseException) and not isinstance(answer, Contended):
                 raise answer
 
     async def _ask(self, calls: list[tuple[str, tuple[object, ...]]]) -> list[Any]:
         """What the store answers to each call, or the error."""
         try:
-            futures = self._gateway.submit_together(*calls)
+            futures = self._gateway.submit_together(*calls, patient=False)
         except Exception as error:
             return [error] * len(calls)
         return await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
 
-    async def _settle_each(self) -> None:
-        """One by one what could not be settled together, so that one that is refused costs no other."""
-        while self._sent:
-            settlement, job = self._sent[0]
-            (answer,) = await self._ask([("settle", ([settlement],))])
-            if not isinstance(answer, BaseException):
-                self._count_lost([settlement], answer)
-            elif isinstance(answer, Contended):
-                self._come_again(settlement, job)
-            elif _concerns_all(answer):
-                self._put_back(answer)
-            elif (other := self._instead(settlement, job, answer)) is not None:
-                self._sent[0] = other, job
-                continue
-            del self._sent[0]
+    def _settle_each(self, attempts: Sequence[Attempted]) -> None:
+        """Each by itself what could not be settled together, so that one that is refused, or that others are in the way of,
+        costs no other. Nothing waits for them."""
+        calls: list[tuple[str, tuple[object, ...]]] = [("settle", ([end],)) for end, _ in attempts]
+        try:
+            futures = self._gateway.submit_together(*calls)
+        except Exception:  # the next exchange meets the same, and says so
+            self._ended += attempts
+            return
+        for attempted, future in zip(attempts, futures, strict=True):
+            settlement, _ = attempted
+            self._set_aside[settlement.seq, settlement.token] = attempted
+            asyncio.wrap_future(future).add_done_callback(partial(self._settled_alone, attempted))
+
+    def _settled_alone(self, attempted: Attempted, future: asyncio.Future[list[str]]) -> None:
+        settlement, job = attempted
+        key = settlement.seq, settlement.token
+        error = future.exception()
+        if isinstance(error, Contended):
+            self._come_again(key)
+            return
+        del self._set_aside[key]
+        if error is None:
+            self._count_lost([settlement], future.result())
+        elif _concerns_all(error):
+            self._doubtful.add(key)
+            self._ended.append(attempted)
+        elif (other := self._instead(settlement, job, error)) is not None:
+            self._settle_each([(other, job)])
+        self._changed.set()
 
     def _put_back(self, error: BaseException) -> None:
         """The store did not answer: what was sent is sent again, and may have been stored already."""
@@ -217,11 +238,10 @@ class Fetcher:
         self._doubtful |= {(settlement.seq, settlement.token) for settlement, _ in sent}
         raise error
 
-    def _come_again(self, settlement: Settlement, job: Claimed) -> None:
+    def _come_again(self, key: Key) -> None:
         """Others are in its way: it is sent again after a while, and nothing else waits for it."""
-        key = settlement.seq, settlement.token
-        self._set_aside[key] = settlement, job
         pause = self._pauses[key] = min(MAX_PAUSE, 2 * self._pauses.get(key, CONTENDED_PAUSE / 2))
+        log.warning("the end of a job waits: others have locked its row", job=self._set_aside[key][1].id)
         asyncio.get_running_loop().call_later(pause, self._bring_back, key)
 
     def _bring_back(self, key: Key) -> None:

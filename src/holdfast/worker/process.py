@@ -26,6 +26,7 @@ from holdfast.core.outcome import Settlement
 from holdfast.core.retention import Retention
 from holdfast.core.settings import Settings
 from holdfast.core.states import Verb
+from holdfast.runtime.service import keep_running
 from holdfast.runtime.signals import Signals
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader, Topic
@@ -111,13 +112,13 @@ class WorkerProcess:
         runner = self._runner = Runner(
             self._types, executors, courier, judge, fetcher.settle, cancel_grace=s.cancel_grace
         )
-        await self._register()
-        await asyncio.to_thread(self._clock.measure)
+        if not await self._came_up():
+            return self.exit_code
         tasks = [
             asyncio.create_task(fetcher.run(runner.start), name="fetcher"),
-            asyncio.create_task(self._hear_work(), name="work"),
-            asyncio.create_task(self._hear_control(), name="control"),
-            asyncio.create_task(self._reconcile(), name="reconcile"),
+            asyncio.create_task(keep_running("work", self._hear_work), name="work"),
+            asyncio.create_task(keep_running("control", self._hear_control), name="control"),
+            asyncio.create_task(keep_running("reconcile", self._reconcile), name="reconcile"),
         ]
         for task in tasks:
             task.add_done_callback(self._part_ended)
@@ -166,11 +167,25 @@ class WorkerProcess:
             for executor, count in slots.items()
         }
 
+    async def _came_up(self) -> bool:
+        """Whether the worker stands in the store; it waits for a store that does not answer, until it is told to stop."""
+        coming = asyncio.create_task(keep_running("register", self._register), name="register")
+        told = asyncio.create_task(self._stopping.wait(), name="told")
+        await asyncio.wait((coming, told), return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if not coming.done():
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+            return False
+        coming.result()
+        return True
+
     async def _register(self) -> None:
         await self._gateway.acall(
             "publish_types", [kind.row(self._settings.retries) for kind in self._types.values()]
         )
         await self._gateway.acall("register_worker", self._worker, lease=self._settings.lease)
+        await asyncio.to_thread(self._clock.measure)
 
     def _part_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):
@@ -228,6 +243,7 @@ class WorkerProcess:
         if mine == ["draining"]:
             log.info("this worker is drained: it claims no more and ends with its last job")
             self._draining = asyncio.create_task(self._drain(), name="drain")
+            self._draining.add_done_callback(self._part_ended)
 
     async def _drain(self) -> None:
         """Let every job end in its own time; whoever is in a hurry stops the process."""

@@ -17,12 +17,14 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 
 import structlog
 
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.settings import Settings
 from holdfast.runtime.clock import new_worker_id
+from holdfast.runtime.service import keep_running
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader
 from holdfast.worker.process import DRAINED, Orders
@@ -102,8 +104,12 @@ class Supervisor:
         """Until `stop`, and then until every worker process has ended; or until all of them have been drained."""
         # a part that fails ends all: a supervisor that does not beat is none
         async with asyncio.TaskGroup() as parts:
-            rounds = [parts.create_task(self._beat()), parts.create_task(self._watch())]
-            await asyncio.gather(*(self._keep(index) for index in range(self._count)))
+            rounds = [
+                parts.create_task(keep_running("heartbeats", self._beat)),
+                parts.create_task(keep_running("watch", self._watch)),
+            ]
+            keepers = (partial(self._keep, index) for index in range(self._count))
+            await asyncio.gather(*(keep_running("keeper", keeper) for keeper in keepers))
             for part in rounds:
                 part.cancel()
 

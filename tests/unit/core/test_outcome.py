@@ -36,6 +36,7 @@ def test_a_pause_wins_over_another_attempt_not_over_an_end(verb: Verb) -> None:
 
 def test_reasons_when_none_was_given() -> None:
     assert answer_request(end(Verb.RELEASE), Request.PAUSE, None, None, None).reason == "paused"
+    assert answer_request(end(Verb.CONTINUE), Request.PAUSE, None, None, None).verb is Verb.SUSPEND
     assert answer_request(end(Verb.RELEASE), Request.CANCEL, None, None, None).reason == "cancelled"
 
 

@@ -36,7 +36,9 @@ def test_only_a_claim_begins_an_attempt() -> None:
     assert [verb for verb, way in TRANSITIONS.items() if way.target is State.PROCESSING] == [Verb.CLAIM]
 
 
-@pytest.mark.parametrize("verb", [Verb.SNOOZE, Verb.SUSPEND, Verb.STOP, Verb.RELEASE, Verb.RESCUE])
+@pytest.mark.parametrize(
+    "verb", [Verb.SNOOZE, Verb.SUSPEND, Verb.STOP, Verb.RELEASE, Verb.CONTINUE, Verb.RESCUE]
+)
 def test_interrupted_work_burns_no_attempt(verb: Verb) -> None:
     assert not TRANSITIONS[verb].burns
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.job import NewJob
+from holdfast.core.outcome import Report
+from holdfast.storage import aside
 from holdfast.storage import gateway as module
 from holdfast.storage.gateway import MOST_AT_ONCE, Gateway
-from holdfast.storage.protocol import Contended
+from holdfast.storage.protocol import Contended, Topic
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.testing import new_job
 
@@ -133,12 +136,12 @@ def test_a_transaction_that_was_in_the_way_of_others_is_run_again(
     store: SqliteStore, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whole: what the first try had written is not stored twice."""
-    monkeypatch.setattr(module, "PAUSE", 0.0)
+    monkeypatch.setattr(aside, "PAUSE", 0.0)
     tries: list[int] = []
 
     def give_way() -> int:
         tries.append(1)
-        if len(tries) < module.MOST_TRIES:
+        if len(tries) < 6:
             raise Contended("a deadlock")
         return len(tries)
 
@@ -146,7 +149,7 @@ def test_a_transaction_that_was_in_the_way_of_others_is_run_again(
     job = new_job()
     with gateway._turn:
         inserted, answered = gateway.submit("insert", [job]), gateway.submit("give_way")
-    assert answered.result(30) == module.MOST_TRIES
+    assert answered.result(30) == 6
     assert inserted.result(30) == [(job.id, True)]
     assert [row.state for row in store.history(job.id)] == ["enqueued"]
 
@@ -154,7 +157,8 @@ def test_a_transaction_that_was_in_the_way_of_others_is_run_again(
 def test_a_transaction_that_is_always_in_the_way_is_given_up(
     store: SqliteStore, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PAUSE", 0.0)
+    monkeypatch.setattr(aside, "PAUSE", 0.0)
+    monkeypatch.setattr(aside, "PATIENCE", 0.05)
     tries: list[int] = []
 
     def give_way() -> None:
@@ -164,28 +168,123 @@ def test_a_transaction_that_is_always_in_the_way_is_given_up(
     store.give_way = give_way  # type: ignore[attr-defined]  # any name is a verb to the gateway
     with pytest.raises(StorageUnavailable, match="a deadlock"):
         gateway.call("give_way")
-    assert len(tries) == module.MOST_TRIES
+    assert len(tries) > 1
+    with pytest.raises(Contended):
+        gateway.submit("give_way").result(30)
+    tried = len(tries)
+    with pytest.raises(Contended):  # whoever comes again by himself is told at once
+        gateway.submit_together(("give_way", ()), patient=False)[0].result(30)
+    assert len(tries) == tried + 1
 
 
 def test_a_call_that_others_are_in_the_way_of_keeps_no_other_waiting(
     store: SqliteStore, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A row that is locked for long concerns one call: the others are stored before it is tried again."""
-    monkeypatch.setattr(module, "PAUSE", 0.0)
-    job, seen = new_job(), list[bool]()
+    """A row that is locked for long concerns one call: the others are stored while the lock stands, those that come later
+    too, of threads and of event loops."""
+    jobs, free = [new_job() for _ in range(3)], threading.Event()
 
-    def give_way() -> None:
-        seen.append(store.job(job.id) is not None)
+    def give_way() -> str:
+        if free.is_set():
+            return "at last"
         raise Contended("a lock held too long")
 
     store.give_way = give_way  # type: ignore[attr-defined]  # any name is a verb to the gateway
     with gateway._turn:
-        contended, inserted = gateway.submit("give_way"), gateway.submit("insert", [job])
-    assert inserted.result(30) == [(job.id, True)]
+        contended, inserted = gateway.submit("give_way"), gateway.submit("insert", jobs[:1])
+    thread_waits = threading.Thread(target=lambda: answers.append(gateway.call("give_way")))
+    answers: list[str] = []
+    thread_waits.start()
+    assert inserted.result(30) == [(jobs[0].id, True)]
+    assert gateway.call("insert", jobs[1:2]) == [(jobs[1].id, True)]
+    assert gateway.submit("insert", jobs[2:]).result(30) == [(jobs[2].id, True)]
+    assert not contended.done()
+    free.set()
+    assert contended.result(30) == "at last"
+    thread_waits.join(30)
+    assert answers == ["at last"]
+
+
+class HalfLocked(SqliteStore):
+    """A store in which somebody else has locked one job."""
+
+    locked = 0
+    transactions = 0
+
+    @contextmanager
+    def transaction(self, *, sealed: bool = False) -> Generator[None]:
+        self.transactions += 1
+        with super().transaction(sealed=sealed):
+            yield
+
+    def unlocked(self, seqs: Sequence[int]) -> set[int]:
+        return set(seqs) - {self.locked}
+
+    def report(self, reports: Sequence[Report]) -> list[str]:
+        if any(report.seq == self.locked for report in reports):
+            raise Contended("a lock held too long")
+        return super().report(reports)
+
+
+def test_of_many_reports_the_one_that_is_hindered_is_told_apart_at_once(tmp_path: Path) -> None:
+    """The others are stored together, in a few transactions, however many they are."""
+    store = HalfLocked(tmp_path / "half.db")
+    store.open()
+    gateway = Gateway(store, lambda topics: None)
+    store.locked, before = 50, store.transactions
+    with gateway._turn:
+        futures = [gateway.submit("report", [Report(seq, 1)]) for seq in range(1, 101)]
+    assert [future.result(30) for future in futures if future is not futures[49]] == [["lost"]] * 99
+    assert store.transactions - before < 20
+    assert not futures[49].done()
+    store.locked = 0
+    assert futures[49].result(30) == ["lost"]
+    gateway.close()
+    store.close()
+
+
+def test_what_is_hindered_at_the_close_is_told_so(store: SqliteStore) -> None:
+    gateway = Gateway(store, lambda topics: None)
+    begun = threading.Event()
+
+    def give_way() -> None:
+        begun.set()
+        raise Contended("a lock held too long")
+
+    store.give_way = give_way  # type: ignore[attr-defined]  # any name is a verb to the gateway
+    future = gateway.submit("give_way")
+    assert begun.wait(30)
+    gateway.close()
     with pytest.raises(Contended):
-        contended.result(30)
-    alone = module.TRIES_TOGETHER
-    assert seen == [False] * (alone + 1) + [True] * (module.MOST_TRIES - alone - 1)
+        future.result(0)
+
+
+def test_a_signal_that_fails_costs_neither_the_answer_nor_the_thread(store: SqliteStore) -> None:
+    """It is given after the commit, so what was asked is done."""
+
+    def broken(topics: frozenset[Topic]) -> None:
+        raise RuntimeError("the loop is closed")
+
+    gateway = Gateway(store, broken)
+    for job in (new_job(), new_job()):
+        assert gateway.submit("insert", [job]).result(30) == [(job.id, True)]
+        assert store.job(job.id) is not None
+    gateway.close()
+
+
+def test_a_thread_that_cannot_be_started_is_tried_again(
+    store: SqliteStore, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", full)
+        with pytest.raises(RuntimeError, match="new thread"):
+            gateway.submit("insert", [new_job()])
+    job = new_job()
+    assert gateway.submit("insert", [job]).result(30) == [(job.id, True)]
+    assert store.states()["enqueued"] == 1
 
 
 def test_a_statement_that_the_database_cannot_serve_costs_its_own_call_only(

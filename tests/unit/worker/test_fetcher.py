@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from holdfast.core.errors import StorageUnavailable
-from holdfast.core.job import ClaimRequest
+from holdfast.core.job import Claimed, ClaimRequest
 from holdfast.core.outcome import Settlement
 from holdfast.core.retention import Retention
 from holdfast.core.states import Verb
-from holdfast.storage import gateway as gateway_module
+from holdfast.storage import aside
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Contended
 from holdfast.storage.sqlite import SqliteStore
@@ -175,10 +175,11 @@ def test_no_attempt_is_settled_more_than_three_times(picky: Picky, monkeypatch: 
     assert fetcher.holds(1)  # so that it is not released, and run again, while this worker lives
 
 
+@pytest.mark.parametrize("patience", [0.0, 15.0])
 def test_an_end_in_whose_way_others_are_keeps_no_other_waiting(
-    picky: Picky, monkeypatch: pytest.MonkeyPatch
+    picky: Picky, monkeypatch: pytest.MonkeyPatch, patience: float
 ) -> None:
-    monkeypatch.setattr(gateway_module, "PAUSE", 0.0)
+    monkeypatch.setattr(aside, "PATIENCE", patience)
     locked = [True]
     picky.refuse = lambda s: Contended("a lock held too long") if s.seq == 1 and locked else None
 
@@ -190,3 +191,36 @@ def test_an_end_in_whose_way_others_are_keeps_no_other_waiting(
     fetcher = asyncio.run(settle_all(picky, others, monkeypatch))
     assert fetcher.lost == 0
     assert not fetcher.holds(1)
+
+
+def test_a_claim_that_others_are_in_the_way_of_delays_no_end(
+    picky: Picky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when somebody has locked the row of the worker: what runs is settled meanwhile, and the claim comes again."""
+    monkeypatch.setattr(fetcher_module, "CONTENDED_PAUSE", 0.02)
+    started: list[str] = []
+
+    async def main() -> None:
+        gateway, claim = Gateway(picky, lambda _: None), picky.claim
+        first = gateway.call("claim", ClaimRequest("w", 1, frozenset({TYPE}), ()))[0]
+        pool = Pool(frozenset({TYPE}), slots=2, busy=1)
+        fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 2, JUDGE.unstorable)
+
+        def hindered(request: ClaimRequest) -> list[Claimed]:
+            raise Contended("a lock held too long")
+
+        picky.claim = hindered  # type: ignore[method-assign]
+        running = asyncio.create_task(fetcher.run(lambda job: started.append(job.id)))
+        fetcher.settle(first, Settlement(first.seq, first.token, Verb.SUCCEED))
+        async with asyncio.timeout(30):
+            while "succeeded" not in states(picky):
+                await asyncio.sleep(0.01)
+            assert not started
+            picky.claim = claim  # type: ignore[method-assign]
+            while len(started) < 2:
+                await asyncio.sleep(0.01)
+        running.cancel()
+        gateway.close()
+
+    asyncio.run(main())
+    assert len(set(started)) == 2

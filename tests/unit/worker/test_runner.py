@@ -94,7 +94,7 @@ def test_a_pause_that_is_taken_back_while_tasks_end_releases_the_job(tmp_path: P
             await until(lambda: house.settled)
             (settlement,) = house.settled
             assert settlement is not None
-            assert (settlement.verb, settlement.reason) == (Verb.RELEASE, "resumed")
+            assert (settlement.verb, settlement.reason) == (Verb.CONTINUE, "resumed")
 
     run(main())
 

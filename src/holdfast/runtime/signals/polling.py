@@ -14,7 +14,6 @@ from typing import Final
 
 import structlog
 
-from holdfast.core.errors import StorageUnavailable
 from holdfast.runtime.signals.hub import Hub, HubListener
 from holdfast.runtime.signals.options import SignalOptions
 from holdfast.storage.protocol import Topic
@@ -91,9 +90,9 @@ class PollingSignals:
                 continue
             try:
                 now = self._look()
-            except StorageUnavailable as error:
+            except Exception as error:  # whatever it is, this thread is all that looks
                 if not failing:
-                    log.warning("signals do not arrive", through=self.word, error=error.detail)
+                    log.warning("signals do not arrive", through=self.word, error=str(error))
                 failing, seen, pause = True, None, LONGEST
             else:
                 failing = False

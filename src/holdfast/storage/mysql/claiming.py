@@ -26,7 +26,9 @@ SLOW_LOOKS: Final = 5
 """So many slow looks in a row are no chance: a host that is busy makes one now and then."""
 FLOOR_SECONDS: Final = 1.0
 MOST_LOOKS: Final = 3
-"""So often a claim that found others at work looks for more."""
+"""So often a claim looks further in a lane whose first jobs others have in hand."""
+WIDER: Final = 8
+"""So many times as many entries are looked at then."""
 
 
 class Lane(NamedTuple):
@@ -58,30 +60,49 @@ class ClaimingVerbs(WritingSession):
 
     def claim(self, request: ClaimRequest) -> list[Claimed]:
         now = self._now()
-        if request.limit <= 0 or not self._run(sql.MAY_CLAIM, request.worker, now):
+        if request.limit <= 0:
+            return []
+        if not self._run(sql.MAY_CLAIM + sql.SHARED[self._is_mariadb], request.worker, now):
             return []
         claimed: list[Claimed] = []
-        for _ in range(MOST_LOOKS):
-            missing = request.limit - len(claimed)
-            found, others = self._look(request, missing, now)
+        lanes = self._lanes(request)
+        while lanes and len(claimed) < request.limit:
+            found, lanes = self._look(lanes, request.worker, request.limit - len(claimed), now)
             claimed += found
-            if not found or not others or len(found) == missing:
-                break
         claimed.sort(key=attrgetter("seq"))
         if len({job.priority for job in claimed}) > 1:
             claimed.sort(key=attrgetter("priority"), reverse=True)
         return claimed
 
-    def _look(self, request: ClaimRequest, limit: int, now: int) -> tuple[list[Claimed], bool]:
-        """Up to `limit` jobs, and whether there was more than one lane to take them from."""
-        lanes = self._lanes(request)
+    def _look(self, lanes: list[Lane], worker: str, limit: int, now: int) -> tuple[list[Claimed], list[Lane]]:
+        """Up to `limit` of the best jobs, and the lanes that may have more: one that gave less than its share has none, but
+        for what others have in hand."""
         shares = [(lanes[0], limit)] if len(lanes) == 1 else self._shares(lanes, limit)
         claimed: list[Claimed] = []
+        exhausted: set[Lane] = set()
         for lane, share in shares:
-            entries = self._lock_entries(lane, share)
-            if entries:
-                claimed += self._claim_entries(lane, entries, request.worker, now)
-        return claimed, len(lanes) > 1
+            found = self._claim_of(lane, share, worker, now)
+            claimed += found
+            if len(found) < share:
+                exhausted.add(lane)
+        return claimed, [lane for lane in lanes if lane not in exhausted] if shares else []
+
+    def _claim_of(self, lane: Lane, share: int, worker: str, now: int) -> list[Claimed]:
+        """Up to `share` jobs of one lane. Those that somebody else is changing just now, or has locked, are passed by."""
+        claimed: list[Claimed] = []
+        passed: set[int] = set()
+        limit = share
+        for _ in range(MOST_LOOKS):
+            entries = self._lock_entries(lane, limit)
+            fresh = [entry for entry in entries if entry[1] not in passed]
+            passed.update(seq for _, seq in fresh)
+            while fresh and len(claimed) < share:
+                some, fresh = fresh[: share - len(claimed)], fresh[share - len(claimed) :]
+                claimed += self._claim_entries(lane, some, worker, now)
+            if len(claimed) == share or len(entries) < limit:
+                break
+            limit *= WIDER
+        return claimed
 
     def _lanes(self, request: ClaimRequest) -> list[Lane]:
         return [
@@ -155,7 +176,7 @@ class ClaimingVerbs(WritingSession):
         kept = [row[0] for row in rows if row[15] is not None]
         saved = dict(self._run(sql.SAVED_OF.format(seqs=listed(kept)))) if kept else {}
         claimed = [Claimed._make((*row[:15], saved.get(row[0]))) for row in rows]
-        for job in claimed:
+        for job, row in zip(claimed, rows, strict=True):
             about = (State.PROCESSING, State.ENQUEUED, None, None, job.attempt, worker)
-            self._tell_move(lane, now, job.seq, *about)
+            self._tell_move(lane, max(now, row[16]), job.seq, *about)
         return claimed

@@ -29,7 +29,11 @@ LEAST_MYSQL: Final = (8, 0, 17)
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
 """A server that says nothing for so long is taken for lost."""
-LOCK_SECONDS: Final = 5
+LOCK_SECONDS: Final = 1
+"""So long a lock of somebody else's is waited for, the least that the server can: everything of the process waits meanwhile.
+Rows of jobs, which people lock, are not waited for (NOWAIT): what needs one comes again."""
+LONG_LOCK_SECONDS: Final = 5
+"""The same for what waits by itself."""
 READ_SECONDS: Final = 20
 """A reading statement that takes longer is stopped by the server."""
 MOST_READERS: Final = 8
@@ -141,7 +145,8 @@ def connect(address: Address, *, reading: bool = False, several: bool = False) -
             # writers lock rows and never gaps; a search of several statements sees one moment
             level = "REPEATABLE READ" if reading else "READ COMMITTED"
             cursor.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
-            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}")
+            patience = LOCK_SECONDS if several else LONG_LOCK_SECONDS
+            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {patience}")
             if reading:
                 cursor.execute("SET SESSION TRANSACTION READ ONLY")
                 cursor.execute(f"SET SESSION {server.read_limit}")

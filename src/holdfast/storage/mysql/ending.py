@@ -36,10 +36,15 @@ class Held(NamedTuple):
     unique_key: str | None
     log_lines: int
     crashes: int
+    since: int
+    """When it was changed or asked for something last."""
 
 
 class EndingVerbs(WritingSession):
-    """`settle` and `report`, a part of `MysqlWriter`."""
+    """`settle`, `report` and `unlocked`, a part of `MysqlWriter`."""
+
+    def unlocked(self, seqs: Sequence[int]) -> set[int]:
+        return {int(seq) for (seq,) in self._run(sql.UNLOCKED.format(seqs=listed(seqs)))}
 
     def settle(self, settlements: Sequence[Settlement]) -> list[str]:
         now = self._now()
@@ -90,7 +95,9 @@ class EndingVerbs(WritingSession):
         change.put("actor", {end.seq: end.actor for end in ends})
         change.put("run_at", {end.seq: end.run_at for end in ends})
         change.put("continues", {end.seq: int(not burns[end.seq]) for end in ends})
-        change.put("finished_at", {end.seq: now if end.target in FINAL else None for end in ends})
+        at = {end.seq: max(now, held[end.seq].since) for end in ends}
+        change.put("changed_at", at)
+        change.put("finished_at", {end.seq: at[end.seq] if end.target in FINAL else None for end in ends})
         change.put("expires_at", {end.seq: end.keep if end.target in FINAL else None for end in ends})
         change.replace("crashes", {end.seq: held[end.seq].crashes + 1 for end in ends if end.crashed})
         succeeded = [end for end in ends if end.target is State.SUCCEEDED]
@@ -101,13 +108,12 @@ class EndingVerbs(WritingSession):
             errors: dict[int, Value] = {end.seq: None for end in succeeded}
             told = ((seq, (error.type, error.message, error.traceback)[part]) for seq, error in failed)
             change.replace(column, errors | {seq: text for seq, text in told if text is not None})
-        change.write(f"changed_at = {now}, requested = NULL, requested_at = NULL, requested_by = NULL")
-        change.write("requested_reason = NULL")
+        change.write("requested = NULL, requested_at = NULL, requested_by = NULL, requested_reason = NULL")
         self._write(change.statement(sql.HOLDS))
         for end in ends:
             job = held[end.seq]
             about = (State.PROCESSING, end.reason, end.actor, job.attempt, job.worker)
-            self._tell_move((job.queue, job.type), now, end.seq, end.target, *about)
+            self._tell_move((job.queue, job.type), at[end.seq], end.seq, end.target, *about)
 
     def _place(self, ends: Sequence[Settlement], held: dict[int, Held]) -> None:
         """What stands beside the rows: who may claim them, when they are due or expire, which keys they give back."""
@@ -136,7 +142,7 @@ class EndingVerbs(WritingSession):
         saving = [report for report in reports if report.saved is not None]
         change = Changes([report.seq for report in reports])
         change.replace("progress", {report.seq: report.progress for report in moved})
-        change.replace("changed_at", {report.seq: now for report in moved})
+        change.replace("changed_at", {report.seq: max(now, held[report.seq].since) for report in moved})
         change.replace("saved_at", {report.seq: now for report in saving})
         lines = {r.seq: held[r.seq].log_lines + len(r.logs) for r in reports if r.logs}
         change.replace("log_lines", lines)

@@ -15,6 +15,8 @@ _IN_THE_WAY: Final = {
     1205: "another transaction has held a lock for too long",
     1213: "a deadlock with another transaction",
     1020: "another transaction has changed the same row",
+    3572: "another transaction has locked the same row",
+    4030: "the server has ended a transaction that stood still",
 }
 _REFUSED: Final = {
     1044: "The user may not use this database: GRANT ALL ON database.* TO user",
@@ -56,7 +58,6 @@ _UNAVAILABLE: Final = {
     2014: "the connection was interrupted",
     2055: "the connection was lost",
     3024: "the statement took too long",
-    4030: "it has ended a transaction that stood still",
     4031: "the connection was closed for being idle",
 }
 _GONE: Final = frozenset({1053, 1927, 2006, 2013, 2014, 2055, 4030, 4031})

@@ -32,6 +32,8 @@ class Found(NamedTuple):
     attempt: int
     worker: str | None
     error_type: str | None
+    since: int
+    """When it was changed or asked for something last."""
     long: int | None
     """Whether its history has grown over what is kept."""
 
@@ -47,7 +49,7 @@ class PeopleVerbs(WritingSession):
         if not rows:
             raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
         job = Found._make(rows[0])
-        requested = Request(job.requested) if job.requested else None
+        requested, at = Request(job.requested) if job.requested else None, max(now, job.since)
         match decide(action, Facts(State(job.state), requested, job.run_at, False, now)):
             case Refuse(why):
                 raise Conflict(why)
@@ -59,12 +61,12 @@ class PeopleVerbs(WritingSession):
             case Ask(request) if request == requested:
                 pass  # asked before: the first request and its author stand
             case Ask(request):
-                self._write(sql.ASK, request, now, actor, reason, job.seq, job.requested)
+                self._write(sql.ASK, request, at, actor, reason, job.seq, job.requested)
                 self._tell(
-                    REQUEST, now, job.seq, request, State.PROCESSING, reason, actor, job.attempt, job.worker
+                    REQUEST, at, job.seq, request, State.PROCESSING, reason, actor, job.attempt, job.worker
                 )
             case Move(verb):
-                self._move(verb, job, now, actor, reason)
+                self._move(verb, job, at, actor, reason)
         if job.long:
             self._write(sql.FORGET_HISTORY.format(seqs=listed([job.seq])))
         return JobRecord._make(self._run(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE seq = %s", job.seq)[0])

@@ -21,7 +21,7 @@ from holdfast.storage.mysql.address import Address
 from holdfast.storage.mysql.connection import FORKED, Connection, Row, connect, drop
 from holdfast.storage.mysql.errors import DUPLICATE, in_our_words, is_gone
 from holdfast.storage.mysql.text import Value, row, rows
-from holdfast.storage.protocol import CommitUnknown
+from holdfast.storage.protocol import CommitUnknown, Contended
 from holdfast.storage.server_clock import ServerClock, since_boot
 
 STATE, REQUEST, PROGRESS, LOG, REMOVED, QUEUE, WORKER = range(7)
@@ -62,7 +62,9 @@ class WritingSession:
         self._connection: Connection | None = None
         self._cursor: Any = None
         self._step = 1
+        self._is_mariadb = True
         self._used = 0.0
+        self._answered_at = self._stood = 0.0
         self._process = os.getpid()
 
     @contextmanager
@@ -81,6 +83,11 @@ class WritingSession:
             self._run("COMMIT")
         except (pymysql.Error, OSError) as error:
             self._roll_back(error)
+            if is_gone(error) and self._stood > STILL_SECONDS:
+                raise Contended(
+                    f"This process stood still for {self._stood:.1f} s in the middle of a transaction, which the server has "
+                    "ended for the sake of others. Nothing was stored; repeat the call."
+                ) from error
             if committing and is_gone(error):
                 raise CommitUnknown from error
             ours = in_our_words(error, self._address.shown)
@@ -102,6 +109,7 @@ class WritingSession:
     def _begin(self, sealed: bool) -> None:
         """The server begins a transaction by itself, with the first statement, which tells the time and the seal."""
         self._be_connected()
+        self._answered_at = time.monotonic()
         asked = since_boot()
         [(told, words)] = self._run(sql.BEGIN_SEALED if sealed else sql.BEGIN)
         self._server_clock.set(int(told), asked)
@@ -118,7 +126,8 @@ class WritingSession:
         if self._connection is None:
             self._connection, server = connect(self._address, several=True)
             self._cursor = self._connection.cursor()
-            if server.is_mariadb:
+            self._is_mariadb = server.is_mariadb
+            if self._is_mariadb:
                 self._run(f"SET SESSION idle_transaction_timeout = {STILL_SECONDS}")
             [(self._step,)] = self._run("SELECT @@auto_increment_increment")
 
@@ -150,7 +159,7 @@ class WritingSession:
         """The number of rows that one statement has matched. Sent alone, so that its error is its own."""
         if self._unsent:
             self._send()
-        return int(self._cursor.execute(statement, values or None))
+        return self._execute(statement, values or None)
 
     def _write(self, statement: str, *values: Value) -> None:
         """One statement that nothing here waits for: it goes to the server with the next one that is waited for, the commit
@@ -166,9 +175,16 @@ class WritingSession:
         text = ";".join(self._unsent)
         self._unsent.clear()
         self._letters = 0
-        self._cursor.execute(text)
+        self._execute(text)
         while self._cursor.nextset():
             pass
+
+    def _execute(self, text: str, values: Sequence[Value] | None = None) -> int:
+        """Wait for the server's answer, and note how long it had nothing to do before."""
+        self._stood = time.monotonic() - self._answered_at
+        matched = int(self._cursor.execute(text, values))
+        self._answered_at = time.monotonic()
+        return matched
 
     def _held_already(self, statement: str, *values: Value) -> bool:
         """Store one row; whether its key was there already. A failed statement is undone by itself."""

@@ -25,6 +25,9 @@ JOB_COLUMNS = (
 )
 """The columns of JobRecord, in its order."""
 
+SINCE = "greatest(changed_at, coalesce(requested_at, 0))"
+"""What the history of a job tells last: no change is told to be before it, also when a clock was set back."""
+
 TELL = "INSERT INTO events (seq, at, kind, job, state, previous, reason, actor, attempt, worker) VALUES "
 NUMBER = "LAST_INSERT_ID()"
 NUMBERS = "UPDATE feed SET newest = LAST_INSERT_ID(newest + %s) WHERE one = 1"
@@ -36,6 +39,9 @@ COUNTED = " ON DUPLICATE KEY UPDATE n = counts.n + VALUES(n)"
 TIME = "CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)"
 BEGIN = f"SELECT {TIME}, words FROM seal WHERE one = 1 LOCK IN SHARE MODE"
 BEGIN_SEALED = f"SELECT {TIME}, NULL"
+
+PROVE = "INSERT INTO meta (name, value) VALUES ('proved', %s) ON DUPLICATE KEY UPDATE value = VALUES(value)"
+UNLOCKED = "SELECT seq FROM jobs WHERE seq IN {seqs} FOR UPDATE SKIP LOCKED"
 
 INSERT = (
     "INSERT INTO jobs (id, type, queue, state, actor, priority, args, owner, tags, max_attempts, timeout, unique_key, "
@@ -53,8 +59,10 @@ HOLD_UNIQUE = "INSERT INTO unique_keys (type, name, id) VALUES (%s, %s, %s)"
 UNIQUE_HOLDER = "SELECT id FROM unique_keys WHERE type = %s AND name = %s"
 FREE_UNIQUE = "DELETE FROM unique_keys WHERE type = %s AND name = %s AND id = %s"
 
-MAY_CLAIM = "SELECT 1 FROM workers WHERE id = %s AND state = 'live' AND deadline >= %s LOCK IN SHARE MODE"
-"""Shared: a sweep that takes the worker for dead waits until this claim is visible to it."""
+MAY_CLAIM = "SELECT 1 FROM workers WHERE id = %s AND state = 'live' AND deadline >= %s "
+"""With a SHARED lock: a sweep that takes the worker for dead waits until this claim is visible to it."""
+SHARED = {True: "LOCK IN SHARE MODE NOWAIT", False: "FOR SHARE NOWAIT"}
+"""As MariaDB writes it, and as MySQL does."""
 READY_LANES = """
 SELECT queue, type FROM counts WHERE state = 'enqueued' AND n > 0
 AND queue NOT IN (SELECT name FROM queues WHERE paused_at IS NOT NULL)
@@ -72,14 +80,14 @@ FOR UPDATE SKIP LOCKED
 FLOOR = " AND ((turn = %s AND job >= %s) OR turn > %s)"
 LOCK_ENQUEUED = f"""
 SELECT seq, id, type, queue, priority, token + 1, attempt + 1 - continues, max_attempts, args, owner, tags, timeout, crashes,
-       retention, created_at, saved_at
+       retention, created_at, saved_at, {SINCE}
 FROM jobs WHERE seq IN {{seqs}} AND state IN {source(Verb.CLAIM)} FOR UPDATE SKIP LOCKED
 """
 """Without those that a person's command holds: to wait here, with entries of `ready` in hand, could be a deadlock."""
 CLAIM = f"""
 UPDATE jobs SET state = 'processing', reason = NULL, actor = NULL, token = token + 1, attempt = attempt + 1 - continues,
-                continues = 0, worker = {{worker}}, started_at = {{now}}, changed_at = {{now}}, run_at = NULL,
-                finished_at = NULL
+                continues = 0, worker = {{worker}}, started_at = greatest({{now}}, {SINCE}), changed_at = started_at,
+                run_at = NULL, finished_at = NULL
 WHERE seq IN {{seqs}} AND state IN {source(Verb.CLAIM)}
 """
 LEAVE_READY = "DELETE FROM ready WHERE queue = {queue} AND type = {type} AND turn = {turn} AND job IN {seqs}"
@@ -87,8 +95,8 @@ SAVED_OF = "SELECT job, saved FROM saved WHERE job IN {seqs}"
 
 HELD = f"""
 SELECT seq, token, id, type, queue, priority, requested, requested_reason, requested_by, retention, attempt, worker,
-       unique_key, log_lines, crashes
-FROM jobs WHERE seq IN {{seqs}} AND state IN {source(Verb.SUCCEED)} ORDER BY seq FOR UPDATE
+       unique_key, log_lines, crashes, {SINCE}
+FROM jobs WHERE seq IN {{seqs}} AND state IN {source(Verb.SUCCEED)} ORDER BY seq FOR UPDATE NOWAIT
 """
 HOLDS = f"state IN {source(Verb.SUCCEED)}"
 SAVE = "INSERT INTO saved (job, saved, at, times) VALUES "
@@ -97,9 +105,9 @@ LOG = "INSERT INTO logs (job, at, level, message, fields, attempt) VALUES "
 
 FACTS = f"""
 SELECT seq, id, state, requested, run_at, retention, type, queue, priority, unique_key, idempotency_key, expires_at, attempt,
-       worker, error_type,
+       worker, error_type, {SINCE},
        (SELECT 1 FROM events WHERE job = jobs.seq AND kind < 2 LIMIT 1 OFFSET {MAX_HISTORY + HISTORY_CLAIMS})
-FROM jobs WHERE id = %s FOR UPDATE
+FROM jobs WHERE id = %s FOR UPDATE NOWAIT
 """
 ASK = """
 UPDATE jobs SET requested = %s, requested_at = %s, requested_by = %s, requested_reason = %s
@@ -120,11 +128,11 @@ WHERE seq = %s AND state IN {states(way.sources)}
 
 LOCK_DUE = "SELECT at, job FROM due WHERE at <= %s ORDER BY at, job LIMIT %s FOR UPDATE SKIP LOCKED"
 LOCK_SCHEDULED = f"""
-SELECT seq, type, queue, priority, reason, attempt, worker, run_at FROM jobs
+SELECT seq, type, queue, priority, reason, attempt, worker, run_at, {SINCE} FROM jobs
 WHERE seq IN {{seqs}} AND state IN {source(Verb.PROMOTE)} FOR UPDATE SKIP LOCKED
 """
 PROMOTE = f"""
-UPDATE jobs SET state = 'enqueued', actor = NULL, changed_at = {{now}}
+UPDATE jobs SET state = 'enqueued', actor = NULL, changed_at = greatest({{now}}, {SINCE})
 WHERE seq IN {{seqs}} AND state IN {source(Verb.PROMOTE)}
 """
 LEAVE_DUE = "DELETE FROM due WHERE at >= {low} AND at <= {high} AND job IN {seqs}"
@@ -139,10 +147,10 @@ AND NOT EXISTS (SELECT 1 FROM workers WHERE workers.id = jobs.worker AND {STANDI
 which registers and claims meanwhile is seen whole or not at all."""
 LOCK_ORPHANS = f"""
 SELECT seq, id, type, queue, priority, worker, token, requested, requested_reason, requested_by, crashes, retention, attempt,
-       unique_key
+       unique_key, {SINCE}
 FROM jobs WHERE seq IN {{seqs}} AND state = 'processing'
 AND NOT EXISTS (SELECT 1 FROM workers WHERE workers.id = jobs.worker AND {STANDING} AND workers.id NOT IN {{dead}})
-ORDER BY seq FOR UPDATE
+ORDER BY seq FOR UPDATE SKIP LOCKED
 """
 DYING = """
 SELECT id FROM workers WHERE state <> 'lost' AND (id IN {dead} OR deadline < {now}) ORDER BY id FOR UPDATE

@@ -22,7 +22,10 @@ BUCKETS_STAY: Final = 8 * 86_400
 
 
 class UpkeepVerbs(PeopleVerbs):
-    """`promote`, `sweep`, `expire` and `roll_up`, a part of `MysqlWriter`."""
+    """`prove`, `promote`, `sweep`, `expire` and `roll_up`, a part of `MysqlWriter`."""
+
+    def prove(self) -> None:
+        self._write(sql.PROVE, self._now())
 
     def promote(self, limit: int) -> tuple[int, int | None]:
         now = self._now()
@@ -39,9 +42,9 @@ class UpkeepVerbs(PeopleVerbs):
         self._write(sql.LEAVE_DUE.format(low=min(times), high=max(times), seqs=seqs))
         self._write(sql.PROMOTE.format(now=now, seqs=seqs))
         self._make_ready([(queue, type_, priority, seq) for seq, type_, queue, priority, *_ in rows])
-        for seq, type_, queue, _, reason, attempt, worker, _ in rows:
+        for seq, type_, queue, _, reason, attempt, worker, _, since in rows:
             about = (State.ENQUEUED, State.SCHEDULED, reason, None, attempt, worker)
-            self._tell_move((queue, type_), now, seq, *about)
+            self._tell_move((queue, type_), max(now, since), seq, *about)
         return len(rows)
 
     def sweep(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
@@ -68,32 +71,33 @@ class UpkeepVerbs(PeopleVerbs):
         ends: dict[int, int | None] = {}
         expiries: dict[int, int | None] = {}
         crashes: dict[int, int | None] = {}
-        for seq, *_, requested, why, who, crashed, retention, _, _ in rows:
+        at = {row[0]: max(now, row[-1]) for row in rows}
+        for seq, *_, requested, why, who, crashed, retention, _, _, _ in rows:
             verb = {Request.CANCEL: Verb.STOP, Request.PAUSE: Verb.SUSPEND}.get(requested, Verb.RESCUE)
             target = TRANSITIONS[verb].target
             verbs[seq] = verb
             default = {Verb.STOP: "cancelled", Verb.SUSPEND: "paused"}.get(verb, causes[seq])
             reasons[seq] = (why or default) if requested else default
             actors[seq] = who if requested else None
-            ends[seq] = now if target in FINAL else None
+            ends[seq] = at[seq] if target in FINAL else None
             expiries[seq] = self._keep(target, retention, now) if target in FINAL else None
             crashes[seq] = max(crashed, min(crashed + 1, SUSPECT))
         targets = {seq: TRANSITIONS[verb].target for seq, verb in verbs.items()}
         change.put("state", targets)
         change.put("reason", reasons)
         change.put("actor", actors)
+        change.put("changed_at", at)
         change.put("finished_at", ends)
         change.put("expires_at", expiries)
         change.put("crashes", crashes)
         change.put("continues", {seq: int(not TRANSITIONS[verb].burns) for seq, verb in verbs.items()})
-        change.write(f"changed_at = {now}, requested = NULL, requested_at = NULL, requested_by = NULL")
-        change.write("requested_reason = NULL")
+        change.write("requested = NULL, requested_at = NULL, requested_by = NULL, requested_reason = NULL")
         self._write(change.statement(sql.HOLDS))
         swept: list[Swept] = []
-        for seq, job_id, type_, queue, priority, worker, *_, attempt, unique_key in rows:
+        for seq, job_id, type_, queue, priority, worker, *_, attempt, unique_key, _ in rows:
             target = targets[seq]
             about = (State.PROCESSING, reasons[seq], actors[seq], attempt, worker)
-            self._tell_move((queue, type_), now, seq, target, *about)
+            self._tell_move((queue, type_), at[seq], seq, target, *about)
             swept.append(Swept(job_id, type_, worker, target, crashes[seq] or 0))
             if target is State.ENQUEUED:
                 self._make_ready([(queue, type_, priority, seq)])

@@ -38,8 +38,12 @@ PATIENCE: Final = 10.0
 
 WRITE_MS: Final = 10_000
 READ_MS: Final = 8_000
-LOCK_MS: Final = 5_000
-"""Milliseconds after which the server gives up a statement, or waiting for a lock."""
+"""Milliseconds after which the server gives up a statement."""
+
+LOCK_MS: Final = 50
+LONG_LOCK_MS: Final = 5_000
+"""Milliseconds for which a lock of somebody else's is waited for: everything of the process waits meanwhile, and what needs
+the row comes again. The longer time is for what waits by itself: reading, and the steps of the schema."""
 
 STILL_MS: Final = 2_000
 """Milliseconds that a transaction may stand still between two statements, where there is nothing to wait for. A host that
@@ -218,7 +222,7 @@ class Connector:
         settings = {
             "search_path": f'"{quoted}"',
             "statement_timeout": str(READ_MS if reading else WRITE_MS),
-            "lock_timeout": str(LOCK_MS),
+            "lock_timeout": str(LONG_LOCK_MS if reading else LOCK_MS),
             "idle_in_transaction_session_timeout": str(STILL_MS),
             "jit": "off",
             "default_transaction_isolation": "'read committed'",
@@ -305,12 +309,13 @@ AGAIN = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
     psycopg.errors.LockNotAvailable,
+    psycopg.errors.IdleInTransactionSessionTimeout,
 )
+"""Errors that end a transaction for the sake of others: run again, it passes."""
 GONE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.ReadOnlySqlTransaction,
-    psycopg.errors.IdleInTransactionSessionTimeout,
 )
 """Errors that speak of the server or the way to it, not of one operation: everything waiting fails alike."""
 

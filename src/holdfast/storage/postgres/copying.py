@@ -19,7 +19,7 @@ from holdfast.core.whole import (
 )
 from holdfast.storage.postgres import statements as sql
 from holdfast.storage.postgres.arrays import texts
-from holdfast.storage.postgres.connection import Connection, run
+from holdfast.storage.postgres.connection import LONG_LOCK_MS, Connection, run
 from holdfast.storage.postgres.transaction import Transactions
 
 _LOADED = 1_000
@@ -106,7 +106,10 @@ class CopyingVerbs(Transactions):
 
     def seal(self, seal: Seal | None) -> None:
         # every transaction that writes holds this lock shared: when it is ours, none is under way
-        run(self._db, f"SELECT pg_advisory_xact_lock({self._seal_lock}::bigint)")
+        run(
+            self._db,
+            f"SET LOCAL lock_timeout = {LONG_LOCK_MS};SELECT pg_advisory_xact_lock({self._seal_lock}::bigint)",
+        )
         if seal is None:
             self._db.execute(_UNSEAL)
         else:

@@ -26,7 +26,7 @@ from holdfast.storage.postgres import statements as sql
 from holdfast.storage.postgres.arrays import texts
 from holdfast.storage.postgres.connection import Connection, Line, uncertain
 from holdfast.storage.postgres.writer import JobVerbs, Look, in_order, lane_of, succeeding, tags_of
-from holdfast.storage.protocol import CommitUnknown
+from holdfast.storage.protocol import CommitUnknown, Contended
 from holdfast.storage.server_clock import since_boot
 
 T = TypeVar("T")
@@ -58,13 +58,13 @@ class DirectVerbs(JobVerbs):
         return None
 
     def _in_one_go(self, send: Callable[[], T]) -> T | None:
-        """What `send` answers, committed; None when nothing was done. Raises CommitUnknown."""
+        """What `send` answers, committed; None when nothing was done. Raises CommitUnknown and Contended."""
         try:
             return send()
         except psycopg.Error as error:
             told = uncertain(error)
             self._roll_back(error)
-            if isinstance(told, CommitUnknown):
+            if isinstance(told, (CommitUnknown, Contended)):
                 raise told from error
             return None  # the usual way meets the same trouble, or the jobs that are stored, and tells of it
         except BaseException:  # interrupted: what became of it is not known, so neither is the connection

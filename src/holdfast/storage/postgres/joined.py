@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -23,17 +23,13 @@ from holdfast.core.retention import format_retention
 from holdfast.core.states import LIVE
 from holdfast.core.whole import Seal
 from holdfast.storage.postgres.callers import Line, Steps, on, on_async
-from holdfast.storage.postgres.connection import LOCK_MS, Connector, run, translated
+from holdfast.storage.postgres.connection import Connector, translated
 from holdfast.storage.postgres.transaction import Transactions
 from holdfast.storage.postgres.writer import lane_of, lock_key
-from holdfast.storage.protocol import KeyPending
 from holdfast.storage.server_clock import ServerClock
 
 TRIES: Final = 5
 """How often a job is offered again when the one that held its key has gone in between."""
-
-KEY_MS: Final = 50
-"""How long a transaction of ours waits for the key of a job: as long as other transactions of ours last."""
 
 LOOK: Final = """
 SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint || '/' || home.oid,
@@ -128,23 +124,6 @@ class JoiningVerbs(Transactions):
         self, connection: object, jobs: Sequence[NewJob], *, channels: Sequence[str] = ()
     ) -> list[Inserted]:
         return on(connection, lambda line: self._join(line, jobs, channels))
-
-    @contextmanager
-    def _keys_not_waited_for(self, jobs: Sequence[NewJob] | None) -> Generator[None]:
-        """Around what may take the keys of these jobs (None: of a job that is there): a key that a foreign transaction holds
-        is waited for KEY_MS and is KeyPending then, because others stand behind this transaction."""
-        if jobs is not None and not any(job.unique_key or job.idempotency_key for job in jobs):
-            yield
-            return
-        run(self._db, f"SET LOCAL lock_timeout = {KEY_MS}")
-        try:
-            yield
-        except psycopg.errors.LockNotAvailable as error:
-            raise KeyPending(
-                "A transaction that has not ended holds the key of this job (perhaps your own: then say tx= here too). "
-                "Nothing was stored; repeat the call when it has ended."
-            ) from error
-        run(self._db, f"SET LOCAL lock_timeout = {LOCK_MS}")
 
     async def insert_joined_async(
         self, connection: object, jobs: Sequence[NewJob], *, channels: Sequence[str] = ()

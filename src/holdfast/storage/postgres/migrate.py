@@ -5,7 +5,7 @@ from __future__ import annotations
 from psycopg import sql as compose
 
 from holdfast.core.errors import StorageRefused
-from holdfast.storage.postgres.connection import Connection, Line, Place, run
+from holdfast.storage.postgres.connection import LONG_LOCK_MS, Connection, Line, Place, run
 from holdfast.storage.postgres.schema import LOCK_CLASS_MARK, MIGRATIONS
 from holdfast.storage.versions import Standing, refuse_unknown
 
@@ -42,7 +42,7 @@ def migrate(line: Line, place: Place) -> None:
     missing = True
     while missing:
         with line.db.transaction():
-            run(line.db, f"SELECT 1;{line.local}")
+            run(line.db, f"SELECT 1;{line.local}SET LOCAL lock_timeout = {LONG_LOCK_MS}")
             missing = _next(line.db, place)
 
 

@@ -50,7 +50,19 @@ JOB_COLUMNS: Final = (
 
 TYPE_COLUMNS: Final = constant(", ".join(TypeRecord._fields))
 
-CHANGED = "RETURNING runs.seq, runs.lane, runs.token, runs.state, runs.reason, runs.actor, runs.attempt, runs.worker"
+LATER = "greatest(%(now)s, runs.changed_at, runs.requested_at)"
+"""The time of a change, which is never before what the job's history tells already: a clock may be set back."""
+
+
+def ended(finished_at: str) -> str:
+    """The time of a change that ends a job, for which `finished_at` is not NULL."""
+    return f"CASE WHEN {finished_at} IS NOT NULL THEN {LATER} END"
+
+
+CHANGED = (
+    "RETURNING runs.changed_at, runs.seq, runs.lane, runs.token, runs.state, runs.reason, runs.actor, runs.attempt, "
+    "runs.worker"
+)
 """What history and counts need to know of a row that has been moved."""
 _MOVED = "moved.seq, moved.state, moved.reason, moved.actor, moved.attempt, moved.worker"
 
@@ -69,7 +81,7 @@ def told(previous: str) -> str:
     """The history of the rows in `moved`, which came from the state `previous`."""
     return f"""told AS (
         INSERT INTO events (at, kind, job, state, reason, actor, attempt, worker, previous)
-        SELECT %(now)s, 0, {_MOVED}, {previous} FROM moved ORDER BY moved.seq
+        SELECT changed_at, 0, {_MOVED}, {previous} FROM moved ORDER BY moved.seq
     )"""
 
 
@@ -77,6 +89,11 @@ OPEN: Final = constant("""
 SELECT refuse_sealed(), pg_advisory_xact_lock_shared(%s::integer, (last_value & 2147483647)::integer) FROM event_seq
 """)
 """With this a transaction that writes begins: see `Transactions`, which also asks for the time, and for the seal's words."""
+
+PROVE = constant("""
+INSERT INTO meta (name, value) VALUES ('proved', %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+""")
+UNLOCKED = constant("SELECT seq FROM runs WHERE seq = ANY(%s::bigint[]) FOR UPDATE SKIP LOCKED")
 
 # -- jobs that come ---------------------------------------------------------------------------------------------------------
 
@@ -178,7 +195,7 @@ WITH heads AS MATERIALIZED (
 ), moved AS (
     UPDATE runs SET state = 'processing', reason = NULL, actor = NULL, token = token + 1,
                     attempt = attempt + CASE WHEN continues THEN 0 ELSE 1 END, continues = false, worker = %(worker)s,
-                    started_at = %(now)s, changed_at = %(now)s, run_at = NULL, finished_at = NULL
+                    started_at = {LATER}, changed_at = {LATER}, run_at = NULL, finished_at = NULL
     FROM taken WHERE runs.seq = taken.seq AND {sources(Verb.CLAIM)}
     {CHANGED}, max_attempts, crashes, saved_at
 ), {told("'enqueued'")}, {counted(State.ENQUEUED, State.PROCESSING)}
@@ -198,7 +215,7 @@ _ATTEMPT: Final = {"seq": "bigint", "token": "integer"}
 SUCCEED = constant(f"""
 WITH moved AS (
     UPDATE runs SET state = 'succeeded', reason = NULL, actor = NULL, result = coalesce(given.result, runs.result),
-                    finished_at = %(now)s, changed_at = %(now)s, expires_at = given.keep, error_type = NULL,
+                    finished_at = {LATER}, changed_at = {LATER}, expires_at = given.keep, error_type = NULL,
                     error_message = NULL, error_traceback = NULL, continues = false
     FROM {arrays(**_ATTEMPT, result="text", keep="bigint")}
     WHERE runs.seq = given.seq AND runs.token = given.token AND {sources(Verb.SUCCEED)} AND requested IS NULL
@@ -239,7 +256,7 @@ WITH moved AS (
                                          ELSE coalesce(given.error_message, runs.error_message) END,
                     error_traceback = CASE WHEN {_SUCCEEDS} THEN NULL
                                            ELSE coalesce(given.error_traceback, runs.error_traceback) END,
-                    finished_at = given.finished_at, changed_at = %(now)s, expires_at = given.expires_at,
+                    finished_at = {ended("given.finished_at")}, changed_at = {LATER}, expires_at = given.expires_at,
                     continues = given.continues, crashes = runs.crashes + given.crashes,
                     requested = NULL, requested_at = NULL, requested_by = NULL, requested_reason = NULL
     FROM {arrays(**ENDING)}
@@ -279,7 +296,8 @@ REPORT = constant(f"""
 WITH moved AS (
     UPDATE runs SET progress = coalesce(given.progress, runs.progress), log_lines = runs.log_lines + given.lines,
                     saved_at = CASE WHEN given.saves THEN %(now)s ELSE runs.saved_at END,
-                    changed_at = CASE WHEN given.progress IS NULL THEN runs.changed_at ELSE %(now)s END
+                    changed_at = CASE WHEN given.progress IS NULL THEN runs.changed_at
+                                      ELSE greatest(%(now)s, runs.changed_at) END
     FROM {arrays(**REPORTED)}
     WHERE runs.seq = given.seq AND runs.token = given.token AND {sources(Verb.SUCCEED)}
     RETURNING runs.seq, runs.state, requested, runs.log_lines, attempt, given.progress IS NOT NULL AS progressed

@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 
 import psycopg
 
-from holdfast.core.commands import Action
 from holdfast.core.errors import StorageRefused
 from holdfast.core.job import Inserted, NewJob
-from holdfast.core.records import JobRecord
 from holdfast.core.retention import Retention
 from holdfast.storage.postgres.connection import FORKED, Connector, Place, ReadingLines, translated
 from holdfast.storage.postgres.copying import CopyingVerbs
@@ -20,6 +18,7 @@ from holdfast.storage.postgres.leading import LeadingVerbs
 from holdfast.storage.postgres.migrate import migrate, standing
 from holdfast.storage.postgres.reader import PostgresReader
 from holdfast.storage.postgres.schema import MIGRATIONS
+from holdfast.storage.postgres.transaction import keys_not_waited_for
 from holdfast.storage.postgres.upkeep import UpkeepVerbs
 from holdfast.storage.server_clock import ServerClock
 
@@ -28,16 +27,10 @@ class PostgresWriter(UpkeepVerbs, LeadingVerbs, CopyingVerbs, DirectVerbs, Joini
     """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
-        with self._keys_not_waited_for(jobs):
+        if not any(job.unique_key or job.idempotency_key for job in jobs):
             return super().insert(jobs)
-
-    def command(
-        self, job_id: str, action: Action, *, actor: str | None, reason: str | None
-    ) -> JobRecord | None:
-        if action is not Action.RETRY:
-            return super().command(job_id, action, actor=actor, reason=reason)
-        with self._keys_not_waited_for(None):
-            return super().command(job_id, action, actor=actor, reason=reason)
+        with keys_not_waited_for():
+            return super().insert(jobs)
 
 
 class PostgresStore(PostgresWriter, PostgresReader):

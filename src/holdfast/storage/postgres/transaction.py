@@ -26,6 +26,7 @@ from holdfast.storage.postgres.connection import (
     translated,
     uncertain,
 )
+from holdfast.storage.protocol import KeyPending
 from holdfast.storage.server_clock import ServerClock, since_boot
 
 Lane: TypeAlias = tuple[str, str, int]
@@ -159,3 +160,16 @@ class Transactions:
                 if all(lane in self._new_lanes for lane in missing):
                     break
         return self._lanes | self._new_lanes
+
+
+@contextmanager
+def keys_not_waited_for() -> Generator[None]:
+    """Around what may take the key of a job, and waits for nothing else: one that a foreign transaction holds is waited for
+    as shortly as any lock, and is KeyPending then, because others stand behind this transaction."""
+    try:
+        yield
+    except psycopg.errors.LockNotAvailable as error:
+        raise KeyPending(
+            "A transaction that has not ended holds the key of this job (perhaps your own: then say tx= here too). "
+            "Nothing was stored; repeat the call when it has ended."
+        ) from error

@@ -17,6 +17,7 @@ from holdfast.storage.insight import OUTCOMES_STAY
 from holdfast.storage.postgres import statements
 from holdfast.storage.postgres import upkeep_statements as sql
 from holdfast.storage.postgres.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
+from holdfast.storage.postgres.transaction import keys_not_waited_for
 from holdfast.storage.postgres.writer import JobVerbs, columns_of
 
 LOST_WORKERS_STAY: Final = 86_400_000_000
@@ -60,7 +61,8 @@ class UpkeepVerbs(JobVerbs):
                     "expires_at": self._keep(target, retention) if ended else None,
                 }
                 try:
-                    self._db.execute(sql.move(verb), asked)
+                    with keys_not_waited_for():  # the row is ours already
+                        self._db.execute(sql.move(verb), asked)
                 except psycopg.errors.UniqueViolation as error:
                     raise Conflict("Another live job of this type holds the same unique key.") from error
                 self._count(lane, state, target)

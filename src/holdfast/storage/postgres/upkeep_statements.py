@@ -9,9 +9,11 @@ from holdfast.core.states import FINAL, TRANSITIONS, Verb
 from holdfast.storage.postgres.statements import (
     CHANGED,
     JOB_COLUMNS,
+    LATER,
     TYPE_COLUMNS,
     arrays,
     constant,
+    ended,
     sources,
     told,
     within,
@@ -42,8 +44,8 @@ def move(verb: Verb) -> LiteralString:
     )
     return constant(f"""
 WITH moved AS (
-    UPDATE runs SET state = '{way.target}', reason = {reason}, actor = %(actor)s, changed_at = %(now)s,
-                    finished_at = %(finished_at)s, expires_at = %(expires_at)s{forgiven}
+    UPDATE runs SET state = '{way.target}', reason = {reason}, actor = %(actor)s, changed_at = {LATER},
+                    finished_at = {ended("%(finished_at)s::bigint")}, expires_at = %(expires_at)s{forgiven}
     WHERE seq = %(seq)s AND {within(way.sources)}
     {CHANGED}
 ), {told("%(previous)s")}
@@ -51,14 +53,13 @@ SELECT seq FROM moved
 """)
 
 
-ASK = constant("""
+ASK = constant(f"""
 WITH asked AS (
-    UPDATE runs SET requested = %(request)s, requested_at = %(now)s, requested_by = %(actor)s, requested_reason = %(reason)s
+    UPDATE runs SET requested = %(request)s, requested_at = {LATER}, requested_by = %(actor)s, requested_reason = %(reason)s
     WHERE seq = %(seq)s AND (state = 'processing') IS TRUE AND requested IS NOT DISTINCT FROM %(before)s
-    RETURNING seq, requested, requested_reason, requested_by, attempt, worker, state
+    RETURNING requested_at, 1, seq, requested, requested_reason, requested_by, attempt, worker, state
 )
-INSERT INTO events (at, kind, job, state, reason, actor, attempt, worker, previous)
-SELECT %(now)s, 1, asked.* FROM asked
+INSERT INTO events (at, kind, job, state, reason, actor, attempt, worker, previous) SELECT * FROM asked
 """)
 REMOVE = constant(f"""
 WITH gone AS (
@@ -87,7 +88,7 @@ WITH due AS MATERIALIZED (
     SELECT seq FROM runs WHERE state = 'scheduled' AND run_at <= %(now)s ORDER BY run_at LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 ), moved AS (
-    UPDATE runs SET state = 'enqueued', actor = NULL, changed_at = %(now)s
+    UPDATE runs SET state = 'enqueued', actor = NULL, changed_at = {LATER}
     FROM due WHERE runs.seq = due.seq AND {sources(Verb.PROMOTE)}
     {CHANGED}
 ), {told("'scheduled'")}
@@ -115,8 +116,8 @@ RECOVERY: Final = {
 }
 RECOVER = constant(f"""
 WITH moved AS (
-    UPDATE runs SET state = given.state, reason = given.reason, actor = given.actor, changed_at = %(now)s,
-                    finished_at = given.finished_at, expires_at = given.expires_at, crashes = given.crashes,
+    UPDATE runs SET state = given.state, reason = given.reason, actor = given.actor, changed_at = {LATER},
+                    finished_at = {ended("given.finished_at")}, expires_at = given.expires_at, crashes = given.crashes,
                     continues = true, requested = NULL, requested_at = NULL, requested_by = NULL, requested_reason = NULL
     FROM {arrays(**RECOVERY)}
     WHERE runs.seq = given.seq AND runs.token = given.token AND {sources(Verb.RESCUE)}
@@ -134,7 +135,8 @@ INSERT INTO events (at, kind, worker, reason) SELECT %(now)s, 6, id, 'lost' FROM
 FORGET_WORKERS = constant("DELETE FROM workers WHERE state = 'lost' AND lost_at < %s")
 
 EXPIRED = constant("""
-SELECT seq FROM runs WHERE expires_at <= %s ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED
+SELECT seq FROM runs JOIN specs USING (seq) WHERE expires_at <= %s ORDER BY expires_at LIMIT %s
+FOR UPDATE SKIP LOCKED
 """)
 EXPIRE_EVENTS = constant("""
 DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE kind >= 2 AND at < %s ORDER BY at LIMIT %s)

@@ -27,6 +27,12 @@ JOB_COLUMNS = (
 )
 """The columns of JobRecord, in its order."""
 
+
+def _later(now: str) -> str:
+    """The time of a change, which is never before what the job's history tells already: a clock may be set back."""
+    return f"max({now}, changed_at, coalesce(requested_at, 0))"
+
+
 INSERT = """
 INSERT INTO jobs (id, type, queue, state, actor, priority, args, owner, tags, max_attempts, timeout, unique_key,
                   idempotency_key, retention, origin, created_at, changed_at, run_at)
@@ -78,7 +84,8 @@ def claim(lanes: int) -> str:
     heads = " UNION ALL ".join([LANE_HEAD] * lanes)
     return f"""
 UPDATE jobs SET state = 'processing', reason = NULL, actor = NULL, token = token + 1, attempt = attempt + 1 - continues,
-                continues = 0, worker = ?, started_at = ?, changed_at = ?, run_at = NULL, finished_at = NULL
+                continues = 0, worker = ?, started_at = {_later("?")}, changed_at = {_later("?")}, run_at = NULL,
+                finished_at = NULL
 WHERE seq IN (SELECT seq FROM ({heads}) ORDER BY priority DESC, seq LIMIT ?) AND +state IN {_from(Verb.CLAIM)}
 RETURNING seq, id, type, queue, priority, token, attempt, max_attempts, args, owner, tags, timeout, crashes, retention,
           created_at, CASE WHEN saved_at IS NOT NULL THEN (SELECT saved FROM saved WHERE job = seq) END
@@ -86,8 +93,9 @@ RETURNING seq, id, type, queue, priority, token, attempt, max_attempts, args, ow
 
 
 SUCCEED = f"""
-UPDATE jobs SET state = 'succeeded', reason = NULL, actor = NULL, result = s.value ->> 2, finished_at = ?2, changed_at = ?2,
-                expires_at = s.value ->> 3, error_type = NULL, error_message = NULL, error_traceback = NULL, continues = 0
+UPDATE jobs SET state = 'succeeded', reason = NULL, actor = NULL, result = s.value ->> 2, finished_at = {_later("?2")},
+                changed_at = {_later("?2")}, expires_at = s.value ->> 3, error_type = NULL, error_message = NULL,
+                error_traceback = NULL, continues = 0
 FROM json_each(?1) AS s
 WHERE jobs.seq = s.value ->> 0 AND jobs.token = s.value ->> 1 AND +jobs.state IN {_from(Verb.SUCCEED)} AND requested IS NULL
 RETURNING seq, token
@@ -99,8 +107,9 @@ UPDATE jobs SET state = ?3, reason = ?4, actor = ?5, run_at = ?6, result = coale
                 error_type = iif({_SUCCEEDS}, NULL, coalesce(?8, error_type)),
                 error_message = iif({_SUCCEEDS}, NULL, coalesce(?9, error_message)),
                 error_traceback = iif({_SUCCEEDS}, NULL, coalesce(?10, error_traceback)),
-                finished_at = ?11, changed_at = ?12, expires_at = ?13, continues = ?14, crashes = crashes + ?16,
-                requested = NULL, requested_at = NULL, requested_by = NULL, requested_reason = NULL
+                finished_at = iif(?11 IS NULL, NULL, {_later("?12")}), changed_at = {_later("?12")}, expires_at = ?13,
+                continues = ?14, crashes = crashes + ?16, requested = NULL, requested_at = NULL, requested_by = NULL,
+                requested_reason = NULL
 WHERE seq = ?1 AND token = ?2 AND state IN {_from(Verb.SUCCEED)} AND requested IS ?15
 RETURNING seq
 """
@@ -118,7 +127,7 @@ SELECT requested, requested_reason, requested_by, retention FROM jobs WHERE seq 
 
 REPORT = """
 UPDATE jobs SET progress = coalesce(?3, progress), saved_at = coalesce(?4, saved_at), log_lines = log_lines + ?5,
-                changed_at = ?6
+                changed_at = max(?6, changed_at)
 WHERE seq = ?1 AND token = ?2 AND state = 'processing'
 RETURNING coalesce(requested, ''), log_lines, attempt
 """
@@ -149,7 +158,8 @@ def move(verb: Verb) -> str:
         "CASE WHEN error_type IS NOT NULL THEN 'retry' ELSE ?2 END" if verb is Verb.RESUME_LATER else "?2"
     )
     return f"""
-UPDATE jobs SET state = '{way.target}', reason = {reason}, actor = ?3, changed_at = ?4, finished_at = ?5, expires_at = ?6,
+UPDATE jobs SET state = '{way.target}', reason = {reason}, actor = ?3, changed_at = {_later("?4")},
+                finished_at = iif(?5 IS NULL, NULL, {_later("?4")}), expires_at = ?6,
                 max_attempts = max(max_attempts, attempt + ?7), crashes = crashes * (1 - ?7),
                 run_at = CASE WHEN ?7 THEN NULL ELSE run_at END
 WHERE seq = ?1 AND state IN {_set(way.sources)}
@@ -157,15 +167,15 @@ RETURNING seq
 """
 
 
-ASK = """
-UPDATE jobs SET requested = ?2, requested_at = ?3, requested_by = ?4, requested_reason = ?5
+ASK = f"""
+UPDATE jobs SET requested = ?2, requested_at = {_later("?3")}, requested_by = ?4, requested_reason = ?5
 WHERE seq = ?1 AND state = 'processing' AND requested IS ?6
 RETURNING seq
 """
 REMOVE = "DELETE FROM jobs WHERE seq = ?1 AND state = ?2 RETURNING seq"
 
 PROMOTE = f"""
-UPDATE jobs SET state = 'enqueued', actor = NULL, changed_at = ?1
+UPDATE jobs SET state = 'enqueued', actor = NULL, changed_at = {_later("?1")}
 WHERE seq IN (SELECT seq FROM jobs INDEXED BY jobs_due WHERE state = 'scheduled' AND run_at <= ?1 ORDER BY run_at LIMIT ?2)
   AND +state IN {_from(Verb.PROMOTE)}
 RETURNING seq
@@ -179,9 +189,10 @@ WHERE state = 'processing'
        OR worker NOT IN (SELECT id FROM workers WHERE state <> 'lost' AND boot = ?2 AND deadline >= ?3))
 """
 """Looked for from the jobs' side, so that a worker row that is gone hides nobody."""
-RECOVER = """
-UPDATE jobs SET state = ?3, reason = ?4, actor = ?5, changed_at = ?6, finished_at = ?7, expires_at = ?8, crashes = ?9,
-                continues = ?10, requested = NULL, requested_at = NULL, requested_by = NULL, requested_reason = NULL
+RECOVER = f"""
+UPDATE jobs SET state = ?3, reason = ?4, actor = ?5, changed_at = {_later("?6")},
+                finished_at = iif(?7 IS NULL, NULL, {_later("?6")}), expires_at = ?8, crashes = ?9, continues = ?10,
+                requested = NULL, requested_at = NULL, requested_by = NULL, requested_reason = NULL
 WHERE seq = ?1 AND token = ?2 AND state = 'processing'
 RETURNING seq
 """
@@ -236,6 +247,9 @@ ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(paused_at, excluded.paused
 RESUME_QUEUE = "UPDATE queues SET paused_at = NULL, paused_by = NULL, paused_reason = NULL WHERE name = ?1"
 QUEUE_EVENT = "INSERT INTO events (at, kind, state, actor, reason) VALUES (?1, 5, ?2, ?3, ?4)"
 
+PROVE = """
+INSERT INTO meta (name, value) VALUES ('proved', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+"""
 ROLLED_UP = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'rolled_up'"
 ROLL_UP = """
 INSERT INTO buckets (at, started, succeeded, failed, cancelled)

@@ -94,6 +94,12 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
         if self._db.in_transaction:  # a full disk may have rolled it back already
             self._db.execute("ROLLBACK")
 
+    def prove(self) -> None:
+        self._db.execute(sql.PROVE, (str(self._now()),))
+
+    def unlocked(self, seqs: Sequence[int]) -> set[int]:
+        return set(seqs)
+
     # -- the way of a job -------------------------------------------------------------------------------------------------
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -17,6 +19,9 @@ from holdfast.client.views import QueueView, StatsView, TypeView, WorkerView
 from holdfast.web.api.body import StrictRoute
 from holdfast.web.api.models import Reason
 from holdfast.web.api.shapes import NAME
+
+GOOD_FOR = 2.0
+"""Seconds."""
 
 QueueName = Annotated[str, Path(json_schema_extra=NAME)]
 
@@ -46,6 +51,25 @@ class WorkerList(BaseModel):
     items: Sequence[WorkerView]
 
 
+class Readiness:
+    """Whether the storage answers and takes writes. To write costs the disk something, so a good answer holds for a while,
+    however often it is asked."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._good_until = 0.0
+
+    def check(self) -> None:
+        """Raises StorageUnavailable."""
+        self._client.reader.last_event()
+        with self._lock:
+            if time.monotonic() < self._good_until:
+                return
+            self._client.check()
+            self._good_until = time.monotonic() + GOOD_FOR
+
+
 def health_routes(client: Client, version: str) -> APIRouter:
     """For whoever supervises the process."""
     router = APIRouter(prefix="/health", tags=["health"])
@@ -55,10 +79,12 @@ def health_routes(client: Client, version: str) -> APIRouter:
         """The process answers. Asks nothing of the storage."""
         return Health(status="live", version=version)
 
+    readiness = Readiness(client)
+
     @router.get("/ready", summary="Whether it can work")
     def ready() -> Health:
-        """The storage answers too, and its schema is the one this version knows; else 503."""
-        client.reader.last_event()
+        """The storage answers and takes writes too, and its schema is the one this version knows; else 503."""
+        readiness.check()
         return Health(status="ready", version=version)
 
     return router

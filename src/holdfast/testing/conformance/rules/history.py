@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 
+import pytest
+
 from holdfast.core.commands import Action
 from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY
 from holdfast.core.outcome import LogLine
@@ -23,6 +25,14 @@ def read_all(driver: StoreDriver, *, after: int = 0, limit: int = 3) -> list[Eve
         events += page
         after = page[-1].seq
     return events
+
+
+def _ended_at_its_last_change(driver: StoreDriver, job_id: str) -> None:
+    job, last = driver.read(job_id), driver.store.history(job_id)[-1]
+    assert job.finished_at == job.changed_at == last.at
+    assert job.started_at is not None
+    assert job.finished_at is not None
+    assert job.created_at <= job.started_at <= job.finished_at
 
 
 class HistoryRules(Rules):
@@ -76,6 +86,59 @@ class HistoryRules(Rules):
         path = driver.path(job.id)
         assert MAX_HISTORY < len(path) <= 2 + MAX_HISTORY + HISTORY_CLAIMS
         assert path[-MAX_HISTORY:] == ["paused", "enqueued"] * (MAX_HISTORY // 2)
+
+    def test_a_clock_that_is_set_back_turns_no_history_round(
+        self, driver: StoreDriver, clock: FakeClock
+    ) -> None:
+        """Each change is told to be no earlier than the one before it, whatever changes the job."""
+        claimed = driver.start(delay=None)
+        for _ in range(2):
+            clock.advance(10)
+            driver.command(claimed.id, Action.PAUSE)
+            clock.advance(-7)
+            driver.command(claimed.id, Action.RESUME)  # taken back
+            clock.advance(-7)
+            driver.report(claimed, progress="{}")
+            driver.end(claimed, Verb.FAIL)
+            _ended_at_its_last_change(driver, claimed.id)
+            clock.advance(-7)
+            driver.command(claimed.id, Action.RETRY)
+            clock.advance(-7)
+            claimed = driver.again(claimed.id)
+            clock.advance(-7)
+            driver.command(claimed.id, Action.PAUSE)
+            clock.advance(-7)
+            driver.end(claimed, Verb.SUSPEND)
+            clock.advance(-7)
+            driver.command(claimed.id, Action.RESUME)
+            clock.advance(-7)
+            claimed = driver.again(claimed.id)
+            clock.advance(-7)
+            driver.end(claimed, Verb.RETRY_LATER, run_at=clock())
+            clock.advance(5)
+            driver.promote()
+            claimed = driver.again(claimed.id)
+            clock.advance(-2)
+            driver.sweep(driver.worker)
+            driver.worker = driver.register(f"next {claimed.token}")
+            claimed = driver.again(claimed.id)
+        clock.advance(-7)
+        driver.end(claimed, Verb.SUCCEED)
+        _ended_at_its_last_change(driver, claimed.id)
+        times = [row.at for row in driver.store.history(claimed.id)]
+        assert times == sorted(times)
+
+    @pytest.mark.parametrize("request_first", [False, True])
+    def test_a_job_that_is_ended_for_a_dead_worker_ends_after_it_began(
+        self, driver: StoreDriver, clock: FakeClock, request_first: bool
+    ) -> None:
+        claimed = driver.start()
+        if request_first:
+            clock.advance(3)
+        driver.command(claimed.id, Action.CANCEL)
+        clock.advance(-5)
+        driver.sweep(driver.worker)
+        _ended_at_its_last_change(driver, claimed.id)
 
     def test_reports_are_no_history(self, driver: StoreDriver) -> None:
         claimed = driver.start()

@@ -206,6 +206,17 @@ class SettleRules(Rules):
         driver.end(claimed, verb)
         check_command(driver, driver.read(claimed.id), action)
 
+    def test_a_job_that_stopped_for_a_pause_is_paused_or_goes_on(self, driver: StoreDriver) -> None:
+        """It stops before it is known whether the pause still stands: the store decides, by what stands in it."""
+        stands, withdrawn = driver.start(), driver.start()
+        for claimed in (stands, withdrawn):
+            driver.command(claimed.id, Action.PAUSE, reason="lunch")
+        driver.command(withdrawn.id, Action.RESUME)
+        assert driver.end(stands, Verb.CONTINUE, reason="resumed") == State.PAUSED
+        assert driver.end(withdrawn, Verb.CONTINUE, reason="resumed") == State.ENQUEUED
+        assert (driver.read(stands.id).reason, driver.read(withdrawn.id).reason) == ("lunch", "resumed")
+        assert driver.again(withdrawn.id).attempt == 1
+
     @pytest.mark.parametrize("verb", ENDS)
     def test_a_pause_that_was_taken_back_changes_nothing(self, driver: StoreDriver, verb: Verb) -> None:
         claimed = driver.start()

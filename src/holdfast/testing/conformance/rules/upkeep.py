@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from holdfast.core.commands import Action
+from holdfast.core.errors import StorageUnavailable
 from holdfast.core.outcome import LogLine
 from holdfast.core.states import FINAL, State, Verb
-from holdfast.core.whole import Part
+from holdfast.core.whole import Part, Seal
 from holdfast.storage.protocol import Store
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
@@ -15,6 +16,27 @@ from holdfast.testing.driver import REACHABLE, StoreDriver
 
 
 class UpkeepRules(Rules):
+    def test_a_proof_that_writes_are_taken_changes_nothing_that_is_seen(
+        self, store: Store, driver: StoreDriver
+    ) -> None:
+        job = driver.add()
+        before = (store.last_event(), store.states(), store.history(job.id), store.sealed())
+        for _ in range(3):
+            driver.do(store.prove)
+        assert (store.last_event(), store.states(), store.history(job.id), store.sealed()) == before
+        driver.do(store.roll_up, 1000)
+
+    def test_a_sealed_store_proves_nothing(self, store: Store, driver: StoreDriver) -> None:
+        with store.transaction(sealed=True):
+            store.seal(Seal("copy", "moved away"))
+        with pytest.raises(StorageUnavailable, match="moved away"):
+            driver.do(store.prove)
+
+    def test_rows_that_nobody_has_locked(self, store: Store, driver: StoreDriver) -> None:
+        jobs = [driver.add().seq for _ in range(3)]
+        assert driver.do(store.unlocked, jobs) == set(jobs)
+        assert driver.do(store.unlocked, jobs[1:]) == set(jobs[1:])
+
     def test_promotion_takes_what_is_due_oldest_first(self, driver: StoreDriver, clock: FakeClock) -> None:
         late, soon, later = driver.add(delay=20.0), driver.add(delay=10.0), driver.add(delay=3600.0)
         assert driver.promote() == (0, soon.run_at)

@@ -1,0 +1,45 @@
+"""What the duties do when somebody else is in their way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from holdfast.scheduler.duties import HINDERED_SLEEP, Promote
+from holdfast.storage.gateway import Gateway
+from holdfast.storage.sqlite import SqliteStore
+from holdfast.testing import FakeClock, StoreDriver
+
+
+class Locked(SqliteStore):
+    """A store in which somebody else has locked the jobs that are due."""
+
+    locked = True
+
+    def promote(self, limit: int) -> tuple[int, int | None]:
+        return (0, self.next_due()) if self.locked else super().promote(limit)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Generator[Locked]:
+    clock = FakeClock()
+    store = Locked(tmp_path / "jobs.db", clock=clock, lease_clock=clock)
+    store.open()
+    driver = StoreDriver(store, clock)
+    driver.add(delay=1.0)
+    clock.advance(2)
+    yield store
+    store.close()
+
+
+def test_due_jobs_that_cannot_be_had_are_not_asked_for_without_a_pause(store: Locked) -> None:
+    gateway = Gateway(store, lambda topics: None)
+    duty = Promote(gateway, store)
+    assert asyncio.run(duty.run_once()) == HINDERED_SLEEP
+    store.locked = False
+    assert asyncio.run(duty.run_once()) > 0
+    assert store.states()["enqueued"] == 1
+    gateway.close()
