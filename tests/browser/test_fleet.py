@@ -43,7 +43,7 @@ def test_a_worker_is_drained_live(fleet: Site, app: Holdfast, watch: Watch) -> N
     page = watch.page()
     page.goto(f"{fleet.url}/workers")
     live(page)
-    expect(page.locator("#workers-head")).to_contain_text("What happens by the clock is done by")
+    expect(page.locator("#workers-head")).to_contain_text("Scheduler: ")
     gate = fleet.folder / "gate"
     job = app.enqueue("hold", {"gate": str(gate)})
     row = page.locator("#worker-rows tr")

@@ -102,7 +102,7 @@ def test_an_empty_system_is_explained(tmp_path_factory: pytest.TempPathFactory, 
             ("/jobs", "No jobs yet"),
             ("/queues", "a job"),
             ("/workers", "No worker is alive"),
-            ("/", "All quiet"),
+            ("/", "Ready for the first job"),
         ):
             page.goto(empty.url + path)
             expect(page.locator("#main")).to_contain_text(words)

@@ -65,7 +65,7 @@ class FleetVerbs:
         led = self._draft.get("leaders", role)
         if led is None or led["holder"] != holder:
             return False
-        self._draft.put("leaders", role, led | {"holder": None})
+        self._draft.put("leaders", role, led | {"holder": None, "deadline": self.now()})
         return True
 
     # -- numbers and events ----------------------------------------------------------------------------------

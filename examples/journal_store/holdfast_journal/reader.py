@@ -41,6 +41,7 @@ from holdfast.core.whole import (
 from holdfast.core.whole import Row as WholeRow
 from holdfast.storage.paging import Position, read_cursor, read_sort, write_cursor
 from holdfast.storage.protocol import MAX_IDS
+from holdfast_journal.insight import InsightVerbs
 from holdfast_journal.journal import Journal, Row
 from holdfast_journal.writer import HISTORY, SECOND, record
 
@@ -59,7 +60,7 @@ def wall_clock() -> int:
     return time.time_ns() // 1000
 
 
-class JournalReader:
+class JournalReader(InsightVerbs):
     """The reading verbs, from any thread."""
 
     _journal: Journal

@@ -18,8 +18,10 @@ from holdfast.core.retention import Retention, format_retention, parse_retention
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, LIVE, TRANSITIONS, Request, State, Verb
 from holdfast.core.whole import Part, Seal, WholeJob, key_of
 from holdfast.core.whole import Row as WholeRow
+from holdfast.storage.insight import MINUTE, OUTCOMES_STAY
 from holdfast.storage.protocol import LOST
 from holdfast_journal.fleet import SECOND, FleetVerbs
+from holdfast_journal.insight import ends_attempt
 from holdfast_journal.journal import Journal, Row
 
 EVENTS_STAY: Final = 600 * SECOND
@@ -300,18 +302,39 @@ class JournalWriter(FleetVerbs):
         for bucket in self._draft.rows("buckets"):
             if bucket["at"] < now - BUCKETS_STAY:
                 self._draft.put("buckets", bucket["at"], None)
+        for row in self._draft.rows("outcomes"):
+            if row["at"] < now - OUTCOMES_STAY * SECOND:
+                self._draft.put("outcomes", f"{row['at']} {row['type']}", None)
         return len(over[:limit])
 
     def roll_up(self, limit: int) -> int:
         since = self._number("rolled_up")
         until = min(self._number("event"), since + limit)
         for event in self._draft.rows("events"):
-            if since < event["seq"] <= until and event["kind"] == "state" and event["state"] in COUNTED:
-                at, name = event["at"] // BUCKET * BUCKET, COUNTED[event["state"]]
-                bucket = self._draft.get("buckets", at) or {"at": at} | dict.fromkeys(COUNTED.values(), 0)
-                self._draft.put("buckets", at, bucket | {name: bucket[name] + 1})
+            if since < event["seq"] <= until and event["kind"] == "state":
+                self._sum_up(event)
         self._count_on("rolled_up", until)  # with the sums, so that nothing counts twice
         return until - since
+
+    def _sum_up(self, event: Row) -> None:
+        if event["state"] in COUNTED:
+            at, name = event["at"] // BUCKET * BUCKET, COUNTED[event["state"]]
+            bucket = self._draft.get("buckets", at) or {"at": at} | dict.fromkeys(COUNTED.values(), 0)
+            self._draft.put("buckets", at, bucket | {name: bucket[name] + 1})
+        job = self._draft.get("jobs", event["job"])
+        if job is not None and ends_attempt(event):
+            at, name = (
+                event["at"] // MINUTE * MINUTE,
+                "succeeded" if event["state"] == State.SUCCEEDED else "failed",
+            )
+            key = f"{at} {job['type']}"
+            row = self._draft.get("outcomes", key) or {
+                "at": at,
+                "type": job["type"],
+                "succeeded": 0,
+                "failed": 0,
+            }
+            self._draft.put("outcomes", key, row | {name: row[name] + 1})
 
     # -- copying a whole store -------------------------------------------------------------------------------
 

@@ -69,7 +69,11 @@ def add_to(app: typer.Typer) -> None:
         for finding in findings:
             if finding.fix:
                 say(f"{finding.name}: {finding.fix}")
-        say(f"{len(bad)} of {len(findings)} checks failed." if bad else "All is well.")
+        notes = [finding for finding in findings if finding.result == "note"]
+        if bad:
+            say(f"{len(bad)} of {len(findings)} checks failed.")
+        else:
+            say(f"Nothing is broken; worth a look: {len(notes)}." if notes else "All is well.")
         return Exit.FAILED if bad else Exit.DONE
 
     @command(app, "openapi", ASKS)

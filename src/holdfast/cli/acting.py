@@ -10,7 +10,8 @@ import typer
 from holdfast.cli.answers import JOB, JOBS
 from holdfast.cli.desk import Desk
 from holdfast.cli.exits import Exit, Trouble, trouble_of
-from holdfast.cli.output import Writer, columns_of, say
+from holdfast.cli.output import Writer, say
+from holdfast.cli.table import columns_of
 from holdfast.client.views import BulkView, JobView
 from holdfast.core.commands import ALLOWED, Action
 from holdfast.core.errors import Conflict, InvalidInput, NotFound

@@ -9,19 +9,20 @@ from holdfast.cli.desk import Desk
 from holdfast.cli.exits import Trouble, trouble_of
 from holdfast.cli.opening import open_desk
 from holdfast.cli.options import Common
-from holdfast.cli.output import Column, Writer, columns_of, say
+from holdfast.cli.output import Writer, say
+from holdfast.cli.table import Column, columns_of
 from holdfast.core.errors import NotFound, UnknownJobType
 
 JOBS = (
     Column("ID", "id"),
     Column("STATE", "state"),
     Column("TYPE", "type", wide=True),
-    Column("PROGRESS", "progress"),
-    Column("CREATED", "created_at"),
-    Column("QUEUE", "queue", wide=True),
-    Column("ATTEMPT", "attempt"),
-    Column("ARGS", "args", wide=True),
-    Column("ERROR", "error.message", wide=True),
+    Column("PROGRESS", "progress", rank=1),
+    Column("CREATED", "created_at", rank=2),
+    Column("QUEUE", "queue", wide=True, rank=3),
+    Column("ATTEMPT", "attempt", rank=4),
+    Column("ARGS", "args", wide=True, rank=5),
+    Column("ERROR", "error.message", under=True, shows="error"),
 )
 
 JOB = columns_of(
@@ -33,47 +34,52 @@ HISTORY = (
     Column("AT", "at"),
     Column("KIND", "kind"),
     Column("STATE", "state"),
-    Column("REASON", "reason", wide=True),
-    Column("BY", "actor"),
-    Column("ATTEMPT", "attempt"),
-    Column("WORKER", "worker", wide=True),
+    Column("REASON", "reason", wide=True, words=True, rank=1),
+    Column("BY", "actor", wide=True, rank=2),
+    Column("ATTEMPT", "attempt", rank=3),
+    Column("WORKER", "worker", wide=True, rank=4),
 )
 
 QUEUES = (
-    Column("NAME", "name"),
+    Column("NAME", "name", wide=True),
     Column("STATE", "state"),
-    Column("ENQUEUED", "enqueued"),
-    Column("PROCESSING", "processing"),
-    Column("SCHEDULED", "scheduled"),
-    Column("PAUSED", "paused"),
-    Column("OLDEST WAIT", "oldest_wait"),
-    Column("WORKERS", "workers"),
-    Column("REASON", "paused_reason", wide=True),
+    Column("ENQUEUED", "enqueued", rank=1),
+    Column("PROCESSING", "processing", rank=2),
+    Column("SCHEDULED", "scheduled", rank=4),
+    Column("PAUSED", "paused", rank=5),
+    Column("OLDEST WAIT", "oldest_wait", rank=3),
+    Column("WORKERS", "workers", rank=6),
+    Column("REASON", "paused_reason", wide=True, words=True, rank=7),
+    Column("CONCERN", "concern", under=True),
 )
 
 TYPES = (
-    Column("NAME", "name"),
-    Column("QUEUE", "queue"),
-    Column("EXECUTOR", "executor"),
-    Column("ATTEMPTS", "max_attempts"),
-    Column("WORKERS", "workers"),
-    Column("SIGNATURE", "signature", wide=True),
+    Column("NAME", "name", wide=True),
+    Column("QUEUE", "queue", wide=True, rank=1),
+    Column("EXECUTOR", "executor", rank=4),
+    Column("ATTEMPTS", "max_attempts", rank=5),
+    Column("WORKERS", "workers", rank=2),
+    Column("SIGNATURE", "signature", wide=True, words=True, rank=6),
+    Column("WAITING", "waiting", rank=3),
+    Column("CONCERN", "concern", under=True),
 )
 
-TYPE = columns_of("name signature doc queue executor priority max_attempts timeout workers args_schema")
+TYPE = columns_of(
+    "name signature doc queue executor priority max_attempts timeout workers waiting concern args_schema"
+)
 
 WORKERS = (
     Column("ID", "id"),
-    Column("NAME", "name"),
-    Column("HOST", "host", wide=True),
-    Column("PID", "pid"),
+    Column("NAME", "name", wide=True, rank=1),
+    Column("HOST", "host", wide=True, rank=5),
+    Column("PID", "pid", rank=6),
     Column("STATE", "state"),
-    Column("BUSY", "busy"),
-    Column("SLOTS", "slots"),
-    Column("QUEUES", "queues", wide=True),
-    Column("TYPES", "types", wide=True),
-    Column("VERSION", "version"),
-    Column("HEARTBEAT", "heartbeat_at"),
+    Column("BUSY", "busy", rank=2),
+    Column("SLOTS", "slots", rank=3),
+    Column("QUEUES", "queues", wide=True, rank=7),
+    Column("TYPES", "types", wide=True, rank=8),
+    Column("VERSION", "version", wide=True, rank=9),
+    Column("HEARTBEAT", "heartbeat_at", rank=4),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.cli.output import Column
+from holdfast.cli.table import Column
 from holdfast.client.views import View
 from holdfast.core.settings import Settings
 from holdfast.core.urls import masked

@@ -10,7 +10,8 @@ from holdfast.app import Holdfast, make_store
 from holdfast.cli.draining import wait_until_ended
 from holdfast.cli.exits import Exit, Trouble
 from holdfast.cli.local import LocalDesk
-from holdfast.cli.output import columns_of, say
+from holdfast.cli.output import say
+from holdfast.cli.table import columns_of
 from holdfast.cli.words import exact
 from holdfast.client.views import View
 from holdfast.core.settings import Settings

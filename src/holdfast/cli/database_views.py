@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.cli.output import columns_of
+from holdfast.cli.table import columns_of
 from holdfast.client.views import View
 from holdfast.core.settings import Settings
 from holdfast.runtime.configure import database_url

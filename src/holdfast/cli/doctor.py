@@ -31,7 +31,7 @@ def examine(common: Common) -> list[Finding]:
         from holdfast.cli.remote import RemoteDesk
 
         with closing(RemoteDesk(common.url)) as desk:
-            return [_tried(name, check) for name, check in server_checks(desk)]
+            return [finding for name, check in server_checks(desk) for finding in _tried(name, check)]
     try:
         app = load(common.app)
         settings = app.settings
@@ -48,14 +48,15 @@ def examine(common: Common) -> list[Finding]:
             ("port", lambda: _port(settings)),
             *store_checks(app),
         ]
-        return [_tried(name, check) for name, check in checks]
+        return [finding for name, check in checks for finding in _tried(name, check)]
 
 
-def _tried(name: str, check: Check) -> Finding:
+def _tried(name: str, check: Check) -> list[Finding]:
     try:
-        return check()
+        found = check()
     except (HoldfastError, Trouble, OSError) as error:
-        return _failed(name, error)
+        return [_failed(name, error)]
+    return found if isinstance(found, list) else [found]
 
 
 def _failed(name: str, error: Exception) -> Finding:

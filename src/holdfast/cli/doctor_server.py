@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from holdfast.cli.doctor_proxy import proxy_checks
-from holdfast.cli.findings import MOST_SKEW, Check, Finding, of_scheduler, of_workers
+from holdfast.cli.findings import MOST_SKEW, Check, Finding, of_concerns, of_scheduler, of_workers
 from holdfast.cli.remote import API, RemoteDesk
 from holdfast.cli.words import duration
 from holdfast.version import VERSION
@@ -26,8 +26,9 @@ def server_checks(desk: RemoteDesk) -> list[tuple[str, Check]]:
         ("clock", lambda: _clock(desk)),
         ("stream", lambda: _stream(desk)),
         *proxy_checks(desk),
-        ("workers", lambda: of_workers(desk.workers(), desk.stats().at)),
+        ("workers", lambda: of_workers(desk.workers(), desk.stats())),
         ("scheduler", lambda: of_scheduler(desk.stats())),
+        ("concerns", lambda: of_concerns(desk.stats())),
     ]
 
 

@@ -6,10 +6,10 @@ import time
 
 from holdfast.app import Holdfast, make_signals
 from holdfast.cli.database_views import care_of
-from holdfast.cli.findings import MOST_SKEW, Check, Finding, of_scheduler, of_workers
+from holdfast.cli.findings import MOST_SKEW, Check, Finding, of_concerns, of_scheduler, of_workers
 from holdfast.cli.words import duration
 from holdfast.core.errors import HoldfastError
-from holdfast.runtime.clock import from_us, now_us
+from holdfast.runtime.clock import now_us
 from holdfast.runtime.configure import database_url
 from holdfast.runtime.signals import Signals
 from holdfast.runtime.signals.files import FileSignals
@@ -40,8 +40,9 @@ def store_checks(app: Holdfast) -> list[tuple[str, Check]]:
             ("durability", lambda: _durability(app)),
             ("database clock", lambda: _clock(app)),
             ("signals", lambda: _signals(app)),
-            ("workers", lambda: of_workers(app.overview.workers(), from_us(app.open().store.now()))),
+            ("workers", lambda: of_workers(app.overview.workers(), app.overview.stats())),
             ("scheduler", lambda: of_scheduler(app.overview.stats())),
+            ("concerns", lambda: of_concerns(app.overview.stats())),
         ]
     return checks
 

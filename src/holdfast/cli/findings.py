@@ -4,12 +4,12 @@ whoever was asked."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Literal
 
-from holdfast.cli.output import Column
+from holdfast.cli.table import Column
 from holdfast.cli.words import duration
-from holdfast.client.views import StatsView, View, WorkerView
+from holdfast.client.views import ConcernView, StatsView, View, WorkerView
+from holdfast.core.concerns import Kind
 from holdfast.version import VERSION
 
 Result = Literal["good", "note", "bad"]
@@ -27,20 +27,39 @@ class Finding(View):
     fix: str = ""
 
 
-FINDINGS = (Column("CHECK", "name"), Column("RESULT", "result"), Column("FOUND", "found", wide=True))
+FINDINGS = (
+    Column("CHECK", "name"),
+    Column("RESULT", "result"),
+    Column("FOUND", "found", wide=True, words=True),
+)
 
-Check = Callable[[], Finding]
+Check = Callable[[], Finding | list[Finding]]
 
 
-def of_workers(workers: list[WorkerView], now: datetime) -> Finding:
+def of_concerns(stats: StatsView) -> list[Finding]:
+    """What needs a person, as every page says it; workers and scheduler have checks of their own."""
+    others = [one for one in stats.concerns if one.kind not in (Kind.NO_WORKER, Kind.NO_SCHEDULER)]
+    if not others:
+        return [Finding(name="concerns", result="good", found="none")]
+    return [
+        Finding(name=one.kind.replace("_", " "), result="note", found=one.text, fix=one.action)
+        for one in others
+    ]
+
+
+def _said(stats: StatsView, kind: Kind) -> ConcernView | None:
+    return next((concern for concern in stats.concerns if concern.kind == kind), None)
+
+
+def of_workers(workers: list[WorkerView], stats: StatsView) -> Finding:
     """Whether someone is there to run jobs."""
+    concern = _said(stats, Kind.NO_WORKER)
+    if concern is not None:
+        return Finding(name="workers", result="note", found=concern.text, fix=concern.action)
     live = [worker for worker in workers if worker.state == "live"]
     lost = [worker for worker in workers if worker.state == "lost"]
     found = f"{len(live)} live" + (f", {len(lost)} lost in the last 24 hours" if lost else "")
-    if not live:
-        fix = "Jobs are kept until a worker runs: holdfast up --app module:app, or holdfast worker --app module:app"
-        return Finding(name="workers", result="note", found=found, fix=fix)
-    ahead = max((worker.heartbeat_at - now).total_seconds() for worker in live)
+    ahead = max((worker.heartbeat_at - stats.at).total_seconds() for worker in live)
     if ahead > MOST_SKEW:
         fix = "The clocks differ; set both, for example by NTP."
         found = f"{found}; a heartbeat lies {duration(ahead)} in the future"
@@ -56,8 +75,9 @@ def of_workers(workers: list[WorkerView], now: datetime) -> Finding:
 
 def of_scheduler(stats: StatsView) -> Finding:
     """Whether someone does what happens by the clock."""
+    concern = _said(stats, Kind.NO_SCHEDULER)
+    if concern is not None:
+        return Finding(name="scheduler", result="note", found=concern.text, fix=concern.action)
     if stats.scheduler is None:
-        fix = "Every holdfast up, worker and scheduler does it; one of them must run."
-        found = "nobody: due jobs do not start, jobs of lost workers are not given back"
-        return Finding(name="scheduler", result="note", found=found, fix=fix)
+        return Finding(name="scheduler", result="good", found="one has just left, the next one follows")
     return Finding(name="scheduler", result="good", found=f"{stats.scheduler.rpartition(':')[0]} leads")

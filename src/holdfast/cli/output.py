@@ -7,40 +7,17 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from pydantic import BaseModel
 
 from holdfast.cli.exits import Trouble
 from holdfast.cli.options import Common
+from holdfast.cli.table import Column, Row, table_of
 from holdfast.cli.words import cell, printable, style_of
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
-
-Row = dict[str, Any]
-
-LEAST = 8
-"""A column that may be cut keeps so many characters."""
-
-GAP = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a table: its head, and the field it shows (a dot goes inside)."""
-
-    head: str
-    field: str
-    wide: bool = False
-    """May be cut where the terminal is narrow."""
-
-
-def columns_of(fields: str) -> tuple[Column, ...]:
-    """Columns for these fields, each with its own name as its head."""
-    return tuple(Column(name.replace("_", " "), name) for name in fields.split())
 
 
 class Writer:
@@ -163,26 +140,6 @@ class Writer:
                 hint = f" Did you mean {close[0]}?" if close else ""
                 raise Trouble(f"There is no field {name!r}.{hint}", f"Fields are: {', '.join(known)}")
         return names
-
-
-def table_of(rows: Sequence[Row], columns: Sequence[Column], *, utc: bool, width: int) -> Table:
-    """A table for people, at most `width` wide: what names a thing is never cut, and columns at the right are left out."""
-    from rich.table import Table
-    from rich.text import Text
-
-    cells = [[cell(row, column.field, utc=utc) for row in rows] for column in columns]
-    widest = [max(map(len, (column.head, *texts))) for column, texts in zip(columns, cells, strict=True)]
-    least = [min(LEAST, size) if column.wide else size for column, size in zip(columns, widest, strict=True)]
-    shown = len(columns)
-    while shown > 1 and sum(least[:shown]) + GAP * shown > width:
-        shown -= 1
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, padding=(0, GAP, 0, 0))
-    for column, size in zip(columns[:shown], least[:shown], strict=True):
-        table.add_column(column.head, overflow="ellipsis", no_wrap=True, min_width=size)
-    for row, texts in zip(rows, zip(*cells[:shown], strict=True), strict=True):
-        styles = (style_of(row, column.field) for column in columns)
-        table.add_row(*(Text(text, style) for text, style in zip(texts, styles, strict=False)))
-    return table
 
 
 def say(words: str) -> None:

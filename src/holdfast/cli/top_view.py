@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import time
+from datetime import datetime
 from typing import Any
 
 from holdfast.cli.answers import QUEUES, WORKERS
 from holdfast.cli.desk import Bell, Desk
 from holdfast.cli.exits import Exit, Trouble
 from holdfast.cli.keys import Keys
-from holdfast.cli.output import Column, Writer, as_row, table_of
+from holdfast.cli.output import Writer, as_row
+from holdfast.cli.table import Column, end_cut, table_of
 from holdfast.cli.waiting import Patience, lasting
 from holdfast.cli.words import STYLES, bar, duration, exact, printable, progress_words, stamp
 from holdfast.client.views import JobView, StatsView, View, WorkerView
@@ -23,6 +25,16 @@ QUIET = 2.0
 """Longest time between two frames when nothing is heard: rates and waits change by themselves."""
 
 MOST_JOBS = 200
+MOST_CONCERNS = 4
+
+RUNNING = (
+    Column("STATE", "state"),
+    Column("TYPE", "type", wide=True),
+    Column("PROGRESS", "bar", rank=1),
+    Column("", "figures", rank=3),
+    Column("RUNS FOR", "duration", rank=2),
+    Column("ID", "id", rank=4),
+)
 
 STATES = ("scheduled", "awaiting", "enqueued", "processing", "paused", "succeeded", "failed", "cancelled")
 
@@ -103,35 +115,46 @@ def frame(top: TopView, place: str, *, utc: bool, width: int) -> Any:
         f"   {stats.workers} workers, {stats.slots} slots"
         + (f", {stats.workers_lost} lost" if stats.workers_lost else "")
     )
-    parts: list[Any] = [head, counts, pace]
+    parts: list[Any] = [head, counts, pace, *_attention(stats, utc=utc, width=width)]
     queues = [as_row(queue) for queue in stats.queues.values()]
     if queues:
         parts += ["", table_of(queues, QUEUES, utc=utc, width=width)]
     if top.running:
-        parts += ["", running_table(top.running)]
+        parts += ["", running_table(top.running, stats.at, utc=utc, width=width)]
     if top.workers:
         parts += ["", table_of([as_row(worker) for worker in top.workers], WORKERS, utc=utc, width=width)]
     return Group(*parts)
 
 
-def running_table(jobs: list[JobView]) -> Any:
-    """Running jobs with their bars; the upright mark is the place that a crash cannot take away."""
-    from rich.table import Table
+def _attention(stats: StatsView, *, utc: bool, width: int) -> list[Any]:
+    """What needs a person, each in a line; or that nothing does."""
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("RUNNING", "TYPE", "PROGRESS", "", "ASKED"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for job in jobs:
-        progress = as_row(job.progress) if job.progress else None
-        table.add_row(
-            job.id,
-            Text(printable(job.type)),
-            Text(bar(progress["done"], progress["total"], progress["held"]) if progress else ""),
-            Text(progress_words(progress) if progress else ""),
-            Text(job.requested or "", STYLES["paused"]),
-        )
-    return table
+    if not stats.concerns:
+        return [Text("All quiet", "green")]
+    lines = [
+        f"! {concern.text}" + (f" Since {stamp(concern.since, utc=utc)}." if concern.since else "")
+        for concern in stats.concerns[:MOST_CONCERNS]
+    ]
+    if more := len(stats.concerns) - MOST_CONCERNS:
+        lines += [f"! {more} more: holdfast doctor"] if more > 0 else []
+    return [Text(end_cut(printable(line), width), "bold yellow", no_wrap=True) for line in lines]
+
+
+def running_table(jobs: list[JobView], now: datetime, *, utc: bool, width: int) -> Any:
+    """Running jobs with their bars; the upright mark is the place that a crash cannot take away."""
+    return table_of([_running(job, now) for job in jobs], RUNNING, utc=utc, width=width)
+
+
+def _running(job: JobView, now: datetime) -> dict[str, Any]:
+    row = as_row(job)
+    progress = row["progress"]
+    if progress is not None:
+        row["bar"] = bar(progress["done"], progress["total"], progress["held"])
+        row["figures"] = progress_words(progress)
+    if job.started_at is not None:
+        row["duration"] = max(0.0, (now - job.started_at).total_seconds())
+    return row
 
 
 def _left(keys: Keys, bell: Bell) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 
 from holdfast.client.client import Client
-from holdfast.client.reading import Row
+from holdfast.client.concerns import concern_view, gather, healed_views
+from holdfast.client.fleet import queue_views, type_views, worker_view
 from holdfast.client.views import (
     BucketView,
     BulkView,
@@ -24,10 +25,12 @@ from holdfast.client.views import (
     job_view,
 )
 from holdfast.core.commands import ALLOWED, Action
+from holdfast.core.concerns import judge
 from holdfast.core.errors import Conflict, InvalidInput, InvalidQuery, NotFound, Problem
-from holdfast.core.query import JobState, Query, QueryError, StateIs, Text, parse
+from holdfast.core.facts import Facts
+from holdfast.core.query import JobState, Query, QueryError, StateIs, parse
 from holdfast.core.query.nodes import all_of
-from holdfast.core.records import QueueRecord, TypeRecord, WorkerRecord
+from holdfast.core.records import TypeRecord
 from holdfast.core.states import State
 from holdfast.runtime.clock import from_us, now_us
 from holdfast.storage.protocol import Reader
@@ -64,6 +67,14 @@ class Acted:
         self.refusals += [
             RefusalView(id=job_id, reason=reason) for job_id, reason in list(why.items())[:room]
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The figures of one moment, and the facts that their concerns were judged from."""
+
+    stats: StatsView
+    facts: Facts
 
 
 class Overview:
@@ -110,11 +121,6 @@ class Overview:
         """How many jobs match, up to CAP."""
         found = self._reader.count(query, cap=CAP)
         return CountView(count=found.count, capped=found.capped)
-
-    def waiting(self, type_name: str) -> int:
-        """How many jobs of a type wait for a worker, up to CAP. Takes every name that is stored, valid or not."""
-        root = all_of((JobState((StateIs(State.ENQUEUED),)), Text("type", (type_name,))))
-        return self._reader.count(Query(root, ""), cap=CAP).count
 
     def states(self) -> dict[str, int]:
         """How many jobs there are in each state, without an end."""
@@ -181,13 +187,19 @@ class Overview:
     # -- the rest of the house --------------------------------------------------------------------------------------------
 
     def types(self) -> list[TypeView]:
-        """Every job type that the store or this program knows."""
+        """Every job type that the store or this program knows, and those that only jobs name."""
         known = dict(self._client.catalogue.published(fresh=True))
         now = now_us()
         for local in self._client.catalogue.registry:
             known[local.name] = TypeRecord(*local.row(self._client.catalogue.default_retries), now)
-        live = self._live_workers()
-        return [_type_view(record, live) for _, record in sorted(known.items())]
+        facts = gather(self._reader, queues=self._reader.queues(), workers=self._reader.workers())
+        return type_views(list(known.values()), facts, judge(facts))
+
+    def type_count(self) -> int:
+        """How many types `types` lists."""
+        local = {job.name for job in self._client.catalogue.registry}
+        waiting = {row.type for row in self._reader.partitions(cap=1)}
+        return len(local | waiting | self._client.catalogue.published().keys())
 
     def type(self, name: str) -> TypeView:
         """One job type. Raises NotFound."""
@@ -200,15 +212,13 @@ class Overview:
 
     def queues(self) -> list[QueueView]:
         """Every queue that a job, a type or a pause names."""
-        live, now = self._live_workers(), from_us(self._reader.now())
-        return [_queue_view(record, live, now) for record in self._reader.queues()]
+        records = self._reader.queues()
+        facts = gather(self._reader, queues=records, workers=self._reader.workers())
+        return queue_views(records, facts, judge(facts))
 
     def workers(self) -> list[WorkerView]:
         """Every worker process; the lost ones of the last 24 hours too."""
-        return [_worker_view(record) for record in self._reader.workers()]
-
-    def _live_workers(self) -> list[WorkerView]:
-        return [worker for worker in self.workers() if worker.state == "live"]
+        return [worker_view(record) for record in self._reader.workers()]
 
     def worker(self, worker_id: str) -> WorkerView:
         """One worker process. Raises NotFound."""
@@ -232,15 +242,23 @@ class Overview:
             return worker.model_copy(update={"state": "draining"})
 
     def stats(self) -> StatsView:
-        """Counts by state and queue, rates, the longest wait."""
+        """Counts by state and queue, rates, the longest wait, and what needs a person."""
+        return self.whole().stats
+
+    def whole(self) -> Whole:
+        """The figures, with the facts behind their concerns."""
         seq, now = self._reader.last_event(), self._reader.now()
-        queues = {queue.name: queue for queue in self.queues()}
-        workers = self._reader.workers()
+        records, workers = self._reader.queues(), self._reader.workers()
+        facts = gather(self._reader, queues=records, workers=workers)
+        concerns = judge(facts)
+        queues = queue_views(records, facts, concerns)
         alive = [w for w in workers if w.state != "lost"]
-        waits = [queue.oldest_wait for queue in queues.values() if queue.oldest_wait is not None]
-        return StatsView(
+        waits = [queue.oldest_wait for queue in queues if queue.oldest_wait is not None]
+        stats = StatsView(
             states=self._reader.states(),
-            queues=queues,
+            queues={queue.name: queue for queue in queues},
+            concerns=[concern_view(concern) for concern in concerns],
+            healed=healed_views(facts),
             throughput=self._rates(now),
             oldest_wait=max(waits, default=None),
             workers=len(alive),
@@ -250,6 +268,7 @@ class Overview:
             at=from_us(now),
             seq=seq,
         )
+        return Whole(stats, facts)
 
     def _rates(self, now: int) -> Throughput:
         minute = self._reader.buckets(since=now - MINUTE, step=10)
@@ -292,64 +311,3 @@ def _narrowed(query: Query, *states: State) -> Query:
     # joined as a meaning, not as text: text would be read again without the zone and the user it was written for
     only = JobState(tuple(map(StateIs, states)))
     return replace(query, root=only if query.root is None else all_of((query.root, only)))
-
-
-def _type_view(record: TypeRecord, live: Sequence[WorkerView]) -> TypeView:
-    row = Row()
-    return TypeView(
-        name=record.name,
-        queue=record.queue,
-        args_schema=row.members("args_schema", record.schema) or {},
-        doc=record.doc,
-        signature=record.signature,
-        executor=record.executor,
-        max_attempts=record.max_attempts,
-        timeout=record.timeout,
-        priority=record.priority,
-        workers=sum(record.name in worker.types for worker in live),
-        unreadable=row.unreadable,
-    )
-
-
-def _queue_view(record: QueueRecord, live: Sequence[WorkerView], now: datetime) -> QueueView:
-    row = Row()
-    oldest = row.time_or_none("oldest_wait", record.oldest)
-    return QueueView(
-        name=record.name,
-        state="open" if record.paused_at is None else "paused",
-        enqueued=record.enqueued,
-        processing=record.processing,
-        scheduled=record.scheduled,
-        paused=record.paused_jobs,
-        oldest_wait=None if oldest is None else max(0.0, (now - oldest).total_seconds()),
-        workers=sum(_serves(worker, record.name) for worker in live),
-        paused_at=row.time_or_none("paused_at", record.paused_at),
-        paused_by=record.paused_by,
-        paused_reason=record.paused_reason,
-        unreadable=row.unreadable,
-    )
-
-
-def _serves(worker: WorkerView, queue: str) -> bool:
-    every = not worker.queues and "queues" not in worker.unreadable
-    return every or queue in worker.queues
-
-
-def _worker_view(record: WorkerRecord) -> WorkerView:
-    row = Row()
-    return WorkerView(
-        id=record.id,
-        name=record.name,
-        host=record.host,
-        pid=record.pid,
-        version=record.version,
-        state=record.state,
-        queues=row.texts("queues", record.queues),
-        types=row.texts("types", record.types),
-        slots=record.slots,
-        busy=record.busy,
-        started_at=row.time("started_at", record.started_at),
-        heartbeat_at=row.time("heartbeat_at", record.heartbeat_at),
-        lost_at=row.time_or_none("lost_at", record.lost_at),
-        unreadable=row.unreadable,
-    )

@@ -153,7 +153,8 @@ class SavedView(StoredView):
 
 
 class QueueView(StoredView):
-    """A queue. `oldest_wait` in seconds. `workers` = live worker processes that serve it; one that drains serves none."""
+    """A queue. `oldest_wait` in seconds. `workers` = live worker processes that serve it; one that drains serves none.
+    `concern`: what of `concerns` in the figures is about it, in words."""
 
     name: str
     state: str = "open"
@@ -166,6 +167,7 @@ class QueueView(StoredView):
     paused_at: datetime | None = None
     paused_by: str | None = None
     paused_reason: str | None = None
+    concern: str | None = None
 
 
 class WorkerView(StoredView):
@@ -187,7 +189,9 @@ class WorkerView(StoredView):
 
 
 class TypeView(StoredView):
-    """A job type. `args_schema` is JSON Schema of its arguments. `workers` = live worker processes that know it."""
+    """A job type. `args_schema` is JSON Schema of its arguments. `workers` = live worker processes that know it. `waiting`:
+    enqueued jobs of it, counted up to 10,000. `published` False: only jobs name it. `concern`: what of `concerns` in the
+    figures is about it, in words."""
 
     name: str
     queue: str
@@ -199,6 +203,9 @@ class TypeView(StoredView):
     timeout: float | None = None
     priority: int = 0
     workers: int = 0
+    waiting: int = 0
+    published: bool = True
+    concern: str | None = None
 
 
 class Throughput(View):
@@ -211,9 +218,33 @@ class Throughput(View):
     cancelled: int
 
 
+class ConcernView(View):
+    """One thing that needs a person, `text` in words (`title` and `detail`): since when, and the one action that helps.
+    `queues` and `types` are those it is about; `subject` names the one, None where it is about the whole."""
+
+    kind: str
+    text: str
+    title: str
+    detail: str = ""
+    since: datetime | None = None
+    subject: str | None = None
+    action: str
+    queues: list[str] = Field(default_factory=list[str])
+    types: list[str] = Field(default_factory=list[str])
+
+
+class HealedView(View):
+    """A worker that was lost within the last 24 hours, and whose jobs have all been requeued."""
+
+    worker: str
+    at: datetime
+    text: str
+
+
 class StatsView(View):
     """The state of the whole system. `oldest_wait` in seconds. `scheduler`: the process that does what happens by the clock
-    (`host:pid:…`), None when there is none."""
+    (`host:pid:…`), None when there is none. `concerns`: what needs a person, what matters most first; empty = all quiet.
+    `healed`: losses that need nobody any more."""
 
     states: dict[str, int]
     queues: dict[str, QueueView]
@@ -225,6 +256,8 @@ class StatsView(View):
     at: datetime
     seq: int
     scheduler: str | None = None
+    concerns: list[ConcernView] = Field(default_factory=list[ConcernView])
+    healed: list[HealedView] = Field(default_factory=list[HealedView])
 
 
 class BucketView(View):

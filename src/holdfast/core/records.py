@@ -167,6 +167,27 @@ class BucketRecord(NamedTuple):
     started: int
 
 
+class PartitionRecord(NamedTuple):
+    """The jobs of one queue and type that are enqueued: how many, counted up to a cap, and when the one that was stored
+    first became so."""
+
+    queue: str
+    type: str
+    enqueued: int
+    oldest: int
+
+
+class OutcomeRecord(NamedTuple):
+    """How the attempts of a type have ended. `failing`: those that failed after the newest minute in which one succeeded,
+    `failing_since` the minute of the first of them."""
+
+    type: str
+    succeeded: int
+    failed: int
+    failing: int
+    failing_since: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page of jobs by key. Cursors are opaque; None = no more. `searched` = how many rows an unindexed term looked at

@@ -46,6 +46,7 @@ from holdfast.core.records import (
 )
 from holdfast.core.states import DIED
 from holdfast.core.whole import Key, Part, Row, Seal
+from holdfast.storage.insight import Insight
 
 LOST: Final = "lost"
 """The guard did not match: the job belongs to another attempt, has ended, or is gone. Nothing was written."""
@@ -76,7 +77,7 @@ class CommitUnknown(StorageUnavailable):
 
 class KeyPending(HoldfastError):
     """A foreign transaction that has not ended yet holds the key of a job, so whether there will be such a job is not known.
-    Nothing was stored. The desk asks again later: waited for here, that transaction would keep everybody from writing."""
+    Nothing was stored. The desk asks again later: a wait within the writing turn would keep everybody from writing."""
 
 
 class Topic(StrEnum):
@@ -205,8 +206,8 @@ class Writer(Protocol):
         ...
 
     def roll_up(self, limit: int) -> int:
-        """Add the next events, up to `limit` numbers of the feed, to the buckets of ten seconds; answers how many numbers
-        further it is then, 0 when all is counted."""
+        """Add the next events, up to `limit` numbers of the feed, to the buckets of ten seconds and to the outcomes of each
+        type; answers how many numbers further it is then, 0 when all is counted."""
         ...
 
     def lead(self, role: str, holder: str, *, lease: float) -> int | None:
@@ -236,7 +237,7 @@ class Writer(Protocol):
         ...
 
 
-class Reader(Protocol):
+class Reader(Insight, Protocol):
     """Verbs that only look. Any thread."""
 
     def now(self) -> int:

@@ -7,11 +7,13 @@ import json
 import re
 
 import pytest
+from rich.cells import cell_len
 
 from holdfast.cli.answers import JOBS
 from holdfast.cli.exits import Trouble
 from holdfast.cli.options import Common
-from holdfast.cli.output import Column, Writer
+from holdfast.cli.output import Writer
+from holdfast.cli.table import Column
 from holdfast.client.views import JobView, Progress
 
 WHEN = "2026-11-20T10:00:00Z"
@@ -111,3 +113,41 @@ def test_one_thing_is_its_fields_under_each_other() -> None:
         job(), [Column("id", "id"), Column("state", "state"), Column("error", "error.message")]
     )
     assert out.getvalue().splitlines() == [f"id\t{job().id}", "state\tprocessing", "error.message\t"]
+
+
+LONG = "import_customers_" + "x" * 170 + "_eu_west"
+
+
+def plain(text: str) -> list[str]:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+
+
+@pytest.mark.parametrize("width", ["80", "120", "200"])
+@pytest.mark.parametrize("state", ["failed", "processing"])
+def test_state_type_and_error_stay_whatever_the_name(
+    monkeypatch: pytest.MonkeyPatch, width: str, state: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    error = {"type": "shop.Timeout", "message": "no answer\nwithin 30 s " + "y" * 300}
+    hostile = job(
+        type=LONG, queue=LONG, state=state, error=error, requested="cancel" if state != "failed" else None
+    )
+    head, *lines = plain(written(Common(), hostile, job(), tty=True))
+    assert {"ID", "STATE", "TYPE"} <= set(head.split())
+    assert max(map(len, [head, *lines])) <= int(width)
+    assert lines[0].startswith(f"{job().id}  {state}")
+    assert re.search(r"import_\w*…\w*_west", lines[0])
+    assert lines[1].startswith("    shop.Timeout: no answer\\nwithin 30 s ")
+    assert len(lines) == 3
+
+
+def test_wide_letters_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, line = plain(written(Common(), job(type="顧客データ" * 30), tty=True))
+    assert cell_len(line) <= 80
+    assert re.search(r"顧客\w*…\w*データ", line)
+
+
+def test_a_pipe_gets_the_message_of_the_error_and_whole_names() -> None:
+    columns = written(Common(), job(type=LONG, error={"type": "T", "message": "no"})).rstrip("\n").split("\t")
+    assert (columns[2], columns[8]) == (LONG, "no")

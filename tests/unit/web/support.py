@@ -51,9 +51,9 @@ class Lab:
         args = [{"n": index} for index in range(n)]
         return [handle.id for handle in self.client.enqueue_many("count_to", args, options)]
 
-    def worker(self, name: str = "w1") -> None:
+    def worker(self, name: str = "w1", *, types: tuple[str, ...] = (), queues: tuple[str, ...] = ()) -> None:
         row = WorkerRow(
-            id=name, name=name, host="here", pid=4711, version="1.2.3", queues=(), types=(), slots=10
+            id=name, name=name, host="here", pid=4711, version="1.2.3", queues=queues, types=types, slots=10
         )
         self.parts.gateway.call("register_worker", row, lease=600.0)
 

@@ -57,7 +57,7 @@ class FleetVerbs(WritingSession):
         return 1
 
     def resign(self, role: str, holder: str) -> bool:
-        return bool(self._change(sql.RESIGN, role, holder))
+        return bool(self._change(sql.RESIGN, self._now(), role, holder))
 
 
 def _deadline(now: int, lease: float) -> int:

@@ -34,6 +34,7 @@ from holdfast.storage.mysql.address import Address
 from holdfast.storage.mysql.connection import FORKED, ReadingPool
 from holdfast.storage.mysql.connection import Row as Values
 from holdfast.storage.mysql.copying import SEALED, dump_statement, read_row
+from holdfast.storage.mysql.insight import InsightVerbs
 from holdfast.storage.mysql.search import MysqlSnapshot, snapshot
 from holdfast.storage.mysql.statements import JOB_COLUMNS, LEADERS, NEWEST, NEXT_DUE, TYPE_COLUMNS
 from holdfast.storage.mysql.text import Value
@@ -46,7 +47,7 @@ _LINES_OF: Final = "job = (SELECT seq FROM jobs WHERE id = %s) AND n < %s"
 """The console lines of a job; with MAX_N, all of them."""
 
 
-class MysqlReader:
+class MysqlReader(InsightVerbs):
     """The reading verbs of `holdfast.storage.protocol`. Safe to use from any thread."""
 
     def __init__(self, address: Address, clock: Callable[[], int] | None, server_clock: ServerClock) -> None:

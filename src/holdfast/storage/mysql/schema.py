@@ -27,7 +27,19 @@ from typing import Final
 
 TABLES: Final = (
     *("jobs", "ready", "due", "expiry", "unique_keys", "idempotency_keys", "job_tags", "saved", "logs"),
-    *("events", "feed", "counts", "seal", "workers", "queues", "types", "buckets", "leaders", "meta"),
+    *(
+        "events",
+        "feed",
+        "counts",
+        "seal",
+        "workers",
+        "queues",
+        "types",
+        "buckets",
+        "outcomes",
+        "leaders",
+        "meta",
+    ),
 )
 """All tables of ours but the one that says which migrations are applied."""
 
@@ -271,8 +283,19 @@ CREATE TABLE IF NOT EXISTS meta (
     "INSERT IGNORE INTO meta (name, value) VALUES ('rolled_up', 0), ('oldest_event', 1), ('needs', 1)",
 )
 
+_OUTCOMES = f"""
+CREATE TABLE IF NOT EXISTS outcomes (
+    at         BIGINT NOT NULL COMMENT 'start of a minute, in seconds since the epoch',
+    type       {_NAME} NOT NULL,
+    succeeded  BIGINT NOT NULL,
+    failed     BIGINT NOT NULL COMMENT 'attempts, also those that are tried again',
+    PRIMARY KEY (at, type)
+) {OPTIONS}
+"""
+
 MIGRATIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("0001_first", (_JOBS, *_SIDES, *_FEED, *_FLEET)),
+    ("0002_outcomes", (_OUTCOMES,)),
 )
 """(name, statements), applied in order. The server commits each CREATE by itself, so every statement may be run again:
 a start that was cut short, and two at once, end where one whole start does."""

@@ -230,7 +230,7 @@ WHERE role = %(role)s AND (holder IS NULL OR holder = %(holder)s OR deadline < %
 """The server sets columns one after the other, so `holder` comes behind those that ask for the old one."""
 LEAD_FIRST = "INSERT INTO leaders (role, holder, term, since, deadline) VALUES (%s, %s, 1, %s, %s)"
 TERM = "SELECT term FROM leaders WHERE role = %s"
-RESIGN = "UPDATE leaders SET holder = NULL WHERE role = %s AND holder = %s"
+RESIGN = "UPDATE leaders SET holder = NULL, deadline = %s WHERE role = %s AND holder = %s"
 LEADERS = (
     "SELECT role, holder, term, since FROM leaders WHERE holder IS NOT NULL AND deadline >= %s ORDER BY role"
 )

@@ -8,8 +8,10 @@ from typing import Final
 from holdfast.core.job import SUSPECT
 from holdfast.core.records import Swept
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
+from holdfast.storage.insight import OUTCOMES_STAY
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.connection import Row
+from holdfast.storage.mysql.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.mysql.people import PeopleVerbs
 from holdfast.storage.mysql.session import WORKER
 from holdfast.storage.mysql.text import Changes, listed
@@ -110,6 +112,7 @@ class UpkeepVerbs(PeopleVerbs):
         removed = self._expire(entries, now) if entries else 0
         self._expire_events(now - EVENTS_STAY, 10 * limit)
         self._write(sql.EXPIRE_BUCKETS, now // 1_000_000 - BUCKETS_STAY)
+        self._write(EXPIRE_OUTCOMES, now // 1_000_000 - OUTCOMES_STAY)
         return removed
 
     def _expire(self, entries: Sequence[Row], now: int) -> int:
@@ -142,5 +145,6 @@ class UpkeepVerbs(PeopleVerbs):
         until = min(int(newest), int(since) + limit)
         if until > since:
             self._write(sql.ROLL_UP, since, until)
+            self._write(COUNT_OUTCOMES, since, until)
             self._write(sql.SET_META, until, "rolled_up")
         return int(max(0, until - since))

@@ -14,7 +14,7 @@ ON CONFLICT (role) DO UPDATE SET
 WHERE held.holder IS NULL OR held.holder = excluded.holder OR held.deadline < %(now)s
 RETURNING term
 """
-RESIGN = "UPDATE leaders SET holder = NULL WHERE role = %s AND holder = %s RETURNING term"
+RESIGN = "UPDATE leaders SET holder = NULL, deadline = %s WHERE role = %s AND holder = %s RETURNING term"
 LEADERS = (
     "SELECT role, holder, term, since FROM leaders WHERE holder IS NOT NULL AND deadline >= %s ORDER BY role"
 )
@@ -30,4 +30,4 @@ class LeadingVerbs(Transactions):
         return None if taken is None else int(taken[0])
 
     def resign(self, role: str, holder: str) -> bool:
-        return self._db.execute(RESIGN, (role, holder)).fetchone() is not None
+        return self._db.execute(RESIGN, (self._time, role, holder)).fetchone() is not None

@@ -34,6 +34,7 @@ from holdfast.storage import pages
 from holdfast.storage.postgres.connection import READERS, Connection
 from holdfast.storage.postgres.copying import rows_of, seal_on
 from holdfast.storage.postgres.dialect import PostgresCompiler
+from holdfast.storage.postgres.insight import InsightVerbs
 from holdfast.storage.postgres.leading import LEADERS
 from holdfast.storage.postgres.search import JOB_COLUMNS, snapshot
 from holdfast.storage.postgres.statements import TYPE_COLUMNS
@@ -100,7 +101,7 @@ _LINES_OF: Final = "job = (SELECT seq FROM specs WHERE id = ANY(%s::text[])) AND
 """The console lines of a job; with MAX_N, all of them."""
 
 
-class PostgresReader:
+class PostgresReader(InsightVerbs):
     """The reading verbs of `holdfast.storage.protocol`. Safe to use from any thread."""
 
     def __init__(

@@ -314,5 +314,17 @@ EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
 END $$;
 """,
     ),
+    (
+        "0003_outcomes",
+        """
+CREATE TABLE outcomes (
+    at         bigint NOT NULL,      -- start of a minute, in seconds since the epoch
+    type       text COLLATE "C" NOT NULL,
+    succeeded  bigint NOT NULL,
+    failed     bigint NOT NULL,      -- attempts, also those that are tried again
+    PRIMARY KEY (at, type)
+);
+""",
+    ),
 )
 """(name, script), applied in order, each in one transaction with `search_path` set to our schema; `meta` counts them."""

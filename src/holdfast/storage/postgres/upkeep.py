@@ -9,8 +9,10 @@ from typing import Any, Final
 from holdfast.core.job import SUSPECT, TypeRow, WorkerRow
 from holdfast.core.records import Swept
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
+from holdfast.storage.insight import OUTCOMES_STAY
 from holdfast.storage.postgres import upkeep_statements as sql
 from holdfast.storage.postgres.command import CommandVerbs
+from holdfast.storage.postgres.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.postgres.writer import columns_of
 
 LOST_WORKERS_STAY: Final = 86_400_000_000
@@ -76,6 +78,7 @@ class UpkeepVerbs(CommandVerbs):
         removed = self._remove(ripe) if ripe else 0
         self._db.execute(sql.EXPIRE_EVENTS, (now - EVENTS_STAY, 10 * limit))
         self._db.execute(sql.EXPIRE_BUCKETS, (now // 1_000_000 - BUCKETS_STAY,))
+        self._db.execute(EXPIRE_OUTCOMES, (now // 1_000_000 - OUTCOMES_STAY,))
         return removed
 
     def roll_up(self, limit: int) -> int:
@@ -85,6 +88,7 @@ class UpkeepVerbs(CommandVerbs):
         until = min(horizon, since + limit)
         if until > since:
             self._db.execute(sql.ROLL_UP, {"since": since, "until": until})
+            self._db.execute(COUNT_OUTCOMES, {"since": since, "until": until})
         self._db.execute(sql.FOLD_COUNTS)
         return max(0, until - since)
 

@@ -15,7 +15,7 @@ ON CONFLICT (role) DO UPDATE SET
 WHERE holder IS NULL OR holder = excluded.holder OR boot <> excluded.boot OR deadline < ?5
 RETURNING term
 """
-RESIGN = "UPDATE leaders SET holder = NULL WHERE role = ?1 AND holder = ?2 RETURNING term"
+RESIGN = "UPDATE leaders SET holder = NULL, deadline = ?3 WHERE role = ?1 AND holder = ?2 RETURNING term"
 LEADERS = """
 SELECT role, holder, term, since FROM leaders WHERE holder IS NOT NULL AND boot = ?1 AND deadline >= ?2 ORDER BY role
 """
@@ -36,4 +36,4 @@ class LeadingVerbs:
         return cast(int, taken[0][0]) if taken else None
 
     def resign(self, role: str, holder: str) -> bool:
-        return bool(self._db.execute(RESIGN, (role, holder)).fetchall())
+        return bool(self._db.execute(RESIGN, (role, holder, self._lease_now())).fetchall())

@@ -38,6 +38,7 @@ from holdfast.storage.sqlite import search
 from holdfast.storage.sqlite.boot import boot_id
 from holdfast.storage.sqlite.connection import FORKED, fetch_all, unavailable
 from holdfast.storage.sqlite.copying import rows_of, seal_on
+from holdfast.storage.sqlite.insight import InsightVerbs
 from holdfast.storage.sqlite.leading import LEADERS
 from holdfast.storage.sqlite.statements import JOB_COLUMNS, LANED, NEXT_DUE, TYPE_COLUMNS
 
@@ -45,7 +46,7 @@ _LINES_OF: Final = "job = (SELECT seq FROM jobs WHERE id = ?) AND n < ?"
 """The console lines of a job; with MAX_N, all of them."""
 
 
-class SqliteReader:
+class SqliteReader(InsightVerbs):
     """The reading verbs of `holdfast.storage.protocol`. Safe to use from any thread."""
 
     def __init__(

@@ -209,6 +209,18 @@ CREATE TABLE leaders (
 ) STRICT;
 """,
     ),
+    (
+        "0003_outcomes",
+        """
+CREATE TABLE outcomes (
+    at         INTEGER NOT NULL,     -- start of a minute, in seconds since the epoch
+    type       TEXT NOT NULL,
+    succeeded  INTEGER NOT NULL,
+    failed     INTEGER NOT NULL,     -- attempts, also those that are tried again
+    PRIMARY KEY (at, type)
+) STRICT, WITHOUT ROWID;
+""",
+    ),
 )
 """(name, script), applied in order, each in one transaction; `PRAGMA user_version` counts those that are applied."""
 

@@ -21,11 +21,13 @@ from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.records import JobRecord, Swept
 from holdfast.core.retention import Retention, format_retention, parse_retention
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
+from holdfast.storage.insight import OUTCOMES_STAY
 from holdfast.storage.protocol import LOST
 from holdfast.storage.sqlite import statements as sql
 from holdfast.storage.sqlite.boot import boot_id
 from holdfast.storage.sqlite.connection import FORKED, TRANSIENT, unavailable
 from holdfast.storage.sqlite.copying import CopyingVerbs, refuse_sealed
+from holdfast.storage.sqlite.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.sqlite.leading import LeadingVerbs
 from holdfast.storage.sqlite.wal import WalKeeper
 
@@ -328,6 +330,7 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
         removed = len(self._db.execute(sql.EXPIRE, (now, limit)).fetchall())
         self._db.execute(sql.EXPIRE_EVENTS, (now - EVENTS_STAY, 10 * limit))
         self._db.execute(sql.EXPIRE_BUCKETS, (now // 1_000_000 - BUCKETS_STAY,))
+        self._db.execute(EXPIRE_OUTCOMES, (now // 1_000_000 - OUTCOMES_STAY,))
         return removed
 
     def roll_up(self, limit: int) -> int:
@@ -335,6 +338,7 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
         until = min(since + limit, next(self._db.execute("SELECT coalesce(max(seq), 0) FROM events"))[0])
         if until > since:
             self._db.execute(sql.ROLL_UP, (since, until))
+            self._db.execute(COUNT_OUTCOMES, (since, until))
             self._db.execute(sql.MARK_ROLLED_UP, (str(until),))
         return max(0, until - since)
 

@@ -96,7 +96,8 @@ def system_routes(client: Client, overview: Overview) -> APIRouter:
 
     @router.get("/stats", summary="Figures")
     def stats() -> StatsView:
-        """Counts by state and by queue, throughput, the longest wait."""
+        """Counts by state and by queue, throughput, the longest wait, and `concerns`: what needs a person, what matters most
+        first; empty means all quiet."""
         return overview.stats()
 
     @router.get("/job-types", summary="Job types")

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from holdfast.client.client import Client
-from holdfast.client.overview import Overview
+from holdfast.client.overview import Overview, Whole
 from holdfast.client.views import JobView, QueueView, StatsView, WorkerView
+from holdfast.core.concerns import why_waits
 from holdfast.core.settings import Settings
 from holdfast.core.states import State
 from holdfast.web.api.operations import Operations
@@ -52,7 +53,11 @@ class Desk:
 
     def stats(self) -> StatsView:
         """Counts of the whole system, at most a second old."""
-        return self._fresh("stats", self.overview.stats)
+        return self.whole().stats
+
+    def whole(self) -> Whole:
+        """The figures with the facts behind them, at most a second old."""
+        return self._fresh("whole", self.overview.whole)
 
     def workers(self) -> list[WorkerView]:
         """All worker processes, at most a second old."""
@@ -60,7 +65,7 @@ class Desk:
 
     def type_count(self) -> int:
         """How many job types are known."""
-        return self._fresh("types", lambda: len(self.overview.types()))
+        return self._fresh("types", self.overview.type_count)
 
     def worker_name(self, job: JobView) -> str:
         """The name of the worker that has or had the job."""
@@ -77,19 +82,8 @@ class Desk:
         return self.stats().queues.get(name)
 
     def why_waits(self, job: JobView) -> str:
-        """Why a queued job has not started, when there is more to say than that it waits its turn."""
-        if job.state != State.ENQUEUED:
+        """Why a job will not start, when there is more to say than that it waits its turn or its time."""
+        if job.state not in (State.ENQUEUED, State.SCHEDULED):
             return ""
-        queue = self.queue(job.queue)
-        if queue is not None and queue.paused_at is not None:
-            who = f" by {queue.paused_by}" if queue.paused_by else ""
-            why = f": {queue.paused_reason}" if queue.paused_reason else ""
-            return f"Queue {job.queue} is paused{who}{why}. The job starts when someone resumes the queue."
-        alive = [worker for worker in self.workers() if worker.state != "lost"]
-        if not alive:
-            return "No worker is alive. The job is kept and starts as soon as one is."
-        if queue is not None and not queue.workers:
-            return f"No worker listens to {job.queue}. The job is kept and starts as soon as one does."
-        if not any(job.type in worker.types for worker in alive):
-            return f"No worker knows {job.type}. The job is kept and starts as soon as one does."
-        return ""
+        facts = self.whole().facts
+        return why_waits(facts, job.queue, job.type, scheduled=job.state == State.SCHEDULED)

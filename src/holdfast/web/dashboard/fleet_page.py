@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from holdfast.client.views import QueueView, TypeView, WorkerView
+from holdfast.client.views import ConcernView, QueueView, TypeView, WorkerView
+from holdfast.core.concerns import Kind, headline
 from holdfast.core.query import link_term
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.format import exact, number, words
-from holdfast.web.dashboard.overview_page import WAIT_OBJECTIVE
 from holdfast.web.dashboard.present import Shown, shown_all
 from holdfast.web.dashboard.view import View
 
@@ -47,45 +48,55 @@ class QueuesPage:
 
 
 def queues_page(desk: Desk, view: View) -> QueuesPage:
-    """The queues, the deepest first."""
-    queues = sorted(desk.overview.queues(), key=lambda queue: (-queue.enqueued, queue.name))
-    lines = [_queue_line(queue, view) for queue in queues]
-    behind = [line for line in lines if line.key == "retrying"]
-    paused = [line for line in lines if line.key == "paused"]
-    alone = [line for line in lines if line.key == "failed"]
-    if alone:
-        heading = f"No worker listens to {alone[0].name}"
-    elif behind:
-        heading = (
-            f"Queue {behind[0].name} falls behind"
-            if len(behind) == 1
-            else f"{len(behind)} queues fall behind"
-        )
-    elif paused:
-        heading = (
-            f"Queue {paused[0].name} is paused" if len(paused) == 1 else f"{len(paused)} queues are paused"
-        )
+    """The queues, those with a concern first, then the deepest."""
+    whole = desk.whole()
+    concerns = [
+        concern for concern in whole.stats.concerns if concern.queues or concern.kind == Kind.NO_WORKER
+    ]
+    queues = sorted(
+        whole.stats.queues.values(), key=lambda queue: (queue.concern is None, -queue.enqueued, queue.name)
+    )
+    lines = [_queue_line(queue, _concern_of(queue, concerns), view) for queue in queues]
+    if not lines:
+        heading = "Queues"
+    elif not concerns:
+        heading = "All queues are open and served"
+    elif len(concerns) == 1:
+        heading = concerns[0].title.rstrip(".")
     else:
-        heading = "All queues are open" if lines else "Queues"
+        heading = headline([Kind(concern.kind) for concern in concerns])
     waiting, running = sum(q.enqueued for q in queues), sum(q.processing for q in queues)
     lede = f"{words(len(lines), 'queue')}: {words(waiting, 'job waits', 'jobs wait')}, {number(running)} run."
     return QueuesPage(heading, lede, lines)
 
 
-def _queue_line(queue: QueueView, view: View) -> QueueLine:
-    late = (queue.oldest_wait or 0) > WAIT_OBJECTIVE
-    note = ""
-    if queue.paused_at is not None:
-        key, icon, word = "paused", "paused", "Paused"
-    elif queue.enqueued and not queue.workers:
-        key, icon, word, note = "failed", "unplug", "No worker", "its jobs wait until a worker listens to it"
-    elif late:
-        key, icon, word = "retrying", "warn", "Falls behind"
-    else:
-        key, icon, word = "succeeded", "check", "Open"
+_QUEUE_LOOKS = {
+    Kind.NO_WORKER: ("failed", "unplug", "No worker"),
+    Kind.UNSERVED: ("failed", "unplug", "Not served"),
+    Kind.QUEUE_PAUSED: ("paused", "paused", "Paused"),
+    Kind.QUEUE_BEHIND: ("retrying", "warn", "Falls behind"),
+}
+
+
+def _concern_of(queue: QueueView, concerns: Sequence[ConcernView]) -> ConcernView | None:
+    """What is said of a queue. A pause comes first: it is shown with its reason, and everything else waits behind it."""
+    named = [
+        concern
+        for concern in concerns
+        if queue.name in concern.queues or (concern.kind == Kind.NO_WORKER and queue.enqueued)
+    ]
+    return next((one for one in named if one.kind == Kind.QUEUE_PAUSED), next(iter(named), None))
+
+
+def _queue_line(queue: QueueView, concern: ConcernView | None, view: View) -> QueueLine:
+    key, icon, word, note = "succeeded", "check", "Open", ""
+    if concern is not None:
+        key, icon, word = _QUEUE_LOOKS[Kind(concern.kind)]
+        note = "" if concern.kind == Kind.QUEUE_PAUSED else concern.text
     oldest = (
         datetime.now(UTC) - timedelta(seconds=queue.oldest_wait) if queue.oldest_wait is not None else None
     )
+    late = concern is not None and concern.kind != Kind.QUEUE_PAUSED
     return QueueLine(
         queue, key, icon, word, late, oldest, note, view.url("jobs", q=link_term("queue", queue.name))
     )
@@ -122,7 +133,7 @@ class WorkersPage:
 
     heading: str
     lede: str
-    nobody_keeps_time: bool = False
+    alerts: list[ConcernView] = field(default_factory=list[ConcernView])
     scheduler: str = ""
     workers: list[WorkerLine] = field(default_factory=list[WorkerLine])
     versions: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
@@ -174,7 +185,7 @@ def workers_page(desk: Desk, view: View) -> WorkersPage:
     return WorkersPage(
         heading,
         lede,
-        bool(alive) and stats.scheduler is None,
+        [concern for concern in stats.concerns if concern.kind in (Kind.NO_WORKER, Kind.NO_SCHEDULER)],
         (stats.scheduler or "").rpartition(":")[0],
         lines,
         sorted(versions.items()) if len(versions) > 1 else [],
@@ -190,8 +201,7 @@ class TypeLine:
     type: TypeView
     href: str
     queue_href: str
-    waiting: int = 0
-    """Jobs of a type that no live worker knows."""
+    new_href: str
 
     @property
     def unknown(self) -> bool:
@@ -218,35 +228,37 @@ class TypesPage:
     types: list[TypeLine] = field(default_factory=list[TypeLine])
 
 
-def type_line(type_: TypeView, view: View, waiting: int = 0) -> TypeLine:
-    """A job type with its links."""
+def type_line(type_: TypeView, view: View) -> TypeLine:
+    """A job type with its links; jobs of one that only jobs name cannot be made here."""
     return TypeLine(
         type_,
         view.url("jobs", q=link_term("type", type_.name)),
         view.url("jobs", q=link_term("queue", type_.queue)),
-        waiting,
+        view.url("types", type_.name, "new") if type_.published else "",
     )
 
 
 def types_page(desk: Desk, view: View, find: str) -> TypesPage:
-    """The job types whose name, queue or docstring holds the words of `find`."""
+    """The job types whose name, queue or docstring holds the words of `find`; those with a concern come first."""
     every = desk.overview.types()
     asked = find.lower().split()
     lines = [
-        type_line(one, view, 0 if one.workers else desk.overview.waiting(one.name))
-        for one in every
+        type_line(one, view)
+        for one in sorted(every, key=lambda one: (one.concern is None, one.name))
         if all(word in f"{one.name} {one.queue} {one.doc}".lower() for word in asked)
     ]
-    alone = [one.name for one in every if not one.workers]
+    troubled = [one for one in every if one.concern is not None]
+    known = sum(one.workers > 0 for one in every)
     if not every:
         heading = "Types"
-    elif alone and len(alone) < len(every):
-        heading = f"No worker knows {alone[0]}" if len(alone) == 1 else f"No worker knows {len(alone)} types"
-    elif alone:
+    elif not known:
         heading = "No worker is alive that knows a type"
+    elif len(troubled) == 1:
+        heading = (troubled[0].concern or "").partition(". ")[0]
+    elif troubled:
+        heading = f"{len(troubled)} types need attention"
     else:
         heading = words(len(every), "job type")
-    known = len(every) - len(alone)
     return TypesPage(
         heading, f"{words(len(every), 'job type')}, {number(known)} of them known to a live worker.", lines
     )

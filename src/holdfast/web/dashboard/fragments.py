@@ -5,7 +5,7 @@ The wire of `GET {base}/live` (server-sent events, UTF-8, one JSON object as `da
 
 What the browser asks for, in the query string (or as the form of a POST, when it is longer than 6,000 characters):
 
-    topics=stats,overview:1h  comma list; `stats`, `overview:<span>`, `queues`, `workers`
+    topics=stats,overview:1h  comma list; `stats`, `overview:<span>`, `first`, `queues`, `workers`
     ids=<id>,<id>…          the jobs whose rows stand on the page
     q=<search>              the filter of the page: for the counts of its tabs and for `new`
     job=<id>                the job page is open; `log_after=<n>` = number of the newest console line it shows
@@ -46,6 +46,7 @@ from dataclasses import dataclass
 from holdfast.client.views import JobView, LogView
 from holdfast.web.dashboard.console import log_entry
 from holdfast.web.dashboard.desk import Desk
+from holdfast.web.dashboard.first_page import first_page
 from holdfast.web.dashboard.fleet_page import queues_page, workers_page
 from holdfast.web.dashboard.format import number
 from holdfast.web.dashboard.job_page import JobPanels, page_title, panels
@@ -106,6 +107,8 @@ class Fragments:
                 "overview-failures": str(part.failures(page.failures, view.url("jobs", state="failed"))),
                 "overview-longest": str(part.longest(page.longest, view.url("jobs", state="processing"))),
             }
+        if name == "first":
+            return {"first-steps": str(macros("first_parts.html", view).steps(first_page(self.desk, view)))}
         if name == "queues":
             queues = queues_page(self.desk, view)
             part = macros("queues_parts.html", view)

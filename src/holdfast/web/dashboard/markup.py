@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Any, cast
 
 from markupsafe import Markup
@@ -21,6 +23,16 @@ def json_html(value: Any) -> Markup:
 def excerpt_html(text: str) -> Markup:
     """The beginning of a text, with the sign that it goes on."""
     return Markup('{}<span class="m">…</span>').format(text[:EXCERPT])
+
+
+def isolated(text: str, names: Iterable[str]) -> Markup:
+    """Words with names among them: one that may run from right to left must not turn the words around it."""
+    foreign = sorted({name for name in names if not name.isascii()}, key=len, reverse=True)
+    if not foreign:
+        return Markup("{}").format(text)
+    parts = re.split(f"({'|'.join(map(re.escape, foreign))})", text)
+    bdi = Markup("<bdi>{}</bdi>")
+    return Markup("").join(bdi.format(part) if part in foreign else part for part in parts)
 
 
 def unreadable_html(why: str) -> Markup:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
-from holdfast.client.views import BucketView, QueueView, StatsView
+from holdfast.client.views import BucketView, HealedView, StatsView
+from holdfast.core.concerns import WAIT_OBJECTIVE, Kind, headline
 from holdfast.core.query import link_term
+from holdfast.web.dashboard.attention import Attention, attention
 from holdfast.web.dashboard.charts import Chart, spark, throughput
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.format import exact, number, percent, ticking, words
 from holdfast.web.dashboard.present import Shown, shown_all
 from holdfast.web.dashboard.view import View
-
-WAIT_OBJECTIVE = 120.0
-"""Seconds after which the oldest wait of a queue is called too long."""
 
 SPANS: dict[str, tuple[str, int, int]] = {
     "15m": ("15 m", 900, 20),
@@ -24,21 +23,6 @@ SPANS: dict[str, tuple[str, int, int]] = {
     "7d": ("7 d", 604_800, 10_080),
 }
 """The time ranges of the chart: word, seconds, seconds of one bar."""
-
-_NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
-
-
-@dataclass(frozen=True, slots=True)
-class Concern:
-    """One thing that needs a person: what, since when, one action."""
-
-    key: str
-    icon: str
-    title: str
-    text: str
-    action: str
-    href: str
-    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +57,8 @@ class OverviewPage:
     heading: str
     lede: str
     checked_at: datetime
-    attention: list[Concern]
+    attention: list[Attention]
+    healed: list[HealedView]
     dials: list[Dial]
     chart: Chart
     depth: list[Depth] = field(default_factory=list[Depth])
@@ -87,14 +72,14 @@ def overview_page(desk: Desk, view: View, span: str) -> OverviewPage:
     stats = desk.stats()
     hour = desk.overview.buckets(seconds=3600, step=60)
     chosen = hour if span == "1h" else desk.overview.buckets(seconds=seconds, step=step)
-    concerns = _concerns(desk, stats, hour, view)
     failed = desk.overview.search(desk.overview.query("state:failed"), sort="-finished", limit=5)
     running = desk.overview.search(desk.overview.query("state:processing"), sort="created", limit=5)
     return OverviewPage(
-        heading=_heading(len(concerns)),
+        heading=headline([concern.kind for concern in stats.concerns]),
         lede=_lede(stats),
         checked_at=stats.at,
-        attention=concerns,
+        attention=attention(stats, view),
+        healed=stats.healed,
         dials=_dials(stats, hour, view),
         chart=throughput(chosen, step, view.zone),
         depth=_depth(stats, view),
@@ -103,95 +88,16 @@ def overview_page(desk: Desk, view: View, span: str) -> OverviewPage:
     )
 
 
-def _heading(count: int) -> str:
-    if count == 0:
-        return "All quiet"
-    many = _NUMBERS[count] if count < len(_NUMBERS) else str(count)
-    return f"{many} thing{'s need' if count > 1 else ' needs'} attention"
-
-
 def _lede(stats: StatsView) -> str:
     t = stats.throughput
+    kinds = {concern.kind for concern in stats.concerns}
+    if Kind.NO_WORKER in kinds:
+        wait = words(stats.states.get("enqueued", 0), "job waits", "jobs wait")
+        return f"{'No worker and no scheduler' if Kind.NO_SCHEDULER in kinds else 'No worker'}. {wait}; none is lost."
     ended = t.succeeded + t.failed
     running = stats.states.get("processing", 0)
     share = f", {percent(t.succeeded, ended)} succeed" if ended else ""
     return f"{words(running, 'job runs', 'jobs run')}, {number(t.per_minute)} finish a minute{share}."
-
-
-def _concerns(desk: Desk, stats: StatsView, hour: list[BucketView], view: View) -> list[Concern]:
-    found = [
-        concern for queue in stats.queues.values() if (concern := _queue_concern(queue, view)) is not None
-    ]
-    for worker in desk.workers():
-        if (
-            worker.state == "lost"
-            and worker.lost_at
-            and worker.lost_at > datetime.now(UTC) - timedelta(hours=1)
-        ):
-            found.append(
-                Concern(
-                    "failed",
-                    "unplug",
-                    f"Worker {worker.name or worker.host} is lost.",
-                    "Its jobs went back to their queues and run again from their held place",
-                    "See workers",
-                    view.url("workers"),
-                    worker.lost_at,
-                )
-            )
-    failed, succeeded = sum(b.failed for b in hour), sum(b.succeeded for b in hour)
-    if failed >= 10 and failed / (failed + succeeded) > 0.2:
-        found.append(
-            Concern(
-                "failed",
-                "errors",
-                f"{percent(failed, failed + succeeded)} of the jobs fail.",
-                f"{exact(failed)} of {exact(failed + succeeded)} in the last hour",
-                "See failed jobs",
-                view.url("jobs", state="failed"),
-            )
-        )
-    return found
-
-
-def _queue_concern(queue: QueueView, view: View) -> Concern | None:
-    if not queue.enqueued:
-        return None
-    see, href = (
-        f"See {words(queue.enqueued, 'job')}",
-        view.url("jobs", q=link_term("queue", queue.name), state="enqueued"),
-    )
-    wait = queue.oldest_wait or 0.0
-    if queue.paused_at is not None:
-        who = f" by {queue.paused_by}" if queue.paused_by else ""
-        return Concern(
-            "paused",
-            "paused",
-            f"Queue {queue.name} is paused{who}.",
-            f"{words(queue.enqueued, 'job waits', 'jobs wait')}",
-            "See queue",
-            view.url("queues"),
-            queue.paused_at,
-        )
-    if not queue.workers:
-        return Concern(
-            "failed",
-            "unplug",
-            f"No worker listens to queue {queue.name}.",
-            f"{words(queue.enqueued, 'job waits', 'jobs wait')}, the oldest for {ticking(wait)}",
-            see,
-            href,
-        )
-    if wait > WAIT_OBJECTIVE:
-        return Concern(
-            "retrying",
-            "warn",
-            f"Queue {queue.name} waits too long.",
-            f"{words(queue.enqueued, 'job')}, oldest waits {ticking(wait)}; objective {ticking(WAIT_OBJECTIVE)}",
-            see,
-            href,
-        )
-    return None
 
 
 def _dials(stats: StatsView, hour: list[BucketView], view: View) -> list[Dial]:

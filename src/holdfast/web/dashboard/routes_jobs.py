@@ -19,6 +19,7 @@ from holdfast.core.query import link_term, term
 from holdfast.web.dashboard.code import as_code, as_command, importable
 from holdfast.web.dashboard.console import console, log_entry
 from holdfast.web.dashboard.desk import Desk
+from holdfast.web.dashboard.first_page import first_page, is_first
 from holdfast.web.dashboard.format import words
 from holdfast.web.dashboard.job_page import page_title, panels
 from holdfast.web.dashboard.lists import Numbers, Pager, SortLink, chips_of, numbers_of, tabs_of
@@ -70,6 +71,8 @@ def add_job_routes(router: APIRouter, desk: Desk) -> None:
     @router.get("/")
     def overview(request: Request, range: str = "1h") -> Response:
         frame = frame_of(desk, request)
+        if is_first(desk):
+            return frame.render("overview_first.html", "overview", first=first_page(desk, frame.view))
         span = range if range in SPANS else "1h"
         ranges = [
             {"word": word, "href": frame.view.url(range=key), "current": key == span}

@@ -80,7 +80,7 @@ def add_type_routes(router: APIRouter, desk: Desk) -> None:
     @router.get("/types/{name:path}/new")
     def new(request: Request, name: str) -> Response:
         frame = frame_of(desk, request)
-        type_ = desk.overview.type(name)
+        type_ = _published(desk, name)
         asked = request.query_params
         values, options = _prefill(desk, type_, asked)
         return _form(frame, type_, values, options, uuid4().hex, Told(), as_json=asked.get("as") == "json")
@@ -89,6 +89,14 @@ def add_type_routes(router: APIRouter, desk: Desk) -> None:
     async def queue(request: Request, name: str) -> Response:
         form = {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
         return await run_in_threadpool(lambda: _queue(frame_of(desk, request), name, form))
+
+
+def _published(desk: Desk, name: str) -> TypeView:
+    """A type that a form can be made for. Raises NotFound for one that only jobs name: nobody knows its arguments."""
+    type_ = desk.overview.type(name)
+    if not type_.published:
+        raise NotFound(f"No worker has published {name[:60]!r}, so its arguments are not known.")
+    return type_
 
 
 def _prefill(desk: Desk, type_: TypeView, asked: Mapping[str, str]) -> tuple[Any, Options]:
@@ -115,7 +123,7 @@ def _loose(text: str) -> Any:
 
 def _queue(frame: Frame, name: str, form: Mapping[str, str]) -> Response:
     desk = frame.desk
-    type_ = desk.overview.type(name)
+    type_ = _published(desk, name)
     as_json = form.get("as") == "json"
     options = Options(**{key: form.get(key, "") for key in (*OPTION_NAMES, "start") if key in form})
     key = form.get("key") or uuid4().hex

@@ -7,6 +7,7 @@ from holdfast.testing.conformance.rules.copying import CopyingRules
 from holdfast.testing.conformance.rules.fleet import FleetRules
 from holdfast.testing.conformance.rules.history import HistoryRules
 from holdfast.testing.conformance.rules.insert import InsertRules
+from holdfast.testing.conformance.rules.insight import InsightRules
 from holdfast.testing.conformance.rules.leader import LeaderRules
 from holdfast.testing.conformance.rules.report import ReportRules
 from holdfast.testing.conformance.rules.search import SearchRules
@@ -23,6 +24,7 @@ class StoreConformance(
     FleetRules,
     HistoryRules,
     InsertRules,
+    InsightRules,
     LeaderRules,
     ReportRules,
     SearchRules,

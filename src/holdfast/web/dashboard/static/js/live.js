@@ -1,4 +1,4 @@
-// This exists so that a page shows what is true now: one stream, coalesced, applied in one animation frame, honest when it breaks.
+// One stream for a page: coalesced, applied in one animation frame, honest when it breaks.
 
 import { button, byId, icon, make } from "./dom.js";
 import { patch } from "./patch.js";
@@ -12,7 +12,6 @@ const SILENCE = 40_000;
 /** @typedef {{html?: Record<string,string>, rate?: number, gone?: string[], left?: string[], new?: number, tabs?: string,
  *   title?: string, last?: number, total?: number, id?: string, seq?: number, time?: string, build?: string, retry?: number}} Message */
 
-/** What other modules add: the query they need, and what they do with an event. */
 /** @type {((query: URLSearchParams) => void)[]} */
 const askers = [];
 /** @type {Map<string, ((message: any) => void)[]>} */
@@ -87,7 +86,7 @@ function bars() {
   if (key === "updated") place.append(bar("", "info", "Holdfast was updated on the server.", "Reload when it suits you.", "Reload", () => location.reload()));
 }
 
-const retryWords = () => `Trying again in ${Math.max(0, Math.ceil((retryAt - Date.now()) / 1000))} s.`;
+const retryWords = () => (retryAt > Date.now() ? `Trying again in ${Math.ceil((retryAt - Date.now()) / 1000)} s.` : "Trying now, no answer yet.");
 
 /** @param {string} state @param {string} sign @param {string} strong @param {string} text @param {string} word @param {() => void} act @param {boolean} [retry] */
 function bar(state, sign, strong, text, word, act, retry) {
@@ -122,7 +121,6 @@ export function again() {
   connect();
 }
 
-/** The newest event that this page was told of. */
 export const heard = () => Number(seq) || 0;
 
 /** Asks again for what stands on the page now. @param {string} [drawn] the event up to which its new parts are true */
@@ -276,6 +274,8 @@ function apply() {
   for (const [id, part] of html) {
     const el = byId(id);
     if (el) patch(el, part);
+    const title = id.endsWith("-head") && el?.querySelector("h1");
+    if (title) document.title = `${title.textContent} · Holdfast`;
   }
 }
 

@@ -1,0 +1,112 @@
+"""How a page shows what needs a person: the words come from the judgement, the look and the one button from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from markupsafe import Markup
+
+from holdfast.client.views import ConcernView, StatsView
+from holdfast.core.concerns import Kind, short_name
+from holdfast.core.query import link_term
+from holdfast.web.dashboard.markup import isolated
+from holdfast.web.dashboard.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """One concern as a line of a page. `posts`: the button acts instead of leading somewhere."""
+
+    key: str
+    icon: str
+    title: Markup
+    detail: Markup
+    since: datetime | None
+    action: str
+    href: str
+    help: str
+    posts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """State and icon that a kind of concern borrows, and its button."""
+
+    key: str
+    icon: str
+    button: Callable[[ConcernView, View], tuple[str, str]]
+
+
+def _workers(word: str) -> Callable[[ConcernView, View], tuple[str, str]]:
+    return lambda concern, view: (word, view.url("workers"))
+
+
+def _waiting(concern: ConcernView, view: View) -> tuple[str, str]:
+    terms = [link_term("type", name) for name in concern.types[:1] if len(concern.types) == 1]
+    terms += [link_term("queue", name) for name in concern.queues[:1] if len(concern.queues) == 1]
+    return "See its jobs", view.url("jobs", q=" ".join(terms), state="enqueued")
+
+
+def _failures(concern: ConcernView, view: View) -> tuple[str, str]:
+    return "See its failures", view.url(
+        "jobs", q=f"{link_term('type', concern.types[0])} state:failed,retrying"
+    )
+
+
+LOOKS: dict[str, Look] = {
+    Kind.NO_WORKER: Look("failed", "unplug", _workers("How to start one")),
+    Kind.NO_SCHEDULER: Look("failed", "scheduled", _workers("How to start one")),
+    Kind.UNSERVED: Look("failed", "unplug", _waiting),
+    Kind.FAILING_TYPE: Look("failed", "errors", _failures),
+    Kind.QUEUE_PAUSED: Look(
+        "paused",
+        "paused",
+        lambda concern, view: ("Resume queue", view.url("queues", concern.queues[0], "resume")),
+    ),
+    Kind.WORKER_LOST: Look("failed", "unplug", _workers("See workers")),
+    Kind.OVERDUE: Look(
+        "retrying",
+        "scheduled",
+        lambda _, view: ("See scheduled jobs", view.url("jobs", state="scheduled", sort="run_at")),
+    ),
+    Kind.QUEUE_BEHIND: Look("retrying", "warn", _waiting),
+    Kind.FAILURES: Look(
+        "failed", "errors", lambda _, view: ("See failed jobs", view.url("jobs", state="failed"))
+    ),
+}
+
+_WHOLE_PAGE = {
+    Kind.UNSERVED: "queues",
+    Kind.FAILING_TYPE: "types",
+    Kind.QUEUE_PAUSED: "queues",
+    Kind.QUEUE_BEHIND: "queues",
+}
+"""Where the line leads that stands for several concerns."""
+
+
+def attention(stats: StatsView, view: View) -> list[Attention]:
+    """The concerns as lines, what matters most first."""
+    return [_line(concern, view) for concern in stats.concerns]
+
+
+def _line(concern: ConcernView, view: View) -> Attention:
+    look = LOOKS[concern.kind]
+    folded = concern.subject is None and concern.kind in _WHOLE_PAGE
+    word, href = (
+        ("See all", view.url(_WHOLE_PAGE[Kind(concern.kind)])) if folded else look.button(concern, view)
+    )
+    posts = concern.kind == Kind.QUEUE_PAUSED and not folded
+    names = [short_name(name) for name in (*concern.queues, *concern.types, concern.subject or "")]
+    return Attention(
+        look.key,
+        look.icon,
+        isolated(concern.title, names),
+        isolated(concern.detail, names),
+        concern.since,
+        word,
+        href,
+        concern.action,
+        posts,
+    )

@@ -1,0 +1,117 @@
+"""What needs a person is said the same on every page, in the figures of REST and by the doctor; quiet is never false."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from holdfast.cli.findings import of_concerns
+from holdfast.core.concerns import Kind
+from holdfast.core.job import NewJob
+from holdfast.runtime.clock import new_id
+from holdfast.web.dashboard.attention import LOOKS
+from tests.unit.web.support import Lab, served
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    lab = Lab(tmp_path)
+    yield lab
+    lab.close()
+
+
+@pytest.fixture
+def http(lab: Lab) -> Iterator[httpx.Client]:
+    with served(lab) as url, httpx.Client(base_url=url, timeout=20) as client:
+        yield client
+
+
+def read(http: httpx.Client, path: str) -> str:
+    page = http.get(path, headers={"accept": "text/html"}, follow_redirects=True)
+    assert page.status_code == 200, path
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page.text)))
+
+
+def kinds(http: httpx.Client) -> list[str]:
+    return [concern["kind"] for concern in http.get("/api/v1/stats").json()["concerns"]]
+
+
+def store_unknown(lab: Lab, type_: str, queue: str) -> str:
+    job = NewJob(new_id(), type_, "{}", queue)
+    return lab.parts.gateway.call("insert", [job])[0].id
+
+
+def test_no_worker_and_no_scheduler_are_never_quiet(lab: Lab, http: httpx.Client) -> None:
+    lab.add(2)
+    assert kinds(http) == [Kind.NO_WORKER, Kind.NO_SCHEDULER]
+    page = read(http, "/")
+    assert "Ready for the first job" not in page
+    assert "Nothing is running" in page
+    assert "All quiet" not in page
+    assert "No worker is running. 2 jobs are queued and none will start." in page
+    assert "No worker is running" in read(http, "/queues")
+    assert "Start a worker: holdfast worker --app module:app" in read(http, "/workers")
+
+
+def test_all_quiet_when_all_is(lab: Lab, http: httpx.Client) -> None:
+    lab.add()
+    lab.worker(types=("count_to",))
+    lab.parts.gateway.call("lead", "clock", "here:1:x", lease=600.0)
+    assert kinds(http) == []
+    assert "All quiet" in read(http, "/")
+
+
+def test_every_place_says_the_same(lab: Lab, http: httpx.Client) -> None:
+    lab.worker(types=("count_to",))
+    lab.parts.gateway.call("lead", "clock", "here:1:x", lease=600.0)
+    job = store_unknown(lab, "gpu.train", "gpu")
+    lab.client.pause_queue("billing", reason="gateway down", actor="ben")
+    unserved, paused = "No worker knows gpu.train.", "Queue billing is paused by ben: “gateway down”."
+    stats = lab.parts.overview.stats()
+    assert [concern.kind for concern in stats.concerns] == [Kind.UNSERVED, Kind.QUEUE_PAUSED]
+    assert all(concern.since is not None and concern.action for concern in stats.concerns)
+    assert f"{unserved} 1 job waits in queue gpu." in read(http, "/")
+    assert "Queue billing is paused by ben: “gateway down”" in read(http, "/")
+    for path in ("/queues", "/types", f"/jobs/{job}"):
+        assert unserved in read(http, path), path
+    queues = {one["name"]: one["concern"] for one in http.get("/api/v1/queues").json()["items"]}
+    assert queues["gpu"].startswith(unserved)
+    assert queues["billing"].startswith(paused)
+    types = {one["name"]: one for one in http.get("/api/v1/job-types").json()["items"]}
+    assert (types["gpu.train"]["published"], types["gpu.train"]["waiting"]) == (False, 1)
+    assert types["gpu.train"]["concern"].startswith(unserved)
+    assert [finding.found for finding in of_concerns(stats)] == [one.text for one in stats.concerns]
+
+
+def test_a_type_that_only_jobs_name_has_no_form(lab: Lab, http: httpx.Client) -> None:
+    store_unknown(lab, "gpu.train", "gpu")
+    assert http.get("/types/gpu.train/new", headers={"accept": "text/html"}).status_code == 404
+
+
+def test_the_paused_queue_is_resumed_from_the_overview(lab: Lab, http: httpx.Client) -> None:
+    lab.add()
+    lab.client.pause_queue("billing")
+    page = http.get("/", headers={"accept": "text/html"}).text
+    assert re.search(
+        r'<form method="post" action="[^"]*/queues/billing/resume"><button[^>]*>Resume queue<', page
+    )
+
+
+def test_an_empty_store_shows_the_first_steps(lab: Lab, http: httpx.Client) -> None:
+    assert "Ready for the first job" in read(http, "/")
+
+
+def test_theme_and_zone_stand_in_the_menu_too(lab: Lab, http: httpx.Client) -> None:
+    page = http.get("/help", headers={"accept": "text/html"}).text
+    nav = page.partition("<nav ")[2].partition("</nav>")[0]
+    assert 'popovertarget="zones"' in nav
+    assert 'name="theme"' in nav
+
+
+def test_each_kind_has_its_look() -> None:
+    assert set(LOOKS) == set(Kind)
