@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 import structlog
@@ -14,6 +14,7 @@ from holdfast.core.job import SUSPECT, Claimed
 from holdfast.core.limits import cut_middle
 from holdfast.core.outcome import End, Ended, ErrorInfo, Settlement
 from holdfast.core.records import Asked
+from holdfast.core.states import Verb
 from holdfast.worker.attempt import error_info
 from holdfast.worker.courier import Courier
 from holdfast.worker.executors.protocol import Executor, Run
@@ -27,7 +28,7 @@ log = structlog.get_logger("holdfast.worker")
 class Active:
     """One running attempt: what the worker needs to ask it to stop, and to force it."""
 
-    __slots__ = ("cancelling", "executor", "port", "run", "timed_out", "timers")
+    __slots__ = ("cancelling", "executor", "forced", "port", "run", "timed_out", "timers")
 
     def __init__(self, run: Run, port: LocalPort, executor: Executor) -> None:
         self.run = run
@@ -35,6 +36,7 @@ class Active:
         self.executor = executor
         self.timed_out = False
         self.cancelling = False
+        self.forced = False
         self.timers: list[asyncio.TimerHandle] = []
 
 
@@ -61,9 +63,13 @@ class Runner:
         self.active: dict[int, Active] = {}
         self._slots = Slots(self._attempt)
         self._stopping = False
+        self._halted = False
 
     def start(self, job: Claimed) -> None:
         """Begin an attempt. Its settlement is handed over when it has ended."""
+        if self._halted:
+            self._hand_over(job, Settlement(job.seq, job.token, Verb.RELEASE, "worker stopped"))
+            return
         kind = self._types[job.type]
         port = LocalPort(job, self._courier)
         # a job that was twice on board when a process died runs alone in a child: if it is the one, nobody else suffers
@@ -149,12 +155,38 @@ class Runner:
         for active in self.active.values():
             active.port.raise_flag(stop=True)
 
-    def force_all(self) -> None:
+    def force_all(self, why: str) -> None:
         """The worker's own grace is over: interrupt what still runs, and say which."""
         for active in list(self.active.values()):
+            if active.forced:
+                continue
+            active.forced = True
             active.port.raise_flag(stop=True)
-            log.warning("interrupted at shutdown", job=active.run.job.id, type=active.run.job.type)
+            log.warning("interrupted", why=why, job=active.run.job.id, type=active.run.job.type)
             active.executor.force(active.run, because="stop")
+
+    def halt(self) -> None:
+        """The lease may end: every job stops at its next checkpoint, and no other one begins until `go_on`."""
+        self._halted = True
+        for active in self.active.values():
+            active.port.raise_flag(stop=True)
+
+    def go_on(self) -> None:
+        """Begin jobs again."""
+        self._halted = False
+
+    def keys(self) -> set[tuple[int, int]]:
+        """Row number and token of every attempt that runs."""
+        return {(seq, active.run.job.token) for seq, active in self.active.items()}
+
+    def lose(self, keys: Iterable[tuple[int, int]]) -> None:
+        """Interrupt at once the attempts of these that still run: their jobs belong to others now."""
+        for seq, token in keys:
+            active = self.active.get(seq)
+            if active is not None and active.run.job.token == token:
+                log.warning("a job is not ours any more, it is interrupted", job=active.run.job.id)
+                active.port.raise_flag(lost=True)
+                active.executor.force(active.run, because="lost")
 
     def _time_is_over(self, active: Active) -> None:
         active.timed_out = True

@@ -59,23 +59,26 @@ class Keeper:
         self._exited.add_done_callback(self._hang_up)
 
     @classmethod
-    async def start(cls, app: str, settings: dict[str, Any] | None, grace: float) -> Keeper:
-        """A child that has loaded the app. Raises ChildBroken or OSError."""
+    async def start(
+        cls, app: str, settings: dict[str, Any] | None, grace: float, *, lock: int | None = None
+    ) -> Keeper:
+        """A child that has loaded the app, and holds `lock` open. Raises ChildBroken or OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
+            inherited = [theirs.fileno()] if lock is None else [theirs.fileno(), lock]
             try:
                 process = await asyncio.create_subprocess_exec(
                     *(
                         sys.executable,
                         "-m",
                         "holdfast.worker.executors.child",
-                        str(theirs.fileno()),
                         str(os.getpid()),
+                        *map(str, inherited),
                     ),
                     stdin=subprocess.DEVNULL,
                     # what a job prints is seen, and cannot be taken for the output of the worker
                     stdout=_STDERR,
-                    pass_fds=(theirs.fileno(),),
+                    pass_fds=inherited,
                     start_new_session=True,
                 )
             except BaseException:
