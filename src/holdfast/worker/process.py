@@ -291,11 +291,11 @@ class WorkerProcess:
             await self._look_whether_drained()
             try:
                 await asyncio.to_thread(self._clock.measure)
-                running = self._runner.keys()
+                running = set(self._runner.active)
                 held = await asyncio.to_thread(self._reader.held, self._worker.id)
                 self._runner.lose(running.difference(held))
                 unknown = {
-                    (s, t) for s, t in held if s not in self._runner.active and not self._fetcher.holds(s)
+                    key for key in held if key not in self._runner.active and not self._fetcher.holds(key[0])
                 }
                 twice, strangers = unknown & strangers, unknown
                 if twice:

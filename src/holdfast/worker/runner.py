@@ -24,6 +24,8 @@ from holdfast.worker.verdict import Judge
 
 log = structlog.get_logger("holdfast.worker")
 
+Key = tuple[int, int]
+
 
 class Active:
     """One running attempt: what the worker needs to ask it to stop, and to force it."""
@@ -60,7 +62,8 @@ class Runner:
         self._hand_over = hand_over
         self._grace = cancel_grace
         self._loop = asyncio.get_running_loop()
-        self.active: dict[int, Active] = {}
+        self.active: dict[Key, Active] = {}
+        """By row number and token: the next attempt of a job may begin here while the last one, long lost, still runs."""
         self._slots = Slots(self._attempt)
         self._stopping = False
         self._halted = False
@@ -75,7 +78,7 @@ class Runner:
         # a job that was twice on board when a process died runs alone in a child: if it is the one, nobody else suffers
         # again
         executor = self._executors["process" if job.crashes >= SUSPECT else kind.options.executor]
-        active = self.active[job.seq] = Active(Run(job, kind, port), port, executor)
+        active = self.active[job.seq, job.token] = Active(Run(job, kind, port), port, executor)
         if job.timeout is not None:
             active.run.begun = lambda: self._begun(active)
         if self._stopping:  # claimed while the stop was asked: its first checkpoint hands it back
@@ -114,7 +117,7 @@ class Runner:
             )
         if ended.end is End.INTERRUPTED and port.was_pausing and not _is_asked(flags):
             flags.pause = True  # it had stopped for a pause that was taken back just now
-        del self.active[job.seq]
+        del self.active[job.seq, job.token]
         backoff = active.run.type.options.backoff
         try:
             settlement = self._judge.settle(job, backoff, ended, flags, port.last_report())
@@ -175,25 +178,19 @@ class Runner:
         """Begin jobs again."""
         self._halted = False
 
-    def keys(self) -> set[tuple[int, int]]:
-        """Row number and token of every attempt that runs."""
-        return {(seq, active.run.job.token) for seq, active in self.active.items()}
-
-    def lose(self, keys: Iterable[tuple[int, int]]) -> None:
-        """Interrupt at once the attempts of these that still run: their jobs belong to others now."""
-        for seq, token in keys:
-            active = self.active.get(seq)
-            if active is not None and active.run.job.token == token:
-                log.warning("a job is not ours any more, it is interrupted", job=active.run.job.id)
-                active.port.raise_flag(lost=True)
-                active.executor.force(active.run, because="lost")
+    def lose(self, keys: Iterable[Key]) -> None:
+        """Interrupt at once those of these attempts that still run: their jobs belong to others now."""
+        for active in filter(None, map(self.active.get, keys)):
+            log.warning("a job is not ours any more, it is interrupted", job=active.run.job.id)
+            active.port.raise_flag(lost=True)
+            active.executor.force(active.run, because="lost")
 
     def _time_is_over(self, active: Active) -> None:
         active.timed_out = True
         self._force(active, "timeout")
 
     def _force(self, active: Active, because: str) -> None:
-        if active.run.job.seq in self.active:
+        if (active.run.job.seq, active.run.job.token) in self.active:
             active.executor.force(active.run, because=because)
 
 

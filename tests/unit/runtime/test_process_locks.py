@@ -125,7 +125,9 @@ def test_what_was_written_elsewhere_says_nothing(folder: Path, tmp_path: Path, e
     with holder(folder) as (process, _):
         path = folder / "holder"
         match elsewhere:
-            case "a copy":  # of a living process: a container was made of its folder, or a backup was restored
+            case (
+                "a copy"
+            ):  # of a living process: a container was made of its folder, or a backup was restored
                 shutil.copytree(folder, tmp_path / "copy")
                 locks = ProcessLocks(tmp_path / "copy")
             case "another boot":

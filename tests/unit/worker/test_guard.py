@@ -23,7 +23,8 @@ LATE = 1000.0
 HOLDS_GIL = "import ctypes; print(flush=True); ctypes.PyDLL(None).sleep(600)"
 WITH_CHILD = """
 import subprocess
-child = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; wait"], start_new_session=True, stdout=subprocess.PIPE, text=True)
+command = ["sh", "-c", "sleep 600 & echo $!; wait"]
+child = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, text=True)
 print(child.pid, child.stdout.readline().strip(), flush=True)
 child.wait()
 """

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Generator
 from typing import Any
 
 import structlog
@@ -64,17 +65,12 @@ class Keeper:
     ) -> Keeper:
         """A child that has loaded the app, and holds `lock` open. Raises ChildBroken or OSError."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            inherited = [theirs.fileno()] if lock is None else [theirs.fileno(), lock]
+        with theirs, _copies(lock) as locks:
+            inherited = (theirs.fileno(), *locks)
+            child = ("holdfast.worker.executors.child", str(os.getpid()), *map(str, inherited))
             try:
                 process = await asyncio.create_subprocess_exec(
-                    *(
-                        sys.executable,
-                        "-m",
-                        "holdfast.worker.executors.child",
-                        str(os.getpid()),
-                        *map(str, inherited),
-                    ),
+                    *(sys.executable, "-m", *child),
                     stdin=subprocess.DEVNULL,
                     # what a job prints is seen, and cannot be taken for the output of the worker
                     stdout=_STDERR,
@@ -226,3 +222,15 @@ class Keeper:
         loop = exited.get_loop()
         if not loop.is_closed():
             loop.call_later(_LAST_FRAMES, self._writer.transport.abort)
+
+
+@contextlib.contextmanager
+def _copies(lock: int | None) -> Generator[list[int]]:
+    """A second number for the lock file, which a copy of this process does not close: the event loop makes a child by way of
+    one (see `forks`)."""
+    copies = [] if lock is None else [os.dup(lock)]
+    try:
+        yield copies
+    finally:
+        for copy in copies:
+            os.close(copy)
