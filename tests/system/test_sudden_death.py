@@ -97,15 +97,3 @@ def test_the_history_says_how_a_process_died(make_fleet: Callable[..., Fleet]) -
     until(lambda: begun(fleet, job, 2), "the job runs again")
     reasons = [row.reason for row in fleet.history(job) if row.kind == "state"]
     assert reasons[2] == "process died (SIGKILL)"
-
-
-def test_another_one_leads_at_once(make_fleet: Callable[..., Fleet]) -> None:
-    fleet = make_fleet()
-    fleet.start("scheduler")
-    [old] = fleet.parts.store.leaders()
-    kill_all(fleet)
-    fleet.start("scheduler")
-    supervisor = fleet.supervisors[-1]
-    until(lambda: supervisor.lines("leads what happens by the clock"), "it leads")
-    [new] = fleet.parts.store.leaders()
-    assert (new.term, new.holder != old.holder) == (old.term + 1, True)
