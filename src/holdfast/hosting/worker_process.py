@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import replace
 from typing import cast
@@ -28,6 +29,14 @@ def _named(orders: Orders) -> Orders:
     return replace(orders, name=f"{orders.name}-{orders.worker[:4]}")
 
 
+def _collect_less_often() -> None:
+    """Leave what the start has made out of garbage collection, and collect after 10,000 new objects instead of 700: with
+    hundreds of jobs in hand most of 700 objects are still needed, and looking through them was 2 % of a short job's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
+
+
 def worker_process() -> int:
     """The body of one worker process; its orders come on standard input (see `holdfast.worker.process`)."""
     orders = _named(Orders(**read_orders()))
@@ -46,6 +55,7 @@ def worker_process() -> int:
     app.configure(settings)
     types = app.registry.matching(settings.types)
     parts = app.open()
+    _collect_less_often()
 
     async def main() -> int:
         row = describe(orders, settings, types, VERSION)

@@ -44,7 +44,7 @@ def returned(value: Any, port: Port, because: str | None = None) -> Ended:
     if because is not None:
         warn(port, f"the job returned although it had been ended by force ({because}); its result is dropped")
         return Ended(End.INTERRUPTED, reason=because)
-    if was_interrupted(port):
+    if port.flags.heard:
         return _interrupted(port)
     try:
         return success(value)
@@ -56,7 +56,7 @@ def returned(value: Any, port: Port, because: str | None = None) -> Ended:
 
 def raised(error: BaseException, port: Port, because: str | None = None) -> Ended:
     """The end of a function that raised `error`, after it was ended by force (`because`) or not."""
-    ended = ending(error, stopping=because is not None or was_interrupted(port))
+    ended = ending(error, stopping=because is not None or port.flags.heard)
     if ended.end is End.FAILED and _comes_from_interruption(error):
         warn(port, f"the job was interrupted and raised this; {_what_follows(port.flags)}", error)
         ended = Ended(End.INTERRUPTED)
@@ -65,7 +65,7 @@ def raised(error: BaseException, port: Port, because: str | None = None) -> Ende
 
 def conclude(ended: Ended, port: Port) -> Ended:
     """The end of an attempt when all that its function had started has ended too: hands up the place for the last report."""
-    if ended.end is End.SUCCEEDED and was_interrupted(port):
+    if ended.end is End.SUCCEEDED and port.flags.heard:
         ended = _interrupted(port)
     if port.memory is None or ended.end is End.LOST or port.flags.lost:
         return ended
@@ -79,11 +79,6 @@ def conclude(ended: Ended, port: Port) -> Ended:
         )
     warn(port, f"the state of the job could not be saved: {refused}")
     return ended
-
-
-def was_interrupted(port: Port) -> bool:
-    """Whether a checkpoint of the attempt has raised Interrupted."""
-    return port.flags.heard
 
 
 def warn(port: Port, message: str, error: BaseException | None = None) -> None:

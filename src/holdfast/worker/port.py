@@ -31,8 +31,8 @@ _TRIED_AGAIN = (StorageUnavailable, StorageRefused, LeaseLost)
 class LocalPort:
     """`holdfast.context.port.Port` for a job that runs in the worker process itself."""
 
-    # Defaults of the class: a job that reports nothing costs nothing here.
-    memory: Remembering | None = None
+    # Defaults of the class: a job that reports nothing costs nothing here. What every attempt reads is set in `__init__`,
+    # because Python finds it sooner there.
     _progress: dict[str, Any] | None = None
     _snapshot: Snapshot | None = None
     _logs: list[LogLine] | None = None
@@ -51,6 +51,9 @@ class LocalPort:
 
     def __init__(self, job: Claimed, courier: Courier) -> None:
         self.flags = Flags()
+        self.memory: Remembering | None = None
+        self.silent = True
+        """Nothing has come from the job: no memory, no report."""
         self._job = job
         self._courier = courier
         self._lock = threading.Lock()
@@ -68,6 +71,7 @@ class LocalPort:
 
     def remember(self, memory: Remembering) -> None:
         with self._lock:
+            self.silent = False
             self.memory = memory
             closed = self._closed
         if not closed:
@@ -77,6 +81,7 @@ class LocalPort:
         with self._lock:
             if self._closed:
                 return
+            self.silent = False
             self._progress = value
         self._courier.note(self)
 
@@ -85,6 +90,7 @@ class LocalPort:
         with self._lock:
             if self._closed:
                 return
+            self.silent = False
             if self._logs is None:
                 self._logs = []
             self._logs.append(line)
@@ -94,6 +100,7 @@ class LocalPort:
         with self._lock:
             if self._closed:
                 return
+            self.silent = False
             self._snapshot = snapshot
         self._courier.note(self)
 
@@ -103,6 +110,7 @@ class LocalPort:
             if self._closed:
                 delivery.done, delivery.error = True, self._lease_lost()
                 return delivery
+            self.silent = False
             self._snapshot = snapshot
             if self._deliveries is None:
                 self._deliveries = []
@@ -165,18 +173,18 @@ class LocalPort:
             self.memory.tick()
 
     def close(self) -> bool:
-        """The attempt has ended: nothing more is taken, and no further report is sent. Returns whether one is in flight: its
-        `landing` is to be awaited before the `last_report` is taken."""
+        """The attempt has ended: nothing more is taken, and no further report is sent. Returns whether anything has come
+        from the job: then the `landing` of a report in flight is to be awaited, and the `last_report` taken."""
         with self._lock:
             self._closed = True
-            late, flight = self._deliveries, self._flight
+            if self.silent:
+                return False
+            late, self._deliveries = self._deliveries, None
         if self.memory is not None:
             self._courier.forget(self)
-        if late is not None:
-            self._deliveries = None
-            for delivery in late:
-                self._settle(delivery, self._lease_lost())
-        return flight is not None
+        for delivery in late or ():
+            self._settle(delivery, self._lease_lost())
+        return True
 
     @property
     def in_flight(self) -> bool:

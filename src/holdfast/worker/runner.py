@@ -12,7 +12,7 @@ from holdfast.client.task import JobType
 from holdfast.context.port import Flags
 from holdfast.core.job import SUSPECT, Claimed
 from holdfast.core.limits import cut_middle
-from holdfast.core.outcome import End, Ended, ErrorInfo, Settlement
+from holdfast.core.outcome import End, Ended, ErrorInfo, Report, Settlement
 from holdfast.core.records import Asked
 from holdfast.core.states import Verb
 from holdfast.worker.attempt import error_info
@@ -107,20 +107,15 @@ class Runner:
             ended = Ended(
                 End.TIMED_OUT, error=ErrorInfo("TimeoutError", f"The job took longer than {job.timeout:g} s.")
             )
-        port, flags = active.port, active.port.flags
+        port, flags, report = active.port, active.port.flags, None
         if port.close():
-            await self._landing(port)
-        if port.refused is not None and ended.end in (End.INTERRUPTED, End.SNOOZE, End.RETRY):
-            # it would continue from a state that is not stored
-            ended = Ended(
-                End.FAILED_FOR_GOOD, error=ErrorInfo("InvalidInput", port.refused), reason="report refused"
-            )
+            ended, report = await self._last_report(port, ended)
         if ended.end is End.INTERRUPTED and port.was_pausing and not _is_asked(flags):
             flags.pause = True  # it had stopped for a pause that was taken back just now
         del self.active[job.seq, job.token]
         backoff = active.run.type.options.backoff
         try:
-            settlement = self._judge.settle(job, backoff, ended, flags, port.last_report())
+            settlement = self._judge.settle(job, backoff, ended, flags, report)
         except Exception as error:
             log.exception("the end of an attempt cannot be written as it is", job=job.id, type=job.type)
             broken = error_info(error)
@@ -131,11 +126,17 @@ class Runner:
         members["lost"] = members["any"] = True
         self._hand_over(job, settlement)
 
-    async def _landing(self, port: LocalPort) -> None:
+    async def _last_report(self, port: LocalPort, ended: Ended) -> tuple[Ended, Report | None]:
+        """How the attempt of a closed port has ended, and what is left to be stored with its end."""
         while port.in_flight:
             # a job may cancel the task that it has run in, and be gone when that arrives
             with suppress(asyncio.CancelledError):
                 await port.landing()
+        if port.refused is not None and ended.end in (End.INTERRUPTED, End.SNOOZE, End.RETRY):
+            # it would continue from a state that is not stored
+            refused = ErrorInfo("InvalidInput", port.refused)
+            ended = Ended(End.FAILED_FOR_GOOD, error=refused, reason="report refused")
+        return ended, port.last_report()
 
     # -- what is asked of running jobs ------------------------------------------------------------------------------------
 

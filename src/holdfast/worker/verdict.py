@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 import structlog
 
@@ -13,7 +12,7 @@ from holdfast.core.limits import clean_text
 from holdfast.core.outcome import End, Ended, ErrorInfo, Report, Settlement
 from holdfast.core.retention import Retention, parse_retention
 from holdfast.core.retry import Backoff, hangfire, read_delay
-from holdfast.core.states import TRANSITIONS, State, Verb
+from holdfast.core.states import TRANSITIONS, Verb
 from holdfast.worker.attempt import MAX_MESSAGE, error_info, noted
 
 log = structlog.get_logger("holdfast.worker")
@@ -120,19 +119,11 @@ class Judge:
         *,
         crashed: bool = False,
     ) -> Settlement:
-        keep = self._keep(job, TRANSITIONS[verb].target)
+        own = job.retention and parse_retention(job.retention)
+        keep = (own or self._retention).until(TRANSITIONS[verb].target, self._clock())
         return Settlement(
             job.seq, job.token, verb, reason, None, None, ended.result, ended.error, keep, report, crashed
         )
-
-    def _keep(self, job: Claimed, state: State) -> int | None:
-        """When the ended job may be removed. A retention that cannot be read is none of its own."""
-        if job.retention is not None:
-            try:
-                return cast(Retention, parse_retention(job.retention)).until(state, self._clock())
-            except Exception:
-                log.exception("the retention of a job cannot be read; the default is used", job=job.id)
-        return self._retention.until(state, self._clock())
 
     def _move(
         self,
