@@ -275,9 +275,8 @@ class Fleet:
     def effects(self, job: JobHandle | str | None = None, what: str | None = None) -> list[dict[str, Any]]:
         """What jobs have written, in the order in which it reached the file."""
         job_id = job.id if isinstance(job, JobHandle) else job
-        found: Sequence[dict[str, Any]] = [
-            json.loads(line) for line in self.effects_file.read_bytes().splitlines()
-        ]
+        whole, _, _ = self.effects_file.read_bytes().rpartition(b"\n")  # the last line may be on its way
+        found: Sequence[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
         return [e for e in found if job_id in (None, e["job"]) and what in (None, e["what"])]
 
     def effect(self, job: JobHandle, what: str, *, within: float = PATIENCE) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import structlog
@@ -15,11 +15,12 @@ import uvloop
 from holdfast.app import Holdfast, Parts
 from holdfast.core.settings import Settings
 from holdfast.hosting.child import SELF
+from holdfast.hosting.locks import locks_of
 from holdfast.hosting.web_keeper import WebKeeper
 from holdfast.runtime.clock import new_worker_id
 from holdfast.runtime.service import DutyLoop, FailedTooOften, keep_running, when_it_fails
-from holdfast.scheduler.duties import all_duties
-from holdfast.scheduler.leader import Leader, lease_of
+from holdfast.scheduler.duties import Bury, all_duties
+from holdfast.scheduler.leader import Leader, holder_of, lease_of
 from holdfast.storage.protocol import Topic
 from holdfast.worker.supervisor import Supervisor
 
@@ -52,12 +53,13 @@ def run_workers(
         count=count,
         name=socket.gethostname(),
         command=(*SELF, "worker-process"),
+        locks=locks_of(settings),
     )
 
     async def main() -> int:
         stopping = _on_stop(supervisor.stop)
         end = _Ending(lambda: (stopping.set(), supervisor.stop()))
-        duties = ClockDuties(parts, settings, end.because_of_a_failure)
+        duties = ClockDuties(parts, settings, end.because_of_a_failure, keeps=lambda: supervisor.workers)
         tasks: list[asyncio.Task[None]] = []
         if web is not None:
             web.start()
@@ -127,10 +129,21 @@ class ClockDuties:
     """Everything that happens by the clock, begun on the running event loop: done here while this process leads. `failed` is
     called when a duty has failed too often: then the process must end, so that another one leads."""
 
-    def __init__(self, parts: Parts, settings: Settings, failed: Callable[[], None]) -> None:
-        holder = f"{socket.gethostname()}:{os.getpid()}:{new_worker_id()}"
+    def __init__(
+        self,
+        parts: Parts,
+        settings: Settings,
+        failed: Callable[[], None],
+        *,
+        keeps: Callable[[], Sequence[str]] = lambda: (),
+    ) -> None:
+        name = new_worker_id()
+        locks = locks_of(settings)
+        self._lock = locks.hold(name)
+        holder = holder_of(socket.gethostname(), os.getpid(), name)
         self._leader = Leader(parts.gateway, holder, lease_of(settings.lease))
-        duties = all_duties(parts.gateway, parts.store, self._leader, lease=settings.lease)
+        bury = Bury(parts.gateway, parts.store, locks, keeps)
+        duties = all_duties(parts.gateway, parts.store, self._leader, bury, lease=settings.lease)
         self._loops = [DutyLoop(duty, parts.signals, failed) for duty in duties]
         for loop in self._loops:
             loop.start()
@@ -140,6 +153,8 @@ class ClockDuties:
         for loop in self._loops:
             await loop.stop()
         await self._leader.resign()
+        if self._lock is not None:
+            self._lock.release()
 
 
 def worker_count(settings: Settings) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
+import os
 import select
 import sys
 from dataclasses import replace
@@ -12,6 +12,7 @@ from typing import cast
 from holdfast.app import Holdfast
 from holdfast.context.loops import job_around
 from holdfast.core.settings import Settings
+from holdfast.hosting.locks import locks_of
 from holdfast.hosting.opening import open_when_it_answers
 from holdfast.hosting.orders import keep_output_apart, read_orders
 from holdfast.runtime.logs import end_output, set_up_output
@@ -20,8 +21,10 @@ from holdfast.version import VERSION
 from holdfast.worker.event_loop import run_to_its_end
 from holdfast.worker.executors.capture import capture_output
 from holdfast.worker.executors.forks import mind_forks
+from holdfast.worker.guarding import GuardLine
 from holdfast.worker.leaving import Leaving
-from holdfast.worker.process import Orders, WorkerProcess, describe, watch_orders
+from holdfast.worker.process import Orders, WorkerProcess, describe
+from holdfast.worker.supervisor_line import watch_supervisor
 
 
 def _named(orders: Orders) -> Orders:
@@ -51,7 +54,11 @@ def worker_process() -> int:
     settings = Settings.model_validate(orders.settings)
     set_up_output(settings, job_around)
     leaving = Leaving()
-    mind_forks()
+    lock = locks_of(settings).hold(orders.worker)
+    guard = GuardLine(orders.guard)
+    os.set_inheritable(guard.fd, False)
+    for held in (guard, lock):
+        mind_forks(None if held is None else held.close)
     if settings.capture_output:
         capture_output()
     app = cast(Holdfast, load_app(orders.app))
@@ -62,8 +69,19 @@ def worker_process() -> int:
 
     async def main() -> int:
         row = describe(orders, settings, types, VERSION)
-        process = WorkerProcess(row, orders.app, settings, types, parts.store, parts.gateway, parts.signals)
-        watch_orders(process, asyncio.get_running_loop())
+        process = WorkerProcess(
+            row,
+            orders.app,
+            settings,
+            types,
+            parts.store,
+            parts.gateway,
+            parts.signals,
+            guard=guard,
+            hear=lambda: line.hear(),
+            lock=lock,
+        )
+        line = watch_supervisor(process)
         return leaving.begin(await process.run())
 
     code = run_to_its_end(main())

@@ -12,6 +12,13 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+def since_boot() -> float:
+    """Seconds on a clock that all processes of this host share, that never steps, and that counts the machine's sleep where
+    there is such a clock."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 

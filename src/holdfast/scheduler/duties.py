@@ -4,12 +4,13 @@ schedulers by accident are waste, not damage."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
+from holdfast.runtime.process_locks import ProcessLocks
 from holdfast.runtime.service import Duty
-from holdfast.scheduler.leader import Leader, Led
+from holdfast.scheduler.leader import Leader, Led, name_of
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader, Topic
 
@@ -73,6 +74,44 @@ class Rescue:
         return self._lease / 6
 
 
+class Bury:
+    """Jobs of processes of this host that have died go back to their queue, and so does the lead: their locks tell it at
+    once. Done by every process, not by the leader alone: no other host can see these locks.
+
+    `keeps`: the workers whose end a supervisor in this process hears of itself, and can say more about."""
+
+    name = "bury"
+    topics: Sequence[Topic] = ()
+    every = 1.0
+
+    def __init__(
+        self, gateway: Gateway, reader: Reader, locks: ProcessLocks, keeps: Callable[[], Sequence[str]]
+    ) -> None:
+        self._gateway = gateway
+        self._reader = reader
+        self._locks = locks
+        self._keeps = keeps
+
+    async def run_once(self) -> float:
+        dead = [name for name in self._locks.dead() if name not in self._keeps()]
+        if not dead:
+            return self.every
+        for leader in await asyncio.to_thread(self._reader.leaders):
+            if name_of(leader.holder) in dead:
+                await self._gateway.acall("resign", leader.role, leader.holder)
+        for swept in await self._gateway.acall("sweep", dead):
+            log.warning(
+                "rescued from a process that has died",
+                job=swept.id,
+                type=swept.type,
+                worker=swept.worker,
+                now=swept.state,
+            )
+        for name in dead:
+            self._locks.forget(name)
+        return self.every
+
+
 class Expire:
     """Ended jobs whose retention is over are removed, in small batches so that no writer waits."""
 
@@ -110,12 +149,13 @@ class RollUp:
         return self.every
 
 
-def all_duties(gateway: Gateway, reader: Reader, leader: Leader, *, lease: float) -> list[Duty]:
-    """Everything that must happen by the clock, done while `leader` leads; `leader` itself is among them."""
+def all_duties(gateway: Gateway, reader: Reader, leader: Leader, bury: Bury, *, lease: float) -> list[Duty]:
+    """Everything that must happen by the clock, done while `leader` leads; `leader` itself is among them, and `bury`, which
+    every process does for its own host."""
     duties = (
         Promote(gateway, reader),
         Rescue(gateway, leader, lease),
         Expire(gateway),
         RollUp(gateway, reader),
     )
-    return [leader, *(Led(duty, leader) for duty in duties)]
+    return [bury, leader, *(Led(duty, leader) for duty in duties)]

@@ -40,6 +40,16 @@ def lease_of(worker_lease: float) -> float:
     return min(LONGEST_LEASE, worker_lease)
 
 
+def holder_of(host: str, pid: int, name: str) -> str:
+    """Under what a process leads. `name` is that of its lock file, which no other process ever has."""
+    return f"{host}:{pid}:{name}"
+
+
+def name_of(holder: str) -> str:
+    """The name of its lock file."""
+    return holder.rpartition(":")[2]
+
+
 class Leader:
     """The duty to lead, or to be ready for it. `holder` is this process, under a name that no other one ever has."""
 

@@ -13,7 +13,7 @@ from holdfast.core.query import Query, parse
 from holdfast.core.records import JobRecord
 from holdfast.core.settings import Settings
 from holdfast.core.states import State
-from holdfast.runtime.clock import from_us, new_id
+from holdfast.runtime.clock import from_us, new_id, since_boot
 from holdfast.testing.factories import worker_row
 from holdfast.worker.process import WorkerProcess
 
@@ -74,7 +74,16 @@ class Harness:
         types = self.app.registry.matching(self._settings.types)
         row = worker_row(new_id(), types=tuple(types), slots=self._settings.concurrency)
         process = WorkerProcess(
-            row, self._target, self._settings, types, parts.store, parts.gateway, parts.signals
+            row,
+            self._target,
+            self._settings,
+            types,
+            parts.store,
+            parts.gateway,
+            parts.signals,
+            hear=lambda: process.confirm(
+                since_boot()
+            ),  # nobody else takes its jobs, however long one blocks us
         )
         running = asyncio.create_task(process.run())
         deadline, beat_at = time.monotonic() + timeout, 0.0

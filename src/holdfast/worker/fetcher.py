@@ -115,6 +115,11 @@ class Fetcher:
         self._claiming = False
         self._changed.set()
 
+    def claim_again(self) -> None:
+        """Take back `stop_claiming`."""
+        self._claiming = True
+        self.look()
+
     async def run(self, start: Callable[[Claimed], None]) -> None:
         """Hand each claimed job to `start`, until cancelled. The store failing is waited out; nothing that has ended is
         forgotten."""

@@ -8,12 +8,10 @@ checkpoint for the grace time; interrupt and hand back what is left.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import random
-import signal
 import socket
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +24,8 @@ from holdfast.core.outcome import Settlement
 from holdfast.core.retention import Retention
 from holdfast.core.settings import Settings
 from holdfast.core.states import Verb
+from holdfast.runtime.clock import since_boot
+from holdfast.runtime.process_locks import HeldLock
 from holdfast.runtime.service import keep_running
 from holdfast.runtime.signals import Signals
 from holdfast.storage.gateway import Gateway
@@ -36,7 +36,9 @@ from holdfast.worker.executors.loop import LoopExecutor
 from holdfast.worker.executors.process import ProcessExecutor
 from holdfast.worker.executors.protocol import Executor
 from holdfast.worker.executors.thread import ThreadExecutor
+from holdfast.worker.fence import Fence
 from holdfast.worker.fetcher import Fetcher, Pool
+from holdfast.worker.guarding import GuardLine
 from holdfast.worker.runner import Runner
 from holdfast.worker.verdict import Judge
 
@@ -50,8 +52,6 @@ DRAINED = 86
 DRAIN_GAP = 0.5
 """Seconds between two looks whether this worker is to drain, however many signals come."""
 
-_PR_SET_PDEATHSIG = 1
-
 log = structlog.get_logger("holdfast.worker")
 
 
@@ -63,6 +63,8 @@ class Orders:
     name: str
     app: str
     settings: dict[str, Any]
+    guard: int
+    """Inherited: the end of the pipe to the guard."""
 
 
 class WorkerProcess:
@@ -77,6 +79,10 @@ class WorkerProcess:
         reader: Reader,
         gateway: Gateway,
         signals: Signals,
+        *,
+        hear: Callable[[], None],
+        guard: GuardLine | None = None,
+        lock: HeldLock | None = None,
     ) -> None:
         self._worker = worker
         self._app = app
@@ -90,6 +96,8 @@ class WorkerProcess:
         self._asked_to_stop = False
         self._draining: asyncio.Task[None] | None = None
         self._drain_seen_at = 0.0
+        self._lock = lock
+        self._fence = Fence(settings.lease, guard, self, hear)
         self.exit_code = 0
 
     async def run(self) -> int:
@@ -97,10 +105,17 @@ class WorkerProcess:
         s, loop = self._settings, asyncio.get_running_loop()
         courier = Courier(self._gateway, loop)
         threads = self._threads = ThreadExecutor(s.threads, grace=s.stop_grace)
+        tasks_here = self._tasks = LoopExecutor(grace=s.stop_grace)
         executors: dict[str, Executor] = {
-            "loop": LoopExecutor(grace=s.stop_grace),
+            "loop": tasks_here,
             "thread": threads,
-            "process": ProcessExecutor(s.children, self._app, s, grace=s.stop_grace),
+            "process": ProcessExecutor(
+                s.children,
+                self._app,
+                s,
+                grace=s.stop_grace,
+                lock=None if self._lock is None else self._lock.fd,
+            ),
         }
         self._clock = StoreClock(self._reader.now)
         judge = Judge(
@@ -115,6 +130,7 @@ class WorkerProcess:
         if not await self._came_up():
             return self.exit_code
         tasks = [
+            asyncio.create_task(self._fence.keep(), name="fence"),
             asyncio.create_task(fetcher.run(runner.start), name="fetcher"),
             asyncio.create_task(keep_running("work", self._hear_work), name="work"),
             asyncio.create_task(keep_running("control", self._hear_control), name="control"),
@@ -154,6 +170,34 @@ class WorkerProcess:
         self._hurry.set()
         self._stopping.set()
 
+    def confirm(self, begun: float) -> None:
+        """A heartbeat that the supervisor began at that time is confirmed."""
+        self._fence.confirm(begun)
+
+    # -- what the fence does ----------------------------------------------------------------------------------------------
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing of a job runs in this process, as far as can be known."""
+        return not (self._runner.active or self._threads.abandoned or self._tasks.abandoned)
+
+    def halt(self) -> None:
+        """Begin no job, and ask those that run to stop."""
+        self._fetcher.stop_claiming()
+        self._runner.halt()
+
+    def force(self) -> None:
+        """End by force the jobs that have not stopped."""
+        self._runner.force_all("no heartbeat is confirmed")
+
+    def go_on(self) -> None:
+        """Begin jobs again, unless the worker stops or is drained."""
+        if not self._stopping.is_set() and self._draining is None:
+            self._runner.go_on()
+            self._fetcher.claim_again()
+
+    # -- parts ------------------------------------------------------------------------------------------------------------
+
     def _pools(self) -> dict[str, Pool]:
         slots = {
             "loop": self._settings.concurrency,
@@ -184,8 +228,10 @@ class WorkerProcess:
         await self._gateway.acall(
             "publish_types", [kind.row(self._settings.retries) for kind in self._types.values()]
         )
+        self._fence.confirm(since_boot())
         await self._gateway.acall("register_worker", self._worker, lease=self._settings.lease)
         await asyncio.to_thread(self._clock.measure)
+        self._fence.begin()
 
     def _part_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):
@@ -253,16 +299,19 @@ class WorkerProcess:
         self._stopping.set()
 
     async def _reconcile(self) -> None:
-        """Give back jobs that the store says are here and that nobody here knows: a claim whose answer was lost."""
+        """Compare what the store says is here with what runs here. What is no longer ours is interrupted at once; what
+        nobody here knows, a claim whose answer was lost, is given back."""
         strangers: set[tuple[int, int]] = set()
         while True:
             await asyncio.sleep(self._settings.heartbeat_interval)
             await self._look_whether_drained()
             try:
                 await asyncio.to_thread(self._clock.measure)
+                running = set(self._runner.active)
                 held = await asyncio.to_thread(self._reader.held, self._worker.id)
+                self._runner.lose(running.difference(held))
                 unknown = {
-                    (s, t) for s, t in held if s not in self._runner.active and not self._fetcher.holds(s)
+                    key for key in held if key not in self._runner.active and not self._fetcher.holds(key[0])
                 }
                 twice, strangers = unknown & strangers, unknown
                 if twice:
@@ -295,7 +344,7 @@ class WorkerProcess:
             await asyncio.sleep(0.01)
         patience.cancel()
         if not self._fetcher.idle:
-            self._runner.force_all()
+            self._runner.force_all("shutdown")
             try:
                 async with asyncio.timeout(5.0):
                     while not self._fetcher.idle:  # noqa: ASYNC110 - an event would cost every job
@@ -306,36 +355,6 @@ class WorkerProcess:
                     jobs=len(self._runner.active),
                 )
                 self.exit_code = self.exit_code or 1
-
-
-def watch_orders(process: WorkerProcess, loop: asyncio.AbstractEventLoop) -> None:
-    """React to the supervisor: SIGTERM = stop; a word on standard input = hurry; its end = the supervisor is gone, stop at
-    once.
-
-    SIGTERM alone never hurries, because who stops a whole group of processes sends it to us and to the supervisor."""
-    loop.add_signal_handler(signal.SIGTERM, process.stop)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
-    _end_with_the_supervisor()
-
-    def on_input() -> None:
-        if os.read(sys.stdin.fileno(), 1024):
-            process.hurry()
-            return
-        loop.remove_reader(sys.stdin.fileno())
-        log.warning("the supervisor is gone, the worker stops")
-        process.fail(1)
-
-    loop.add_reader(sys.stdin.fileno(), on_input)
-
-
-def _end_with_the_supervisor() -> None:
-    """See to it that this process ends soon after its supervisor, even if a job holds the loop, or the GIL, so that no
-    line of Python is run here any more. The kernel sends SIGUSR1 when the parent dies; its handler is `alarm` of the C
-    library, which takes the number of the signal for the seconds (10) after which SIGALRM ends the process."""
-    if sys.platform == "linux":
-        library = ctypes.CDLL(None)
-        library.signal(signal.SIGUSR1, library.alarm)
-        library.prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
 
 
 def describe(orders: Orders, settings: Settings, types: dict[str, JobType], version: str) -> WorkerRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 import structlog
@@ -14,6 +14,7 @@ from holdfast.core.job import SUSPECT, Claimed
 from holdfast.core.limits import cut_middle
 from holdfast.core.outcome import End, Ended, ErrorInfo, Report, Settlement
 from holdfast.core.records import Asked
+from holdfast.core.states import Verb
 from holdfast.worker.attempt import error_info
 from holdfast.worker.courier import Courier
 from holdfast.worker.executors.protocol import Executor, Run
@@ -23,11 +24,13 @@ from holdfast.worker.verdict import Judge
 
 log = structlog.get_logger("holdfast.worker")
 
+Key = tuple[int, int]
+
 
 class Active:
     """One running attempt: what the worker needs to ask it to stop, and to force it."""
 
-    __slots__ = ("cancelling", "executor", "port", "run", "timed_out", "timers")
+    __slots__ = ("cancelling", "executor", "forced", "port", "run", "timed_out", "timers")
 
     def __init__(self, run: Run, port: LocalPort, executor: Executor) -> None:
         self.run = run
@@ -35,6 +38,7 @@ class Active:
         self.executor = executor
         self.timed_out = False
         self.cancelling = False
+        self.forced = False
         self.timers: list[asyncio.TimerHandle] = []
 
 
@@ -58,18 +62,23 @@ class Runner:
         self._hand_over = hand_over
         self._grace = cancel_grace
         self._loop = asyncio.get_running_loop()
-        self.active: dict[int, Active] = {}
+        self.active: dict[Key, Active] = {}
+        """By row number and token: the next attempt of a job may begin here while the last one, long lost, still runs."""
         self._slots = Slots(self._attempt)
         self._stopping = False
+        self._halted = False
 
     def start(self, job: Claimed) -> None:
         """Begin an attempt. Its settlement is handed over when it has ended."""
+        if self._halted:
+            self._hand_over(job, Settlement(job.seq, job.token, Verb.RELEASE, "worker stopped"))
+            return
         kind = self._types[job.type]
         port = LocalPort(job, self._courier)
         # a job that was twice on board when a process died runs alone in a child: if it is the one, nobody else suffers
         # again
         executor = self._executors["process" if job.crashes >= SUSPECT else kind.options.executor]
-        active = self.active[job.seq] = Active(Run(job, kind, port), port, executor)
+        active = self.active[job.seq, job.token] = Active(Run(job, kind, port), port, executor)
         if job.timeout is not None:
             active.run.begun = lambda: self._begun(active)
         if self._stopping:  # claimed while the stop was asked: its first checkpoint hands it back
@@ -103,7 +112,7 @@ class Runner:
             ended, report = await self._last_report(port, ended)
         if ended.end is End.INTERRUPTED and port.was_pausing and not _is_asked(flags):
             flags.pause = True  # it had stopped for a pause that was taken back just now
-        del self.active[job.seq]
+        del self.active[job.seq, job.token]
         backoff = active.run.type.options.backoff
         try:
             settlement = self._judge.settle(job, backoff, ended, flags, report)
@@ -150,19 +159,39 @@ class Runner:
         for active in self.active.values():
             active.port.raise_flag(stop=True)
 
-    def force_all(self) -> None:
+    def force_all(self, why: str) -> None:
         """The worker's own grace is over: interrupt what still runs, and say which."""
         for active in list(self.active.values()):
+            if active.forced:
+                continue
+            active.forced = True
             active.port.raise_flag(stop=True)
-            log.warning("interrupted at shutdown", job=active.run.job.id, type=active.run.job.type)
+            log.warning("interrupted", why=why, job=active.run.job.id, type=active.run.job.type)
             active.executor.force(active.run, because="stop")
+
+    def halt(self) -> None:
+        """The lease may end: every job stops at its next checkpoint, and no other one begins until `go_on`."""
+        self._halted = True
+        for active in self.active.values():
+            active.port.raise_flag(stop=True)
+
+    def go_on(self) -> None:
+        """Begin jobs again."""
+        self._halted = False
+
+    def lose(self, keys: Iterable[Key]) -> None:
+        """Interrupt at once those of these attempts that still run: their jobs belong to others now."""
+        for active in filter(None, map(self.active.get, keys)):
+            log.warning("a job is not ours any more, it is interrupted", job=active.run.job.id)
+            active.port.raise_flag(lost=True)
+            active.executor.force(active.run, because="lost")
 
     def _time_is_over(self, active: Active) -> None:
         active.timed_out = True
         self._force(active, "timeout")
 
     def _force(self, active: Active, because: str) -> None:
-        if active.run.job.seq in self.active:
+        if (active.run.job.seq, active.run.job.token) in self.active:
             active.executor.force(active.run, because=because)
 
 

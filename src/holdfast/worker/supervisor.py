@@ -1,10 +1,9 @@
-"""This exists so that somebody small stays alive: it starts the worker processes, beats for them, gives their jobs back
-at once
-when one dies, replaces it, and stops them in order. It runs no user code, so nothing a job does can stop a heartbeat.
+"""The supervisor: starts worker processes, beats for them, requeues their jobs at once when one dies, replaces it, and stops
+them in order. It runs no user code, so nothing a job does can stop a heartbeat.
 
-A process that is stopped (SIGSTOP, a debugger) gets no heartbeats: after its lease its jobs run elsewhere, and its late
-writes are refused by their fence tokens. A process that no longer reacts, although one of its jobs should have ended, is
-killed; its other jobs go back to their queue.
+Each confirmed heartbeat is passed on to the worker and to the guard. A process that is stopped (SIGSTOP, a debugger) gets
+none, and is killed by the guard before its lease ends and its jobs run elsewhere. A process that no longer reacts, although
+one of its jobs should have ended, is killed; its other jobs go back to their queue.
 """
 
 from __future__ import annotations
@@ -23,11 +22,15 @@ import structlog
 
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.settings import Settings
-from holdfast.runtime.clock import new_worker_id
+from holdfast.core.states import DIED
+from holdfast.runtime.clock import new_worker_id, since_boot
+from holdfast.runtime.process_locks import Lock, ProcessLocks
 from holdfast.runtime.service import keep_running
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader
+from holdfast.worker.guarding import KILL_AT, GuardKeeper
 from holdfast.worker.process import DRAINED, Orders
+from holdfast.worker.supervisor_line import HURRY, heartbeat_line
 
 UNRESPONSIVE_AFTER = 5.0
 """Seconds after the end of its own grace in which a worker process must have acted on a cancel or a time limit."""
@@ -36,7 +39,14 @@ LONGEST_TURN = 5.0
 """Seconds for which a worker process may stand in one transaction, which takes milliseconds; others wait at most ten."""
 
 LONGEST_PAUSE = 10.0
-HURRY = b"hurry\n"
+
+LATEST_HEARTBEAT = 1 / 4
+"""Part of the lease between two heartbeats at most, whatever the settings say: a few may be lost."""
+
+LAST_CHILD = 2.0
+"""Seconds for the children of a dead worker to end too: the kernel kills them with it."""
+
+LOOK_AGAIN = 0.01
 
 log = structlog.get_logger("holdfast.worker")
 
@@ -48,8 +58,8 @@ class Child:
         self.worker = worker
         self.process = process
         self.stopped = False
-        self.stood = False
-        """A heartbeat of it was accepted: it had come up."""
+        self.confirmed: float | None = None
+        """When its last confirmed heartbeat was begun. Then it had come up."""
 
     def look_whether_stopped(self) -> bool:
         """Whether the process stands still (SIGSTOP); asked of the kernel without taking its exit status away."""
@@ -60,6 +70,16 @@ class Child:
         if news is not None:
             self.stopped = news.si_code in (os.CLD_STOPPED, os.CLD_TRAPPED)
         return self.stopped
+
+    def confirm(self, begun: float) -> None:
+        """A heartbeat for it is confirmed that was begun at that time; it is told."""
+        self.confirmed = begun
+        self.tell(heartbeat_line(begun))
+
+    def tell(self, line: bytes) -> None:
+        """Write a line to its input, unless it is gone."""
+        if self.process.stdin is not None and not self.process.stdin.is_closing():
+            self.process.stdin.write(line)
 
     def signal(self, number: int) -> None:
         """Send a signal; a process that has ended meanwhile needs none."""
@@ -81,6 +101,7 @@ class Supervisor:
         count: int,
         name: str,
         command: Sequence[str],
+        locks: ProcessLocks,
     ) -> None:
         self._app = app
         self._settings = settings
@@ -89,6 +110,8 @@ class Supervisor:
         self._count = count
         self._name = name
         self._command = tuple(command)
+        self._locks = locks
+        self._guard = GuardKeeper(settings.lease)
         self._children: dict[str, Child] = {}
         self._stopping = asyncio.Event()
         self._stops = 0
@@ -105,6 +128,7 @@ class Supervisor:
         # a part that fails ends all: a supervisor that does not beat is none
         async with asyncio.TaskGroup() as parts:
             rounds = [
+                parts.create_task(keep_running("guard", self._guard.run)),
                 parts.create_task(keep_running("heartbeats", self._beat)),
                 parts.create_task(keep_running("watch", self._watch)),
             ]
@@ -119,8 +143,8 @@ class Supervisor:
         self._stopping.set()
         for child in self._children.values():
             child.signal(signal.SIGTERM)
-            if self._stops > 1 and child.process.stdin is not None:
-                child.process.stdin.write(HURRY)
+            if self._stops > 1:
+                child.tell(HURRY)
         if self._stops <= 2:
             patience = UNRESPONSIVE_AFTER + (self._settings.stop_grace if self._stops == 1 else 0.0)
             asyncio.get_running_loop().call_later(patience, self._end_the_stubborn)
@@ -136,30 +160,33 @@ class Supervisor:
         while not self._stopping.is_set():
             child = await self._start(index)
             code = await child.process.wait()
-            del self._children[child.worker]
+            self._guard.gone(child.process.pid)
             await self._bury(child, code)
+            del self._children[child.worker]
             if self._stopping.is_set():
                 return
             if code == DRAINED and await self._retired(child):
                 log.info("a worker was drained, it is not replaced", worker=child.worker)
                 return
             # a worker that cannot come up must not be tried in a hot loop; one that stood and was killed is replaced at once
-            pause = 0.0 if child.stood else min(LONGEST_PAUSE, max(0.5, pause * 2))
+            pause = 0.0 if child.confirmed else min(LONGEST_PAUSE, max(0.5, pause * 2))
             log.warning(
                 "a worker process ended, it is replaced",
                 worker=child.worker,
-                exit=code,
+                exit=self._how(child, code),
                 after=round(pause, 1),
             )
             await self._sleep(pause)
 
     async def _start(self, index: int) -> Child:
         worker = new_worker_id()
-        orders = Orders(worker, f"{self._name}-{index + 1}", self._app, self._settings.model_dump())
-        process = await asyncio.create_subprocess_exec(*self._command, stdin=asyncio.subprocess.PIPE)
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(asdict(orders)).encode() + b"\n")
+        guard = self._guard.line.fd
+        orders = Orders(worker, f"{self._name}-{index + 1}", self._app, self._settings.model_dump(), guard)
+        process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=asyncio.subprocess.PIPE, pass_fds=(guard,)
+        )
         child = self._children[worker] = Child(worker, process)
+        child.tell(json.dumps(asdict(orders)).encode() + b"\n")
         if self._stopping.is_set():
             child.signal(signal.SIGTERM)
         return child
@@ -168,14 +195,33 @@ class Supervisor:
         """Its process has ended for certain, so its jobs are given back now, not when the lease runs out. Whatever its exit
         code says: a job may have ended the process with 0."""
         try:
-            for swept in await self._gateway.acall("sweep", [child.worker]):
+            async with asyncio.timeout(LAST_CHILD):
+                while self._locks.look(child.worker) is Lock.HELD:  # noqa: ASYNC110 - no event tells it
+                    await asyncio.sleep(LOOK_AGAIN)
+        except TimeoutError:
+            log.warning("children of a dead worker still run, its jobs wait for them", worker=child.worker)
+            return
+        why = f"{DIED} ({self._how(child, code)})"
+        try:
+            for swept in await self._gateway.acall("sweep", [child.worker], why=why):
                 log.warning(
-                    "given back by a dead worker", job=swept.id, type=swept.type, exit=code, now=swept.state
+                    "given back by a dead worker", job=swept.id, type=swept.type, why=why, now=swept.state
                 )
+            self._locks.forget(child.worker)
         except StorageUnavailable as error:
-            log.warning(
-                "jobs of a dead worker wait for the lease, the store does not answer", error=str(error)
-            )
+            log.warning("jobs of a dead worker wait, the store does not answer", error=str(error))
+
+    def _how(self, child: Child, code: int) -> str:
+        """How a worker process has ended, in words."""
+        unconfirmed = 0.0 if child.confirmed is None else since_boot() - child.confirmed
+        if code == -signal.SIGKILL and unconfirmed >= KILL_AT * self._settings.lease:
+            return "no heartbeat was confirmed"
+        if code >= 0:
+            return f"exit code {code}"
+        try:
+            return signal.Signals(-code).name
+        except ValueError:  # a real-time signal has no name
+            return f"signal {-code}"
 
     async def _retired(self, child: Child) -> bool:
         """Whether it ended in order: its row is gone. The exit code alone may be the doing of a job."""
@@ -186,18 +232,26 @@ class Supervisor:
         return child.worker not in known
 
     async def _beat(self) -> None:
+        pause = min(self._settings.heartbeat_interval, LATEST_HEARTBEAT * self._settings.lease)
         while True:
             alive = [worker for worker, child in self._children.items() if not child.look_whether_stopped()]
             if alive:
-                try:
-                    standing = await self._gateway.acall("beat", alive, lease=self._settings.lease)
-                except StorageUnavailable as error:
-                    log.warning("heartbeats fail, the store does not answer", error=str(error))
-                else:
-                    for worker in standing & self._children.keys():
-                        self._children[worker].stood = True
-                    await self._end_the_lost(set(alive) - standing)
-            await asyncio.sleep(self._settings.heartbeat_interval)
+                await self._beat_for(alive)
+            await asyncio.sleep(pause)
+
+    async def _beat_for(self, workers: list[str]) -> None:
+        # before the store renews the leases, so that no worker believes in its own for longer than the store does
+        begun = since_boot()
+        try:
+            standing = await self._gateway.acall("beat", workers, lease=self._settings.lease)
+        except StorageUnavailable as error:
+            log.warning("heartbeats fail, the store does not answer", error=str(error))
+            return
+        for worker in standing & self._children.keys():
+            child = self._children[worker]
+            child.confirm(begun)
+            self._guard.confirm(child.process.pid, begun)
+        await self._end_the_lost(set(workers) - standing)
 
     async def _end_the_lost(self, missing: set[str]) -> None:
         if not missing:

@@ -183,6 +183,40 @@ def regex(ctx: JobContext, n: int = 40) -> bool:
     return re.fullmatch(r"(a+)+b", "a" * n) is not None
 
 
+def alone(ctx: JobContext, how: str) -> None:
+    """Tells at its beginning which processes of earlier runs still live. Then `spin`: an effect after the other, without
+    looking at any flag."""
+    effect(ctx, "begin", others=[pid for pid in _earlier(ctx) if pid != os.getpid() and _lives(pid)])
+    try:
+        while how == "spin":
+            effect(ctx, "tick")
+            time.sleep(0.01)
+        if how == "forks" and os.fork() == 0:
+            time.sleep(600)
+        if how == "regex":
+            re.fullmatch(r"(a+)+b", "a" * 40)
+        time.sleep(600)
+    finally:
+        effect(ctx, "end")
+
+
+def _earlier(ctx: JobContext) -> set[int]:
+    lines = (_folder() / "effects.jsonl").read_text().rpartition("\n")[0].splitlines()
+    return {effect["pid"] for effect in map(json.loads, lines) if effect["job"] == ctx.id}
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+async def alone_loop(ctx: JobContext, how: str) -> None:
+    """The same in the event loop, which it blocks."""
+    alone(ctx, how)
+
+
 async def deaf(ctx: JobContext, seconds: float = 600.0) -> None:
     """Reports all the time, and never looks at a flag."""
     effect(ctx, "deaf")
@@ -243,12 +277,25 @@ async def nap(ctx: JobContext, seconds: float) -> None:
 def make_app(**overrides: Any) -> Holdfast:
     """The jobs above, as an app of its own."""
     app = Holdfast(**overrides)
-    for function in (items_loop, steps, end_loop, bad_loop, bad_thread, deaf, note_loop, nap, reluctant):
+    functions = (
+        items_loop,
+        steps,
+        end_loop,
+        bad_loop,
+        bad_thread,
+        deaf,
+        note_loop,
+        nap,
+        reluctant,
+        alone_loop,
+    )
+    for function in functions:
         app.job(retries=1, backoff=0.05)(function)
     app.job(name="regex", executor="thread")(regex)
     for executor in ("thread", "process"):
         app.job(name=f"items_{executor}", executor=executor, backoff=0.05)(items_sync)
         app.job(name=f"end_{executor}", executor=executor, backoff=0.05)(end_sync)
+        app.job(name=f"alone_{executor}", executor=executor)(alone)
         app.job(name=f"outcome_{executor}", executor=executor, retries=2, backoff=0.05)(outcome)
     app.job(executor="process", retries=1, backoff=0.05)(bad_process)
     app.job(name="report.month", queue="reports")(note_loop)

@@ -66,7 +66,7 @@ def test_an_attempt_ends_after_its_report_in_flight(tmp_path: Path) -> None:
             with house.store.closed_gate():
                 house.start("walk_async", path=str(tmp_path / "items"), n=200)
                 await until(lambda: house.store.asked)  # the first report is on its way, and held up
-                port = house.runner.active[1].port
+                port = house.runner.active[1, 7].port
                 await until(lambda: port._closed)
                 assert house.settled == []
             await until(lambda: house.settled)
@@ -87,7 +87,7 @@ def test_a_pause_that_is_taken_back_while_tasks_end_releases_the_job(tmp_path: P
             path = tmp_path / "items"
             house.start("siblings_async", path=str(path))
             await until(path.exists)
-            port = house.runner.active[1].port
+            port = house.runner.active[1, 7].port
             port.raise_flag(pause=True)
             await until(lambda: port.flags.ended)  # the function was left, a loop beside it still works
             house.runner.hear([])
@@ -107,7 +107,7 @@ def test_a_job_that_cancels_its_own_task_and_returns_is_settled() -> None:
             with house.store.closed_gate():
                 house.start("cancels_itself_async")
                 await until(lambda: house.store.asked)
-                port = house.runner.active[1].port
+                port = house.runner.active[1, 7].port
                 await until(lambda: port._closed)
             await until(lambda: house.settled)
             (settlement,) = house.settled

@@ -1,6 +1,7 @@
 """A child process in which jobs run, so that the end of one, however violent, is the end of nothing else.
 
-Started by `holdfast.worker.executors.process` as `python -m holdfast.worker.executors.child <socket> <pid of the worker>`.
+Started by `holdfast.worker.executors.process` as `python -m holdfast.worker.executors.child PID SOCKET [LOCK]`, with the pid
+of the worker, and inherited: a socket to it, and its lock file.
 Jobs run one after the other in the main thread; another thread listens to the worker.
 """
 
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict
+from functools import partial
 from queue import SimpleQueue
 from types import FrameType
 from typing import Any
@@ -126,11 +128,14 @@ def _stay(number: int, stack: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    die_with(int(sys.argv[2]))
+    die_with(int(sys.argv[1]))
     signal.signal(signal.SIGINT, _stay)
     signal.signal(signal.SIGTERM, _stay)
     faulthandler.enable()
-    line_to_worker = socket.socket(fileno=int(sys.argv[1]))
+    for lock in map(int, sys.argv[3:]):  # held as long as we live, and not by what our jobs start
+        os.set_inheritable(lock, False)
+        mind_forks(partial(os.close, lock))
+    line_to_worker = socket.socket(fileno=int(sys.argv[2]))
     line_to_worker.setblocking(True)  # whatever a job has made the default of the worker
     line_to_worker.set_inheritable(False)
     Child(line_to_worker).main()

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Generator
 from typing import Any
 
 import structlog
@@ -59,23 +60,21 @@ class Keeper:
         self._exited.add_done_callback(self._hang_up)
 
     @classmethod
-    async def start(cls, app: str, settings: dict[str, Any] | None, grace: float) -> Keeper:
-        """A child that has loaded the app. Raises ChildBroken or OSError."""
+    async def start(
+        cls, app: str, settings: dict[str, Any] | None, grace: float, *, lock: int | None = None
+    ) -> Keeper:
+        """A child that has loaded the app, and holds `lock` open. Raises ChildBroken or OSError."""
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, _copies(lock) as locks:
+            inherited = (theirs.fileno(), *locks)
+            child = ("holdfast.worker.executors.child", str(os.getpid()), *map(str, inherited))
             try:
                 process = await asyncio.create_subprocess_exec(
-                    *(
-                        sys.executable,
-                        "-m",
-                        "holdfast.worker.executors.child",
-                        str(theirs.fileno()),
-                        str(os.getpid()),
-                    ),
+                    *(sys.executable, "-m", *child),
                     stdin=subprocess.DEVNULL,
                     # what a job prints is seen, and cannot be taken for the output of the worker
                     stdout=_STDERR,
-                    pass_fds=(theirs.fileno(),),
+                    pass_fds=inherited,
                     start_new_session=True,
                 )
             except BaseException:
@@ -223,3 +222,15 @@ class Keeper:
         loop = exited.get_loop()
         if not loop.is_closed():
             loop.call_later(_LAST_FRAMES, self._writer.transport.abort)
+
+
+@contextlib.contextmanager
+def _copies(lock: int | None) -> Generator[list[int]]:
+    """A second number for the lock file, which a copy of this process does not close: the event loop makes a child by way of
+    one (see `forks`)."""
+    copies = [] if lock is None else [os.dup(lock)]
+    try:
+        yield copies
+    finally:
+        for copy in copies:
+            os.close(copy)

@@ -32,10 +32,16 @@ class LoopExecutor:
         """By port: tasks that an attempt has started and that have not ended. Nothing for most attempts."""
         self._forced: dict[object, str] = {}
         """By port: why an attempt is ended by force."""
+        self._given_up: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.get_running_loop()
         self._plain_factory = self._loop.get_task_factory()
         self._loop.set_task_factory(self._make_task)
         mind_loop(self._loop)
+
+    @property
+    def abandoned(self) -> int:
+        """Tasks of ended attempts that were cancelled and still run."""
+        return len(self._given_up)
 
     async def run(self, run: Run) -> Ended:
         port, task = run.port, asyncio.current_task()
@@ -88,7 +94,9 @@ class LoopExecutor:
         except Exception as error:
             return raised(error, port)
         finally:
-            self._started.pop(port, None)
+            for task in self._started.pop(port, ()):
+                self._given_up.add(task)
+                task.add_done_callback(self._given_up.discard)
 
     def _make_task(
         self,

@@ -22,7 +22,8 @@ class ProcessExecutor:
     `app` is the "module:attribute" that a child imports; `settings` those it is configured with. Force kills the child, and
     what it has started, at once. A child that dies by itself ends its job as crashed; the next job has a new one. Children
     are renewed after `jobs_per_child` jobs, ended when idle for `idle_seconds`, and end with the worker process. `grace`:
-    seconds for which what a job has left running may reach a checkpoint, see `windup`.
+    seconds for which what a job has left running may reach a checkpoint, see `windup`. `lock`: the lock file of the worker,
+    which its children hold too, so that it is free when all of them have ended.
     """
 
     def __init__(
@@ -34,8 +35,10 @@ class ProcessExecutor:
         jobs_per_child: int = JOBS_PER_CHILD,
         idle_seconds: float = IDLE_SECONDS,
         grace: float = GRACE,
+        lock: int | None = None,
     ) -> None:
         self._app = app
+        self._lock = lock
         self._grace = grace
         self._settings: dict[str, Any] | None = None if settings is None else settings.model_dump(mode="json")
         self._jobs_per_child = jobs_per_child
@@ -73,7 +76,7 @@ class ProcessExecutor:
         async with self._seats:
             try:
                 while True:
-                    keeper = self._take_idle() or await Keeper.start(self._app, self._settings, self._grace)
+                    keeper = self._take_idle() or await self._start()
                     ended = await self._run_in(keeper, run)
                     if ended is not None:
                         return ended
@@ -82,6 +85,9 @@ class ProcessExecutor:
                 return Ended(End.FAILED, error=broken.error)
             except OSError as error:  # no process or memory left for a child
                 return Ended(End.FAILED, error=error_info(error))
+
+    async def _start(self) -> Keeper:
+        return await Keeper.start(self._app, self._settings, self._grace, lock=self._lock)
 
     async def _run_in(self, keeper: Keeper, run: Run) -> Ended | None:
         run.begun()  # not before: neither waiting for a child nor its start is the job's own time
