@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": {"core", "storage.protocol"},
     # The gateway is the door to any store: it knows the protocol and no dialect. `context` is here for one name only:
     # the annotation by which a job asks for its JobContext.
-    "client": {"core", "context", "storage.protocol", "storage.gateway", "runtime"},
+    "client": {"core", "context", "storage.protocol", "storage.joining", "storage.gateway", "runtime"},
     "worker": {"core", "context", "storage.protocol", "storage.gateway", "runtime", "client"},
     "scheduler": {"core", "context", "storage.protocol", "storage.gateway", "runtime", "client"},
     "app": BELOW_APP,

@@ -9,7 +9,8 @@ from holdfast.core.errors import StorageRefused
 from holdfast.core.job import Inserted, NewJob
 from holdfast.runtime.signals import Signals, ToldAtCommit
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.protocol import WAKES, Joining
+from holdfast.storage.joining import Joining
+from holdfast.storage.protocol import WAKES
 
 
 class Transactions:

@@ -100,7 +100,7 @@ FROM json_to_recordset($1::text::json) AS given (id text, idempotency_key text, 
 
 
 class JoiningVerbs(Transactions):
-    """`holdfast.storage.protocol.Joining`. All but `make_ready` may be called from any thread."""
+    """`holdfast.storage.joining.Joining`. All but `make_ready` may be called from any thread."""
 
     def __init__(
         self, connector: Connector, clock: Callable[[], int] | None, server_clock: ServerClock

@@ -15,7 +15,7 @@ import apsw
 
 from holdfast.core.commands import GONE, KEY_HELD, Action, Ask, Facts, Move, Refuse, Remove, decide
 from holdfast.core.errors import Conflict, NotFound, StorageRefused
-from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob, TypeRow, WorkerRow
+from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob
 from holdfast.core.limits import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.records import JobRecord, Swept
@@ -27,6 +27,7 @@ from holdfast.storage.sqlite import statements as sql
 from holdfast.storage.sqlite.boot import boot_id
 from holdfast.storage.sqlite.connection import FORKED, TRANSIENT, unavailable
 from holdfast.storage.sqlite.copying import CopyingVerbs, refuse_sealed
+from holdfast.storage.sqlite.fleet import FleetVerbs
 from holdfast.storage.sqlite.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.sqlite.leading import LeadingVerbs
 from holdfast.storage.sqlite.wal import WalKeeper
@@ -37,7 +38,7 @@ BUCKETS_STAY: Final = 8 * 86_400
 MOST_LANES: Final = 400  # SQLite joins up to 500 selects in one statement
 
 
-class SqliteWriter(LeadingVerbs, CopyingVerbs):
+class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
     """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
 
     def __init__(
@@ -341,31 +342,6 @@ class SqliteWriter(LeadingVerbs, CopyingVerbs):
             self._db.execute(COUNT_OUTCOMES, (since, until))
             self._db.execute(sql.MARK_ROLLED_UP, (str(until),))
         return max(0, until - since)
-
-    # -- workers and types ------------------------------------------------------------------------------------------------
-
-    def register_worker(self, worker: WorkerRow, *, lease: float) -> None:
-        now, deadline = self._now(), self._lease_now() + int(lease * 1_000_000)
-        names = (json.dumps(list(worker.queues)), json.dumps(list(worker.types)))
-        label = (worker.id, worker.name, worker.host, worker.pid, worker.version)
-        self._db.execute(sql.REGISTER, (*label, *names, worker.slots, now, self._boot, deadline))
-        self._db.execute(sql.WORKER_EVENT, (now, worker.id, "started"))
-
-    def beat(self, workers: Sequence[str], *, lease: float) -> set[str]:
-        now, deadline = self._now(), self._lease_now() + int(lease * 1_000_000)
-        return {str(w) for (w,) in self._db.execute(sql.BEAT, (json.dumps(list(workers)), now, deadline))}
-
-    def drain_worker(self, worker: str) -> None:
-        if self._db.execute(sql.DRAIN, (worker,)).fetchall():
-            self._db.execute(sql.WORKER_EVENT, (self._now(), worker, "draining"))
-
-    def retire_worker(self, worker: str) -> None:
-        self._db.execute(sql.RETIRE, (worker,))
-        self._db.execute(sql.WORKER_EVENT, (self._now(), worker, "stopped"))
-
-    def publish_types(self, types: Sequence[TypeRow]) -> None:
-        now = self._now()
-        self._db.executemany(sql.PUBLISH, [(*row, now) for row in types])
 
     def _keep(self, state: State, retention: str | None, now: int) -> int | None:
         return (parse_retention(retention) or self._retention).until(state, now)
