@@ -30,8 +30,9 @@ class Host:
     @property
     def command(self) -> tuple[str, ...]:
         """What stands before a command that is to run on this host, under its name."""
-        inside = ("ip", "netns", "exec", self.name, "unshare", "--uts")
-        return (*inside, "sh", "-c", 'hostname "$0" && exec "$@"', self.name)
+        inside = ("ip", "netns", "exec", self.name, "unshare", "--uts", "--mount")
+        alone = 'mount -t tmpfs none /dev/shm && hostname "$0" && exec "$@"'  # lock files of other hosts are not seen
+        return (*inside, "sh", "-c", alone, self.name)
 
     def create(self) -> None:
         _ip("netns", "add", self.name)

@@ -297,10 +297,13 @@ def hosts_can_be_made() -> bool:
 def _on_host(name: str) -> tuple[str, ...]:
     if not name or not hosts_can_be_made():
         return ()
-    return (*_APART[:-1], "sh", "-c", 'hostname "$0" && exec "$@"', name)
+    alone = (
+        'mount -t tmpfs none /dev/shm && hostname "$0" && exec "$@"'  # lock files of other hosts are not seen
+    )
+    return (*_APART[:-1], "sh", "-c", alone, name)
 
 
-_APART = ("unshare", "--uts", "--net", "true")
+_APART = ("unshare", "--uts", "--net", "--mount", "true")
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> bool:

@@ -240,18 +240,28 @@ class Supervisor:
             await asyncio.sleep(pause)
 
     async def _beat_for(self, workers: list[str]) -> None:
+        """Each by itself, so that a row which somebody has locked costs no other worker its heartbeat. They are stored
+        together all the same."""
         # before the store renews the leases, so that no worker believes in its own for longer than the store does
         begun = since_boot()
-        try:
-            standing = await self._gateway.acall("beat", workers, lease=self._settings.lease)
-        except StorageUnavailable as error:
-            log.warning("heartbeats fail, the store does not answer", error=str(error))
-            return
-        for worker in standing & self._children.keys():
-            child = self._children[worker]
-            child.confirm(begun)
-            self._guard.confirm(child.process.pid, begun)
-        await self._end_the_lost(set(workers) - standing)
+        beats = [self._gateway.acall("beat", [worker], lease=self._settings.lease) for worker in workers]
+        missing: set[str] = set()
+        for worker, standing in zip(
+            workers, await asyncio.gather(*beats, return_exceptions=True), strict=True
+        ):
+            child = self._children.get(worker)
+            if isinstance(standing, StorageUnavailable):
+                log.warning(
+                    "a heartbeat fails, the store does not answer", worker=worker, error=str(standing)
+                )
+            elif isinstance(standing, BaseException):
+                raise standing
+            elif worker not in standing:
+                missing.add(worker)
+            elif child is not None:
+                child.confirm(begun)
+                self._guard.confirm(child.process.pid, begun)
+        await self._end_the_lost(missing)
 
     async def _end_the_lost(self, missing: set[str]) -> None:
         if not missing:

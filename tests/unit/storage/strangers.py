@@ -128,6 +128,27 @@ class StrangerRules(ABC):
             assert [job.id for job in swept] == [second.id]
         assert [job.id for job in gateway.call("sweep", ["w"])] == [first.id]
 
+    def test_rescue_while_the_row_of_another_expired_worker_is_locked(
+        self, store: Store, gateway: Gateway
+    ) -> None:
+        gateway.call("register_worker", worker_row("locked"), lease=0.001)
+        gateway.call("register_worker", worker_row("expired"), lease=600.0)
+        gateway.call("insert", [new_job()])
+        [job] = gateway.call("claim", ClaimRequest("expired", 1, frozenset({TYPE})))
+        gateway.call("beat", ["expired"], lease=0.001)
+        with self.locked(store, "workers", "id = 'locked'"):
+            assert [swept.id for swept in gateway.submit("sweep", []).result(SOON)] == [job.id]
+        gateway.call("sweep", [])
+        assert {worker.id for worker in store.workers() if worker.state == "lost"} == {"expired", "locked"}
+
+    def test_heartbeats(self, store: Store, gateway: Gateway) -> None:
+        gateway.call("register_worker", worker_row("locked"), lease=600.0)
+        with self.locked(store, "workers", "id = 'locked'"):
+            late = gateway.submit("beat", ["locked"], lease=600.0)
+            assert gateway.submit("beat", ["w"], lease=600.0).result(SOON) == {"w"}
+            assert not late.done()
+        assert late.result(SOON) == {"locked"}
+
     @pytest.mark.parametrize("table", ["jobs", "specs"])
     def test_cleanup(self, store: Store, gateway: Gateway, table: str) -> None:
         jobs = self.start(gateway, 3)

@@ -154,10 +154,12 @@ AND NOT EXISTS (SELECT 1 FROM workers WHERE workers.id = jobs.worker AND {STANDI
 ORDER BY seq FOR UPDATE SKIP LOCKED
 """
 DYING = """
-SELECT id FROM workers WHERE state <> 'lost' AND (id IN {dead} OR deadline < {now}) ORDER BY id FOR UPDATE
+SELECT id FROM workers WHERE state <> 'lost' AND (id IN {dead} OR deadline < {now}) ORDER BY id FOR UPDATE{waiting}
 """
+SKIPPING = " SKIP LOCKED"
 LOSE_WORKERS = "UPDATE workers SET state = 'lost', lost_at = {now} WHERE id IN {dead} AND state <> 'lost'"
-FORGET_WORKERS = "DELETE FROM workers WHERE state = 'lost' AND lost_at < %s"
+LONG_LOST = "SELECT id FROM workers WHERE state = 'lost' AND lost_at < %s FOR UPDATE SKIP LOCKED"
+FORGET_WORKERS = "DELETE FROM workers WHERE id IN {ids}"
 
 LOCK_EXPIRED = "SELECT at, job FROM expiry WHERE at <= %s ORDER BY at, job LIMIT %s FOR UPDATE SKIP LOCKED"
 LOCK_ENDED = f"""

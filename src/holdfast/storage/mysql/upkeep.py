@@ -49,12 +49,15 @@ class UpkeepVerbs(PeopleVerbs):
 
     def sweep(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
         now, named = self._now(), listed(list(dead))
-        dying = [str(worker) for (worker,) in self._run(sql.DYING.format(dead=named, now=now))]
+        # one that somebody has locked is left to the next sweep, unless it is named
+        waiting = "" if dead else sql.SKIPPING
+        dying = [str(one) for (one,) in self._run(sql.DYING.format(dead=named, now=now, waiting=waiting))]
         if dying:
             self._write(sql.LOSE_WORKERS.format(now=now, dead=listed(dying)))
             for worker in dying:
                 self._tell(WORKER, now, worker=worker, reason="lost")
-        self._write(sql.FORGET_WORKERS, now - LOST_WORKERS_STAY)
+        if forgotten := [str(one) for (one,) in self._run(sql.LONG_LOST, now - LOST_WORKERS_STAY)]:
+            self._write(sql.FORGET_WORKERS.format(ids=listed(forgotten)))
         nobody = named if dead else "('')"  # NOT IN (NULL) would be true for no worker at all
         orphans = [seq for (seq,) in self._run(sql.ORPHANS.format(dead=nobody, now=now))]
         if not orphans:

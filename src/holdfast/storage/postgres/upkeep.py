@@ -44,7 +44,7 @@ class UpkeepVerbs(CommandVerbs):
 
     def sweep(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
         asked = {"dead": list(dead), "now": self._time}
-        self._db.execute(sql.LOSE_WORKERS, asked)
+        self._db.execute(sql.LOSE_NAMED if dead else sql.LOSE_EXPIRED, asked)
         self._db.execute(sql.FORGET_WORKERS, (self._time - LOST_WORKERS_STAY,))
         orphans = self._db.execute(sql.ORPHANS, asked).fetchall()
         if not orphans:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, LiteralString
 
 from holdfast.core.states import Verb
 from holdfast.storage.postgres.statements import (
@@ -60,13 +60,24 @@ WITH moved AS (
 ), {told("'processing'")}
 SELECT seq FROM moved
 """)
-LOSE_WORKERS = constant("""
-WITH lost AS (
-    UPDATE workers SET state = 'lost', lost_at = %(now)s
-    WHERE state <> 'lost' AND (id = ANY(%(dead)s::text[]) OR deadline < %(now)s) RETURNING id
+
+
+def lose_workers(waiting: LiteralString) -> LiteralString:
+    """Take workers for lost: those named, which waits for a claim that is under way, and those whose lease has ended."""
+    return constant(f"""
+WITH dying AS (
+    SELECT id FROM workers WHERE state <> 'lost' AND (id = ANY(%(dead)s::text[]) OR deadline < %(now)s) ORDER BY id
+    FOR UPDATE {waiting}
+), lost AS (
+    UPDATE workers SET state = 'lost', lost_at = %(now)s FROM dying WHERE workers.id = dying.id RETURNING workers.id
 )
 INSERT INTO events (at, kind, worker, reason) SELECT %(now)s, 6, id, 'lost' FROM lost ORDER BY id
 """)
+
+
+LOSE_NAMED = lose_workers("")
+LOSE_EXPIRED = lose_workers("SKIP LOCKED")
+"""One that somebody has locked is left to the next sweep."""
 FORGET_WORKERS = constant("DELETE FROM workers WHERE state = 'lost' AND lost_at < %s")
 
 EXPIRED = constant("""
