@@ -11,6 +11,7 @@ What needs a row that somebody else has locked leaves the line: the others go on
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -19,8 +20,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
-
-import structlog
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.storage.aside import Aside, pause
@@ -37,7 +36,7 @@ PATIENCE = 15.0
 MOST_TRIES = 12
 """So often a transaction is begun again that others keep from beginning: for several seconds."""
 
-log = structlog.get_logger("holdfast.storage")
+log = logging.getLogger("holdfast.storage")  # the standard one: programs that only enqueue load no other
 
 
 class Gateway:

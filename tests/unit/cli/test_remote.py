@@ -206,7 +206,7 @@ def test_the_doctor_of_a_server(terminal: Terminal, url: str) -> None:
         for one in done.json["items"]
         if one["name"] not in ("workers", "scheduler")
     } == dict.fromkeys(
-        ("reachable", "ready", "clock", "stream", "pages", "form", "origin", "websocket"), "good"
+        ("reachable", "ready", "clock", "stream", "pages", "form", "origin", "websocket", "concerns"), "good"
     )
 
 

@@ -71,7 +71,7 @@ def test_a_websocket_and_a_form_with_the_prefix_kept_or_stripped(lab: Lab, prefi
 
 def test_where_a_path_does_not_decide_the_setting_does(tmp_path: Path) -> None:
     """Behind the prefix /jobs, /jobs is the overview when it was kept, and the list of jobs when it was stripped."""
-    for handling, title in (("kept", "All quiet"), ("stripped", "Jobs"), ("auto", "Jobs")):
+    for handling, title in (("kept", "Ready for the first job"), ("stripped", "Jobs"), ("auto", "Jobs")):
         lab = Lab(tmp_path / handling, root_path="/jobs", proxy_prefix=handling)
         with served(lab) as url, httpx.Client(base_url=url, headers=HTML) as http:
             page = http.get("/jobs").text

@@ -48,7 +48,8 @@ def another(store: MysqlStore) -> Iterator[Connection]:
 def connections_of(store: MysqlStore) -> list[int]:
     with administrator().cursor() as cursor:
         cursor.execute(
-            "SELECT id FROM information_schema.processlist WHERE db = %s", (store.address.database,)
+            "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> connection_id()",
+            (store.address.database,),
         )
         return [number for (number,) in cursor.fetchall()]
 
