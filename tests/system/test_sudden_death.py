@@ -15,9 +15,12 @@ from tests.system.test_fencing import begun, standing
 
 
 def kill_all(fleet: Fleet, *, but: set[int] | None = None) -> None:
-    """kill -9 of every process, and wait until they are gone. `but`: what jobs have left running."""
-    for pid in fleet.processes() - (but or set()):
-        kill(pid)
+    """kill -9 of every process, and wait until they are gone. `but`: what jobs have left running. All are stopped before, as
+    nobody has a moment in which to learn of the end of another."""
+    doomed = fleet.processes() - (but or set())
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in doomed:
+            kill(pid, number)
     for supervisor in fleet.supervisors:
         supervisor.ended()
     until(lambda: not fleet.processes() - (but or set()), "all are dead")

@@ -251,9 +251,7 @@ class Supervisor:
         ):
             child = self._children.get(worker)
             if isinstance(standing, StorageUnavailable):
-                log.warning(
-                    "a heartbeat fails, the store does not answer", worker=worker, error=str(standing)
-                )
+                log.warning("heartbeats fail, the store does not answer", worker=worker, error=str(standing))
             elif isinstance(standing, BaseException):
                 raise standing
             elif worker not in standing:
