@@ -52,6 +52,7 @@ class Leaving:
 
 def flush_files() -> None:
     """Write out every file that is still open in this process."""
+    gc.unfreeze()  # files that were opened before the start was over are not listed else
     _flush(io.TextIOWrapper)  # before the bytes, which are below the text
     _flush(io.BufferedWriter)
     _flush(io.BufferedRandom)

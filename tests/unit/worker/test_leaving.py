@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROGRAM = """
-import atexit, sys, threading
+import atexit, gc, sys, threading
 from holdfast.worker import leaving as module
 module.LEAVE_GRACE = float(sys.argv[2])
 leaving = module.Leaving()
@@ -15,6 +17,8 @@ path = sys.argv[1]
 kept = open(path + ".text", "w"); kept.write("a line")
 raw = open(path + ".bytes", "wb"); raw.write(b"bytes")
 closed = open(path + ".closed", "w"); closed.close()
+if "frozen" in sys.argv:
+    gc.freeze()
 def note(word):
     with open(path, "a") as file:
         file.write(word + " ")
@@ -35,9 +39,10 @@ def leave(path: Path, grace: float, *how: str) -> int:
     return done.returncode
 
 
-def test_exit_handlers_run_and_open_files_are_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [(), ("frozen",)])
+def test_exit_handlers_run_and_open_files_are_written(tmp_path: Path, how: tuple[str, ...]) -> None:
     path = tmp_path / "notes"
-    assert leave(path, 60.0) == 86
+    assert leave(path, 60.0, *how) == 86
     assert path.read_text() == "handler "
     assert Path(f"{path}.text").read_text() == "a line"
     assert Path(f"{path}.bytes").read_bytes() == b"bytes"
