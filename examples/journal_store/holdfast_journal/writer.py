@@ -8,8 +8,19 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Final
 
-from holdfast.core.commands import GONE, KEY_HELD, Action, Ask, Facts, Move, Refuse, Remove, decide
-from holdfast.core.errors import Conflict, NotFound, StorageUnavailable
+from holdfast.core.commands import (
+    GONE,
+    KEY_HELD,
+    Action,
+    Ask,
+    Facts,
+    Move,
+    Refuse,
+    Remove,
+    check_refusal,
+    decide,
+)
+from holdfast.core.errors import StorageUnavailable
 from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob
 from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
@@ -180,10 +191,7 @@ class JournalWriter(FleetVerbs):
         self, job_id: str, action: Action, *, actor: str | None, reason: str | None
     ) -> JobRecord | None:
         [refused] = self.command_all([job_id], action, actor=actor, reason=reason)
-        if refused == GONE:
-            raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
-        if refused is not None:
-            raise Conflict(refused)
+        check_refusal(job_id, refused)
         return next((record(job) for job in self._draft.rows("jobs") if job["id"] == job_id), None)
 
     def command_all(

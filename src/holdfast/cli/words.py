@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from holdfast.core.limits import middle
+
 STYLES = {
     "scheduled": "blue",
     "awaiting": "blue",
@@ -104,14 +106,6 @@ def ago(moment: datetime, now: datetime) -> str:
     )
     words = f"{int(abs(seconds) // size)} {unit}"
     return f"in {words}" if seconds < 0 else f"{words} ago"
-
-
-def middle(text: str, limit: int) -> str:
-    """A long text with its middle left out, so that both ends can be told apart."""
-    if len(text) <= limit:
-        return text
-    head = (limit - 1) * 2 // 3
-    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
 
 
 def stamp(moment: datetime, *, utc: bool) -> str:

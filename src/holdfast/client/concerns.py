@@ -7,16 +7,13 @@ from collections.abc import Sequence
 from holdfast.client.reading import Row
 from holdfast.client.views import ConcernView, HealedView
 from holdfast.core.concerns import Concern, healed
-from holdfast.core.facts import Facts, Outcome, Paused, Waiting, Worker
+from holdfast.core.facts import ROLE, Facts, Outcome, Paused, Waiting, Worker
 from holdfast.core.query import JobState, Query, StateIs, Text
 from holdfast.core.query.nodes import all_of
 from holdfast.core.records import OutcomeRecord, QueueRecord, WorkerRecord
 from holdfast.core.states import State
 from holdfast.runtime.clock import from_us
 from holdfast.storage.protocol import Reader
-
-ROLE = "clock"
-"""The role that the scheduler leads."""
 
 HOUR = 3_600_000_000
 MAX_JOBS = 10_000

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from holdfast.client.reading import Row
 from holdfast.client.views import QueueView, TypeView, WorkerView
-from holdfast.core.concerns import Concern, Kind
+from holdfast.core.concerns import Concern, of_queue, of_type
 from holdfast.core.facts import Facts
 from holdfast.core.records import QueueRecord, TypeRecord, WorkerRecord
 from holdfast.runtime.clock import from_us
@@ -26,7 +26,7 @@ def type_views(records: Sequence[TypeRecord], facts: Facts, concerns: Sequence[C
             update={
                 "workers": sum(worker.knows(view.name) for worker in facts.live),
                 "waiting": waiting[view.name],
-                "concern": _said(concerns, types={view.name}, waits=view.name in waiting),
+                "concern": _text(of_type(concerns, view.name, waits=view.name in waiting)),
             }
         )
         for view in sorted(views, key=lambda view: view.name)
@@ -38,19 +38,8 @@ def queue_views(records: Sequence[QueueRecord], facts: Facts, concerns: Sequence
     return [_queue_view(record, facts, concerns) for record in records]
 
 
-def _said(
-    concerns: Sequence[Concern],
-    *,
-    queues: set[str] | frozenset[str] = frozenset(),
-    types: set[str] | frozenset[str] = frozenset(),
-    waits: bool,
-) -> str | None:
-    """The first of the concerns that is about one of these names, or about every job that waits."""
-    for concern in concerns:
-        named = not queues.isdisjoint(concern.queues) or not types.isdisjoint(concern.types)
-        if named or (waits and concern.kind is Kind.NO_WORKER):
-            return concern.text
-    return None
+def _text(concern: Concern | None) -> str | None:
+    return None if concern is None else concern.text
 
 
 def _unpublished(name: str, queue: str) -> TypeView:
@@ -94,7 +83,7 @@ def _queue_view(record: QueueRecord, facts: Facts, concerns: Sequence[Concern]) 
         paused=record.paused_jobs,
         oldest_wait=None if oldest is None else max(0.0, (now - oldest).total_seconds()),
         workers=sum(worker.listens(record.name) for worker in facts.live),
-        concern=_said(concerns, queues={record.name}, waits=record.enqueued > 0),
+        concern=_text(of_queue(concerns, record.name, waits=record.enqueued > 0)),
         paused_at=row.time_or_none("paused_at", record.paused_at),
         paused_by=record.paused_by,
         paused_reason=record.paused_reason,

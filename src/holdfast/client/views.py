@@ -290,8 +290,8 @@ class BulkView(View):
     by_state: dict[str, int]
     done: int = 0
     refused: int = 0
-    reasons: dict[str, int] = {}
-    refusals: list[RefusalView] = []
+    reasons: dict[str, int] = Field(default_factory=dict[str, int])
+    refusals: list[RefusalView] = Field(default_factory=list[RefusalView])
 
 
 def job_view(record: records.JobRecord) -> JobView:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
 
+from holdfast.core.errors import Conflict, NotFound
 from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
 
 Key = TypeVar("Key")
@@ -103,6 +104,14 @@ def decide(action: Action, facts: Facts) -> Decision:
             return Remove()
 
 
+def check_refusal(job_id: str, refused: str | None) -> None:
+    """What a command on one job raises that was refused: NotFound or Conflict. Nothing where it was not (None)."""
+    if refused == GONE:
+        raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
+    if refused is not None:
+        raise Conflict(refused)
+
+
 def decide_each(action: Action, facts: Mapping[Key, Facts]) -> dict[Decision, list[Key]]:
     """`decide` for many jobs: those for which it is the same, together, in the order of `facts`."""
     groups: dict[Decision, list[Key]] = {}
@@ -113,10 +122,10 @@ def decide_each(action: Action, facts: Mapping[Key, Facts]) -> dict[Decision, li
 
 def _why_not(action: Action, facts: Facts) -> str:
     fitting = ", ".join(state for state in State if state in ALLOWED[action])
-    return f"The job is {facts.state}; only {fitting} jobs can be {_PARTICIPLE[action]}."
+    return f"The job is {facts.state}; only {fitting} jobs can be {PARTICIPLE[action]}."
 
 
-_PARTICIPLE = {
+PARTICIPLE = {
     Action.PAUSE: "paused",
     Action.RESUME: "resumed",
     Action.CANCEL: "cancelled",

@@ -6,11 +6,13 @@ It decides from `Facts` alone, so each rule is a line of a table in its test. Ti
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 from holdfast.core.facts import Facts, Paused, Waiting, Worker
+from holdfast.core.limits import middle
 
 SECOND = 1_000_000
 HANDOVER = 5 * SECOND
@@ -79,6 +81,33 @@ def judge(facts: Facts) -> list[Concern]:
     return concerns if failing else [*concerns, *_failures(facts)]
 
 
+class About(Protocol):
+    """A concern, or its view."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def queues(self) -> Sequence[str]: ...
+    @property
+    def types(self) -> Sequence[str]: ...
+
+
+C = TypeVar("C", bound=About)
+
+
+def of_queue(concerns: Iterable[C], name: str, *, waits: bool) -> C | None:
+    """What is said of a queue in which jobs wait or not: its pause first, behind which everything else waits."""
+    named = [one for one in concerns if name in one.queues or (waits and one.kind == Kind.NO_WORKER)]
+    return next((one for one in named if one.kind == Kind.QUEUE_PAUSED), next(iter(named), None))
+
+
+def of_type(concerns: Iterable[C], name: str, *, waits: bool) -> C | None:
+    """What is said of a type whose jobs wait or not."""
+    return next(
+        (one for one in concerns if name in one.types or (waits and one.kind == Kind.NO_WORKER)), None
+    )
+
+
 def healed(facts: Facts) -> list[Worker]:
     """The lost workers whose jobs all continue elsewhere, the newest first: told in one line, no concern."""
     gone = [worker for worker in facts.workers if worker.state == "lost" and not worker.busy]
@@ -105,7 +134,7 @@ def why_waits(facts: Facts, queue: str, type_: str, *, scheduled: bool = False) 
     kept = "The job is kept and starts as soon as one does."
     for paused in facts.paused:
         if paused.queue == queue:
-            said = f"Queue {short_name(queue)} is paused {_who_and_why(paused)}".strip()
+            said = f"Queue {middle(queue, MAX_NAME)} is paused {_who_and_why(paused)}".strip()
             return f"{said}. The job starts when someone resumes the queue."
     if not facts.live:
         return f"No worker is running. {kept}"
@@ -126,7 +155,7 @@ def _no_worker(facts: Facts) -> list[Concern]:
         else "Jobs are kept until one starts."
     )
     lost = sorted((w for w in facts.workers if w.state == "lost"), key=lambda worker: -(worker.gone_at or 0))
-    last = f" The last one was {short_name(lost[0].name)}." if lost and not draining else ""
+    last = f" The last one was {middle(lost[0].name, MAX_NAME)}." if lost and not draining else ""
     since = None
     if not draining:
         known = [worker.gone_at for worker in lost if worker.gone_at is not None]
@@ -136,17 +165,16 @@ def _no_worker(facts: Facts) -> list[Concern]:
 
 
 def _no_scheduler(facts: Facts) -> list[Concern]:
-    gone = facts.now if facts.led_until is None else facts.led_until
-    if facts.has_scheduler or (facts.led_until is not None and facts.now - gone < HANDOVER):
+    left_just_now = facts.led_until is not None and facts.now - facts.led_until < HANDOVER
+    if facts.has_scheduler or left_just_now:
         return []
+    overdue = facts.next_due if facts.next_due is not None and facts.next_due < facts.now else None
     detail = "Scheduled jobs and retries will not start, and jobs of lost workers are not requeued."
     if facts.scheduled:
-        late = facts.next_due is not None and facts.next_due < facts.now
         detail = (
             f"{_jobs(facts.scheduled)} that {'is' if facts.scheduled == 1 else 'are'} scheduled or to be retried will not "
-            f"start when due{'; some are overdue' if late else ''}."
+            f"start when due{'' if overdue is None else '; some are overdue'}."
         )
-    overdue = facts.next_due if facts.next_due is not None and facts.next_due < facts.now else None
     since = facts.led_until if facts.led_until is not None else overdue
     action = "Start a worker, holdfast up, or only it: holdfast scheduler --app module:app"
     return [
@@ -169,10 +197,10 @@ def _who_lacks(facts: Facts, queue: str, type_: str) -> str:
     if any(worker.listens(queue) and worker.knows(type_) for worker in facts.live):
         return ""
     if not any(worker.knows(type_) for worker in facts.live):
-        return f"No worker knows {short_name(type_)}."
+        return f"No worker knows {middle(type_, MAX_NAME)}."
     if not any(worker.listens(queue) for worker in facts.live):
-        return f"No worker listens to queue {short_name(queue)}."
-    return f"No worker takes {short_name(type_)} from queue {short_name(queue)}."
+        return f"No worker listens to queue {middle(queue, MAX_NAME)}."
+    return f"No worker takes {middle(type_, MAX_NAME)} from queue {middle(queue, MAX_NAME)}."
 
 
 def _group(title: str, rows: list[Waiting], facts: Facts) -> Concern:
@@ -185,12 +213,10 @@ def _group(title: str, rows: list[Waiting], facts: Facts) -> Concern:
     if not known:
         action = "Start a worker whose app contains this type"
     else:
-        action = (
-            f"Start a worker for this queue: holdfast worker --queue {short_name(queues[0])} --app module:app"
-        )
+        action = f"Start a worker for this queue: holdfast worker --queue {middle(queues[0], MAX_NAME)} --app module:app"
     jobs = sum(row.jobs for row in rows)
     more = "+" if any(row.capped for row in rows) else ""
-    where = f" in queue {short_name(queues[0])}" if len(queues) == 1 and not known else ""
+    where = f" in queue {middle(queues[0], MAX_NAME)}" if len(queues) == 1 and not known else ""
     detail = f"{jobs:,}{more} {'job waits' if jobs == 1 else 'jobs wait'}{where}."
     since = min(row.since for row in rows)
     return Concern(Kind.UNSERVED, title, detail, action, since, subject, queues, types, jobs)
@@ -200,10 +226,10 @@ def _failing(facts: Facts) -> list[Concern]:
     return [
         Concern(
             Kind.FAILING_TYPE,
-            f"{short_name(outcome.type)} fails every time.",
+            f"{middle(outcome.type, MAX_NAME)} fails every time.",
             f"{outcome.failing:,} of {outcome.failing:,} attempts"
             + (
-                f", the newest with {short_name(error.rpartition('.')[2], MAX_ERROR)}."
+                f", the newest with {middle(error.rpartition('.')[2], MAX_ERROR)}."
                 if (error := facts.errors.get(outcome.type))
                 else "."
             ),
@@ -219,32 +245,36 @@ def _failing(facts: Facts) -> list[Concern]:
 
 
 def _who_and_why(paused: Paused) -> str:
-    who = f"by {short_name(paused.by)}" if paused.by else ""
-    why = f"“{short_name(paused.reason, MAX_REASON)}”" if paused.reason else ""
+    who = f"by {middle(paused.by, MAX_NAME)}" if paused.by else ""
+    why = f"“{middle(paused.reason, MAX_REASON)}”" if paused.reason else ""
     return ": ".join(part for part in (who, why) if part)
 
 
 def _paused(facts: Facts) -> list[Concern]:
-    return [
-        Concern(
-            Kind.QUEUE_PAUSED,
-            f"Queue {short_name(paused.queue)} is paused{'' if _who_and_why(paused) else '.'}",
-            f"{_who_and_why(paused)}. {_wait(paused.jobs)}" if _who_and_why(paused) else _wait(paused.jobs),
-            "Resume the queue when its reason is gone",
-            paused.since,
-            paused.queue,
-            queues=(paused.queue,),
-            jobs=paused.jobs,
+    concerns: list[Concern] = []
+    for paused in facts.paused:
+        said, waits = _who_and_why(paused), _wait(paused.jobs)
+        title = f"Queue {middle(paused.queue, MAX_NAME)} is paused{'' if said else '.'}"
+        concerns.append(
+            Concern(
+                Kind.QUEUE_PAUSED,
+                title,
+                f"{said}. {waits}" if said else waits,
+                "Resume the queue when its reason is gone",
+                paused.since,
+                paused.queue,
+                queues=(paused.queue,),
+                jobs=paused.jobs,
+            )
         )
-        for paused in facts.paused
-    ]
+    return concerns
 
 
 def _lost(facts: Facts) -> list[Concern]:
     return [
         Concern(
             Kind.WORKER_LOST,
-            f"Worker {short_name(worker.name)} is lost.",
+            f"Worker {middle(worker.name, MAX_NAME)} is lost.",
             f"{_jobs(worker.busy)} of it {'continues' if worker.busy == 1 else 'continue'} elsewhere once the scheduler has "
             "requeued them.",
             "See what its host says; start it again",
@@ -275,7 +305,7 @@ def _behind(facts: Facts) -> list[Concern]:
     return [
         Concern(
             Kind.QUEUE_BEHIND,
-            f"Queue {short_name(queue)} falls behind.",
+            f"Queue {middle(queue, MAX_NAME)} falls behind.",
             f"{_wait(sum(row.jobs for row in rows))} The objective is {WAIT_OBJECTIVE // 60} min.",
             "Give the queue more slots or workers",
             min(row.since for row in rows),
@@ -329,11 +359,3 @@ def _jobs(count: int) -> str:
 
 def _wait(count: int) -> str:
     return f"{_jobs(count)} wait{'s' if count == 1 else ''}." if count else "No job waits in it."
-
-
-def short_name(text: str, limit: int = MAX_NAME) -> str:
-    """A name as it stands in a sentence: a long one without its middle."""
-    if len(text) <= limit:
-        return text
-    half = (limit - 1) // 2
-    return f"{text[: limit - 1 - half]}…{text[-half:]}"

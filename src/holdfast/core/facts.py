@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+ROLE = "clock"
+"""The role that the scheduler leads, the one there is: promotion, rescue, retention, sums."""
+
 FAILING_ATTEMPTS = 3
 """So many attempts of a type without a success are no accident."""
 

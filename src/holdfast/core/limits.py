@@ -187,6 +187,14 @@ def cut_middle(text: str, limit: int) -> str:
     return f"{text[:half]}\n… {len(text) - 2 * half:,} characters elided …\n{text[-half:]}"
 
 
+def middle(text: str, limit: int) -> str:
+    """A long text with its middle left out, so that both ends can be told apart."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) * 2 // 3
+    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
+
+
 def clean_text(text: str, limit: int) -> str:
     """Text from outside our control (log lines, exception messages), made storable: never refused, only mended and cut."""
     mended = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")

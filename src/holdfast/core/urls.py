@@ -53,6 +53,12 @@ class Url:
     __repr__ = without_password
 
 
+def sqlite_path(url: str) -> str | None:
+    """The path that a URL of the embedded database names, as it stands there; None for any other URL."""
+    scheme, _, rest = url.partition("://")
+    return rest[1:] if scheme == "sqlite" and rest.startswith("/") and rest != "/" else None
+
+
 def split_url(url: str) -> Url:
     """The parts of a URL, found as libpq finds them: user and password end at the first @, the host at the first /, the
     query begins at the first ? after that, and # is a letter like any other.

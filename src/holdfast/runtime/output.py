@@ -30,7 +30,7 @@ def open_standard_files() -> None:
                 os.close(taken)
             os.set_inheritable(number, True)
         if getattr(sys, name) is None:
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - it stays open as long as the process
 
 
 def protect_output() -> None:

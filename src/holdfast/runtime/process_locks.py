@@ -18,6 +18,8 @@ from pathlib import Path
 
 import structlog
 
+from holdfast.core.urls import sqlite_path
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it is ours alone, which is checked
 _MAX_IDENTITY = 200
@@ -125,9 +127,8 @@ class ProcessLocks:
         try:
             os.fchmod(fd, 0o660 if self._group_access else 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX)
-            os.write(
-                fd, self._identity(fd)
-            )  # after the lock: an unlocked file with a text is that of a dead process
+            # after the lock: an unlocked file with a text is that of a dead process
+            os.write(fd, self._identity(fd))
         except BaseException:
             os.close(fd)
             raise
@@ -150,9 +151,8 @@ class ProcessLocks:
 
 def locks_folder(database_url: str) -> Path:
     """Where the lock files of a store are on this host: beside the embedded database, else in memory, by the URL."""
-    scheme, _, rest = database_url.partition("://")
-    if scheme == "sqlite":
-        return Path(f"{rest[1:]}.processes").absolute()
+    if (file := sqlite_path(database_url)) is not None:
+        return Path(f"{file}.processes").absolute()
     base = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
     store = hashlib.sha256(database_url.encode()).hexdigest()[:16]
     return base / f"holdfast-{os.geteuid()}-{store}"

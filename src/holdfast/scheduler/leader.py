@@ -10,17 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import structlog
 
 from holdfast.core.errors import StorageUnavailable
+from holdfast.core.facts import ROLE
 from holdfast.runtime.service import Duty
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Topic
-
-ROLE: Final = "clock"
-"""The one role there is: promotion, rescue, retention, sums."""
 
 LONGEST_LEASE = 10.0
 TRUST = 0.75

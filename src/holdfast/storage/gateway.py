@@ -33,7 +33,7 @@ MOST_AT_ONCE = 512
 PATIENCE = 15.0
 """Seconds a caller waits for its turn before it gives up; its operation is then taken out of the line, not run later."""
 
-MOST_TRIES = 12
+MAX_TRIES = 12
 """So often a transaction is begun again that others keep from beginning: for several seconds."""
 
 log = logging.getLogger("holdfast.storage")  # the standard one: programs that only enqueue load no other
@@ -291,7 +291,7 @@ class Gateway:
 
     def _run_begun(self, operations: Sequence[Operation]) -> tuple[list[Any], frozenset[Topic]]:
         """`_run_once`, tried again while others keep every transaction from beginning, as at the moment of a seal."""
-        for tries in range(MOST_TRIES):
+        for tries in range(MAX_TRIES):
             try:
                 return self._run_once(operations)
             except Contended:

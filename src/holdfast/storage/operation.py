@@ -17,7 +17,7 @@ OF_JOBS: Final = frozenset({"settle", "report"})
 
 class Operation:
     """One call of a writing verb on its way to the store. `future` only for those who wait without taking the turn: making
-    and settling one costs as much as everything else here together. `called`: wakes its caller, where he has to wait.
+    and settling one costs as much as everything else here together. `called`: wakes its caller, where it has to wait.
     `patient`: it comes again when others are in its way, for a while. `aside`: it has left the line to do so, was run so
     often since, and is given up then (`tries`, `until`)."""
 
@@ -67,7 +67,7 @@ class Operation:
             self.future.set_exception(error)
 
     def call(self) -> None:
-        """Wake the caller: his answer is there, or the turn is his."""
+        """Wake the caller: its answer is there, or the turn is its own."""
         if self.called is not None:
             self.called.set()
 

@@ -12,7 +12,7 @@ import structlog
 from holdfast.runtime.clock import since_boot
 from holdfast.worker.guarding import FORCE_AT, STOP_AT, GuardLine
 
-LONGEST_SLEEP = 1.0
+MAX_SLEEP = 1.0
 """Seconds between two looks: the event loop's clock does not count the machine's sleep."""
 
 log = structlog.get_logger("holdfast.worker")
@@ -42,7 +42,7 @@ class Fenced(Protocol):
 class Fence:
     """Counts from the beginning of the last confirmed heartbeat, which is before the store has renewed the lease.
 
-    `hear` takes what the supervisor has said and nobody has read yet: after a job that has blocked the event loop, the
+    `hear` takes what the supervisor has said and was not read yet: after a job that has blocked the event loop, the
     heartbeats of that time wait there."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Fence:
         self._begun = max(self._begun, begun)
         if self._halted and self._elapsed < STOP_AT:
             self._halted = self._told_idle = False
-            log.info("a heartbeat is confirmed again, jobs go on")
+            log.info("a heartbeat is confirmed again, jobs continue")
             self._work.go_on()
 
     def begin(self) -> None:
@@ -79,7 +79,7 @@ class Fence:
         """Until cancelled."""
         while True:
             self.look()
-            await asyncio.sleep(max(0.0, min(LONGEST_SLEEP, self._next)))
+            await asyncio.sleep(max(0.0, min(MAX_SLEEP, self._next)))
 
     def look(self) -> None:
         """Do what is due."""

@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _STDIN = 0
-_LONGEST_SLEEP = 1.0
+_MAX_SLEEP = 1.0
 """Seconds; the time of `poll` does not count the machine's sleep."""
 
 
@@ -91,8 +91,8 @@ class Guard:
         """Seconds until the next one could be overdue."""
         ends = [worker.begun for worker in self._workers.values() if not worker.is_idle]
         if not ends:
-            return _LONGEST_SLEEP
-        return max(0.0, min(_LONGEST_SLEEP, min(ends) + self._patience - _since_boot()))
+            return _MAX_SLEEP
+        return max(0.0, min(_MAX_SLEEP, min(ends) + self._patience - _since_boot()))
 
 
 def _handle(pid: int) -> int | None:
@@ -115,6 +115,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _since_boot() -> float:
+    """`holdfast.runtime.clock.since_boot`, without an import of the package."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
@@ -122,9 +123,7 @@ def _since_boot() -> float:
 def main(patience: float) -> None:
     """Until the end of standard input."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(
-            number, signal.SIG_IGN
-        )  # whoever stops the supervisor needs us until its workers have ended
+        signal.signal(number, signal.SIG_IGN)  # the supervisor needs us until its workers have ended
     guard, rest, poll = Guard(patience), "", select.poll()
     poll.register(_STDIN, select.POLLIN)
     while True:

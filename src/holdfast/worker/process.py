@@ -26,7 +26,7 @@ from holdfast.core.settings import Settings
 from holdfast.core.states import Verb
 from holdfast.runtime.clock import since_boot
 from holdfast.runtime.process_locks import HeldLock
-from holdfast.runtime.service import keep_running
+from holdfast.runtime.service import keep_running, when_it_fails
 from holdfast.runtime.signals import Signals
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader, Topic
@@ -137,7 +137,7 @@ class WorkerProcess:
             asyncio.create_task(keep_running("reconcile", self._reconcile), name="reconcile"),
         ]
         for task in tasks:
-            task.add_done_callback(self._part_ended)
+            when_it_fails(task, lambda: self.fail(1))
         await self._stopping.wait()
         await self._wind_down()
         if self._draining is not None:
@@ -233,15 +233,6 @@ class WorkerProcess:
         await asyncio.to_thread(self._clock.measure)
         self._fence.begin()
 
-    def _part_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()):
-            log.error(
-                "a part of the worker failed, it stops and is started anew",
-                part=task.get_name(),
-                exc_info=error,
-            )
-            self.fail(1)
-
     async def _hear_work(self) -> None:
         listener = self._signals.listen((Topic.WORK,))
         try:
@@ -289,7 +280,7 @@ class WorkerProcess:
         if mine == ["draining"]:
             log.info("this worker is drained: it claims no more and ends with its last job")
             self._draining = asyncio.create_task(self._drain(), name="drain")
-            self._draining.add_done_callback(self._part_ended)
+            when_it_fails(self._draining, lambda: self.fail(1))
 
     async def _drain(self) -> None:
         """Let every job end in its own time; whoever is in a hurry stops the process."""

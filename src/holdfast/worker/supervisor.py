@@ -245,20 +245,21 @@ class Supervisor:
         # before the store renews the leases, so that no worker believes in its own for longer than the store does
         begun = since_boot()
         beats = [self._gateway.acall("beat", [worker], lease=self._settings.lease) for worker in workers]
-        missing: set[str] = set()
-        for worker, standing in zip(
-            workers, await asyncio.gather(*beats, return_exceptions=True), strict=True
-        ):
-            child = self._children.get(worker)
-            if isinstance(standing, StorageUnavailable):
-                log.warning("heartbeats fail, the store does not answer", worker=worker, error=str(standing))
-            elif isinstance(standing, BaseException):
-                raise standing
-            elif worker not in standing:
-                missing.add(worker)
-            elif child is not None:
-                child.confirm(begun)
-                self._guard.confirm(child.process.pid, begun)
+        standing, missing, failed = set[str](), set[str](), dict[str, StorageUnavailable]()
+        for worker, answer in zip(workers, await asyncio.gather(*beats, return_exceptions=True), strict=True):
+            if isinstance(answer, StorageUnavailable):
+                failed[worker] = answer
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                (standing if worker in answer else missing).add(worker)
+        if failed:
+            error = str(next(iter(failed.values())))
+            log.warning("heartbeats fail, the store does not answer", workers=list(failed), error=error)
+        for worker in standing & self._children.keys():
+            child = self._children[worker]
+            child.confirm(begun)
+            self._guard.confirm(child.process.pid, begun)
         await self._end_the_lost(missing)
 
     async def _end_the_lost(self, missing: set[str]) -> None:

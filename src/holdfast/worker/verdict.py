@@ -119,8 +119,8 @@ class Judge:
         *,
         crashed: bool = False,
     ) -> Settlement:
-        own = job.retention and parse_retention(job.retention)
-        keep = (own or self._retention).until(TRANSITIONS[verb].target, self._clock())
+        retention = parse_retention(job.retention) or self._retention
+        keep = retention.until(TRANSITIONS[verb].target, self._clock())
         return Settlement(
             job.seq, job.token, verb, reason, None, None, ended.result, ended.error, keep, report, crashed
         )

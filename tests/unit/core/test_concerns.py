@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,6 @@ from holdfast.core.concerns import (
     headline,
     healed,
     judge,
-    short_name,
     why_waits,
 )
 from holdfast.core.facts import FAILING_ATTEMPTS, Facts, Outcome, Paused, Waiting, Worker
@@ -281,6 +281,6 @@ def test_why_a_scheduled_job_will_not_start() -> None:
 
 def test_a_long_name_keeps_both_its_ends() -> None:
     name = "a" * 100 + "z" * 100
-    assert len(short_name(name)) == 60
-    assert short_name(name)[0] + short_name(name)[-1] == "az"
-    assert name not in judge(replace(QUIET, waiting=[waiting("q", name)]))[0].text
+    said = judge(replace(QUIET, waiting=[waiting("q", name)]))[0].text
+    assert name not in said
+    assert re.search(r"\ba+…z+\b", said)

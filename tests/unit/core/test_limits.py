@@ -22,6 +22,7 @@ from holdfast.core.limits import (
     cut_middle,
     dump_json,
     load_json,
+    middle,
 )
 
 LIMIT = 1000
@@ -218,3 +219,10 @@ def test_head_and_tail_are_kept() -> None:
     assert len(cut) <= 200
     assert "characters elided" in cut
     assert cut_middle("short", 200) == "short"
+
+
+def test_a_long_text_keeps_both_its_ends() -> None:
+    cut = middle("start" + "x" * 400 + "end", 40)
+    assert len(cut) == 40
+    assert cut.startswith("start")
+    assert cut.endswith("end")

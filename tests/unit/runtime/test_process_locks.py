@@ -27,6 +27,7 @@ match sys.argv[2]:
     case "forks":
         child = os.fork()
         if child == 0:
+            print(os.getpid(), flush=True)  # it has let go of the lock by now
             time.sleep(600)
             os._exit(0)
     case "starts":
@@ -35,7 +36,8 @@ match sys.argv[2]:
         child = subprocess.Popen(["sleep", "600"], pass_fds=[held.fd]).pid
     case _:
         child = 0
-print(child, flush=True)
+if sys.argv[2] != "forks":
+    print(child, flush=True)
 os.read(0, 1)
 """
 

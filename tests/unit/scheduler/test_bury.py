@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.core.facts import ROLE
 from holdfast.core.job import ClaimRequest
 from holdfast.runtime.process_locks import HeldLock, ProcessLocks
 from holdfast.scheduler.duties import Bury
-from holdfast.scheduler.leader import ROLE, holder_of
+from holdfast.scheduler.leader import holder_of
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.testing import FakeClock

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from holdfast.core.errors import StorageUnavailable
+from holdfast.core.facts import ROLE
 from holdfast.core.states import State
 from holdfast.scheduler.duties import Rescue
-from holdfast.scheduler.leader import LEAST_GAP, ROLE, TRUST, Leader, Led, lease_of
+from holdfast.scheduler.leader import LEAST_GAP, TRUST, Leader, Led, lease_of
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.testing import FakeClock, StoreDriver

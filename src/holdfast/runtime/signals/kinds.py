@@ -16,7 +16,7 @@ from typing import Final, cast
 from urllib.parse import parse_qs
 
 from holdfast.core.errors import ConfigurationError, Problem, missing_driver
-from holdfast.core.urls import split_url
+from holdfast.core.urls import split_url, sqlite_path
 from holdfast.runtime.signals.options import SignalOptions
 from holdfast.runtime.signals.protocol import Signals
 from holdfast.storage.protocol import Reader
@@ -94,9 +94,8 @@ def namespace_of(signals_url: str, database_url: str) -> str:
     given = parse_qs(signals_url.partition("?")[2]).get("namespace")
     if given:
         return given[-1]
-    scheme, _, rest = database_url.partition("://")
-    if scheme == "sqlite":
-        place = str(Path(rest[1:]).absolute())
+    if (file := sqlite_path(database_url)) is not None:
+        place = str(Path(file).absolute())
     else:
         parts = split_url(database_url)
         place = f"{parts.hosts}{parts.parameter('host') or ''}{parts.path}?{schema_of(database_url)}"

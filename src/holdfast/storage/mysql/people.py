@@ -15,9 +15,9 @@ from holdfast.core.commands import (
     Move,
     Refuse,
     Remove,
+    check_refusal,
     decide_each,
 )
-from holdfast.core.errors import Conflict, NotFound
 from holdfast.core.records import JobRecord
 from holdfast.core.states import FINAL, LIVE, TRANSITIONS, Request, State, Verb
 from holdfast.storage.mysql import statements as sql
@@ -66,10 +66,7 @@ class PeopleVerbs(WritingSession):
         self, job_id: str, action: Action, *, actor: str | None, reason: str | None
     ) -> JobRecord | None:
         [refused] = self.command_all([job_id], action, actor=actor, reason=reason)
-        if refused == GONE:
-            raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
-        if refused is not None:
-            raise Conflict(refused)
+        check_refusal(job_id, refused)
         found = self._run(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE id = %s", job_id)
         return JobRecord._make(found[0]) if found else None
 

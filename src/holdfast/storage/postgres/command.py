@@ -17,9 +17,9 @@ from holdfast.core.commands import (
     Move,
     Refuse,
     Remove,
+    check_refusal,
     decide_each,
 )
-from holdfast.core.errors import Conflict, NotFound
 from holdfast.core.records import JobRecord
 from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
 from holdfast.storage.postgres import command_statements as sql
@@ -61,10 +61,7 @@ class CommandVerbs(JobVerbs):
         self, job_id: str, action: Action, *, actor: str | None, reason: str | None
     ) -> JobRecord | None:
         [refused] = self.command_all([job_id], action, actor=actor, reason=reason)
-        if refused == GONE:
-            raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
-        if refused is not None:
-            raise Conflict(refused)
+        check_refusal(job_id, refused)
         found = self._db.execute(sql.JOB, (job_id,)).fetchone()
         return None if found is None else JobRecord._make(found)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from holdfast.core.errors import ConfigurationError, Problem
+from holdfast.core.urls import sqlite_path
 from holdfast.storage.kinds import StoreOptions
 from holdfast.storage.sqlite.maintenance import Maintenance
 from holdfast.storage.sqlite.store import SqliteStore
@@ -32,10 +33,10 @@ class SqliteKind:
 
 def path_of(url: str) -> Path:
     """The file that a URL names, as an absolute path. Raises ConfigurationError for anything but sqlite:///path."""
-    scheme, _, rest = url.partition("://")
-    if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
+    path = sqlite_path(url)
+    if path is None:
         raise ConfigurationError([Problem(("database_url",), "names no file; use sqlite:///path")])
-    return Path(rest[1:]).absolute()  # once and for all: a job may change the folder of its process
+    return Path(path).absolute()  # once and for all: a job may change the folder of its process
 
 
 KIND: Final = SqliteKind()

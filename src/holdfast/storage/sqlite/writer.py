@@ -13,8 +13,19 @@ from typing import Any, Final
 
 import apsw
 
-from holdfast.core.commands import GONE, KEY_HELD, Action, Ask, Facts, Move, Refuse, Remove, decide
-from holdfast.core.errors import Conflict, NotFound, StorageRefused
+from holdfast.core.commands import (
+    GONE,
+    KEY_HELD,
+    Action,
+    Ask,
+    Facts,
+    Move,
+    Refuse,
+    Remove,
+    check_refusal,
+    decide,
+)
+from holdfast.core.errors import StorageRefused
 from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob
 from holdfast.core.limits import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
@@ -240,10 +251,7 @@ class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
         self, job_id: str, action: Action, *, actor: str | None, reason: str | None
     ) -> JobRecord | None:
         [refused] = self.command_all([job_id], action, actor=actor, reason=reason)
-        if refused == GONE:
-            raise NotFound(f"There is no job {job_id}; it never was, or its retention is over.")
-        if refused is not None:
-            raise Conflict(refused)
+        check_refusal(job_id, refused)
         found = next(self._db.execute(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE id = ?", (job_id,)), None)
         return None if found is None else JobRecord._make(found)
 

@@ -29,13 +29,7 @@ DOING = {
     Action.RETRY: "Retrying",
     Action.DELETE: "Deleting",
 }
-PARTICIPLE = {
-    Action.PAUSE: "paused",
-    Action.RESUME: "resumed",
-    Action.CANCEL: "cancelled",
-    Action.RETRY: "retried",
-    Action.DELETE: "deleted",
-}
+REQUESTED = {Action.PAUSE: "Pause requested for", Action.CANCEL: "Cancel requested for"}
 _EFFECTS = {
     (Action.CANCEL, State.ENQUEUED): "leave the queue at once",
     (Action.CANCEL, State.SCHEDULED): "do not start",
@@ -49,7 +43,7 @@ _EFFECTS = {
 }
 _EFFECT = {
     Action.PAUSE: "keep their place until someone resumes them",
-    Action.RESUME: "go on from their saved state",
+    Action.RESUME: "continue from their saved state",
     Action.CANCEL: "do not run any more",
     Action.RETRY: "are queued again, from their saved state",
     Action.DELETE: "are removed",
@@ -89,9 +83,7 @@ def rows_of(action: Action, counts: Mapping[str, int]) -> list[tuple[Look, int, 
 
 def told(action: Action, done: int, reasons: Mapping[str, int]) -> str:
     """What an action on many jobs came to; the refused with their reasons, most frequent first."""
-    lead = {Action.PAUSE: "Pause requested for", Action.CANCEL: "Cancel requested for"}.get(
-        action, DONE[action]
-    )
+    lead = REQUESTED.get(action, DONE[action])
     said = f"{lead} {words(done, 'job')}."
     if not reasons:
         return said

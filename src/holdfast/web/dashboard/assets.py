@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -19,6 +20,9 @@ _MEDIA = {
     "LICENSE": "text/plain; charset=utf-8",
     "NOTICE": "text/plain; charset=utf-8",
 }
+
+_COMMENTS = re.compile(rb"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/[ \t]*|//[^\n]*)\n", re.DOTALL | re.MULTILINE)
+"""Comments of our scripts that have their lines to themselves; they are for those who read the source, and stay there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ def _asset(name: str) -> Asset | None:
     body = static_files().get(name)
     if body is None:
         return None
+    if name.startswith("js/"):
+        body = _COMMENTS.sub(b"", body)
     return Asset(body, gzip.compress(body, 9, mtime=0), _MEDIA[name.rpartition(".")[2]])
 
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from markupsafe import Markup
 
 from holdfast.client.views import ConcernView, StatsView
-from holdfast.core.concerns import Kind, short_name
+from holdfast.core.concerns import MAX_NAME, Kind
+from holdfast.core.limits import middle
 from holdfast.core.query import link_term
 from holdfast.web.dashboard.markup import isolated
 from holdfast.web.dashboard.view import View
@@ -98,7 +99,7 @@ def _line(concern: ConcernView, view: View) -> Attention:
         ("See all", view.url(_WHOLE_PAGE[Kind(concern.kind)])) if folded else look.button(concern, view)
     )
     posts = concern.kind == Kind.QUEUE_PAUSED and not folded
-    names = [short_name(name) for name in (*concern.queues, *concern.types, concern.subject or "")]
+    names = [middle(name, MAX_NAME) for name in (*concern.queues, *concern.types, concern.subject or "")]
     return Attention(
         look.key,
         look.icon,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from holdfast.client.views import ConcernView, QueueView, TypeView, WorkerView
-from holdfast.core.concerns import Kind, headline
+from holdfast.core.concerns import Kind, headline, of_queue
 from holdfast.core.query import link_term
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.format import exact, number, words
@@ -56,7 +55,9 @@ def queues_page(desk: Desk, view: View) -> QueuesPage:
     queues = sorted(
         whole.stats.queues.values(), key=lambda queue: (queue.concern is None, -queue.enqueued, queue.name)
     )
-    lines = [_queue_line(queue, _concern_of(queue, concerns), view) for queue in queues]
+    lines = [
+        _queue_line(queue, of_queue(concerns, queue.name, waits=queue.enqueued > 0), view) for queue in queues
+    ]
     if not lines:
         heading = "Queues"
     elif not concerns:
@@ -76,16 +77,6 @@ _QUEUE_LOOKS = {
     Kind.QUEUE_PAUSED: ("paused", "paused", "Paused"),
     Kind.QUEUE_BEHIND: ("retrying", "warn", "Falls behind"),
 }
-
-
-def _concern_of(queue: QueueView, concerns: Sequence[ConcernView]) -> ConcernView | None:
-    """What is said of a queue. A pause comes first: it is shown with its reason, and everything else waits behind it."""
-    named = [
-        concern
-        for concern in concerns
-        if queue.name in concern.queues or (concern.kind == Kind.NO_WORKER and queue.enqueued)
-    ]
-    return next((one for one in named if one.kind == Kind.QUEUE_PAUSED), next(iter(named), None))
 
 
 def _queue_line(queue: QueueView, concern: ConcernView | None, view: View) -> QueueLine:

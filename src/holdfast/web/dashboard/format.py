@@ -94,14 +94,6 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def middle(text: str, limit: int) -> str:
-    """A long text with its middle left out, so that both ends can be told apart."""
-    if len(text) <= limit:
-        return text
-    head = (limit - 1) * 2 // 3
-    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
-
-
 def size(octets: int) -> str:
     """A size: 184 B, 12.4 kB, 3.1 MB."""
     if octets < 1000:

@@ -16,14 +16,13 @@ from holdfast.client.views import JobView
 from holdfast.core.commands import Action
 from holdfast.core.errors import Conflict
 from holdfast.core.states import State
-from holdfast.web.dashboard.asking import ACTOR, ASKED_FIRST, DONE, Ask
+from holdfast.web.dashboard.asking import ACTOR, ASKED_FIRST, DONE, REQUESTED, Ask
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.fragments import Fragments
 from holdfast.web.dashboard.looks import look_of
 from holdfast.web.dashboard.pages import Frame, frame_of
 from holdfast.web.dashboard.present import Shown, amount, fitting, shown
 
-_REQUESTED = {Action.PAUSE: "Pause requested for", Action.CANCEL: "Cancel requested for"}
 _UNDO = {Action.PAUSE: Action.RESUME, Action.RESUME: Action.PAUSE}
 _MENU = (
     (Action.RETRY, "Retry now", "retrying", "R"),
@@ -62,9 +61,8 @@ def add_action_routes(router: APIRouter, desk: Desk) -> None:
             next=frame.inside(next, frame.view.url("jobs", job_id)),
         )
 
-    for action in (
-        Action
-    ):  # each has its own address: one for all of them would take those of files and pages below a job
+    # each has its own address: one for all of them would take those of files and pages below a job
+    for action in Action:
         router.add_api_route(f"/jobs/{{job_id}}/{action}", _asking(desk, action), methods=["GET"])
         router.add_api_route(f"/jobs/{{job_id}}/{action}", _acting(desk, fragments, action), methods=["POST"])
 
@@ -106,14 +104,14 @@ def _act(frame: Frame, fragments: Fragments, job_id: str, action: Action, reason
         job = desk.client.job(job_id)
         text = f"Not done: {error.detail} What you see is up to date now."
         return frame.done(to, text, icon="warn", status=409, html=_fresh(fragments, job, frame))
-    asked = job.requested is not None and action in _REQUESTED
+    asked = job.requested is not None and action in REQUESTED
     place = (
         f" at {amount(job.progress.held)}"
         if action is Action.PAUSE and job.progress and job.progress.held
         else ""
     )
     text = (
-        f"{_REQUESTED[action]} {name}. It stops at its next checkpoint."
+        f"{REQUESTED[action]} {name}. It stops at its next checkpoint."
         if asked
         else f"{DONE[action]} {name}{place}."
     )

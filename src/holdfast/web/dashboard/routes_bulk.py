@@ -16,7 +16,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response, StreamingResponse
 
 from holdfast.client.views import BulkView
-from holdfast.core.commands import ALLOWED, Action
+from holdfast.core.commands import ALLOWED, PARTICIPLE, Action
 from holdfast.core.states import State
 from holdfast.web.api.operations import Operation
 from holdfast.web.dashboard.asking import (
@@ -24,7 +24,6 @@ from holdfast.web.dashboard.asking import (
     ASKED_FIRST,
     CONFIRM_NUMBER_ABOVE,
     DOING,
-    PARTICIPLE,
     Ask,
     rows_of,
     told,

@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
+from holdfast.core.limits import middle
 from holdfast.web.dashboard import format as formats
 from holdfast.web.dashboard.assets import template_sources
 from holdfast.web.dashboard.view import View
@@ -34,10 +35,10 @@ def environment() -> Environment:
         "clock_ms",
         "stamp",
         "iso",
-        "middle",
         "words",
     ):
         env.filters[name] = getattr(formats, name)  # pyright: ignore[reportUnknownMemberType]
+    env.filters["middle"] = middle  # pyright: ignore[reportUnknownMemberType]
     return env
 
 

@@ -43,10 +43,3 @@ def test_a_moment_is_told_as_its_distance() -> None:
 
 def test_a_time_is_told_in_the_viewers_zone() -> None:
     assert f.stamp(NOON, "Europe/Berlin") == "20 Nov 2026, 13:00:00"
-
-
-def test_a_long_text_keeps_both_its_ends() -> None:
-    cut = f.middle("start" + "x" * 400 + "end", 40)
-    assert len(cut) == 40
-    assert cut.startswith("start")
-    assert cut.endswith("end")

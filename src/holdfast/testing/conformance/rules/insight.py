@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast.core.facts import ROLE
 from holdfast.core.records import OutcomeRecord, PartitionRecord
 from holdfast.core.states import State, Verb
 from holdfast.storage.insight import MINUTE, OUTCOMES_STAY
@@ -9,8 +10,6 @@ from holdfast.storage.protocol import Store
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
 from holdfast.testing.driver import LEASE, StoreDriver
-
-ROLE = "clock"
 
 
 class InsightRules(Rules):
