@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,9 +102,16 @@ def test_a_worker_without_heartbeats_gives_its_jobs_back_and_goes_on(
 def test_a_worker_that_holds_its_interpreter_lives_while_heartbeats_are_confirmed(
     make_fleet: Callable[..., Fleet],
 ) -> None:
+    """The job holds it from a moment on at which its worker has nothing to write: one that is caught in the middle of a
+    transaction keeps everybody from writing, the heartbeats too, and is killed for it."""
     fleet = make_fleet(**LEASES)
-    _, job = standing(fleet, "alone_loop", "regex")
+    fleet.start()
+    job = fleet.enqueue("alone_loop", {"how": "regex", "barrier": "go"})
+    fleet.in_state(job, "processing")
     held = fleet.worker_of(job)
+    time.sleep(2 * LEASES["heartbeat_interval"])  # the worker has claimed again meanwhile, and found nothing
+    fleet.allow("go")
+    fleet.effect(job, "begin")
     beats: set[int] = set()
 
     def renewed() -> bool:

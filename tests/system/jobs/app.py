@@ -212,8 +212,10 @@ def _lives(pid: int) -> bool:
         return False
 
 
-async def alone_loop(ctx: JobContext, how: str) -> None:
-    """The same in the event loop, which it blocks."""
+async def alone_loop(ctx: JobContext, how: str, barrier: str = "") -> None:
+    """The same in the event loop, which it blocks once `barrier` is open."""
+    while not is_open(ctx, barrier):
+        await asyncio.sleep(0.02)
     alone(ctx, how)
 
 
