@@ -14,6 +14,7 @@ from benchmarks.ours.backlog import fill, wait_for_all
 from benchmarks.ours.programs import workers
 from holdfast.core.job import ClaimRequest, WorkerRow
 from holdfast.storage.sqlite.store import SqliteStore
+from holdfast.storage.writes import AggregateEvents
 
 _BATCH = 100
 _CLAIMS = 100
@@ -80,7 +81,7 @@ def prepare(setup: Setup) -> Measurement:
     cloning.multiply(first[0], _FINISHED_PER_WAITING * setup.size)
     ids = fill(_DRAINED_OF_PREPARED)
     cloning.multiply(ids[-1], setup.size)
-    while app.open().gateway.call("roll_up", _PORTION):
+    while app.open().gateway.run(AggregateEvents(_PORTION)):
         pass  # as a scheduler has long done with events that were not made a moment ago
     app.close()
     (setup.directory / _IDS).write_text("\n".join(ids))

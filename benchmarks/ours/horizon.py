@@ -20,6 +20,7 @@ from benchmarks.summary import percentile
 from holdfast.core.job import Claimed, ClaimRequest, WorkerRow
 from holdfast.core.outcome import Settlement
 from holdfast.core.states import Verb
+from holdfast.storage.writes import Claim, RegisterWorker, Settle
 
 _JOBS_PER_SECOND = 400
 _ROUNDS_PER_SECOND = 20
@@ -37,7 +38,7 @@ def claims(setup: Setup) -> Measurement:
     """
     noop.enqueue_many([{"n": number} for number in range(_MOST)])
     gateway = app.open().gateway
-    gateway.call("register_worker", _WORKER, lease=24 * 3600)
+    gateway.run(RegisterWorker(_WORKER, lease=24 * 3600))
     request = ClaimRequest(worker=_WORKER.id, limit=_MOST, types=frozenset({"noop"}))
     times: list[float] = []
     done = 0
@@ -50,9 +51,9 @@ def claims(setup: Setup) -> Measurement:
         end = due + setup.size
         while due < end:
             began = time.perf_counter()
-            claimed: list[Claimed] = gateway.call("claim", request)
+            claimed: list[Claimed] = gateway.run(Claim(request))
             times.append((time.perf_counter() - began) * 1000)
-            gateway.call("settle", [Settlement(job.seq, job.token, Verb.SUCCEED) for job in claimed])
+            gateway.run(Settle([Settlement(job.seq, job.token, Verb.SUCCEED) for job in claimed]))
             done += len(claimed)
             due += 1 / _ROUNDS_PER_SECOND
             time.sleep(max(0.0, due - time.monotonic()))

@@ -17,6 +17,7 @@ from benchmarks.child import Measurement, Setup
 from benchmarks.ours.programs import web
 from holdfast.core.job import Claimed, ClaimRequest, WorkerRow
 from holdfast.core.outcome import Report
+from holdfast.storage.writes import Claim, RegisterWorker, StoreReports
 
 _ROWS = 50
 _PER_SECOND = 1_000
@@ -58,8 +59,8 @@ def _running() -> list[Claimed]:
     row = WorkerRow(
         id=_WORKER, name=_WORKER, host="here", pid=1, version="", queues=(), types=(), slots=_ROWS
     )
-    gateway.call("register_worker", row, lease=3600.0)
-    return gateway.call("claim", ClaimRequest(worker=_WORKER, types=frozenset({"noop"}), limit=_ROWS))
+    gateway.run(RegisterWorker(row, lease=3600.0))
+    return gateway.run(Claim(ClaimRequest(worker=_WORKER, types=frozenset({"noop"}), limit=_ROWS)))
 
 
 @contextmanager
@@ -74,7 +75,7 @@ def _storm(jobs: list[Claimed]) -> Generator[list[int]]:
         while not over.wait(max(0.0, due - time.monotonic())):
             due += 0.1
             for chosen in (random.sample(jobs, _ROWS) for _ in range(_PER_SECOND // 10 // _ROWS)):
-                gateway.call("report", [_report(job) for job in chosen])
+                gateway.run(StoreReports([_report(job) for job in chosen]))
                 counted[0] += len(chosen)
 
     thread = threading.Thread(target=blow)

@@ -30,18 +30,21 @@ FLOOR = {
 
 BELOW_APP = {"version", "core", "storage", "context", "runtime", "client", "worker", "scheduler"}
 
+# What every store has in common.
+ANY_STORE = {f"storage.{name}" for name in ("protocol", "verbs", "writes", "gateway", "errors", "topics")}
+
 # A name with a dot allows that module of a room and no other. `public` is `holdfast/__init__.py`: what users import.
 MAY_IMPORT: dict[str, set[str]] = {
     "version": set(),
     "core": set(),
     "storage": {"core"},
     "context": {"core"},
-    "runtime": {"core", "storage.protocol"},
+    "runtime": {"core", "storage.protocol", "storage.topics"},
     # The gateway is the door to any store: it knows the protocol and no dialect. `context` is here for one name only:
     # the annotation by which a job asks for its JobContext.
-    "client": {"core", "context", "storage.protocol", "storage.joining", "storage.gateway", "runtime"},
-    "worker": {"core", "context", "storage.protocol", "storage.gateway", "runtime", "client"},
-    "scheduler": {"core", "context", "storage.protocol", "storage.gateway", "runtime", "client"},
+    "client": {"core", "context", *ANY_STORE, "storage.joining", "runtime"},
+    "worker": {"core", "context", *ANY_STORE, "runtime", "client"},
+    "scheduler": {"core", "context", *ANY_STORE, "runtime", "client"},
     "app": BELOW_APP,
     # How an app becomes running processes: the other half of the composition root.
     "hosting": BELOW_APP | {"app"},

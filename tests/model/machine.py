@@ -19,6 +19,7 @@ from holdfast.core.job import Claimed
 from holdfast.core.outcome import ErrorInfo, LogLine, Report
 from holdfast.core.states import State, Verb
 from holdfast.storage.protocol import Store
+from holdfast.storage.writes import DrainWorker, PauseQueue, ResumeQueue, RetireWorker
 from holdfast.testing import FakeClock, StoreDriver, new_job
 from tests.model.model import LIVE, SECOND, TARGET, Model, Refused, Worker
 
@@ -249,7 +250,7 @@ class StoreMachine(RuleBasedStateMachine):
             assert self.driver.expire() == self.model.expire()
         else:
             dead = self.some_worker(n) if kill else None
-            swept = self.driver.sweep(*([dead] if dead else []))
+            swept = self.driver.rescue(*([dead] if dead else []))
             assert {row.id: row.state for row in swept} == self.model.sweep(dead)
 
     @rule(
@@ -261,21 +262,23 @@ class StoreMachine(RuleBasedStateMachine):
         worker = self.some_worker(n)
         match event:
             case "beat":
-                assert (worker in self.driver.beat(worker, lease=LEASE)) == self.model.beat(worker, LEASE)
+                assert (worker in self.driver.heartbeat(worker, lease=LEASE)) == self.model.beat(
+                    worker, LEASE
+                )
             case "start":
                 self.start_worker()
             case "drain":
-                self.driver.do(self.store.drain_worker, worker)
+                self.driver.run(DrainWorker(worker))
                 if self.model.workers[worker].state == "live":
                     self.model.workers[worker].state = "draining"
             case "retire" if len(self.model.workers) > 1:
-                self.driver.do(self.store.retire_worker, worker)
+                self.driver.run(RetireWorker(worker))
                 del self.model.workers[worker]
             case "pause":
-                self.driver.do(self.store.pause_queue, queue, actor=None, reason=None)
+                self.driver.run(PauseQueue(queue))
                 self.model.paused.add(queue)
             case "open":
-                self.driver.do(self.store.resume_queue, queue, actor=None)
+                self.driver.run(ResumeQueue(queue))
                 self.model.paused.discard(queue)
             case _:
                 pass
@@ -287,10 +290,10 @@ class StoreMachine(RuleBasedStateMachine):
         worker = self.model.jobs[self.some_attempt(n, False).id].worker
         assert worker is not None
         if vanishes and worker in self.model.workers:
-            self.driver.do(self.store.retire_worker, worker)
+            self.driver.run(RetireWorker(worker))
             del self.model.workers[worker]
         self.start_worker()
-        swept = self.driver.sweep(*([] if vanishes else [worker]))
+        swept = self.driver.rescue(*([] if vanishes else [worker]))
         assert {row.id: row.state for row in swept} == self.model.sweep(None if vanishes else worker)
         self.claim(n=1, limit=3)
 

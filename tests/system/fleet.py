@@ -19,6 +19,7 @@ from holdfast.app import Parts
 from holdfast.client.handle import JobHandle
 from holdfast.core.records import HistoryRecord, JobRecord, WorkerRecord
 from holdfast.core.states import FINAL
+from holdfast.storage.writes import Heartbeat, Rescue
 from tests.system.jobs.app import make_app
 
 T = TypeVar("T")
@@ -180,7 +181,7 @@ class Fleet:
             time.sleep(0.3)
         for pid in pids:
             kill(pid, signal.SIGSTOP)
-        while (turn := self.parts.store.writing()) is not None and turn[0] in pids:
+        while (turn := self.parts.store.write_lock_holder()) is not None and turn[0] in pids:
             kill(turn[0], signal.SIGCONT)
             time.sleep(0.005)
             kill(turn[0], signal.SIGSTOP)
@@ -264,11 +265,11 @@ class Fleet:
 
     def expire(self, *workers: WorkerRecord) -> None:
         """End the leases of workers now. Only of stopped or dead ones: the others renew theirs with the next heartbeat."""
-        self.parts.gateway.call("beat", [worker.id for worker in workers], lease=-1.0)
+        self.parts.gateway.run(Heartbeat([worker.id for worker in workers], lease=-1.0))
 
     def lose(self, *workers: WorkerRecord) -> None:
         """Take workers for dead, as the leader does at the end of their leases: their jobs are requeued."""
-        self.parts.gateway.call("sweep", [worker.id for worker in workers])
+        self.parts.gateway.run(Rescue([worker.id for worker in workers]))
 
     # -- what the jobs leave ----------------------------------------------------------------------------------------------
 

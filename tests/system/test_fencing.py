@@ -12,6 +12,7 @@ import pytest
 from holdfast.client.handle import JobHandle
 from holdfast.core.outcome import Settlement
 from holdfast.core.states import Verb
+from holdfast.storage.writes import Settle
 from tests.system.fleet import Fleet, Supervisor, kill, until
 
 LEASES = {"lease": 5, "heartbeat_interval": 0.5}
@@ -139,8 +140,8 @@ def test_a_job_that_the_store_has_given_to_others_is_interrupted(make_fleet: Cal
     """Its worker compares both ways; this job would never hear of it by itself."""
     fleet = make_fleet(heartbeat_interval=0.3)
     _, job = standing(fleet, "alone_thread", "spin")
-    [(seq, token)] = fleet.parts.store.held(fleet.worker_of(job).id)
-    fleet.parts.gateway.call("settle", [Settlement(seq, token, Verb.RELEASE)])
+    [(seq, token)] = fleet.parts.store.claims_of(fleet.worker_of(job).id)
+    fleet.parts.gateway.run(Settle([Settlement(seq, token, Verb.RELEASE)]))
     until(lambda: [e for e in fleet.effects(job, "end") if e["token"] == 1], "the first run has ended")
     until(lambda: begun(fleet, job, 2), "the second one has begun")
     assert fleet.job(job).state == "processing"

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from holdfast.core.commands import Action
+from holdfast.storage.writes import Expire
 from holdfast.web import live
 from tests.unit.web.listening import listening
 from tests.unit.web.support import Lab, served, until
@@ -130,7 +131,7 @@ def test_a_place_that_is_not_there_any_more_is_told(
         lab.client.act(job, Action.CANCEL)
         lab.client.delete(job)
     monkeypatch.setattr("holdfast.storage.sqlite.writer.EVENTS_STAY", -1_000_000)
-    lab.parts.gateway.call("expire", 100)
+    lab.parts.gateway.run(Expire(100))
     with listening(f"{url}/api/v1/events", Last_Event_ID=last) as ear:
         assert until(lambda: ear.events)[0].name == "resync"
         assert ear.events[0].data == {"seq": lab.client.reader.last_event()}

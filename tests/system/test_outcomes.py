@@ -9,6 +9,7 @@ import pytest
 from holdfast.core.job import NewJob
 from holdfast.core.records import JobRecord
 from holdfast.runtime.clock import new_id
+from holdfast.storage.writes import Insert
 from tests.system.fleet import Fleet, until
 from tests.system.histories import check_history
 
@@ -110,7 +111,7 @@ def test_workers_serve_their_queues_and_types_and_leave_the_rest(make_fleet: Cal
     mail = fleet.enqueue("note_loop", {"value": 1}, queue="mail")
     report = fleet.enqueue("report.month", {"value": 2})
     other = fleet.enqueue("note_loop", {"value": 3}, queue="other")
-    unknown = fleet.parts.gateway.call("insert", [NewJob(new_id(), "nobody.knows.this", "{}")])[0].id
+    unknown = fleet.parts.gateway.run(Insert([NewJob(new_id(), "nobody.knows.this", "{}")]))[0].id
     first = fleet.start(queues="mail,reports", types="note_*")
     [by_first] = fleet.ended([mail])
     marks = [fleet.ended([fleet.enqueue("note_loop", {"value": 4}, queue="mail")])[0] for _ in range(5)]

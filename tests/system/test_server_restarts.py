@@ -15,6 +15,7 @@ import pytest
 
 from holdfast.client.options import JobOptions
 from holdfast.core.errors import StorageUnavailable
+from holdfast.storage.writes import RetireWorker
 from tests.servers.postgres import Cluster, cluster
 from tests.system.chaos import CHAOS, LIMIT, SEED, WITHIN, size, tell
 from tests.system.fleet import Fleet, until
@@ -184,7 +185,7 @@ def test_a_server_that_takes_no_writes_for_a_while(make_fleet: Callable[..., Fle
 def _refusal(fleet: Fleet) -> str:
     """Why the store cannot be written to now, "" when it can."""
     try:
-        fleet.parts.gateway.call("retire_worker", "nobody")
+        fleet.parts.gateway.run(RetireWorker("nobody"))
     except StorageUnavailable as error:
         return str(error)
     return ""

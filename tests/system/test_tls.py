@@ -16,8 +16,8 @@ import pytest
 from holdfast import Holdfast
 from holdfast.core.errors import StorageUnavailable
 from holdfast.runtime.signals import Signals, choose_signals
-from holdfast.storage.protocol import Topic
 from holdfast.storage.sqlite import SqliteStore
+from holdfast.storage.topics import Topic
 from tests.servers import tls
 from tests.servers.tls import Certificate
 from tests.system.fleet import PATIENCE, ROOT, until

@@ -24,6 +24,7 @@ from holdfast.core.states import Verb
 from holdfast.core.whole import Part
 from holdfast.storage.copying import Move, give_up
 from holdfast.storage.sqlite.store import SqliteStore
+from holdfast.storage.writes import PauseQueue, PublishTypes, RegisterWorker, Settle, StoreReports
 from holdfast.testing import worker_row
 from tests.servers.mysql import administrator
 from tests.servers.postgres import place_of, shared_url
@@ -127,14 +128,14 @@ class House:
         """The id of a job that has run for a while, and waits to be run again."""
         lab = self.lab
         (job,) = lab.add(1, tags=["even"], owner="ann", unique=f"u{lab.client.reader.last_event()}")
-        lab.parts.gateway.call("register_worker", worker_row("w1"), lease=600.0)
+        lab.parts.gateway.run(RegisterWorker(worker_row("w1"), lease=600.0))
         (claimed,) = lab.claim(1)
         line = LogLine(lab.client.reader.now(), "info", "said", '{"n":1}')
         report = Report(claimed.seq, claimed.token, '{"done":1,"total":2}', '{"state":{"a":1}}', (line,))
-        lab.parts.gateway.call("report", [report])
+        lab.parts.gateway.run(StoreReports([report]))
         error = ErrorInfo("ValueError", "no", "Traceback (most recent call last):")
         settled = Settlement(claimed.seq, claimed.token, Verb.FAIL, "said so", result="1", error=error)
-        lab.parts.gateway.call("settle", [settled])
+        lab.parts.gateway.run(Settle([settled]))
         return job
 
     def _job_places(self) -> Iterator[Place]:
@@ -149,17 +150,17 @@ class House:
                 yield Place(table, key, column, is_text, record.seq)
 
     def _fleet_places(self) -> Iterator[Place]:
-        call = self.lab.parts.gateway.call
+        run = self.lab.parts.gateway.run
         for table, key in FLEET.items():
             for number, (column, is_text) in enumerate(self.columns(table)):
                 name = f"{table}-{number}"
                 if table == "workers":
-                    call("register_worker", worker_row(name, types=("count_to",)), lease=600.0)
+                    run(RegisterWorker(worker_row(name, types=("count_to",)), lease=600.0))
                 elif table == "queues":
-                    call("pause_queue", name, actor="ann", reason="why")
+                    run(PauseQueue(name, actor="ann", reason="why"))
                 else:
                     kind = next(iter(self.lab.holdfast.registry)).row(0)
-                    call("publish_types", [type(kind)(name, *tuple(kind)[1:])])
+                    run(PublishTypes([type(kind)(name, *tuple(kind)[1:])]))
                 if column != key:
                     yield Place(table, key, column, is_text, name)
 

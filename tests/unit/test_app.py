@@ -14,6 +14,7 @@ from holdfast import Holdfast
 from holdfast.app import make_store
 from holdfast.core.errors import ConfigurationError, StorageUnavailable
 from holdfast.core.settings import Settings
+from holdfast.storage.writes import Insert
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_closing_twice_and_opening_again(app: Holdfast) -> None:
     with pytest.raises(StorageUnavailable, match="has closed its store"):
         handle.cancel()
     with pytest.raises(StorageUnavailable):
-        parts.gateway.call("insert", [])
+        parts.gateway.run(Insert([]))
     assert app.handle(handle.id).state == "enqueued"
     assert app.open() is not parts
 

@@ -29,7 +29,7 @@ class FleetVerbs:
             self._draft.put("workers", worker.id, row | {"deadline": now + int(lease * SECOND)})
         self._tell("worker")
 
-    def beat(self, workers: Sequence[str], *, lease: float) -> set[str]:
+    def heartbeat(self, workers: Sequence[str], *, lease: float) -> set[str]:
         now = self.now()
         rows = [self._draft.get("workers", worker) for worker in workers]
         standing = [row for row in rows if row is not None and row["state"] != "lost"]
@@ -52,7 +52,7 @@ class FleetVerbs:
         for kind in types:
             self._draft.put("types", kind.name, TypeRecord(*kind, self.now())._asdict())
 
-    def lead(self, role: str, holder: str, *, lease: float) -> int | None:
+    def acquire_lease(self, role: str, holder: str, *, lease: float) -> int | None:
         now, led = self.now(), self._draft.get("leaders", role) or {"holder": None, "term": 0}
         if led["holder"] not in (None, holder) and led["deadline"] >= now:
             return None
@@ -61,7 +61,7 @@ class FleetVerbs:
         self._draft.put("leaders", role, led | {"deadline": now + int(lease * SECOND)})
         return led["term"]
 
-    def resign(self, role: str, holder: str) -> bool:
+    def release_lease(self, role: str, holder: str) -> bool:
         led = self._draft.get("leaders", role)
         if led is None or led["holder"] != holder:
             return False

@@ -8,7 +8,7 @@ from typing import Final
 
 from holdfast.core.records import OutcomeRecord, PartitionRecord
 from holdfast.core.states import State
-from holdfast.storage.insight import MINUTE
+from holdfast.storage.verbs.maintenance import MINUTE
 from holdfast_journal.journal import Journal, Row
 
 RETRIED: Final = (State.SCHEDULED.value, "retry")

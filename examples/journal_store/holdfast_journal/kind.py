@@ -41,7 +41,7 @@ class JournalStore(JournalWriter, JournalReader):
     def ping(self) -> None:
         self.last_event()
 
-    def facts(self) -> dict[str, str | int]:
+    def info(self) -> dict[str, str | int]:
         size = self._journal.path.stat().st_size
         return {"database": "journal", "place": str(self._journal.path), "durability": "full", "bytes": size}
 

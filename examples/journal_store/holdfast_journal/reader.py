@@ -40,7 +40,7 @@ from holdfast.core.whole import (
 )
 from holdfast.core.whole import Row as WholeRow
 from holdfast.storage.paging import Position, read_cursor, read_sort, write_cursor
-from holdfast.storage.protocol import MAX_IDS
+from holdfast.storage.verbs.jobs import MAX_IDS
 from holdfast_journal.insight import InsightVerbs
 from holdfast_journal.journal import Journal, Row
 from holdfast_journal.writer import HISTORY, SECOND, record
@@ -208,12 +208,12 @@ class JournalReader(InsightVerbs):
     def _processing(self) -> list[Row]:
         return [job for job in self._journal.rows("jobs") if job["state"] == State.PROCESSING]
 
-    def asked(self, workers: Sequence[str]) -> list[Asked]:
+    def pending_requests(self, workers: Sequence[str]) -> list[Asked]:
         jobs = [job for job in self._processing() if job["requested"] is not None]
         jobs = [job for job in jobs if job["worker"] in workers]
         return [Asked(job["seq"], job["token"], job["requested"], job["requested_at"]) for job in jobs]
 
-    def held(self, worker: str) -> list[tuple[int, int]]:
+    def claims_of(self, worker: str) -> list[tuple[int, int]]:
         return [(job["seq"], job["token"]) for job in self._processing() if job["worker"] == worker]
 
     def overdue(self, workers: Sequence[str], *, grace: float) -> list[tuple[str, str]]:
@@ -260,7 +260,7 @@ class JournalReader(InsightVerbs):
     def changed(self, *, after: int, ids: Sequence[str]) -> set[str]:
         return set(ids) & {self._job_of(row) for row in self._events(after)}
 
-    def tally(self, *, after: int) -> dict[tuple[str | None, str | None], int]:
+    def transition_counts(self, *, after: int) -> dict[tuple[str | None, str | None], int]:
         moves = [row for row in self._events(after) if row["kind"] in ("state", "removed")]
         return Counter((row["previous"], row["state"]) for row in moves)
 
@@ -281,5 +281,5 @@ class JournalReader(InsightVerbs):
             return WholeJob(record(row), bool(row["continues"]), *rest)
         return WHOLE[part]._make(row[name] for name in WHOLE[part]._fields)
 
-    def writing(self) -> tuple[int, int] | None:
+    def write_lock_holder(self) -> tuple[int, int] | None:
         return self._journal.writer()

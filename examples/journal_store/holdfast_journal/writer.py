@@ -29,8 +29,8 @@ from holdfast.core.retention import Retention, format_retention, parse_retention
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, LIVE, TRANSITIONS, Request, State, Verb
 from holdfast.core.whole import Part, Seal, WholeJob, key_of
 from holdfast.core.whole import Row as WholeRow
-from holdfast.storage.insight import MINUTE, OUTCOMES_STAY
-from holdfast.storage.protocol import LOST
+from holdfast.storage.verbs.attempts import LOST
+from holdfast.storage.verbs.maintenance import MINUTE, OUTCOMES_STAY
 from holdfast_journal.fleet import SECOND, FleetVerbs
 from holdfast_journal.insight import ends_attempt
 from holdfast_journal.journal import Journal, Row
@@ -269,7 +269,7 @@ class JournalWriter(FleetVerbs):
             self._move(job, State.ENQUEUED, job["reason"], None)
         return len(due), waiting[len(due)]["run_at"] if len(due) < len(waiting) else None
 
-    def sweep(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
+    def rescue(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
         now, standing = self.now(), set[str]()
         for worker in self._draft.rows("workers"):
             if worker["state"] == "lost":
@@ -315,7 +315,7 @@ class JournalWriter(FleetVerbs):
                 self._draft.put("outcomes", f"{row['at']} {row['type']}", None)
         return len(over[:limit])
 
-    def roll_up(self, limit: int) -> int:
+    def aggregate_events(self, limit: int) -> int:
         since = self._number("rolled_up")
         until = min(self._number("event"), since + limit)
         for event in self._draft.rows("events"):

@@ -15,7 +15,7 @@ from holdfast.runtime.signals import Signals
 from holdfast.runtime.signals.files import FileSignals
 from holdfast.runtime.signals.polling import PollingSignals
 from holdfast.storage.kinds import Care, kind_of
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 PATIENCE = 3.0
 """Seconds that a wake-up is waited for."""
@@ -94,7 +94,7 @@ def _writing(app: Holdfast) -> Finding:
 
 
 def _durability(app: Holdfast) -> Finding:
-    facts = app.open().store.facts()
+    facts = app.open().store.info()
     details = [f"{name} {facts[name]}" for name in ("journal", "fsync") if name in facts]
     found = ", ".join([str(facts["durability"]), *details, f"{int(facts['bytes']) / 1e6:.1f} MB"])
     if facts.get("journal", "wal") != "wal":

@@ -22,7 +22,7 @@ from holdfast.client.views import (
     WorkerView,
 )
 from holdfast.core.commands import Action
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 ORIGIN = "cli"
 
@@ -32,7 +32,7 @@ class LocalDesk:
 
     def __init__(self, app: Holdfast) -> None:
         self._app = app
-        self.place = str(app.open().store.facts().get("place", "the store"))
+        self.place = str(app.open().store.info().get("place", "the store"))
         self._client = app.client
         self._overview = app.overview
         self._actor = _who()

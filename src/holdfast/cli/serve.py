@@ -171,7 +171,7 @@ def _say_where(app: Holdfast) -> None:
     """Print where the store is, once nothing keeps us from starting any more."""
     from holdfast.cli.output import say
 
-    say(f"Store: {app.open().store.facts()['place']}")
+    say(f"Store: {app.open().store.info()['place']}")
 
 
 def _checked(settings: Settings) -> Settings:

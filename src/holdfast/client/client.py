@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from holdfast.client import patience
+from holdfast.client import insert_retry
 from holdfast.client.catalogue import Catalogue
 from holdfast.client.handle import JobHandle
 from holdfast.client.options import CheckedOptions, read_options
@@ -24,7 +24,7 @@ from holdfast.client.views import (
     log_view,
     saved_view,
 )
-from holdfast.core.commands import Action
+from holdfast.core.commands import GONE, Action
 from holdfast.core.errors import NotFound
 from holdfast.core.job import Inserted, NewJob
 from holdfast.core.limits import MAX_REASON, check_line, check_name
@@ -32,7 +32,9 @@ from holdfast.core.settings import Settings
 from holdfast.runtime.clock import new_ids
 from holdfast.runtime.signals import Listener, Signals
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.protocol import Reader, Topic
+from holdfast.storage.protocol import Reader
+from holdfast.storage.topics import Topic
+from holdfast.storage.writes import Command, CommandAll, DrainWorker, PauseQueue, Prove, ResumeQueue
 
 
 class Client:
@@ -50,7 +52,7 @@ class Client:
 
     def check(self) -> None:
         """Store something that means nothing. Raises StorageUnavailable where the database takes no writes."""
-        self._gateway.call("prove")
+        self._gateway.run(Prove())
 
     # -- enqueue ----------------------------------------------------------------------------------------------------------
 
@@ -117,14 +119,14 @@ class Client:
         if not jobs:
             return []
         if tx is None:
-            return self._handles(patience.insert(self._gateway, jobs))
+            return self._handles(insert_retry.insert(self._gateway, jobs))
         return self._handles(self._transactions.insert(tx, jobs))
 
     async def _insert_async(self, jobs: Sequence[NewJob], tx: object | None) -> list[JobHandle]:
         if not jobs:
             return []
         if tx is None:
-            return self._handles(await patience.ainsert(self._gateway, jobs))
+            return self._handles(await insert_retry.insert_async(self._gateway, jobs))
         return self._handles(await self._transactions.insert_async(tx, jobs))
 
     def _handles(self, inserted: Sequence[Inserted]) -> list[JobHandle]:
@@ -194,7 +196,9 @@ class Client:
         """Pause, resume, cancel or retry; answers the job as it is now. Raises NotFound, Conflict."""
         if reason:
             check_line(reason, loc=("reason",), limit=MAX_REASON)
-        record = patience.call(self._gateway, "command", job_id, action, actor=actor, reason=reason or None)
+        record = insert_retry.run(self._gateway, Command(job_id, action, actor=actor, reason=reason or None))
+        if record is None:
+            raise NotFound(GONE)
         return job_view(record)
 
     def act_on(
@@ -203,13 +207,13 @@ class Client:
         """`act`, or `delete`, on many jobs in one transaction; answers why each was refused, None where it is done."""
         if reason:
             check_line(reason, loc=("reason",), limit=MAX_REASON)
-        return patience.call(
-            self._gateway, "command_all", list(job_ids), action, actor=actor, reason=reason or None
+        return insert_retry.run(
+            self._gateway, CommandAll(list(job_ids), action, actor=actor, reason=reason or None)
         )
 
     def delete(self, job_id: str, *, actor: str | None = None) -> None:
         """Remove an ended job and all that belongs to it. Raises NotFound, Conflict."""
-        self._gateway.call("command", job_id, Action.DELETE, actor=actor, reason=None)
+        self._gateway.run(Command(job_id, Action.DELETE, actor=actor, reason=None))
 
     def history(self, job_id: str) -> list[HistoryView]:
         """Every transition and request of a job, oldest first. Raises NotFound."""
@@ -249,13 +253,13 @@ class Client:
         check_name(name, loc=("queue",))
         if reason:
             check_line(reason, loc=("reason",), limit=MAX_REASON)
-        self._gateway.call("pause_queue", name, actor=actor, reason=reason or None)
+        self._gateway.run(PauseQueue(name, actor=actor, reason=reason or None))
 
     def resume_queue(self, name: str, *, actor: str | None = None) -> None:
         """Open a paused queue. Idempotent."""
         check_name(name, loc=("queue",))
-        self._gateway.call("resume_queue", name, actor=actor)
+        self._gateway.run(ResumeQueue(name, actor=actor))
 
     def drain_worker(self, worker_id: str) -> None:
         """Let a worker claim nothing more, and end with its last job. Idempotent."""
-        self._gateway.call("drain_worker", worker_id)
+        self._gateway.run(DrainWorker(worker_id))

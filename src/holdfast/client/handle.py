@@ -10,7 +10,7 @@ from holdfast.client.views import JobView
 from holdfast.core.commands import Action
 from holdfast.core.errors import WaitTimeout
 from holdfast.core.states import FINAL
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 if TYPE_CHECKING:
     from holdfast.client.client import Client

@@ -9,8 +9,8 @@ from holdfast.core.errors import StorageRefused
 from holdfast.core.job import Inserted, NewJob
 from holdfast.runtime.signals import Signals, ToldAtCommit
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.joining import Joining
-from holdfast.storage.protocol import WAKES
+from holdfast.storage.joining import CreateLanes, Joining
+from holdfast.storage.writes import Insert
 
 
 class Transactions:
@@ -19,20 +19,20 @@ class Transactions:
     def __init__(self, store: object, gateway: Gateway, signals: Signals) -> None:
         self._store = store
         self._gateway = gateway
-        self._channels = signals.channels(WAKES["insert"]) if isinstance(signals, ToldAtCommit) else []
+        self._channels = signals.channels(Insert.topics) if isinstance(signals, ToldAtCommit) else []
 
     def insert(self, tx: object, jobs: Sequence[NewJob]) -> list[Inserted]:
         """Raises as `Joining.insert_joined`; StorageRefused where the store has no transactions to share."""
         store = self._joining()
-        if not store.is_ready(jobs):
-            self._gateway.call("make_ready", jobs)
+        if not store.lanes_exist(jobs):
+            self._gateway.run(CreateLanes(jobs))
         return store.insert_joined(tx, jobs, channels=self._channels)
 
     async def insert_async(self, tx: object, jobs: Sequence[NewJob]) -> list[Inserted]:
         """The same on a connection that is awaited."""
         store = self._joining()
-        if not store.is_ready(jobs):
-            await self._gateway.acall("make_ready", jobs)
+        if not store.lanes_exist(jobs):
+            await self._gateway.run_async(CreateLanes(jobs))
         return await store.insert_joined_async(tx, jobs, channels=self._channels)
 
     def _joining(self) -> Joining:

@@ -21,7 +21,7 @@ from holdfast.runtime.clock import new_worker_id
 from holdfast.runtime.service import DutyLoop, FailedTooOften, keep_running, when_it_fails
 from holdfast.scheduler.duties import Bury, all_duties
 from holdfast.scheduler.leader import Leader, holder_of, lease_of
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 from holdfast.worker.supervisor import Supervisor
 
 LOOK_AGAIN = 0.05

@@ -12,7 +12,7 @@ import structlog
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.runtime.signals import Signals
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 MAX_BACKOFF: Final = 10.0
 MIN_INTERVAL: Final = 0.005

@@ -11,8 +11,10 @@ import structlog
 from holdfast.runtime.process_locks import ProcessLocks
 from holdfast.runtime.service import Duty
 from holdfast.scheduler.leader import Leader, Led, name_of
+from holdfast.storage import writes
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.protocol import Reader, Topic
+from holdfast.storage.protocol import Reader
+from holdfast.storage.topics import Topic
 
 AT_ONCE = 500
 EVENTS_AT_ONCE = 50_000
@@ -38,7 +40,7 @@ class Promote:
     async def run_once(self) -> float:
         due, now = await asyncio.to_thread(lambda: (self._reader.next_due(), self._reader.now()))
         if due is not None and due <= now:
-            promoted, due = await self._gateway.acall("promote", AT_ONCE)
+            promoted, due = await self._gateway.run_async(writes.Promote(AT_ONCE))
             if not promoted:  # somebody else has the due jobs in hand, or has locked them
                 return HINDERED_SLEEP
             now = await asyncio.to_thread(self._reader.now)
@@ -63,7 +65,7 @@ class Rescue:
         wait = self._lease / 2 - self._leader.answered_for
         if wait > 0:
             return wait
-        for swept in await self._gateway.acall("sweep"):
+        for swept in await self._gateway.run_async(writes.Rescue()):
             log.warning(
                 "rescued from a dead worker",
                 job=swept.id,
@@ -98,8 +100,8 @@ class Bury:
             return self.every
         for leader in await asyncio.to_thread(self._reader.leaders):
             if name_of(leader.holder) in dead:
-                await self._gateway.acall("resign", leader.role, leader.holder)
-        for swept in await self._gateway.acall("sweep", dead):
+                await self._gateway.run_async(writes.ReleaseLease(leader.role, leader.holder))
+        for swept in await self._gateway.run_async(writes.Rescue(dead)):
             log.warning(
                 "rescued from a process that has died",
                 job=swept.id,
@@ -123,7 +125,7 @@ class Expire:
         self._gateway = gateway
 
     async def run_once(self) -> float:
-        removed = await self._gateway.acall("expire", AT_ONCE)
+        removed = await self._gateway.run_async(writes.Expire(AT_ONCE))
         return BETWEEN if removed == AT_ONCE else self.every
 
 
@@ -143,7 +145,7 @@ class RollUp:
     async def run_once(self) -> float:
         newest = await asyncio.to_thread(self._reader.last_event)
         if newest != self._seen:
-            if await self._gateway.acall("roll_up", EVENTS_AT_ONCE) == EVENTS_AT_ONCE:
+            if await self._gateway.run_async(writes.AggregateEvents(EVENTS_AT_ONCE)) == EVENTS_AT_ONCE:
                 return BETWEEN
             self._seen = newest
         return self.every

@@ -17,7 +17,8 @@ from holdfast.core.errors import StorageUnavailable
 from holdfast.core.facts import ROLE
 from holdfast.runtime.service import Duty
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
+from holdfast.storage.writes import AcquireLease, ReleaseLease
 
 LONGEST_LEASE = 10.0
 TRUST = 0.75
@@ -83,7 +84,9 @@ class Leader:
             return wait
         self._last_try = now
         try:
-            term: int | None = await self._gateway.acall("lead", ROLE, self._holder, lease=self._lease)
+            term: int | None = await self._gateway.run_async(
+                AcquireLease(ROLE, self._holder, lease=self._lease)
+            )
         except StorageUnavailable:
             self._answers_since = self._clock()
             raise
@@ -110,7 +113,7 @@ class Leader:
             return
         self._term = None
         try:
-            await self._gateway.acall("resign", ROLE, self._holder)
+            await self._gateway.run_async(ReleaseLease(ROLE, self._holder))
         except StorageUnavailable as error:
             log.warning("the next leader waits for the end of the lease", error=str(error))
 

@@ -9,13 +9,13 @@ import time
 from itertools import count
 from typing import Final
 
-from holdfast.storage.operation import Operation
+from holdfast.storage.pending import PendingWrite
 
 PAUSE = 0.005
 """Seconds, about, before a call that others were in the way of is run again; it doubles, up to the longest."""
 MAX_PAUSE = 1.0
 
-PATIENCE = 15.0
+TIMEOUT = 15.0
 """Seconds after which such a call is given up."""
 
 SHARE: Final = 0.2
@@ -26,21 +26,21 @@ class Aside:
     """The calls that have left the line to come again. Changed by whoever has the writing turn."""
 
     def __init__(self) -> None:
-        self._calls: list[tuple[float, int, Operation]] = []
+        self._calls: list[tuple[float, int, PendingWrite]] = []
         self._number = count()
         self._free_at = 0.0
 
-    def put(self, operation: Operation) -> bool:
+    def put(self, pending: PendingWrite) -> bool:
         """Have a call run again later; False when its time is over."""
         now = time.monotonic()
-        if not operation.patient:
+        if not pending.repeats:
             return False
-        if not operation.aside:
-            operation.aside, operation.tries, operation.until = True, 0, now + PATIENCE
-        elif now > operation.until:
+        if not pending.aside:
+            pending.aside, pending.tries, pending.until = True, 0, now + TIMEOUT
+        elif now > pending.until:
             return False
-        heapq.heappush(self._calls, (now + pause(operation.tries), next(self._number), operation))
-        operation.tries += 1
+        heapq.heappush(self._calls, (now + pause(pending.tries), next(self._number), pending))
+        pending.tries += 1
         return True
 
     def wait(self) -> float | None:
@@ -49,14 +49,14 @@ class Aside:
             return None
         return max(0.0, max(self._calls[0][0], self._free_at) - time.monotonic())
 
-    def take(self) -> Operation | None:
+    def take(self) -> PendingWrite | None:
         """The next one, if it is due."""
         return heapq.heappop(self._calls)[2] if self.wait() == 0.0 else None
 
-    def take_all(self) -> list[Operation]:
+    def take_all(self) -> list[PendingWrite]:
         """Every one, due or not."""
         calls, self._calls = self._calls, []
-        return [operation for _, _, operation in sorted(calls)]
+        return [pending for _, _, pending in sorted(calls)]
 
     def spent(self, seconds: float) -> None:
         """So long has one taken: the next one waits until it was its share."""

@@ -18,7 +18,8 @@ from holdfast.core.errors import Conflict, HoldfastError
 from holdfast.core.outcome import Settlement
 from holdfast.core.states import Verb
 from holdfast.core.whole import Key, Part, Row, Seal, WholeJob, key_of, tags_of
-from holdfast.storage.protocol import LOST, Store
+from holdfast.storage.protocol import Store
+from holdfast.storage.verbs.attempts import LOST
 
 AT_ONCE: Final = {Part.JOBS: 500, Part.SAVED: 50, Part.LOGS: 1_000, Part.HISTORY: 2_000}
 """Rows in one transaction: each may be large (arguments 256 KiB, a saved state 1 MiB, a console line 8 KiB)."""
@@ -65,13 +66,13 @@ class Move:
             self._target.seal(Seal(self._seal.copy, words))
         if self.begun:
             return 0
-        held = [one for worker in self._source.workers() for one in self._source.held(worker.id)]
+        held = [one for worker in self._source.workers() for one in self._source.claims_of(worker.id)]
         with self._source.transaction(sealed=True):
-            self._source.sweep()
+            self._source.rescue()
             back = self._source.settle(
                 [Settlement(seq, token, Verb.RELEASE, GIVEN_BACK) for seq, token in held]
             )
-            self._source.roll_up(sys.maxsize)
+            self._source.aggregate_events(sys.maxsize)
             self._source.seal(self._seal)
         return len(back) - back.count(LOST)
 

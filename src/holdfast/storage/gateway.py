@@ -1,7 +1,7 @@
-"""One commit for the operations of many callers: the price of durability is paid once for all of them.
+"""One commit for the pending of many callers: the price of durability is paid once for all of them.
 
-Whoever wants something stored puts an operation into the line and asks for the writing turn. The one who gets the turn takes
-everything that waits, runs it in one transaction, commits, and hands out the answers; the others find theirs ready when the
+Whoever wants something stored puts an one into the line and asks for the writing turn. The one who gets the turn takes
+everything that waits, runs it in one transaction, commits, and hands out the results; the others find theirs ready when the
 turn comes to them. Synchronous callers take the turn themselves (no change of thread), asynchronous ones leave it to the
 gateway's own thread. A caller has its answer only after the commit.
 
@@ -19,19 +19,24 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.storage.aside import Aside, pause
-from holdfast.storage.direct import Call, Direct
-from holdfast.storage.operation import Operation, grouped, jobs_of, joined, parted, topics_of
-from holdfast.storage.protocol import WAKES, Contended, Store, Topic
+from holdfast.storage.errors import Contended
+from holdfast.storage.fast_path import SingleRoundTrip
+from holdfast.storage.pending import PendingWrite, grouped, joined, separated
+from holdfast.storage.protocol import Store
+from holdfast.storage.topics import Topic
+from holdfast.storage.writes import Insert, Write
 
-MOST_AT_ONCE = 512
+R = TypeVar("R")
+
+MAX_BATCH = 512
 """Operations in one transaction: enough to share a commit, few enough that nobody waits long for it."""
 
-PATIENCE = 15.0
-"""Seconds a caller waits for its turn before it gives up; its operation is then taken out of the line, not run later."""
+TIMEOUT = 15.0
+"""Seconds a caller waits for its turn before it gives up; its one is then taken out of the line, not run later."""
 
 MAX_TRIES = 12
 """So often a transaction is begun again that others keep from beginning: for several seconds."""
@@ -49,13 +54,13 @@ class Gateway:
         at_commit: Callable[[frozenset[Topic]], Mapping[Topic, str]] | None = None,
     ) -> None:
         self._store = store
-        self._direct = store if isinstance(store, Direct) else None
+        self._fast_path = store if isinstance(store, SingleRoundTrip) else None
         self._notify = notify
         self._at_commit = at_commit
         """Channels by which a commit itself tells of some topics; then `notify` is not called for them."""
-        self._waiting: deque[Operation] = deque()
+        self._waiting: deque[PendingWrite] = deque()
         self._aside = Aside()
-        self._turn = threading.Lock()
+        self._write_lock = threading.Lock()
         self._starting = threading.Lock()  # two threads would share the wake-ups of one, and close would hang
         self._signal = threading.Semaphore(0)
         self._thread: threading.Thread | None = None
@@ -65,48 +70,48 @@ class Gateway:
         """The transaction has begun, and not come to its commit: what fails now is one of its statements."""
         self._begun = False
 
-    def call(self, verb: str, *args: Any, **kwargs: Any) -> Any:
-        """Run a verb and wait for its commit; answers what the verb answers, raises what it raises."""
-        operation = self._put(verb, args, kwargs, None)
-        while not operation.done:
-            if not operation.aside and self._turn.acquire(blocking=False):
+    def run(self, write: Write[R]) -> R:
+        """Make a write and wait for its commit. Returns what the write returns, raises what it raises."""
+        pending = self._put(write, None)
+        while not pending.done:
+            if not pending.aside and self._write_lock.acquire(blocking=False):
                 try:
-                    if not operation.done:
+                    if not pending.done:
                         self._run_waiting()
                 finally:
                     self._pass_on()
-            elif operation.called is None:
-                operation.called = threading.Event()  # looks once more: what came before it was not heard
-            elif operation.called.wait(PATIENCE):
-                operation.called.clear()
-            elif self._withdraw(operation):
-                self._call_first()  # had it just been called, nobody else would be
+            elif pending.called is None:
+                pending.called = threading.Event()  # looks once more: what came before it was not heard
+            elif pending.called.wait(TIMEOUT):
+                pending.called.clear()
+            elif self._withdraw(pending):
+                self._call_first()  # had it just been called, no other would be
                 raise StorageUnavailable(
-                    f"The database did not take the call within {PATIENCE:g} s. Nothing was stored."
+                    f"The database did not take the call within {TIMEOUT:g} s. Nothing was stored."
                 )
-        if operation.error is not None:
-            raise operation.error
-        return operation.answer
+        if pending.error is not None:
+            raise pending.error
+        return cast(R, pending.result)
 
-    def submit(self, verb: str, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run a verb on the gateway's thread; the future is done after the commit."""
-        future = Future[Any]()
-        self._put(verb, args, kwargs, future)
+    def submit(self, write: Write[R]) -> Future[R]:
+        """Make a write on the gateway's thread; the future is done after the commit."""
+        future = Future[R]()
+        self._put(write, future)
         self._wake()
         return future
 
-    def submit_together(self, *calls: tuple[str, tuple[Any, ...]], patient: bool = True) -> list[Future[Any]]:
-        """Several verbs that go into the line side by side, so that one transaction serves them, in this order. Not
-        `patient`: one that others are in the way of fails at once, and is not run again."""
-        futures = [Future[Any]() for _ in calls]
-        for (verb, args), future in zip(calls, futures, strict=True):
-            self._put(verb, args, {}, future, patient=patient)
+    def submit_together(self, *writes: Write[Any], repeats: bool = True) -> list[Future[Any]]:
+        """Several writes that enter the queue side by side, so that one transaction serves them, in this order. Without
+        `repeats` one that other transactions are in the way of fails at once, and is not run again."""
+        futures = [Future[Any]() for _ in writes]
+        for write, future in zip(writes, futures, strict=True):
+            self._put(write, future, repeats=repeats)
         self._wake()
         return futures
 
-    async def acall(self, verb: str, *args: Any, **kwargs: Any) -> Any:
-        """`call` for an event loop: the loop goes on while the commit is under way."""
-        return await asyncio.wrap_future(self.submit(verb, *args, **kwargs))
+    async def run_async(self, write: Write[R]) -> R:
+        """`run` for an event loop, which is not blocked while the commit is under way."""
+        return await asyncio.wrap_future(self.submit(write))
 
     def close(self) -> None:
         """Run what waits, then stop the thread. Idempotent."""
@@ -116,36 +121,28 @@ class Gateway:
             self._thread.join()
             self._thread = None
 
-    def _put(
-        self,
-        verb: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        future: Future[Any] | None,
-        *,
-        patient: bool = True,
-    ) -> Operation:
+    def _put(self, write: Write[R], future: Future[R] | None, *, repeats: bool = True) -> PendingWrite:
         if self._process != os.getpid():
             raise StorageRefused("This store was opened before a fork; open the app anew in each process.")
         if self._closed:
             raise StorageUnavailable("This program has closed its store; nothing can be stored any more.")
         if future is not None:
             self._have_thread()  # first: what raises is not run later
-        operation = Operation(verb, args, kwargs, future, patient=patient)
-        self._waiting.append(operation)
-        return operation
+        pending = PendingWrite(write, future, repeats=repeats)
+        self._waiting.append(pending)
+        return pending
 
-    def _withdraw(self, operation: Operation) -> bool:
+    def _withdraw(self, one: PendingWrite) -> bool:
         try:
-            self._waiting.remove(operation)
+            self._waiting.remove(one)
         except ValueError:
             return False  # somebody has taken it: its answer is near
         return True
 
     def _pass_on(self) -> None:
-        """Give the turn to the first who waits. Those behind him go on sleeping: they will find their answers, instead of
+        """Give the turn to the first who waits. Those behind him go on sleeping: they will find their results, instead of
         taking the turn one after the other for what they alone want."""
-        self._turn.release()
+        self._write_lock.release()
         self._call_first()
 
     def _call_first(self) -> None:
@@ -167,7 +164,7 @@ class Gateway:
     def _serve(self) -> None:
         while True:
             self._signal.acquire(timeout=None if self._closed else self._aside.wait())
-            self._turn.acquire()
+            self._write_lock.acquire()
             try:
                 while self._waiting:
                     self._run_waiting()
@@ -182,87 +179,86 @@ class Gateway:
     # -- with the turn ----------------------------------------------------------------------------------------------------
 
     def _run_waiting(self) -> None:
-        taken: list[Operation] = []
-        while self._waiting and len(taken) < MOST_AT_ONCE:
-            operation = self._waiting.popleft()
-            if operation.begin():
-                taken.append(operation)
+        taken: list[PendingWrite] = []
+        while self._waiting and len(taken) < MAX_BATCH:
+            one = self._waiting.popleft()
+            if one.begin():
+                taken.append(one)
         if not taken:
             return
         try:
             self._serve_all(taken)
         except BaseException:  # Ctrl-C in the thread that had the turn: the others must not wait for ever
-            for operation in taken:
-                if not operation.done:
-                    operation.fail(
-                        StorageUnavailable("The call was interrupted. Nothing was stored; repeat it.")
-                    )
+            for one in taken:
+                if not one.done:
+                    one.fail(StorageUnavailable("The call was interrupted. Nothing was stored; repeat it."))
             raise
 
-    def _serve_all(self, operations: Sequence[Operation], *, again: bool = False) -> None:
-        """`again`: what others hindered was told apart from these already."""
+    def _serve_all(self, pending: Sequence[PendingWrite], *, again: bool = False) -> None:
+        """`again`: what others hindered was notified apart from these already."""
         try:
-            answers, told = self._run_begun(operations)
+            results, notified = self._run_begun(pending)
         except Contended as error:
-            if len(operations) == 1:
-                self._come_again(operations[0], error)
+            if len(pending) == 1:
+                self._set_aside(pending[0], error)
             elif again:
-                self._run_one_by_one(operations)
+                self._run_one_by_one(pending)
             else:
-                free, hindered = self._told_apart(operations)
+                free, hindered = self._separated_by_locks(pending)
                 if free:
                     self._serve_all(free, again=True)
-                for operation in hindered:
-                    self._come_again(operation, error)
+                for one in hindered:
+                    self._set_aside(one, error)
         except Exception as error:
-            if len(operations) > 1 and self._concerns_one(error):
-                self._run_one_by_one(operations)
+            if len(pending) > 1 and self._concerns_one(error):
+                self._run_one_by_one(pending)
                 return
-            for operation in operations:
-                operation.fail(error)
+            for one in pending:
+                one.fail(error)
         else:
-            self._hand_out(operations, answers, told)
+            self._return_results(pending, results, notified)
 
     def _concerns_one(self, error: Exception) -> bool:
         """Whether the others may pass without the one that has failed: a statement has, and not the store itself."""
         return self._in_statements or not isinstance(error, StorageUnavailable)
 
-    def _told_apart(self, operations: Sequence[Operation]) -> tuple[list[Operation], list[Operation]]:
+    def _separated_by_locks(
+        self, pending: Sequence[PendingWrite]
+    ) -> tuple[list[PendingWrite], list[PendingWrite]]:
         """Those that nobody hinders, as far as it can be seen, and the others."""
-        jobs = [(operation, jobs_of(operation)) for operation in operations]
-        wanted = sorted(set[int]().union(*(seqs for _, seqs in jobs)))
+        wanted = sorted(frozenset[int]().union(*(one.write.seqs for one in pending)))
         if not wanted:
-            return list(operations), []
+            return list(pending), []
         try:
             with self._store.transaction():
                 unlocked = self._store.unlocked(wanted)
         except StorageUnavailable:
-            return list(operations), []
-        free = [operation for operation, seqs in jobs if seqs <= unlocked]
-        return free, [operation for operation, seqs in jobs if not seqs <= unlocked]
+            return list(pending), []
+        free = [one for one in pending if one.write.seqs <= unlocked]
+        return free, [one for one in pending if not one.write.seqs <= unlocked]
 
-    def _run_one_by_one(self, operations: Sequence[Operation]) -> None:
+    def _run_one_by_one(self, pending: Sequence[PendingWrite]) -> None:
         """Each in a transaction of its own."""
         silent = 0
-        for position, operation in enumerate(operations):
+        for position, one in enumerate(pending):
             try:
-                answers, told = self._run_once([operation])
+                results, notified = self._run_once([one])
             except Contended as error:
-                self._come_again(operation, error)
+                self._set_aside(one, error)
             except Exception as error:
-                operation.fail(error)
+                one.fail(error)
                 silent += isinstance(error, StorageUnavailable)
                 if silent > 1 or not self._concerns_one(error):  # the store is away, for all of them
-                    for other in operations[position + 1 :]:
+                    for other in pending[position + 1 :]:
                         other.fail(error)
                     return
             else:
-                self._hand_out([operation], answers, told)
+                self._return_results([one], results, notified)
 
-    def _come_again(self, operation: Operation, error: Contended) -> None:
+    def _set_aside(self, one: PendingWrite, error: Contended) -> None:
         """Others are in its way: it is run again after a pause, while the line goes on. Nothing of it was stored."""
-        if self._closed or not self._aside.put(operation):
-            operation.fail(error)
+        if self._closed or not self._aside.put(one):
+            one.fail(error)
         else:
             self._wake()
 
@@ -271,65 +267,65 @@ class Gateway:
         if self._closed:
             self._run_one_by_one(self._aside.take_all())
             return
-        while operation := self._aside.take():
+        while one := self._aside.take():
             began = time.monotonic()
-            self._run_one_by_one([operation])
+            self._run_one_by_one([one])
             self._aside.spent(time.monotonic() - began)
 
-    def _hand_out(
-        self, operations: Sequence[Operation], answers: Sequence[Any], told: frozenset[Topic]
+    def _return_results(
+        self, pending: Sequence[PendingWrite], results: Sequence[Any], notified: frozenset[Topic]
     ) -> None:
         topics: set[Topic] = set()
-        for operation, answer in zip(operations, answers, strict=True):
-            operation.succeed(answer)
-            topics |= topics_of(operation, answer)
-        if topics - told:
+        for one, result in zip(pending, results, strict=True):
+            one.succeed(result)
+            topics |= one.write.wakes(result)
+        if topics - notified:
             try:
-                self._notify(frozenset(topics - told))
+                self._notify(frozenset(topics - notified))
             except Exception:  # it is committed all the same, and whoever waits looks by itself after a while
                 log.exception("a signal could not be given")
 
-    def _run_begun(self, operations: Sequence[Operation]) -> tuple[list[Any], frozenset[Topic]]:
+    def _run_begun(self, pending: Sequence[PendingWrite]) -> tuple[list[Any], frozenset[Topic]]:
         """`_run_once`, tried again while others keep every transaction from beginning, as at the moment of a seal."""
         for tries in range(MAX_TRIES):
             try:
-                return self._run_once(operations)
+                return self._run_once(pending)
             except Contended:
                 if self._begun:
                     raise
             time.sleep(pause(tries))
-        return self._run_once(operations)
+        return self._run_once(pending)
 
-    def _run_once(self, operations: Sequence[Operation]) -> tuple[list[Any], frozenset[Topic]]:
-        """The answers, and the topics that the commit has told of."""
-        groups = grouped(operations)
-        calls = [joined(group) for group in groups]
-        told = frozenset[Topic]()
-        answers = None
+    def _run_once(self, pending: Sequence[PendingWrite]) -> tuple[list[Any], frozenset[Topic]]:
+        """The results, and the topics that the commit has notified of."""
+        groups = grouped(pending)
+        writes = [joined(group) for group in groups]
+        notified = frozenset[Topic]()
+        results = None
         self._begun = self._in_statements = False
-        if self._direct is not None and not any(kwargs for *_, kwargs in calls):
+        if self._fast_path is not None:
             self._begun = True
-            answers, told = self._run_directly(self._direct, [(verb, args) for verb, args, _ in calls])
-        if answers is None:
+            results, notified = self._run_in_one_trip(self._fast_path, writes)
+        if results is None:
             self._begun = False
             with self._store.transaction():
                 self._begun = self._in_statements = True
-                answers = [getattr(self._store, verb)(*args, **kwargs) for verb, args, kwargs in calls]
+                results = [write.run(self._store) for write in writes]
                 self._in_statements = False
         parts = [
-            part for group, answer in zip(groups, answers, strict=True) for part in parted(group, answer)
+            part for group, result in zip(groups, results, strict=True) for part in separated(group, result)
         ]
-        return parts, told
+        return parts, notified
 
-    def _run_directly(
-        self, store: Direct, calls: Sequence[Call]
+    def _run_in_one_trip(
+        self, store: SingleRoundTrip, writes: Sequence[Write[Any]]
     ) -> tuple[list[Any] | None, frozenset[Topic]]:
-        told: dict[Topic, str] = {}
+        notified: dict[Topic, str] = {}
 
         def channels() -> Sequence[str]:
             if self._at_commit is not None:
-                told.update(self._at_commit(WAKES["insert"]))
-            return list(told.values())
+                notified.update(self._at_commit(Insert.topics))
+            return list(notified.values())
 
-        answers = store.directly(calls, channels)
-        return answers, frozenset() if answers is None else frozenset(told)
+        results = store.execute(writes, channels)
+        return results, frozenset() if results is None else frozenset(notified)

@@ -1,24 +1,27 @@
-"""What a store may offer beside its verbs: enqueueing in a transaction of the caller's."""
+"""What a store may offer beside its verbs: jobs inserted in a transaction of the caller."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Protocol, cast, runtime_checkable
 
 from holdfast.core.job import Inserted, NewJob
+from holdfast.storage.protocol import Writer
+from holdfast.storage.writes import Write
 
 
 @runtime_checkable
 class Joining(Protocol):
-    """What a store may offer beside its verbs: jobs stored in an open transaction of the caller's, on its own connection to
-    the same database. Only the caller commits or rolls back; the feed tells of the jobs when it commits, not before."""
+    """Jobs inserted in an open transaction of the caller, on its own connection to the same database. Only the caller
+    commits or rolls back; the feed reports the jobs when it commits, not before."""
 
-    def is_ready(self, jobs: Sequence[NewJob]) -> bool:
-        """Whether such jobs can be joined; if not, `make_ready` comes first."""
+    def lanes_exist(self, jobs: Sequence[NewJob]) -> bool:
+        """Whether such jobs can be joined; if not, `create_lanes` comes first."""
         ...
 
-    def make_ready(self, jobs: Sequence[NewJob]) -> None:
-        """A writing verb: store what such jobs share with others, so that nobody has to wait for the caller's commit."""
+    def create_lanes(self, jobs: Sequence[NewJob]) -> None:
+        """A write verb: store what such jobs share with others, so that no one has to wait for the caller's commit."""
         ...
 
     def insert_joined(
@@ -35,3 +38,13 @@ class Joining(Protocol):
     ) -> list[Inserted]:
         """The same on a connection that is awaited."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CreateLanes(Write[None]):
+    """See `Joining.create_lanes`; for a store that is one."""
+
+    jobs: Sequence[NewJob]
+
+    def run(self, store: Writer) -> None:
+        cast(Joining, store).create_lanes(self.jobs)

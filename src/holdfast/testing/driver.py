@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from itertools import count
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from holdfast.core.commands import Action
 from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
 from holdfast.core.outcome import Report, Settlement
 from holdfast.core.records import HistoryRecord, JobRecord, Swept
 from holdfast.core.states import State, Verb
-from holdfast.storage.protocol import Contended, Store
+from holdfast.storage.errors import Contended
+from holdfast.storage.protocol import Store
+from holdfast.storage.writes import (
+    AcquireLease,
+    Claim,
+    Command,
+    CommandAll,
+    Expire,
+    Heartbeat,
+    Insert,
+    Promote,
+    R,
+    RegisterWorker,
+    Rescue,
+    Settle,
+    StoreReports,
+    Write,
+)
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.factories import TYPE, new_job, worker_row
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 LEASE = 30.0
 """Seconds that the driver's workers stand without a beat."""
@@ -40,16 +54,16 @@ class StoreDriver:
         self._numbers = count(1)
         self.register(self.worker)
 
-    def do(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """One writing verb in a transaction of its own, which is run again when others are in its way, as by a gateway."""
+    def run(self, write: Write[R]) -> R:
+        """Make a write in a transaction of its own, repeated when others are in its way, as by a gateway."""
         for _ in range(MAX_TRIES):
             with suppress(Contended), self.store.transaction():
-                return verb(*args, **kwargs)
+                return write.run(self.store)
         with self.store.transaction():
-            return verb(*args, **kwargs)
+            return write.run(self.store)
 
     def insert(self, *jobs: NewJob) -> list[Inserted]:
-        return self.do(self.store.insert, jobs)
+        return self.run(Insert(jobs))
 
     def add(self, **fields: Any) -> JobRecord:
         """A stored job, made by `new_job`."""
@@ -64,7 +78,7 @@ class StoreDriver:
         queues: Sequence[str] = (),
     ) -> list[Claimed]:
         request = ClaimRequest(worker or self.worker, limit, frozenset(types), tuple(queues))
-        return self.do(self.store.claim, request)
+        return self.run(Claim(request))
 
     def start(self, *, worker: str | None = None, **fields: Any) -> Claimed:
         """A new job that is being processed, in a queue of its own unless one is given."""
@@ -82,7 +96,7 @@ class StoreDriver:
         return claimed
 
     def settle(self, *settlements: Settlement) -> list[str]:
-        return self.do(self.store.settle, settlements)
+        return self.run(Settle(settlements))
 
     def end(self, claimed: Claimed, verb: Verb, **fields: Any) -> str:
         """Settle one attempt by `verb`; answers what the store answers."""
@@ -92,36 +106,36 @@ class StoreDriver:
 
     def report(self, claimed: Claimed, **fields: Any) -> str:
         """One report about an attempt; answers what the store answers."""
-        return self.do(self.store.report, [Report(claimed.seq, claimed.token, **fields)])[0]
+        return self.run(StoreReports([Report(claimed.seq, claimed.token, **fields)]))[0]
 
     def command(
         self, job_id: str, action: Action, *, actor: str | None = None, reason: str | None = None
     ) -> JobRecord | None:
-        return self.do(self.store.command, job_id, action, actor=actor, reason=reason)
+        return self.run(Command(job_id, action, actor=actor, reason=reason))
 
     def command_all(
         self, job_ids: Sequence[str], action: Action, *, actor: str | None = None, reason: str | None = None
     ) -> list[str | None]:
-        return self.do(self.store.command_all, job_ids, action, actor=actor, reason=reason)
+        return self.run(CommandAll(job_ids, action, actor=actor, reason=reason))
 
     def register(self, worker: str, *, lease: float = LEASE, **fields: Any) -> str:
-        self.do(self.store.register_worker, worker_row(worker, **fields), lease=lease)
+        self.run(RegisterWorker(worker_row(worker, **fields), lease=lease))
         return worker
 
-    def beat(self, *workers: str, lease: float = LEASE) -> set[str]:
-        return self.do(self.store.beat, workers, lease=lease)
+    def heartbeat(self, *workers: str, lease: float = LEASE) -> set[str]:
+        return self.run(Heartbeat(workers, lease=lease))
 
-    def sweep(self, *dead: str) -> list[Swept]:
-        return self.do(self.store.sweep, dead)
+    def rescue(self, *dead: str) -> list[Swept]:
+        return self.run(Rescue(dead))
 
     def promote(self, limit: int = 1000) -> tuple[int, int | None]:
-        return self.do(self.store.promote, limit)
+        return self.run(Promote(limit))
 
     def expire(self, limit: int = 1000) -> int:
-        return self.do(self.store.expire, limit)
+        return self.run(Expire(limit))
 
-    def lead(self, role: str, holder: str, *, lease: float = LEASE) -> int | None:
-        return self.do(self.store.lead, role, holder, lease=lease)
+    def acquire_lease(self, role: str, holder: str, *, lease: float = LEASE) -> int | None:
+        return self.run(AcquireLease(role, holder, lease=lease))
 
     def read(self, job_id: str) -> JobRecord:
         """A job that must be there."""

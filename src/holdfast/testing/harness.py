@@ -14,6 +14,7 @@ from holdfast.core.records import JobRecord
 from holdfast.core.settings import Settings
 from holdfast.core.states import State
 from holdfast.runtime.clock import from_us, new_id, since_boot
+from holdfast.storage.writes import Command, Heartbeat
 from holdfast.testing.factories import worker_row
 from holdfast.worker.process import WorkerProcess
 
@@ -105,7 +106,7 @@ class Harness:
                     process.stop()
                     raise TimeoutError(f"not all jobs ended within {timeout:g} s: {counted}")
                 if now >= beat_at:
-                    await parts.gateway.acall("beat", [row.id], lease=self._settings.lease)
+                    await parts.gateway.run_async(Heartbeat([row.id], lease=self._settings.lease))
                     beat_at = now + self._settings.heartbeat_interval
                 await asyncio.sleep(LOOK)
         finally:
@@ -114,9 +115,7 @@ class Harness:
 
     def _bring_forward(self, parts: Parts) -> None:
         for job in self._scheduled(parts):
-            parts.gateway.call(
-                "command", job.id, Action.RETRY, actor=None, reason="brought forward by a test"
-            )
+            parts.gateway.run(Command(job.id, Action.RETRY, actor=None, reason="brought forward by a test"))
 
     def _scheduled(self, parts: Parts) -> list[JobRecord]:
         if not parts.store.states()[State.SCHEDULED]:

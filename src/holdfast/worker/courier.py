@@ -13,6 +13,7 @@ import structlog
 
 from holdfast.core.errors import StorageUnavailable
 from holdfast.storage.gateway import Gateway
+from holdfast.storage.writes import StoreReports
 
 if TYPE_CHECKING:
     from holdfast.worker.delivery import Flight
@@ -103,7 +104,7 @@ class Courier:
     async def _send(self, flights: list[tuple[LocalPort, Flight]]) -> None:
         """Each report is an operation of its own, so that one that is refused harms no other; the gateway joins them."""
         try:
-            futures = self.gateway.submit_together(*(("report", ([flight.report],)) for _, flight in flights))
+            futures = self.gateway.submit_together(*(StoreReports([flight.report]) for _, flight in flights))
         except Exception as error:
             for port, flight in flights:
                 port.land(flight, error=error)

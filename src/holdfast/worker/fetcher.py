@@ -14,8 +14,10 @@ import structlog
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.job import Claimed, ClaimRequest
 from holdfast.core.outcome import Settlement
+from holdfast.storage.errors import Contended
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.protocol import LOST, Contended
+from holdfast.storage.verbs.attempts import LOST
+from holdfast.storage.writes import Claim, Settle, Write
 from holdfast.worker.attempt import error_info
 
 MOST_AT_ONCE = 500
@@ -168,12 +170,12 @@ class Fetcher:
     async def _exchange(self, wanted: list[tuple[Pool, int]], start: Callable[[Claimed], None]) -> None:
         """Store what was sent, and start what is claimed. Raises the error of the store, when it concerns all."""
         ended = [settlement for settlement, _ in self._sent]
-        calls: list[tuple[str, tuple[object, ...]]] = [("settle", (ended,))] if ended else []
+        writes: list[Write[Any]] = [Settle(ended)] if ended else []
         for pool, count in wanted:
             pool.hungry = False
-            calls.append(("claim", (ClaimRequest(self._worker, count, pool.types, self._queues),)))
-        answers = await self._ask(calls)
-        for (pool, count), claimed in zip(wanted, answers[len(calls) - len(wanted) :], strict=True):
+            writes.append(Claim(ClaimRequest(self._worker, count, pool.types, self._queues)))
+        answers = await self._run(writes)
+        for (pool, count), claimed in zip(wanted, answers[len(writes) - len(wanted) :], strict=True):
             if isinstance(claimed, Contended):
                 asyncio.get_running_loop().call_later(CONTENDED_PAUSE, self.look)
                 continue
@@ -197,20 +199,19 @@ class Fetcher:
             if isinstance(answer, BaseException) and not isinstance(answer, Contended):
                 raise answer
 
-    async def _ask(self, calls: list[tuple[str, tuple[object, ...]]]) -> list[Any]:
-        """What the store answers to each call, or the error."""
+    async def _run(self, writes: list[Write[Any]]) -> list[Any]:
+        """What each of these writes returns, or its error."""
         try:
-            futures = self._gateway.submit_together(*calls, patient=False)
+            futures = self._gateway.submit_together(*writes, repeats=False)
         except Exception as error:
-            return [error] * len(calls)
+            return [error] * len(writes)
         return await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
 
     def _settle_each(self, attempts: Sequence[Attempted]) -> None:
         """Each by itself what could not be settled together, so that one that is refused, or that others are in the way of,
         costs no other. Nothing waits for them."""
-        calls: list[tuple[str, tuple[object, ...]]] = [("settle", ([end],)) for end, _ in attempts]
         try:
-            futures = self._gateway.submit_together(*calls)
+            futures = self._gateway.submit_together(*(Settle([end]) for end, _ in attempts))
         except Exception:  # the next exchange meets the same, and says so
             self._ended += attempts
             return

@@ -18,7 +18,8 @@ from holdfast.core.errors import InvalidInput, LeaseLost, StorageRefused, Storag
 from holdfast.core.job import Claimed
 from holdfast.core.limits import MAX_LOG_LINE, clean_text
 from holdfast.core.outcome import LogLine, Report
-from holdfast.storage.protocol import LOST
+from holdfast.storage.verbs.attempts import LOST
+from holdfast.storage.writes import StoreReports
 from holdfast.worker.attempt import error_info
 from holdfast.worker.courier import Courier
 from holdfast.worker.delivery import Flight, LocalDelivery, wake
@@ -213,7 +214,7 @@ class LocalPort:
         try:
             if not self._take_off(flight, delivery):
                 return
-            answers = self._courier.gateway.call("report", [flight.report])
+            answers = self._courier.gateway.run(StoreReports([flight.report]))
         except Exception as error:
             self.land(flight, error=error)
         except BaseException:
@@ -340,7 +341,7 @@ class LocalPort:
 
     def _submit(self, flight: Flight) -> None:
         try:
-            future = self._courier.gateway.submit("report", [flight.report])
+            future = self._courier.gateway.submit(StoreReports([flight.report]))
         except Exception as error:
             self.land(flight, error=error)
         else:

@@ -29,7 +29,9 @@ from holdfast.runtime.process_locks import HeldLock
 from holdfast.runtime.service import keep_running, when_it_fails
 from holdfast.runtime.signals import Signals
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.protocol import Reader, Topic
+from holdfast.storage.protocol import Reader
+from holdfast.storage.topics import Topic
+from holdfast.storage.writes import DrainWorker, PublishTypes, RegisterWorker, RetireWorker, Settle
 from holdfast.worker.clock import StoreClock
 from holdfast.worker.courier import Courier
 from holdfast.worker.executors.loop import LoopExecutor
@@ -148,7 +150,7 @@ class WorkerProcess:
         for executor in executors.values():
             await executor.close()
         if not self.exit_code:
-            await self._gateway.acall("retire_worker", self._worker.id)
+            await self._gateway.run_async(RetireWorker(self._worker.id))
             self.exit_code = DRAINED if self._draining else 0
         return self.exit_code
 
@@ -225,11 +227,11 @@ class WorkerProcess:
         return True
 
     async def _register(self) -> None:
-        await self._gateway.acall(
-            "publish_types", [kind.row(self._settings.retries) for kind in self._types.values()]
+        await self._gateway.run_async(
+            PublishTypes([kind.row(self._settings.retries) for kind in self._types.values()])
         )
         self._fence.confirm(since_boot())
-        await self._gateway.acall("register_worker", self._worker, lease=self._settings.lease)
+        await self._gateway.run_async(RegisterWorker(self._worker, lease=self._settings.lease))
         await asyncio.to_thread(self._clock.measure)
         self._fence.begin()
 
@@ -263,7 +265,7 @@ class WorkerProcess:
 
     async def _look_for_requests(self) -> None:
         try:
-            self._runner.hear(await asyncio.to_thread(self._reader.asked, [self._worker.id]))
+            self._runner.hear(await asyncio.to_thread(self._reader.pending_requests, [self._worker.id]))
         except StorageUnavailable as error:
             log.warning("requests cannot be read, the store does not answer", error=str(error))
 
@@ -299,7 +301,7 @@ class WorkerProcess:
             try:
                 await asyncio.to_thread(self._clock.measure)
                 running = set(self._runner.active)
-                held = await asyncio.to_thread(self._reader.held, self._worker.id)
+                held = await asyncio.to_thread(self._reader.claims_of, self._worker.id)
                 self._runner.lose(running.difference(held))
                 unknown = {
                     key for key in held if key not in self._runner.active and not self._fetcher.holds(key[0])
@@ -312,7 +314,7 @@ class WorkerProcess:
                     back = [
                         Settlement(seq, token, Verb.RELEASE, "claim not answered") for seq, token in twice
                     ]
-                    await self._gateway.acall("settle", back)
+                    await self._gateway.run_async(Settle(back))
             except StorageUnavailable as error:
                 log.warning("cannot reconcile, the store does not answer", error=str(error))
 
@@ -327,7 +329,7 @@ class WorkerProcess:
         self._fetcher.stop_claiming()
         self._runner.ask_all_to_stop()
         try:
-            await self._gateway.acall("drain_worker", self._worker.id)
+            await self._gateway.run_async(DrainWorker(self._worker.id))
         except StorageUnavailable as error:
             log.warning("that the worker drains cannot be shown, the store does not answer", error=str(error))
         patience = asyncio.get_running_loop().call_later(1.0, self._say_what_is_awaited)

@@ -28,6 +28,7 @@ from holdfast.runtime.process_locks import Lock, ProcessLocks
 from holdfast.runtime.service import keep_running
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader
+from holdfast.storage.writes import Heartbeat, Rescue
 from holdfast.worker.guarding import KILL_AT, GuardKeeper
 from holdfast.worker.process import DRAINED, Orders
 from holdfast.worker.supervisor_line import HURRY, heartbeat_line
@@ -203,7 +204,7 @@ class Supervisor:
             return
         why = f"{DIED} ({self._how(child, code)})"
         try:
-            for swept in await self._gateway.acall("sweep", [child.worker], why=why):
+            for swept in await self._gateway.run_async(Rescue([child.worker], why=why)):
                 log.warning(
                     "given back by a dead worker", job=swept.id, type=swept.type, why=why, now=swept.state
                 )
@@ -244,7 +245,9 @@ class Supervisor:
         together all the same."""
         # before the store renews the leases, so that no worker believes in its own for longer than the store does
         begun = since_boot()
-        beats = [self._gateway.acall("beat", [worker], lease=self._settings.lease) for worker in workers]
+        beats = [
+            self._gateway.run_async(Heartbeat([worker], lease=self._settings.lease)) for worker in workers
+        ]
         standing, missing, failed = set[str](), set[str](), dict[str, StorageUnavailable]()
         for worker, answer in zip(workers, await asyncio.gather(*beats, return_exceptions=True), strict=True):
             if isinstance(answer, StorageUnavailable):
@@ -295,7 +298,7 @@ class Supervisor:
                     child.signal(signal.SIGKILL)
 
     async def _free_the_store(self) -> None:
-        turn = await asyncio.to_thread(self._reader.writing)
+        turn = await asyncio.to_thread(self._reader.write_lock_holder)
         if turn is None or turn != self._turn:
             self._turn, self._turn_seen = turn, time.monotonic()
         elif time.monotonic() - self._turn_seen > LONGEST_TURN:

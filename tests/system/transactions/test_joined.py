@@ -14,7 +14,7 @@ import pytest
 from psycopg import IsolationLevel
 
 from holdfast import Holdfast, Job, JobHandle, NotFound, StorageUnavailable
-from holdfast.client import patience
+from holdfast.client import insert_retry
 from holdfast.core.whole import Seal
 from holdfast.storage.protocol import Store
 from tests.servers.postgres import place_of
@@ -183,7 +183,7 @@ def test_many_jobs_take_their_place_in_the_feed_under_one_lock(
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
         )
         assert held.fetchone() == (2,)
-    assert store.tally(after=seq) == {(None, "scheduled"): 500}
+    assert store.transition_counts(after=seq) == {(None, "scheduled"): 500}
 
 
 class TestOthers:
@@ -210,7 +210,7 @@ class TestOthers:
     def test_the_same_key_waits_for_the_commit_and_keeps_nobody_else_waiting(
         self, send: Job[Any, Any], url: str, key: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(patience, "PATIENCE", 600.0)
+        monkeypatch.setattr(insert_retry, "TIMEOUT", 600.0)
         held: dict[str, Any] = {key: f"open {key}"}
         same = send.options(delay=60, **held)
         with ThreadPoolExecutor() as pool, psycopg.connect(url) as db:
@@ -239,7 +239,7 @@ class TestOthers:
     def test_a_key_that_stays_open_is_given_up_with_words(
         self, send: Job[Any, Any], url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(patience, "PATIENCE", 0.3)
+        monkeypatch.setattr(insert_retry, "TIMEOUT", 0.3)
         ended = send.options(unique="stays", delay=60).enqueue("1").cancel()
         with psycopg.connect(url) as db:
             send.options(tx=db, unique="stays", delay=60).enqueue("2")

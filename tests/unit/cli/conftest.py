@@ -14,6 +14,7 @@ from holdfast.cli import main
 from holdfast.core.job import ClaimRequest, WorkerRow
 from holdfast.core.outcome import ErrorInfo, LogLine, Report, Settlement
 from holdfast.core.states import Verb
+from holdfast.storage.writes import Claim, PublishTypes, RegisterWorker, Settle, StoreReports
 from tests.unit.cli.sample import make_app
 
 APP = "tests.unit.cli.sample:app"
@@ -57,16 +58,14 @@ class Hands:
         row = WorkerRow(
             id="w1", name="w1", host="here", pid=4711, version="0", queues=(), types=("count_to",), slots=10
         )
-        self.gateway.call("register_worker", row, lease=600.0)
-        self.gateway.call("publish_types", [kind.row(default_retries=10) for kind in app.registry])
+        self.gateway.run(RegisterWorker(row, lease=600.0))
+        self.gateway.run(PublishTypes([kind.row(default_retries=10) for kind in app.registry]))
 
     def add(self, **options: Any) -> str:
         return self.app.enqueue("count_to", {"n": 3}, **options).id
 
     def claim(self) -> Any:
-        return self.gateway.call("claim", ClaimRequest(worker="w1", types=frozenset(("count_to",)), limit=1))[
-            0
-        ]
+        return self.gateway.run(Claim(ClaimRequest(worker="w1", types=frozenset(("count_to",)), limit=1)))[0]
 
     def log(self, *lines: str) -> str:
         claimed = self.claim()
@@ -74,8 +73,8 @@ class Hands:
             LogLine(self.app.client.reader.now(), "warning" if "!" in line else "info", line)
             for line in lines
         )
-        self.gateway.call(
-            "report", [Report(claimed.seq, claimed.token, logs=said, progress='{"done":2,"total":4}')]
+        self.gateway.run(
+            StoreReports([Report(claimed.seq, claimed.token, logs=said, progress='{"done":2,"total":4}')])
         )
         return claimed.id
 
@@ -83,7 +82,7 @@ class Hands:
         claimed = self.claim()
         error = ErrorInfo("ValueError", "no good") if verb is Verb.FAIL else None
         settlement = Settlement(claimed.seq, claimed.token, verb, result="3", error=error)
-        self.gateway.call("settle", [settlement])
+        self.gateway.run(Settle([settlement]))
         return claimed.id
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from holdfast.cli.web_process import web_app
 from holdfast.core.states import Verb
+from holdfast.storage.writes import Rescue
 from holdfast.web.server import WebServer
 from tests.unit.cli.conftest import Hands, Terminal
 
@@ -187,7 +188,7 @@ def test_workers_are_drained_through_a_server(terminal: Terminal, hands: Hands, 
     assert terminal(*drain, "nobody").code == 3
     waited = terminal(*drain, "w1", "--wait", "--timeout", "0.1s")
     assert (waited.code, "go on draining" in waited.err) == (124, True)
-    hands.gateway.call("sweep", ["w1"])
+    hands.gateway.run(Rescue(["w1"]))
     again = terminal(*drain, "w1", "--wait")
     assert (again.code, "is lost" in again.err) == (0, True)
 

@@ -8,6 +8,7 @@ from holdfast import Holdfast
 from holdfast.core.job import Claimed, ClaimRequest
 from holdfast.core.outcome import Settlement
 from holdfast.core.states import Verb
+from holdfast.storage.writes import Claim, RegisterWorker, Settle
 from holdfast.testing import worker_row
 
 
@@ -15,13 +16,13 @@ class Hand:
     """Does by hand, through the gateway, what a worker process would do."""
 
     def __init__(self, app: Holdfast) -> None:
-        self._call = app.open().gateway.call
+        self._run = app.open().gateway.run
         types = tuple(kind.name for kind in app.registry)
-        self._call("register_worker", worker_row("hand", types=types), lease=60.0)
+        self._run(RegisterWorker(worker_row("hand", types=types), lease=60.0))
         self._types = frozenset(types)
 
     def claim(self, limit: int = 1) -> list[Claimed]:
-        return self._call("claim", ClaimRequest("hand", limit, self._types))
+        return self._run(Claim(ClaimRequest("hand", limit, self._types)))
 
     def start(self) -> Claimed:
         """The next job, which must be there."""
@@ -29,4 +30,4 @@ class Hand:
         return claimed
 
     def end(self, claimed: Claimed, verb: Verb = Verb.SUCCEED, **fields: Any) -> str:
-        return self._call("settle", [Settlement(claimed.seq, claimed.token, verb, **fields)])[0]
+        return self._run(Settle([Settlement(claimed.seq, claimed.token, verb, **fields)]))[0]

@@ -12,6 +12,7 @@ from holdfast import Holdfast
 from holdfast.core.errors import InvalidArguments, InvalidInput, TooLarge, UnknownJobType
 from holdfast.core.retention import Retention, parse_retention
 from holdfast.core.whole import Part, WholeJob
+from holdfast.storage.writes import PublishTypes
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def worker(tmp_path: Path) -> Iterator[Holdfast]:
 
 def publish(worker: Holdfast) -> None:
     rows = [kind.row(worker.settings.retries) for kind in worker.registry]
-    worker.open().gateway.call("publish_types", rows)
+    worker.open().gateway.run(PublishTypes(rows))
 
 
 def test_a_type_whose_code_is_here(worker: Holdfast) -> None:
@@ -99,6 +100,6 @@ def test_the_code_that_is_here_goes_before_what_was_published(app: Holdfast, wor
 @pytest.mark.parametrize("schema", ["", "5", "[1,", '{"a": NaN}'])
 def test_a_published_type_that_cannot_be_read_says_so(app: Holdfast, worker: Holdfast, schema: str) -> None:
     rows = [kind.row(worker.settings.retries)._replace(schema=schema) for kind in worker.registry]
-    worker.open().gateway.call("publish_types", rows)
+    worker.open().gateway.run(PublishTypes(rows))
     with pytest.raises(InvalidInput, match="cannot be read"):
         app.enqueue("send_mail", {"to": "a"})

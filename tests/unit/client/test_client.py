@@ -13,7 +13,8 @@ from holdfast.core.commands import Action
 from holdfast.core.errors import InvalidInput, NotFound
 from holdfast.core.outcome import LogLine, Report
 from holdfast.core.states import Verb
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
+from holdfast.storage.writes import StoreReports
 from tests.unit.client.hand import Hand
 
 
@@ -51,7 +52,7 @@ def test_console_lines_are_read_on_from_the_last(app: Holdfast) -> None:
     assert app.client.logs(handle.id).next_after == 0
     claimed = hand.start()
     lines = tuple(LogLine(n, "info", f"line {n}", json.dumps({"n": n}) if n else None) for n in range(5))
-    app.open().gateway.call("report", [Report(claimed.seq, claimed.token, logs=lines)])
+    app.open().gateway.run(StoreReports([Report(claimed.seq, claimed.token, logs=lines)]))
     page = app.client.logs(handle.id, limit=3)
     assert [line.message for line in page.items] == ["line 0", "line 1", "line 2"]
     assert [line.fields for line in page.items] == [None, {"n": 1}, {"n": 2}]
@@ -67,7 +68,7 @@ def test_the_saved_state_and_the_progress(app: Holdfast) -> None:
     claimed = hand.start()
     saved = json.dumps({"state": {"page": 3}, "positions": {"rows": 7}}, ensure_ascii=False)
     progress = json.dumps({"done": 3, "total": 9, "message": "ü"})
-    app.open().gateway.call("report", [Report(claimed.seq, claimed.token, progress, saved)])
+    app.open().gateway.run(StoreReports([Report(claimed.seq, claimed.token, progress, saved)]))
     found = app.client.saved_state(handle.id)
     assert found is not None
     assert (found.state, found.positions, found.steps) == ({"page": 3}, {"rows": 7}, {})

@@ -13,6 +13,7 @@ from holdfast.core.commands import Action
 from holdfast.core.errors import Conflict, InvalidInput, InvalidQuery, NotFound
 from holdfast.core.query import MAX_TERMS
 from holdfast.core.states import State, Verb
+from holdfast.storage.writes import AcquireLease, AggregateEvents, RegisterWorker, ReleaseLease, Rescue
 from holdfast.testing import worker_row
 from tests.unit.client.hand import Hand
 
@@ -263,8 +264,8 @@ def test_types_of_here_and_from_elsewhere(app: Holdfast) -> None:
 
 
 def test_workers_are_counted_for_the_queues_they_serve(mixed: Holdfast) -> None:
-    call = mixed.open().gateway.call
-    call("register_worker", worker_row("mailer", queues=("mail",), slots=3), lease=60.0)
+    run = mixed.open().gateway.run
+    run(RegisterWorker(worker_row("mailer", queues=("mail",), slots=3), lease=60.0))
     queues = {queue.name: queue for queue in mixed.overview.queues()}
     assert (queues["default"].workers, queues["mail"].workers) == (1, 2)
     assert {worker.id: worker.queues for worker in mixed.overview.workers()} == {
@@ -274,8 +275,8 @@ def test_workers_are_counted_for_the_queues_they_serve(mixed: Holdfast) -> None:
 
 
 def test_a_worker_that_drains_serves_nothing_more(mixed: Holdfast) -> None:
-    call = mixed.open().gateway.call
-    call("register_worker", worker_row("mailer", queues=("mail",), types=("odd",)), lease=60.0)
+    run = mixed.open().gateway.run
+    run(RegisterWorker(worker_row("mailer", queues=("mail",), types=("odd",)), lease=60.0))
     drained = mixed.overview.drain_worker("mailer")
     assert (drained.id, drained.state) == ("mailer", "draining")
     assert mixed.overview.drain_worker("mailer") == drained
@@ -283,25 +284,25 @@ def test_a_worker_that_drains_serves_nothing_more(mixed: Holdfast) -> None:
     assert mixed.overview.stats().workers == 2, "it is alive all the same"
     with pytest.raises(NotFound, match="no worker 'nobody'"):
         mixed.overview.drain_worker("nobody")
-    call("sweep", ["mailer"])
+    run(Rescue(["mailer"]))
     with pytest.raises(Conflict, match="lost"):
         mixed.overview.drain_worker("mailer")
 
 
 def test_who_leads_the_clock(mixed: Holdfast) -> None:
-    call = mixed.open().gateway.call
+    run = mixed.open().gateway.run
     assert mixed.overview.stats().scheduler is None
-    call("lead", "clock", "here:1:x", lease=60.0)
+    run(AcquireLease("clock", "here:1:x", lease=60.0))
     assert mixed.overview.stats().scheduler == "here:1:x"
-    call("resign", "clock", "here:1:x")
+    run(ReleaseLease("clock", "here:1:x"))
     assert mixed.overview.stats().scheduler is None
 
 
 def test_the_state_of_the_whole(mixed: Holdfast) -> None:
-    call = mixed.open().gateway.call
-    call("register_worker", worker_row("dead"), lease=60.0)
-    call("sweep", ["dead"])
-    call("roll_up", 1000)
+    run = mixed.open().gateway.run
+    run(RegisterWorker(worker_row("dead"), lease=60.0))
+    run(Rescue(["dead"]))
+    run(AggregateEvents(1000))
     stats = mixed.overview.stats()
     assert set(stats.states) == set(State)
     assert sum(stats.states.values()) == 10
@@ -324,7 +325,7 @@ def test_an_empty_store_waits_for_nothing(app: Holdfast) -> None:
 
 
 def test_buckets_have_no_holes(mixed: Holdfast) -> None:
-    mixed.open().gateway.call("roll_up", 1000)
+    mixed.open().gateway.run(AggregateEvents(1000))
     views = mixed.overview.buckets(seconds=600, step=60)
     assert len(views) == 11
     assert {(b.at - a.at).total_seconds() for a, b in pairwise(views)} == {60}

@@ -12,7 +12,7 @@ import pytest
 from holdfast.runtime.signals import files
 from holdfast.runtime.signals.files import FileSignals, InotifyListener, PollingListener
 from holdfast.runtime.signals.protocol import Listener
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 KINDS: list[Callable[[Iterable[Path]], Listener]] = [InotifyListener, PollingListener]
 

@@ -14,6 +14,7 @@ from holdfast.scheduler.duties import Bury
 from holdfast.scheduler.leader import holder_of
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
+from holdfast.storage.writes import AcquireLease, Claim, Insert, RegisterWorker
 from holdfast.testing import FakeClock
 from holdfast.testing.factories import new_job, worker_row
 
@@ -41,11 +42,11 @@ class House:
             assert lock is not None
             self.held[worker] = lock
             job = new_job()
-            self.gateway.call("register_worker", worker_row(worker), lease=60)
-            self.gateway.call("insert", [job])
-            self.gateway.call("claim", ClaimRequest(worker, 1, frozenset({job.type}), ()))
+            self.gateway.run(RegisterWorker(worker_row(worker), lease=60))
+            self.gateway.run(Insert([job]))
+            self.gateway.run(Claim(ClaimRequest(worker, 1, frozenset({job.type}), ())))
             self.jobs[worker] = job.id
-        self.gateway.call("lead", ROLE, holder_of("host", 1, "first"), lease=60)
+        self.gateway.run(AcquireLease(ROLE, holder_of("host", 1, "first"), lease=60))
 
     async def bury(self, *, keeps: tuple[str, ...] = ()) -> dict[str, str]:
         """The states of the jobs afterwards, by worker."""

@@ -16,6 +16,7 @@ from holdfast.scheduler.duties import Rescue
 from holdfast.scheduler.leader import LEAST_GAP, TRUST, Leader, Led, lease_of
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
+from holdfast.storage.writes import AcquireLease, R, Write
 from holdfast.testing import FakeClock, StoreDriver
 
 LEASE = 8.0
@@ -90,14 +91,14 @@ async def test_a_storm_of_wake_ups_asks_the_store_four_times_a_second(
 ) -> None:
     standing, asked = leader(gateway, clock, "b"), 0
     await leader(gateway, clock).run_once()
-    call = gateway.acall
+    call = gateway.run_async
 
     async def counted(*args: object, **kwargs: object) -> object:
         nonlocal asked
         asked += 1
         return await call(*args, **kwargs)  # type: ignore[arg-type]
 
-    gateway.acall = counted  # type: ignore[method-assign]
+    gateway.run_async = counted  # type: ignore[method-assign]
     for _ in range(100):
         await standing.run_once()
         clock.advance(0.01)
@@ -136,7 +137,7 @@ async def test_resigning_twice_or_before_it_led_is_harmless(gateway: Gateway, cl
     await mine.run_once()
     await mine.resign()
     await mine.resign()
-    assert gateway.call("lead", ROLE, "b", lease=LEASE) == 2
+    assert gateway.run(AcquireLease(ROLE, "b", lease=LEASE)) == 2
 
 
 async def test_a_rescue_never_waits_for_a_leader_longer_than_for_a_worker() -> None:
@@ -150,11 +151,11 @@ class Away(Gateway):
     late = 0.0
     closed = False
 
-    async def acall(self, verb: str, *args: object, **options: object) -> object:
+    async def run_async(self, write: Write[R]) -> R:
         self.clock.advance(self.late)
         if self.closed:
             raise StorageUnavailable("the store does not answer")
-        return await super().acall(verb, *args, **options)
+        return await super().run_async(write)
 
     clock: FakeClock
 

@@ -14,8 +14,22 @@ from holdfast.core.job import Claimed, ClaimRequest
 from holdfast.core.outcome import Report, Settlement
 from holdfast.core.retention import Retention
 from holdfast.core.states import State, Verb
+from holdfast.storage.errors import Contended
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.protocol import Contended, Store
+from holdfast.storage.protocol import Store
+from holdfast.storage.writes import (
+    AcquireLease,
+    Claim,
+    Command,
+    Expire,
+    Heartbeat,
+    Insert,
+    Promote,
+    RegisterWorker,
+    Rescue,
+    Settle,
+    StoreReports,
+)
 from holdfast.testing.factories import TYPE, new_job, worker_row
 
 SOON = 30
@@ -32,41 +46,39 @@ class StrangerRules(ABC):
     @pytest.fixture
     def gateway(self, store: Store) -> Iterator[Gateway]:
         gateway = Gateway(store, lambda topics: None)
-        gateway.call("register_worker", worker_row("w"), lease=600.0)
+        gateway.run(RegisterWorker(worker_row("w"), lease=600.0))
         yield gateway
         gateway.close()
 
     def start(self, gateway: Gateway, count: int) -> list[Claimed]:
-        gateway.call("insert", [new_job() for _ in range(count)])
-        jobs = gateway.call("claim", ClaimRequest("w", count, frozenset({TYPE})))
+        gateway.run(Insert([new_job() for _ in range(count)]))
+        jobs = gateway.run(Claim(ClaimRequest("w", count, frozenset({TYPE}))))
         assert len(jobs) == count
         return jobs
 
     def test_an_end(self, store: Store, gateway: Gateway) -> None:
         first, *rest = self.start(gateway, 5)
         with self.locked(store, "jobs", f"seq = {first.seq}"):
-            [together] = gateway.submit_together(
-                ("settle", ([_end(job) for job in (first, *rest)],)), patient=False
-            )
+            [together] = gateway.submit_together(Settle([_end(job) for job in (first, *rest)]), repeats=False)
             assert isinstance(together.exception(SOON), Contended)
-            late, *others = gateway.submit_together(*(("settle", ([_end(job)],)) for job in (first, *rest)))
+            late, *others = gateway.submit_together(*(Settle([_end(job)]) for job in (first, *rest)))
             assert [other.result(SOON) for other in others] == [[State.SUCCEEDED]] * 4
-            assert gateway.call("insert", [new_job()])[0].created
+            assert gateway.run(Insert([new_job()]))[0].created
             assert not late.done()
         assert late.result(SOON) == [State.SUCCEEDED]
 
     def test_an_end_that_is_no_success(self, store: Store, gateway: Gateway) -> None:
         first, second = self.start(gateway, 2)
         with self.locked(store, "jobs", f"seq = {first.seq}"):
-            late = gateway.submit("settle", [Settlement(first.seq, first.token, Verb.FAIL)])
-            assert gateway.call("settle", [Settlement(second.seq, second.token, Verb.FAIL)]) == [State.FAILED]
+            late = gateway.submit(Settle([Settlement(first.seq, first.token, Verb.FAIL)]))
+            assert gateway.run(Settle([Settlement(second.seq, second.token, Verb.FAIL)])) == [State.FAILED]
             assert not late.done()
         assert late.result(SOON) == [State.FAILED]
 
     def test_a_report(self, store: Store, gateway: Gateway) -> None:
         jobs = self.start(gateway, 20)
         with self.locked(store, "jobs", f"seq = {jobs[7].seq}"):
-            calls = (("report", ([Report(job.seq, job.token, progress="{}", saved="{}")],)) for job in jobs)
+            calls = (StoreReports([Report(job.seq, job.token, progress="{}", saved="{}")]) for job in jobs)
             futures = gateway.submit_together(*calls)
             late = futures.pop(7)
             assert [future.result(SOON) for future in futures] == [[""]] * 19
@@ -75,10 +87,10 @@ class StrangerRules(ABC):
 
     def test_a_command(self, store: Store, gateway: Gateway) -> None:
         first, second = new_job(), new_job()
-        gateway.call("insert", [first, second])
+        gateway.run(Insert([first, second]))
         with self.locked(store, "jobs", f"seq = {_seq(store, first.id)}"):
-            late = gateway.submit("command", first.id, Action.PAUSE, actor=None, reason=None)
-            job = gateway.call("command", second.id, Action.PAUSE, actor=None, reason=None)
+            late = gateway.submit(Command(first.id, Action.PAUSE, actor=None, reason=None))
+            job = gateway.run(Command(second.id, Action.PAUSE, actor=None, reason=None))
             assert job.state == State.PAUSED
             assert not late.done()
         assert late.result(SOON).state == State.PAUSED
@@ -86,89 +98,89 @@ class StrangerRules(ABC):
     @pytest.mark.parametrize("limit", [1, 3])
     def test_a_claim_takes_the_next_ones(self, store: Store, gateway: Gateway, limit: int) -> None:
         jobs = [new_job() for _ in range(8)]
-        gateway.call("insert", jobs)
+        gateway.run(Insert(jobs))
         with ExitStack() as locks:
             for job in jobs[:4]:
                 locks.enter_context(self.locked(store, "jobs", f"seq = {_seq(store, job.id)}"))
-            claimed = gateway.submit("claim", ClaimRequest("w", limit, frozenset({TYPE}))).result(SOON)
+            claimed = gateway.submit(Claim(ClaimRequest("w", limit, frozenset({TYPE})))).result(SOON)
             assert [job.id for job in claimed] == [job.id for job in jobs[4 : 4 + limit]]
 
     def test_a_claim_takes_from_other_queues(self, store: Store, gateway: Gateway) -> None:
         best, others = new_job(queue="a", priority=9), [new_job(queue=f"b{n}") for n in range(3)]
-        gateway.call("insert", [best, *others])
+        gateway.run(Insert([best, *others]))
         with self.locked(store, "jobs", f"seq = {_seq(store, best.id)}"):
-            claimed = gateway.submit("claim", ClaimRequest("w", 2, frozenset({TYPE}))).result(SOON)
+            claimed = gateway.submit(Claim(ClaimRequest("w", 2, frozenset({TYPE})))).result(SOON)
             assert [job.id for job in claimed] == [job.id for job in others[:2]]
 
     def test_a_worker_whose_row_is_locked_still_ends_its_jobs(self, store: Store, gateway: Gateway) -> None:
         first, second = self.start(gateway, 2)
         with self.locked(store, "workers", "id = 'w'"):
             asked: list[tuple[str, tuple[Any, ...]]] = [
-                ("settle", ([_end(first)],)),
-                ("claim", (ClaimRequest("w", 1, frozenset({TYPE})),)),
+                Settle([_end(first)]),
+                Claim(ClaimRequest("w", 1, frozenset({TYPE}))),
             ]
-            settled, _ = gateway.submit_together(*asked, patient=False)
+            settled, _ = gateway.submit_together(*asked, repeats=False)
             assert settled.result(SOON) == [State.SUCCEEDED]
-            gateway.call("register_worker", worker_row("other"), lease=600.0)
-            assert gateway.call("settle", [_end(second)]) == [State.SUCCEEDED]
+            gateway.run(RegisterWorker(worker_row("other"), lease=600.0))
+            assert gateway.run(Settle([_end(second)])) == [State.SUCCEEDED]
 
     def test_promotion(self, store: Store, gateway: Gateway) -> None:
         jobs = [new_job(delay=0.01) for _ in range(3)]
-        gateway.call("insert", jobs)
+        gateway.run(Insert(jobs))
         with self.locked(store, "jobs", f"seq = {_seq(store, jobs[0].id)}"):
             promoted = 0
             while promoted < 2:
-                promoted += gateway.submit("promote", 10).result(SOON)[0]
+                promoted += gateway.submit(Promote(10)).result(SOON)[0]
             assert store.states()["scheduled"] == 1
 
     def test_rescue(self, store: Store, gateway: Gateway) -> None:
         first, second = self.start(gateway, 2)
         with self.locked(store, "jobs", f"seq = {first.seq}"):
-            swept = gateway.submit("sweep", ["w"]).result(SOON)
+            swept = gateway.submit(Rescue(["w"])).result(SOON)
             assert [job.id for job in swept] == [second.id]
-        assert [job.id for job in gateway.call("sweep", ["w"])] == [first.id]
+        assert [job.id for job in gateway.run(Rescue(["w"]))] == [first.id]
 
     def test_rescue_while_the_row_of_another_expired_worker_is_locked(
         self, store: Store, gateway: Gateway
     ) -> None:
-        gateway.call("register_worker", worker_row("locked"), lease=0.001)
-        gateway.call("register_worker", worker_row("expired"), lease=600.0)
-        gateway.call("insert", [new_job()])
-        [job] = gateway.call("claim", ClaimRequest("expired", 1, frozenset({TYPE})))
-        gateway.call("beat", ["expired"], lease=0.001)
+        gateway.run(RegisterWorker(worker_row("locked"), lease=0.001))
+        gateway.run(RegisterWorker(worker_row("expired"), lease=600.0))
+        gateway.run(Insert([new_job()]))
+        [job] = gateway.run(Claim(ClaimRequest("expired", 1, frozenset({TYPE}))))
+        gateway.run(Heartbeat(["expired"], lease=0.001))
         with self.locked(store, "workers", "id = 'locked'"):
-            assert [swept.id for swept in gateway.submit("sweep", []).result(SOON)] == [job.id]
-        gateway.call("sweep", [])
+            assert [swept.id for swept in gateway.submit(Rescue([])).result(SOON)] == [job.id]
+        gateway.run(Rescue([]))
         assert {worker.id for worker in store.workers() if worker.state == "lost"} == {"expired", "locked"}
 
     def test_heartbeats(self, store: Store, gateway: Gateway) -> None:
-        gateway.call("register_worker", worker_row("locked"), lease=600.0)
+        gateway.run(RegisterWorker(worker_row("locked"), lease=600.0))
         with self.locked(store, "workers", "id = 'locked'"):
-            late = gateway.submit("beat", ["locked"], lease=600.0)
-            assert gateway.submit("beat", ["w"], lease=600.0).result(SOON) == {"w"}
+            late = gateway.submit(Heartbeat(["locked"], lease=600.0))
+            assert gateway.submit(Heartbeat(["w"], lease=600.0)).result(SOON) == {"w"}
             assert not late.done()
         assert late.result(SOON) == {"locked"}
 
     @pytest.mark.parametrize("table", ["jobs", "specs"])
     def test_cleanup(self, store: Store, gateway: Gateway, table: str) -> None:
         jobs = self.start(gateway, 3)
-        gateway.call("settle", [_end(job)._replace(keep=1) for job in jobs])
+        gateway.run(Settle([_end(job)._replace(keep=1) for job in jobs]))
         with self.locked(store, table, f"seq = {jobs[0].seq}"):
-            assert gateway.submit("expire", 10).result(SOON) == 2
-        assert gateway.call("expire", 10) == 1
+            assert gateway.submit(Expire(10)).result(SOON) == 2
+        assert gateway.run(Expire(10)) == 1
 
     def test_an_enqueue_with_a_key(self, store: Store, gateway: Gateway) -> None:
         job = new_job(unique_key="k", retention=Retention())
-        gateway.call("insert", [job])
+        gateway.run(Insert([job]))
         with self.locked(store, "jobs", f"seq = {_seq(store, job.id)}"):
-            assert gateway.submit("insert", [new_job(unique_key="k")]).result(SOON) == [(job.id, False)]
-            assert gateway.call("insert", [new_job(unique_key="other")])[0].created
+            assert gateway.submit(Insert([new_job(unique_key="k")])).result(SOON) == [(job.id, False)]
+            assert gateway.run(Insert([new_job(unique_key="other")]))[0].created
 
     def test_the_row_of_the_leader(self, store: Store, gateway: Gateway) -> None:
-        assert gateway.call("lead", "clock", "me", lease=60.0) == 1
+        assert gateway.run(AcquireLease("clock", "me", lease=60.0)) == 1
         with self.locked(store, "leaders", "role = 'clock'"):
-            late = gateway.submit("lead", "clock", "me", lease=60.0)
-            assert gateway.call("insert", [new_job()])[0].created
+            late = gateway.submit(AcquireLease("clock", "me", lease=60.0))
+            assert gateway.run(Insert([new_job()]))[0].created
             assert not late.done()
         assert late.result(SOON) == 1
 

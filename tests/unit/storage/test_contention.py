@@ -15,6 +15,7 @@ from holdfast.core.outcome import Settlement
 from holdfast.core.states import Verb
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore, connection
+from holdfast.storage.writes import Insert
 from holdfast.testing import FakeClock, StoreDriver, new_job
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -71,11 +72,11 @@ def test_a_lock_that_is_held_too_long_is_told_and_nothing_is_stored(
     job = new_job()
     for _ in range(2):
         with pytest.raises(StorageUnavailable, match="another process has kept it locked"):
-            gateway.call("insert", [job])
+            gateway.run(Insert([job]))
     assert store.job(job.id) is None  # looking goes on meanwhile
     other.execute("ROLLBACK")
     assert store.job(job.id) is None
-    assert gateway.call("insert", [job]) == [(job.id, True)]
+    assert gateway.run(Insert([job])) == [(job.id, True)]
     other.close()
     gateway.close()
     store.close()
@@ -88,7 +89,7 @@ def test_a_lock_that_is_held_shortly_is_waited_for(tmp_path: Path) -> None:
     other.execute("BEGIN IMMEDIATE")
     done = threading.Timer(0.3, lambda: other.execute("ROLLBACK"))
     done.start()
-    assert gateway.call("insert", [new_job()])[0].created
+    assert gateway.run(Insert([new_job()]))[0].created
     done.join()
     other.close()
     gateway.close()
@@ -104,9 +105,9 @@ def test_the_real_patience_of_twelve_seconds(tmp_path: Path) -> None:
     other.execute("BEGIN IMMEDIATE")
     job = new_job()
     with pytest.raises(StorageUnavailable, match=r"locked for 10 s\. Nothing of this call was stored"):
-        gateway.call("insert", [job])
+        gateway.run(Insert([job]))
     other.execute("ROLLBACK")
-    assert gateway.call("insert", [new_job()])[0].created
+    assert gateway.run(Insert([new_job()]))[0].created
     assert store.job(job.id) is None
     other.close()
     gateway.close()

@@ -13,8 +13,10 @@ from holdfast.core.records import JobRecord
 from holdfast.core.states import State, Verb
 from holdfast.core.whole import Part
 from holdfast.storage.copying import CopyDiffers, Move, Total, give_up
-from holdfast.storage.protocol import LOST, Store
+from holdfast.storage.protocol import Store
 from holdfast.storage.sqlite import SqliteStore
+from holdfast.storage.verbs.attempts import LOST
+from holdfast.storage.writes import PublishTypes
 from holdfast.testing import FakeClock
 from holdfast.testing.driver import REACHABLE, StoreDriver
 from holdfast.testing.factories import new_job, type_row
@@ -60,7 +62,7 @@ def target(tmp_path: Path, clock: FakeClock) -> Iterator[Mortal]:
 @pytest.fixture
 def driver(source: Mortal, clock: FakeClock) -> StoreDriver:
     driver = StoreDriver(source, clock)
-    driver.do(source.publish_types, [type_row("noop"), type_row("ähnlich")])
+    driver.run(PublishTypes([type_row("noop"), type_row("ähnlich")]))
     for state in REACHABLE:
         driver.job_in(state, tags=("eu", "ä"))
     return driver

@@ -22,12 +22,13 @@ from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.testing import new_job, worker_row
 from holdfast.core.job import ClaimRequest
+from holdfast.storage.writes import Claim, Insert, RegisterWorker, Settle
 
 folder, how = Path(sys.argv[1]), sys.argv[2]
 store = SqliteStore(folder / "holdfast.db")
 store.open()
 gateway = Gateway(store, lambda topics: None)
-gateway.call("register_worker", worker_row("w"), lease=600.0)
+gateway.run(RegisterWorker(worker_row("w"), lease=600.0))
 if how == "limit":
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -39,7 +40,7 @@ acknowledged, refused = [], []
 while len(refused) < 5:
     jobs = [new_job(args='"' + "x" * 5_000 + '"') for _ in range(4)]
     try:
-        acknowledged += [answer.id for answer in gateway.call("insert", jobs)]
+        acknowledged += [answer.id for answer in gateway.run(Insert(jobs))]
     except StorageUnavailable as error:
         assert error.status == 503, error
         refused += [job.id for job in jobs]
@@ -58,11 +59,11 @@ if how == "limit":
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 else:
     (folder / "ballast").unlink()
-answer = gateway.call("insert", [new_job(id=refused[0])])
+answer = gateway.run(Insert([new_job(id=refused[0])]))
 assert answer == [(refused[0], True)]
 acknowledged.append(refused.pop(0))
-claimed = gateway.call("claim", ClaimRequest("w", 1000, frozenset({"noop"})))
-ends = gateway.call("settle", [Settlement(job.seq, job.token, Verb.SUCCEED) for job in claimed])
+claimed = gateway.run(Claim(ClaimRequest("w", 1000, frozenset({"noop"}))))
+ends = gateway.run(Settle([Settlement(job.seq, job.token, Verb.SUCCEED) for job in claimed]))
 assert set(ends) == {"succeeded"}
 check()
 gateway.close()

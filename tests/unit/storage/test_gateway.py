@@ -15,10 +15,14 @@ from holdfast.core.job import NewJob
 from holdfast.core.outcome import Report
 from holdfast.storage import aside
 from holdfast.storage import gateway as module
-from holdfast.storage.gateway import MOST_AT_ONCE, Gateway
-from holdfast.storage.protocol import Contended, Topic
+from holdfast.storage.errors import Contended
+from holdfast.storage.gateway import MAX_BATCH, Gateway
+from holdfast.storage.pending import PendingWrite
 from holdfast.storage.sqlite import SqliteStore
+from holdfast.storage.topics import Topic
+from holdfast.storage.writes import Insert, StoreReports
 from holdfast.testing import new_job
+from holdfast.testing.call_write import CallWrite
 
 
 @pytest.fixture
@@ -39,20 +43,20 @@ def gateway(store: SqliteStore) -> Iterator[Gateway]:
 def test_a_call_that_is_withdrawn_is_not_run_later(
     store: SqliteStore, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    monkeypatch.setattr(module, "TIMEOUT", 0.2)
     job, later = new_job(), new_job()
-    assert gateway._turn.acquire(timeout=1)  # a transaction that does not end
+    assert gateway._write_lock.acquire(timeout=1)  # a transaction that does not end
     with pytest.raises(StorageUnavailable, match="Nothing was stored"):
-        gateway.call("insert", [job])
-    gateway._turn.release()
-    assert gateway.call("insert", [later]) == [(later.id, True)]
+        gateway.run(Insert([job]))
+    gateway._write_lock.release()
+    assert gateway.run(Insert([later])) == [(later.id, True)]
     assert store.job(job.id) is None
 
 
 def test_more_calls_than_fit_in_one_transaction(store: SqliteStore, gateway: Gateway) -> None:
-    number = MOST_AT_ONCE * 2 + 7
-    with gateway._turn:
-        futures = [gateway.submit("insert", [new_job()]) for _ in range(number)]
+    number = MAX_BATCH * 2 + 7
+    with gateway._write_lock:
+        futures = [gateway.submit(Insert([new_job()])) for _ in range(number)]
     assert all(future.result(30)[0].created for future in futures)
     assert store.states()["enqueued"] == number
 
@@ -64,38 +68,37 @@ def test_an_interrupted_turn_leaves_nobody_waiting(store: SqliteStore, gateway: 
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    store.interrupt = interrupt  # type: ignore[attr-defined]  # any name is a verb to the gateway
     waiting = threading.Thread(target=lambda: answers.append(_outcome(gateway, theirs)))
     answers: list[object] = []
-    with gateway._turn:
+    with gateway._write_lock:
         waiting.start()
         while not gateway._waiting:
             pass
-        gateway._waiting.append(module.Operation("interrupt", (), {}, None))
+        gateway._waiting.append(PendingWrite(CallWrite(interrupt), None))
         with pytest.raises(KeyboardInterrupt):
             gateway._run_waiting()
     waiting.join(20)
     assert [type(answer) for answer in answers] == [StorageUnavailable]
     assert store.job(theirs.id) is None
-    assert gateway.call("insert", [mine]) == [(mine.id, True)]
+    assert gateway.run(Insert([mine])) == [(mine.id, True)]
 
 
 def _outcome(gateway: Gateway, job: NewJob) -> object:
     try:
-        return gateway.call("insert", [job])
+        return gateway.run(Insert([job]))
     except StorageUnavailable as error:
         return error
 
 
 def test_close_runs_what_waits_and_refuses_the_rest(store: SqliteStore) -> None:
     gateway = Gateway(store, lambda topics: None)
-    with gateway._turn:
-        future = gateway.submit("insert", [new_job()])
+    with gateway._write_lock:
+        future = gateway.submit(Insert([new_job()]))
     gateway.close()
     gateway.close()
     assert future.result(0)[0].created
     with pytest.raises(StorageUnavailable, match="closed"):
-        gateway.call("insert", [new_job()])
+        gateway.run(Insert([new_job()]))
 
 
 def test_many_first_submits_start_one_thread(store: SqliteStore) -> None:
@@ -105,7 +108,7 @@ def test_many_first_submits_start_one_thread(store: SqliteStore) -> None:
 
         def submit(gateway: Gateway = gateway, barrier: threading.Barrier = barrier) -> None:
             barrier.wait(10)
-            gateway.submit("insert", [new_job()]).result(10)
+            gateway.submit(Insert([new_job()])).result(10)
 
         threads = [threading.Thread(target=submit) for _ in range(4)]
         for thread in threads:
@@ -119,12 +122,12 @@ def test_many_first_submits_start_one_thread(store: SqliteStore) -> None:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_does_not_inherit_the_line(store: SqliteStore, gateway: Gateway) -> None:
     """Not its waiting calls, not its turn; and the store itself refuses to be written from there."""
-    gateway.submit("insert", [new_job()]).result(10)
-    with gateway._turn:
+    gateway.submit(Insert([new_job()])).result(10)
+    with gateway._write_lock:
         child = os.fork()
         if child == 0:
             try:
-                gateway.call("insert", [new_job()])
+                gateway.run(Insert([new_job()]))
             except StorageRefused:
                 os._exit(7)
             os._exit(8)
@@ -145,10 +148,9 @@ def test_a_transaction_that_was_in_the_way_of_others_is_run_again(
             raise Contended("a deadlock")
         return len(tries)
 
-    store.give_way = give_way  # type: ignore[attr-defined]  # any name is a verb to the gateway
     job = new_job()
-    with gateway._turn:
-        inserted, answered = gateway.submit("insert", [job]), gateway.submit("give_way")
+    with gateway._write_lock:
+        inserted, answered = gateway.submit(Insert([job])), gateway.submit(CallWrite(give_way))
     assert answered.result(30) == 6
     assert inserted.result(30) == [(job.id, True)]
     assert [row.state for row in store.history(job.id)] == ["enqueued"]
@@ -158,22 +160,21 @@ def test_a_transaction_that_is_always_in_the_way_is_given_up(
     store: SqliteStore, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aside, "PAUSE", 0.0)
-    monkeypatch.setattr(aside, "PATIENCE", 0.05)
+    monkeypatch.setattr(aside, "TIMEOUT", 0.05)
     tries: list[int] = []
 
     def give_way() -> None:
         tries.append(1)
         raise Contended("a deadlock")
 
-    store.give_way = give_way  # type: ignore[attr-defined]  # any name is a verb to the gateway
     with pytest.raises(StorageUnavailable, match="a deadlock"):
-        gateway.call("give_way")
+        gateway.run(CallWrite(give_way))
     assert len(tries) > 1
     with pytest.raises(Contended):
-        gateway.submit("give_way").result(30)
+        gateway.submit(CallWrite(give_way)).result(30)
     tried = len(tries)
     with pytest.raises(Contended):  # whoever comes again by himself is told at once
-        gateway.submit_together(("give_way", ()), patient=False)[0].result(30)
+        gateway.submit_together(CallWrite(give_way), repeats=False)[0].result(30)
     assert len(tries) == tried + 1
 
 
@@ -189,15 +190,14 @@ def test_a_call_that_others_are_in_the_way_of_keeps_no_other_waiting(
             return "at last"
         raise Contended("a lock held too long")
 
-    store.give_way = give_way  # type: ignore[attr-defined]  # any name is a verb to the gateway
-    with gateway._turn:
-        contended, inserted = gateway.submit("give_way"), gateway.submit("insert", jobs[:1])
-    thread_waits = threading.Thread(target=lambda: answers.append(gateway.call("give_way")))
+    with gateway._write_lock:
+        contended, inserted = gateway.submit(CallWrite(give_way)), gateway.submit(Insert(jobs[:1]))
+    thread_waits = threading.Thread(target=lambda: answers.append(gateway.run(CallWrite(give_way))))
     answers: list[str] = []
     thread_waits.start()
     assert inserted.result(30) == [(jobs[0].id, True)]
-    assert gateway.call("insert", jobs[1:2]) == [(jobs[1].id, True)]
-    assert gateway.submit("insert", jobs[2:]).result(30) == [(jobs[2].id, True)]
+    assert gateway.run(Insert(jobs[1:2])) == [(jobs[1].id, True)]
+    assert gateway.submit(Insert(jobs[2:])).result(30) == [(jobs[2].id, True)]
     assert not contended.done()
     free.set()
     assert contended.result(30) == "at last"
@@ -232,8 +232,8 @@ def test_of_many_reports_the_one_that_is_hindered_is_told_apart_at_once(tmp_path
     store.open()
     gateway = Gateway(store, lambda topics: None)
     store.locked, before = 50, store.transactions
-    with gateway._turn:
-        futures = [gateway.submit("report", [Report(seq, 1)]) for seq in range(1, 101)]
+    with gateway._write_lock:
+        futures = [gateway.submit(StoreReports([Report(seq, 1)])) for seq in range(1, 101)]
     assert [future.result(30) for future in futures if future is not futures[49]] == [["lost"]] * 99
     assert store.transactions - before < 20
     assert not futures[49].done()
@@ -251,8 +251,7 @@ def test_what_is_hindered_at_the_close_is_told_so(store: SqliteStore) -> None:
         begun.set()
         raise Contended("a lock held too long")
 
-    store.give_way = give_way  # type: ignore[attr-defined]  # any name is a verb to the gateway
-    future = gateway.submit("give_way")
+    future = gateway.submit(CallWrite(give_way))
     assert begun.wait(30)
     gateway.close()
     with pytest.raises(Contended):
@@ -267,7 +266,7 @@ def test_a_signal_that_fails_costs_neither_the_answer_nor_the_thread(store: Sqli
 
     gateway = Gateway(store, broken)
     for job in (new_job(), new_job()):
-        assert gateway.submit("insert", [job]).result(30) == [(job.id, True)]
+        assert gateway.submit(Insert([job])).result(30) == [(job.id, True)]
         assert store.job(job.id) is not None
     gateway.close()
 
@@ -281,9 +280,9 @@ def test_a_thread_that_cannot_be_started_is_tried_again(
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", full)
         with pytest.raises(RuntimeError, match="new thread"):
-            gateway.submit("insert", [new_job()])
+            gateway.submit(Insert([new_job()]))
     job = new_job()
-    assert gateway.submit("insert", [job]).result(30) == [(job.id, True)]
+    assert gateway.submit(Insert([job])).result(30) == [(job.id, True)]
     assert store.states()["enqueued"] == 1
 
 
@@ -295,13 +294,12 @@ def test_a_statement_that_the_database_cannot_serve_costs_its_own_call_only(
     def too_large() -> None:
         raise StorageUnavailable("the connection was lost")
 
-    store.too_large = too_large  # type: ignore[attr-defined]  # any name is a verb to the gateway
     jobs = [new_job(), new_job()]
-    with gateway._turn:
+    with gateway._write_lock:
         before, bad, after = (
-            gateway.submit("insert", jobs[:1]),
-            gateway.submit("too_large"),
-            gateway.submit("insert", jobs[1:]),
+            gateway.submit(Insert(jobs[:1])),
+            gateway.submit(CallWrite(too_large)),
+            gateway.submit(Insert(jobs[1:])),
         )
     assert [before.result(30), after.result(30)] == [[(job.id, True)] for job in jobs]
     with pytest.raises(StorageUnavailable, match="the connection was lost"):
@@ -315,9 +313,8 @@ def test_a_store_that_has_gone_away_is_asked_once_for_all(store: SqliteStore, ga
         tries.append(1)
         raise StorageUnavailable("the connection was lost")
 
-    store.lost = lost  # type: ignore[attr-defined]  # any name is a verb to the gateway
-    with gateway._turn:
-        futures = [gateway.submit("lost") for _ in range(50)]
+    with gateway._write_lock:
+        futures = [gateway.submit(CallWrite(lost)) for _ in range(50)]
     for future in futures:
         with pytest.raises(StorageUnavailable):
             future.result(30)

@@ -52,8 +52,8 @@ def test_a_second_open_changes_nothing(path: Path) -> None:
     store.open()
     store.close()
     again = opened(path)
-    assert again.facts()["schema"] == f"{len(MIGRATIONS)} of {len(MIGRATIONS)}"
-    assert again.facts()["journal"] == "wal"
+    assert again.info()["schema"] == f"{len(MIGRATIONS)} of {len(MIGRATIONS)}"
+    assert again.info()["journal"] == "wal"
     again.close()
     again.close()
 
@@ -113,7 +113,7 @@ def test_a_schema_that_a_newer_program_has_added_to_is_worked_on(path: Path) -> 
     store = opened(path)
     with store.transaction():
         store.insert([new_job()])
-    assert store.facts()["schema"] == f"{len(MIGRATIONS) + 1} of {len(MIGRATIONS)}"
+    assert store.info()["schema"] == f"{len(MIGRATIONS) + 1} of {len(MIGRATIONS)}"
     store.close()
     assert Maintenance(path).status().usable
 
@@ -238,7 +238,7 @@ def test_a_reboot_ends_every_lease(path: Path, monkeypatch: pytest.MonkeyPatch) 
     store.open()
     assert [row.state for row in store.workers()] == ["lost"]
     with store.transaction():
-        assert [swept.id for swept in store.sweep()] == [claimed.id]
+        assert [swept.id for swept in store.rescue()] == [claimed.id]
     store.close()
 
 
@@ -250,10 +250,10 @@ def test_the_wall_clock_moves_no_lease(path: Path) -> None:
     driver.start()
     for jump in (10**8, -2 * 10**8):
         clock.advance(jump)
-        assert driver.sweep() == []
+        assert driver.rescue() == []
         assert [row.state for row in store.workers()] == ["live"]
     lease_clock.advance(31)
-    assert len(driver.sweep()) == 1
+    assert len(driver.rescue()) == 1
     store.close()
 
 

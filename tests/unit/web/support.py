@@ -16,6 +16,7 @@ from holdfast.context import JobContext
 from holdfast.core.job import ClaimRequest, WorkerRow
 from holdfast.core.outcome import LogLine, Report
 from holdfast.core.settings import Settings
+from holdfast.storage.writes import Claim, RegisterWorker, StoreReports
 from holdfast.web.app import create_web_app
 from holdfast.web.server import WebServer
 
@@ -55,22 +56,24 @@ class Lab:
         row = WorkerRow(
             id=name, name=name, host="here", pid=4711, version="1.2.3", queues=queues, types=types, slots=10
         )
-        self.parts.gateway.call("register_worker", row, lease=600.0)
+        self.parts.gateway.run(RegisterWorker(row, lease=600.0))
 
     def claim(self, limit: int = 10, worker: str = "w1") -> list[Any]:
         request = ClaimRequest(
             worker=worker, types=frozenset(("count_to", "import_customers", "foo/bar.baz")), limit=limit
         )
-        return self.parts.gateway.call("claim", request)
+        return self.parts.gateway.run(Claim(request))
 
     def progress(self, claimed: Any, done: float, total: float = 100) -> str:
         report = Report(seq=claimed.seq, token=claimed.token, progress=f'{{"done":{done},"total":{total}}}')
-        return self.parts.gateway.call("report", [report])[0]
+        return self.parts.gateway.run(StoreReports([report]))[0]
 
     def log(self, claimed: Any, lines: list[str]) -> str:
         now = self.client.reader.now()
         said = tuple(LogLine(at=now, level="info", message=line) for line in lines)
-        return self.parts.gateway.call("report", [Report(seq=claimed.seq, token=claimed.token, logs=said)])[0]
+        return self.parts.gateway.run(
+            StoreReports([Report(seq=claimed.seq, token=claimed.token, logs=said)])
+        )[0]
 
     def close(self) -> None:
         self.web.state.hub.stop()

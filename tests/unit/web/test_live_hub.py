@@ -19,7 +19,7 @@ from httpx import ASGITransport, AsyncClient
 from holdfast.client.views import JobView
 from holdfast.core.commands import Action
 from holdfast.core.errors import StorageUnavailable
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 from holdfast.web.api.operations import Operations
 from holdfast.web.api.search import filter_of
 from holdfast.web.dashboard.fragments import Fragments

@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 
 from holdfast.core.duration import MAX_SECONDS, seconds
 from holdfast.storage.paging import SORTS
+from holdfast.storage.writes import PublishTypes
 from holdfast.web.api import shapes
 from tests.unit.web.listening import listening
 from tests.unit.web.support import Lab, until
@@ -33,7 +34,7 @@ def test_nothing_is_found_by_schemathesis(lab: Lab, address: str, tmp_path: Path
     lab.progress(claimed[0], 5)
     lab.log(claimed[0], ["a", "b"])
     rows = [kind.row(default_retries=10) for kind in lab.holdfast.registry]
-    lab.parts.gateway.call("publish_types", rows)
+    lab.parts.gateway.run(PublishTypes(rows))
     order = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml")),
         *("run", f"{address}/openapi.json", "--checks", "all", "--seed", "1", "--max-examples", "3"),

@@ -15,9 +15,10 @@ from holdfast.core.outcome import Settlement
 from holdfast.core.retention import Retention
 from holdfast.core.states import Verb
 from holdfast.storage import aside
+from holdfast.storage.errors import Contended
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.protocol import Contended
 from holdfast.storage.sqlite import SqliteStore
+from holdfast.storage.writes import Claim, Settle
 from holdfast.testing.factories import TYPE, new_job, worker_row
 from holdfast.worker import fetcher as fetcher_module
 from holdfast.worker.fetcher import Fetcher, Pool
@@ -42,10 +43,10 @@ class Unsure(SqliteStore):
 
 async def settle(store: Unsure, gateway: Gateway, *, before: bool) -> Fetcher:
     """Claim a job and settle it through a fetcher; `before`: it has been settled by somebody else."""
-    (job,) = gateway.call("claim", ClaimRequest("w", 1, frozenset({TYPE}), ()))
+    (job,) = gateway.run(Claim(ClaimRequest("w", 1, frozenset({TYPE}), ())))
     end = Settlement(seq=job.seq, token=job.token, verb=Verb.SUCCEED, result="null")
     if before:
-        gateway.call("settle", [end])
+        gateway.run(Settle([end]))
     pool = Pool(frozenset({TYPE}), slots=1, busy=1, hungry=False)
     fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 1, JUDGE.unstorable)
     fetcher.stop_claiming()
@@ -118,7 +119,7 @@ async def settle_all(store: Picky, done: Callable[[], bool], monkeypatch: pytest
     """Claim five jobs and settle them together, until `done`."""
     monkeypatch.setattr(fetcher_module, "CONTENDED_PAUSE", 0.02)
     gateway = Gateway(store, lambda _: None)
-    jobs = gateway.call("claim", ClaimRequest("w", 5, frozenset({TYPE}), ()))
+    jobs = gateway.run(Claim(ClaimRequest("w", 5, frozenset({TYPE}), ())))
     pool = Pool(frozenset({TYPE}), slots=5, busy=5, hungry=False)
     fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 5, JUDGE.unstorable)
     fetcher.stop_claiming()
@@ -175,11 +176,11 @@ def test_no_attempt_is_settled_more_than_three_times(picky: Picky, monkeypatch: 
     assert fetcher.holds(1)  # so that it is not released, and run again, while this worker lives
 
 
-@pytest.mark.parametrize("patience", [0.0, 15.0])
+@pytest.mark.parametrize("timeout", [0.0, 15.0])
 def test_an_end_in_whose_way_others_are_keeps_no_other_waiting(
-    picky: Picky, monkeypatch: pytest.MonkeyPatch, patience: float
+    picky: Picky, monkeypatch: pytest.MonkeyPatch, timeout: float
 ) -> None:
-    monkeypatch.setattr(aside, "PATIENCE", patience)
+    monkeypatch.setattr(aside, "TIMEOUT", timeout)
     locked = [True]
     picky.refuse = lambda s: Contended("a lock held too long") if s.seq == 1 and locked else None
 
@@ -202,7 +203,7 @@ def test_a_claim_that_others_are_in_the_way_of_delays_no_end(
 
     async def main() -> None:
         gateway, claim = Gateway(picky, lambda _: None), picky.claim
-        first = gateway.call("claim", ClaimRequest("w", 1, frozenset({TYPE}), ()))[0]
+        first = gateway.run(Claim(ClaimRequest("w", 1, frozenset({TYPE}), ())))[0]
         pool = Pool(frozenset({TYPE}), slots=2, busy=1)
         fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 2, JUDGE.unstorable)
 

@@ -3,7 +3,7 @@
 from holdfast.runtime.signals.kinds import choose_signals
 from holdfast.runtime.signals.options import SignalOptions, place_of
 from holdfast.runtime.signals.protocol import Listener, Signals, ToldAtCommit
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 __all__ = [
     "Listener",

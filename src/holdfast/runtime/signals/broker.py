@@ -23,7 +23,7 @@ import structlog
 
 from holdfast.runtime.signals.hub import Hub, HubListener
 from holdfast.runtime.signals.line import Line, Opener
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 GAPS: Final = {Topic.WORK: 0.005, Topic.CONTROL: 0.005, Topic.EVENTS: 0.02}
 """Seconds between two signals of one topic from one process, at least. An idle worker waits for the first two kinds; pages

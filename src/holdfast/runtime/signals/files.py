@@ -17,7 +17,7 @@ import structlog
 
 from holdfast.runtime.signals.options import SignalOptions
 from holdfast.runtime.signals.protocol import Listener
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 log = structlog.get_logger("holdfast.runtime")
 

@@ -8,7 +8,7 @@ import contextlib
 import threading
 from collections.abc import Iterable
 
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 
 class Hub:

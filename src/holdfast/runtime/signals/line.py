@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Protocol
 
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 DEADLINE: Final = 4.0
 """Seconds after which a call on a line that has no answer is given up, and the line with it."""

@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 from holdfast.runtime.signals.broker import PING, BrokerSignals
 from holdfast.runtime.signals.line import DEADLINE, Ends, Line
 from holdfast.runtime.signals.options import SignalOptions, place_of
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 
 def make(url: str, options: SignalOptions) -> BrokerSignals:

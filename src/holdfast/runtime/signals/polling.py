@@ -16,7 +16,7 @@ import structlog
 
 from holdfast.runtime.signals.hub import Hub, HubListener
 from holdfast.runtime.signals.options import SignalOptions
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 SHORTEST: Final = 0.02
 LONGEST: Final = 1.0

@@ -25,7 +25,7 @@ from holdfast.core.urls import split_url
 from holdfast.runtime.signals.broker import BrokerSignals
 from holdfast.runtime.signals.line import DEADLINE, Ends, Line, Opener
 from holdfast.runtime.signals.options import SignalOptions
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 GRACE: Final = 0.003
 """Seconds for the next commit to take a joined signal along, which costs less than to send it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 
 class Listener(Protocol):

@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from holdfast.runtime.signals.broker import BrokerSignals
 from holdfast.runtime.signals.line import DEADLINE, Ends, Line
 from holdfast.runtime.signals.options import SignalOptions, place_of
-from holdfast.storage.protocol import Topic
+from holdfast.storage.topics import Topic
 
 SCHEMES: Final = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"}
 """What the library calls a scheme."""

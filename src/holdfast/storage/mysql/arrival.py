@@ -10,11 +10,11 @@ import pymysql
 from holdfast.core.job import Inserted, NewJob
 from holdfast.core.retention import format_retention
 from holdfast.core.states import State
+from holdfast.storage.errors import Contended
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.errors import DUPLICATE
 from holdfast.storage.mysql.session import WritingSession
 from holdfast.storage.mysql.text import Value, rows
-from holdfast.storage.protocol import Contended
 
 MOST_ROWS = 500
 MOST_LETTERS = 4_000_000

@@ -13,7 +13,7 @@ from holdfast.core.states import FINAL, TRANSITIONS, Request, State
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.session import LOG, PROGRESS, WritingSession
 from holdfast.storage.mysql.text import Changes, Value, listed, rows
-from holdfast.storage.protocol import LOST
+from holdfast.storage.verbs.attempts import LOST
 
 T = TypeVar("T", Settlement, Report)
 

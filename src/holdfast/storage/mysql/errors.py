@@ -7,7 +7,7 @@ from typing import Final
 import pymysql
 
 from holdfast.core.errors import HoldfastError, StorageRefused, StorageUnavailable
-from holdfast.storage.protocol import Contended
+from holdfast.storage.errors import Contended
 
 DUPLICATE: Final = 1062
 

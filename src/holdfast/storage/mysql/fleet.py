@@ -21,7 +21,7 @@ class FleetVerbs(WritingSession):
         self._write(sql.REGISTER, *label, *names, worker.slots, now, now, _deadline(now, lease))
         self._tell(WORKER, now, worker=worker.id, reason="started")
 
-    def beat(self, workers: Sequence[str], *, lease: float) -> set[str]:
+    def heartbeat(self, workers: Sequence[str], *, lease: float) -> set[str]:
         if not workers:
             return set()
         now = self._now()
@@ -46,7 +46,7 @@ class FleetVerbs(WritingSession):
 
     # -- who leads --------------------------------------------------------------------------------------------------------
 
-    def lead(self, role: str, holder: str, *, lease: float) -> int | None:
+    def acquire_lease(self, role: str, holder: str, *, lease: float) -> int | None:
         now = self._now()
         deadline = _deadline(now, lease)
         asked = {"role": role, "holder": holder, "now": now, "deadline": deadline}
@@ -56,7 +56,7 @@ class FleetVerbs(WritingSession):
             return None
         return 1
 
-    def resign(self, role: str, holder: str) -> bool:
+    def release_lease(self, role: str, holder: str) -> bool:
         return bool(self._change(sql.RESIGN, self._now(), role, holder))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from holdfast.core.records import OutcomeRecord, PartitionRecord
-from holdfast.storage.insight import MINUTE
 from holdfast.storage.mysql.connection import Row as Values
 from holdfast.storage.mysql.text import Value
+from holdfast.storage.verbs.maintenance import MINUTE
 
 PARTITIONS: Final = """
 SELECT first.queue, first.type, least(counts.n, %s), jobs.changed_at

@@ -38,8 +38,8 @@ from holdfast.storage.mysql.insight import InsightVerbs
 from holdfast.storage.mysql.search import MysqlSnapshot, snapshot
 from holdfast.storage.mysql.statements import JOB_COLUMNS, LEADERS, NEWEST, NEXT_DUE, TYPE_COLUMNS
 from holdfast.storage.mysql.text import Value
-from holdfast.storage.protocol import MAX_IDS, MAX_N
 from holdfast.storage.server_clock import ServerClock, since_boot
+from holdfast.storage.verbs.jobs import MAX_IDS, MAX_N
 
 T = TypeVar("T")
 
@@ -202,7 +202,7 @@ class MysqlReader(InsightVerbs):
             TypeRecord._make(row) for row in self._rows(f"SELECT {TYPE_COLUMNS} FROM types ORDER BY name")
         ]
 
-    def asked(self, workers: Sequence[str]) -> list[Asked]:
+    def pending_requests(self, workers: Sequence[str]) -> list[Asked]:
         if not workers:
             return []
         several = ", ".join(["%s"] * len(workers))
@@ -210,7 +210,7 @@ class MysqlReader(InsightVerbs):
                   WHERE state = 'processing' AND requested IS NOT NULL AND worker IN ({several})"""
         return [Asked._make(row) for row in self._rows(sql, *workers)]
 
-    def held(self, worker: str) -> list[tuple[int, int]]:
+    def claims_of(self, worker: str) -> list[tuple[int, int]]:
         sql = "SELECT seq, token FROM jobs WHERE state = 'processing' AND worker = %s"
         return [(int(seq), int(token)) for seq, token in self._rows(sql, worker)]
 
@@ -227,7 +227,7 @@ class MysqlReader(InsightVerbs):
         rows = self._rows(sql, *workers, limit, SUSPECT, limit)
         return [(str(worker), str(job)) for worker, job in rows]
 
-    def writing(self) -> tuple[int, int] | None:
+    def write_lock_holder(self) -> tuple[int, int] | None:
         return None  # rows are locked, not the database: nobody stops all the others
 
     # -- the whole --------------------------------------------------------------------------------------------------------
@@ -271,6 +271,6 @@ class MysqlReader(InsightVerbs):
         wanted = ids[:MAX_IDS]
         return {str(job) for (job,) in self._rows(sql, *wanted, after, after, *wanted)}
 
-    def tally(self, *, after: int) -> dict[tuple[str | None, str | None], int]:
+    def transition_counts(self, *, after: int) -> dict[tuple[str | None, str | None], int]:
         sql = "SELECT previous, state, count(*) FROM events WHERE seq > %s AND kind IN (0, 4) GROUP BY previous, state"
         return {(previous, state): count for previous, state, count in self._rows(sql, after)}

@@ -58,7 +58,7 @@ class MysqlStore(MysqlWriter, MysqlReader):
     def ping(self) -> None:
         self.last_event()
 
-    def facts(self) -> dict[str, str | int]:
+    def info(self) -> dict[str, str | int]:
         sql = """SELECT @@version, @@innodb_flush_log_at_trx_commit, (SELECT count(*) FROM holdfast_migrations),
                  (SELECT CAST(coalesce(sum(data_length + index_length), 0) AS SIGNED) FROM information_schema.tables
                   WHERE table_schema = DATABASE())"""

@@ -8,13 +8,13 @@ from typing import Final
 from holdfast.core.job import SUSPECT
 from holdfast.core.records import Swept
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
-from holdfast.storage.insight import OUTCOMES_STAY
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.connection import Row
 from holdfast.storage.mysql.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.mysql.people import PeopleVerbs
 from holdfast.storage.mysql.session import WORKER
 from holdfast.storage.mysql.text import Changes, listed
+from holdfast.storage.verbs.maintenance import OUTCOMES_STAY
 
 LOST_WORKERS_STAY: Final = 86_400_000_000
 EVENTS_STAY: Final = 600_000_000
@@ -47,7 +47,7 @@ class UpkeepVerbs(PeopleVerbs):
             self._tell_move((queue, type_), max(now, since), seq, *about)
         return len(rows)
 
-    def sweep(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
+    def rescue(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
         now, named = self._now(), listed(list(dead))
         # one that somebody has locked is left to the next sweep, unless it is named
         waiting = "" if dead else sql.SKIPPING
@@ -142,7 +142,7 @@ class UpkeepVerbs(PeopleVerbs):
             self._write(sql.FORGET_EVENTS.format(seqs=listed(forgotten)))
         self._write(sql.SET_META, passed[-1][0] + 1, "oldest_event")
 
-    def roll_up(self, limit: int) -> int:
+    def aggregate_events(self, limit: int) -> int:
         [(since,)] = self._run(sql.META, "rolled_up")
         [(newest,)] = self._run(sql.NEWEST)
         until = min(int(newest), int(since) + limit)

@@ -27,7 +27,7 @@ from psycopg.pq import TransactionStatus
 
 from holdfast.core.errors import ConfigurationError, Problem, StorageRefused, StorageUnavailable
 from holdfast.core.urls import split_url
-from holdfast.storage.protocol import CommitUnknown, Contended
+from holdfast.storage.errors import CommitUnknown, Contended
 
 LEAST_SERVER: Final = 140000
 READERS: Final = 4

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from holdfast.core.records import OutcomeRecord, PartitionRecord
-from holdfast.storage.insight import MINUTE
 from holdfast.storage.postgres.statements import constant
+from holdfast.storage.verbs.maintenance import MINUTE
 
 PARTITIONS: Final = """
 WITH kept AS MATERIALIZED (

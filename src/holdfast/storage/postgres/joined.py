@@ -114,10 +114,10 @@ class JoiningVerbs(Transactions):
             sql.replace("{schema}", schema).replace("{live}", live) for sql in (INSERT, TAKE_BACK, FIND_SAME)
         )
 
-    def is_ready(self, jobs: Sequence[NewJob]) -> bool:
+    def lanes_exist(self, jobs: Sequence[NewJob]) -> bool:
         return all(lane_of(job) in self._lanes for job in jobs)
 
-    def make_ready(self, jobs: Sequence[NewJob]) -> None:
+    def create_lanes(self, jobs: Sequence[NewJob]) -> None:
         self._lane_ids(lane_of(job) for job in jobs)
 
     def insert_joined(

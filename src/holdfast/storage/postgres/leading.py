@@ -23,11 +23,11 @@ LEADERS = (
 class LeadingVerbs(Transactions):
     """The verbs of the leader lease, a part of `PostgresWriter`."""
 
-    def lead(self, role: str, holder: str, *, lease: float) -> int | None:
+    def acquire_lease(self, role: str, holder: str, *, lease: float) -> int | None:
         now = self._time
         asked = {"role": role, "holder": holder, "now": now, "deadline": now + int(lease * 1_000_000)}
         taken = self._db.execute(LEAD, asked).fetchone()
         return None if taken is None else int(taken[0])
 
-    def resign(self, role: str, holder: str) -> bool:
+    def release_lease(self, role: str, holder: str) -> bool:
         return self._db.execute(RESIGN, (self._time, role, holder)).fetchone() is not None

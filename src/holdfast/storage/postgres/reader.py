@@ -38,8 +38,8 @@ from holdfast.storage.postgres.insight import InsightVerbs
 from holdfast.storage.postgres.leading import LEADERS
 from holdfast.storage.postgres.search import JOB_COLUMNS, snapshot
 from holdfast.storage.postgres.statements import TYPE_COLUMNS
-from holdfast.storage.protocol import MAX_IDS, MAX_N
 from holdfast.storage.server_clock import ServerClock, since_boot
+from holdfast.storage.verbs.jobs import MAX_IDS, MAX_N
 
 T = TypeVar("T")
 
@@ -229,12 +229,12 @@ class PostgresReader(InsightVerbs):
             TypeRecord._make(row) for row in self._rows(f"SELECT {TYPE_COLUMNS} FROM types ORDER BY name")
         ]
 
-    def asked(self, workers: Sequence[str]) -> list[Asked]:
+    def pending_requests(self, workers: Sequence[str]) -> list[Asked]:
         sql = """SELECT seq, token, requested, requested_at FROM runs
                  WHERE requested IS NOT NULL AND worker = ANY(%s::text[]) AND state = 'processing'"""
         return [Asked._make(row) for row in self._rows(sql, (list(workers),))]
 
-    def held(self, worker: str) -> list[tuple[int, int]]:
+    def claims_of(self, worker: str) -> list[tuple[int, int]]:
         sql = "SELECT seq, token FROM runs WHERE state = 'processing' AND worker = %s"
         return [(int(seq), int(token)) for seq, token in self._rows(sql, (worker,))]
 
@@ -248,7 +248,7 @@ class PostgresReader(InsightVerbs):
         asked = {"workers": list(workers), "limit": self.now() - int(grace * 1_000_000), "suspect": SUSPECT}
         return [(str(worker), str(job)) for worker, job in self._rows(sql, asked)]
 
-    def writing(self) -> tuple[int, int] | None:
+    def write_lock_holder(self) -> tuple[int, int] | None:
         """None: a writer does not stop the others."""
         return None
 
@@ -274,7 +274,7 @@ class PostgresReader(InsightVerbs):
         rows = self._below_horizon(CHANGED, lambda horizon: asked | {"until": horizon})
         return {str(job) for (job,) in rows}
 
-    def tally(self, *, after: int) -> dict[tuple[str | None, str | None], int]:
+    def transition_counts(self, *, after: int) -> dict[tuple[str | None, str | None], int]:
         sql = """SELECT previous, state, count(*) FROM events
                  WHERE seq > %s AND seq <= %s AND kind IN (0, 4) GROUP BY previous, state"""
         rows = self._below_horizon(sql, lambda horizon: (after, horizon))

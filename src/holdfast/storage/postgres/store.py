@@ -12,7 +12,7 @@ from holdfast.core.job import Inserted, NewJob
 from holdfast.core.retention import Retention
 from holdfast.storage.postgres.connection import FORKED, Connector, Place, ReadingLines, translated
 from holdfast.storage.postgres.copying import CopyingVerbs
-from holdfast.storage.postgres.direct import DirectVerbs
+from holdfast.storage.postgres.fast_path import FastPath
 from holdfast.storage.postgres.joined import JoiningVerbs
 from holdfast.storage.postgres.leading import LeadingVerbs
 from holdfast.storage.postgres.migrate import migrate, standing
@@ -23,7 +23,7 @@ from holdfast.storage.postgres.upkeep import UpkeepVerbs
 from holdfast.storage.server_clock import ServerClock
 
 
-class PostgresWriter(UpkeepVerbs, LeadingVerbs, CopyingVerbs, DirectVerbs, JoiningVerbs):
+class PostgresWriter(UpkeepVerbs, LeadingVerbs, CopyingVerbs, FastPath, JoiningVerbs):
     """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
@@ -86,7 +86,7 @@ class PostgresStore(PostgresWriter, PostgresReader):
         with self._lines.reading() as db:
             db.execute("SELECT 1")
 
-    def facts(self) -> dict[str, str | int]:
+    def info(self) -> dict[str, str | int]:
         with self._lines.reading() as db:
             row = db.execute(
                 "SELECT current_setting('server_version'), current_setting('fsync'), coalesce((SELECT "

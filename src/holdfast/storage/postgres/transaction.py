@@ -15,6 +15,7 @@ import psycopg
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.whole import Seal
+from holdfast.storage.errors import KeyPending
 from holdfast.storage.postgres import statements as sql
 from holdfast.storage.postgres.arrays import numbers, texts
 from holdfast.storage.postgres.connection import (
@@ -26,7 +27,6 @@ from holdfast.storage.postgres.connection import (
     translated,
     uncertain,
 )
-from holdfast.storage.protocol import KeyPending
 from holdfast.storage.server_clock import ServerClock, since_boot
 
 Lane: TypeAlias = tuple[str, str, int]

@@ -9,11 +9,11 @@ from typing import Any, Final
 from holdfast.core.job import SUSPECT, TypeRow, WorkerRow
 from holdfast.core.records import Swept
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
-from holdfast.storage.insight import OUTCOMES_STAY
 from holdfast.storage.postgres import upkeep_statements as sql
 from holdfast.storage.postgres.command import CommandVerbs
 from holdfast.storage.postgres.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.postgres.writer import columns_of
+from holdfast.storage.verbs.maintenance import OUTCOMES_STAY
 
 LOST_WORKERS_STAY: Final = 86_400_000_000
 EVENTS_STAY: Final = 600_000_000
@@ -42,7 +42,7 @@ class UpkeepVerbs(CommandVerbs):
         due = self._db.execute(sql.NEXT_DUE).fetchone()
         return len(promoted), due[0] if due else None
 
-    def sweep(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
+    def rescue(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
         asked = {"dead": list(dead), "now": self._time}
         self._db.execute(sql.LOSE_NAMED if dead else sql.LOSE_EXPIRED, asked)
         self._db.execute(sql.FORGET_WORKERS, (self._time - LOST_WORKERS_STAY,))
@@ -81,7 +81,7 @@ class UpkeepVerbs(CommandVerbs):
         self._db.execute(EXPIRE_OUTCOMES, (now // 1_000_000 - OUTCOMES_STAY,))
         return removed
 
-    def roll_up(self, limit: int) -> int:
+    def aggregate_events(self, limit: int) -> int:
         row = self._db.execute(sql.ROLLED_UP).fetchone()
         assert row is not None  # written by the first migration
         since, horizon = row
@@ -101,7 +101,7 @@ class UpkeepVerbs(CommandVerbs):
         self._db.execute(sql.REGISTER, (*label, *names, worker.slots, now, now, now + int(lease * 1_000_000)))
         self._db.execute(sql.WORKER_EVENT, (now, worker.id, "started"))
 
-    def beat(self, workers: Sequence[str], *, lease: float) -> set[str]:
+    def heartbeat(self, workers: Sequence[str], *, lease: float) -> set[str]:
         asked = (self._time, self._time + int(lease * 1_000_000), list(workers))
         return {worker for (worker,) in self._db.execute(sql.BEAT, asked)}
 

@@ -14,13 +14,14 @@ from holdfast.core.limits import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.retention import Retention, format_retention, parse_retention
 from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+from holdfast.storage.errors import Contended
 from holdfast.storage.postgres import statements as sql
 from holdfast.storage.postgres.arrays import numbers, texts, truths
 from holdfast.storage.postgres.connection import Connector
 from holdfast.storage.postgres.floors import Floors
 from holdfast.storage.postgres.transaction import Lane, Transactions
-from holdfast.storage.protocol import LOST, Contended
 from holdfast.storage.server_clock import ServerClock
+from holdfast.storage.verbs.attempts import LOST
 
 MOST_TRIES: Final = 3
 """So often a unique key that is free when one looks, and taken when one stores, is tried again; and so often a claim looks

@@ -26,7 +26,7 @@ class FleetVerbs:
         self._db.execute(sql.REGISTER, (*label, *names, worker.slots, now, self._boot, deadline))
         self._db.execute(sql.WORKER_EVENT, (now, worker.id, "started"))
 
-    def beat(self, workers: Sequence[str], *, lease: float) -> set[str]:
+    def heartbeat(self, workers: Sequence[str], *, lease: float) -> set[str]:
         now, deadline = self._now(), self._lease_now() + int(lease * 1_000_000)
         return {str(w) for (w,) in self._db.execute(sql.BEAT, (json.dumps(list(workers)), now, deadline))}
 

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 import apsw
 
 from holdfast.core.records import OutcomeRecord, PartitionRecord
-from holdfast.storage.insight import MINUTE
 from holdfast.storage.sqlite.boot import boot_id
 from holdfast.storage.sqlite.connection import fetch_all
+from holdfast.storage.verbs.maintenance import MINUTE
 
 _NEXT = "SELECT seq FROM jobs INDEXED BY jobs_ready WHERE state = 'enqueued' AND"
 PARTITIONS = f"""

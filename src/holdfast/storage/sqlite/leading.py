@@ -29,11 +29,11 @@ class LeadingVerbs:
     _lease_now: Callable[[], int]
     _boot: str
 
-    def lead(self, role: str, holder: str, *, lease: float) -> int | None:
+    def acquire_lease(self, role: str, holder: str, *, lease: float) -> int | None:
         now = self._lease_now()
         asked = (role, holder, self._now(), self._boot, now, now + int(lease * 1_000_000))
         taken = self._db.execute(LEAD, asked).fetchall()
         return cast(int, taken[0][0]) if taken else None
 
-    def resign(self, role: str, holder: str) -> bool:
+    def release_lease(self, role: str, holder: str) -> bool:
         return bool(self._db.execute(RESIGN, (role, holder, self._lease_now())).fetchall())

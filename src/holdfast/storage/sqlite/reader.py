@@ -33,7 +33,6 @@ from holdfast.core.records import (
 )
 from holdfast.core.states import State
 from holdfast.core.whole import Key, Part, Row, Seal
-from holdfast.storage.protocol import MAX_IDS, MAX_N
 from holdfast.storage.sqlite import search
 from holdfast.storage.sqlite.boot import boot_id
 from holdfast.storage.sqlite.connection import FORKED, fetch_all, unavailable
@@ -41,6 +40,7 @@ from holdfast.storage.sqlite.copying import rows_of, seal_on
 from holdfast.storage.sqlite.insight import InsightVerbs
 from holdfast.storage.sqlite.leading import LEADERS
 from holdfast.storage.sqlite.statements import JOB_COLUMNS, LANED, NEXT_DUE, TYPE_COLUMNS
+from holdfast.storage.verbs.jobs import MAX_IDS, MAX_N
 
 _LINES_OF: Final = "job = (SELECT seq FROM jobs WHERE id = ?) AND n < ?"
 """The console lines of a job; with MAX_N, all of them."""
@@ -206,12 +206,12 @@ class SqliteReader(InsightVerbs):
             TypeRecord._make(row) for row in self._rows(f"SELECT {TYPE_COLUMNS} FROM types ORDER BY name")
         ]
 
-    def asked(self, workers: Sequence[str]) -> list[Asked]:
+    def pending_requests(self, workers: Sequence[str]) -> list[Asked]:
         sql = """SELECT seq, token, requested, requested_at FROM jobs
                  WHERE requested IS NOT NULL AND worker IN (SELECT value FROM json_each(?)) AND state = 'processing'"""
         return [Asked._make(row) for row in self._rows(sql, json.dumps(list(workers)))]
 
-    def held(self, worker: str) -> list[tuple[int, int]]:
+    def claims_of(self, worker: str) -> list[tuple[int, int]]:
         sql = "SELECT seq, token FROM jobs WHERE state = 'processing' AND worker = ?"
         return [(int(seq), int(token)) for seq, token in self._rows(sql, worker)]
 
@@ -262,7 +262,7 @@ class SqliteReader(InsightVerbs):
         """
         return {str(job) for (job,) in self._rows(sql, after, json.dumps(list(ids)[:MAX_IDS]))}
 
-    def tally(self, *, after: int) -> dict[tuple[str | None, str | None], int]:
+    def transition_counts(self, *, after: int) -> dict[tuple[str | None, str | None], int]:
         sql = """SELECT previous, state, count(*) FROM events WHERE seq > ? AND kind IN (0, 4) GROUP BY previous, state"""
         return {(previous, state): count for previous, state, count in self._rows(sql, after)}
 

@@ -95,10 +95,10 @@ class SqliteStore(SqliteWriter, SqliteReader):
     def ping(self) -> None:
         self.last_event()
 
-    def writing(self) -> tuple[int, int] | None:
+    def write_lock_holder(self) -> tuple[int, int] | None:
         return turn.writing(self.path)
 
-    def facts(self) -> dict[str, str | int]:
+    def info(self) -> dict[str, str | int]:
         size = sum(
             part.stat().st_size for part in self.path.parent.glob(self.path.name + "*") if part.is_file()
         )

@@ -32,8 +32,6 @@ from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.records import JobRecord, Swept
 from holdfast.core.retention import Retention, format_retention, parse_retention
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
-from holdfast.storage.insight import OUTCOMES_STAY
-from holdfast.storage.protocol import LOST
 from holdfast.storage.sqlite import statements as sql
 from holdfast.storage.sqlite.boot import boot_id
 from holdfast.storage.sqlite.connection import FORKED, TRANSIENT, unavailable
@@ -42,6 +40,8 @@ from holdfast.storage.sqlite.fleet import FleetVerbs
 from holdfast.storage.sqlite.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.sqlite.leading import LeadingVerbs
 from holdfast.storage.sqlite.wal import WalKeeper
+from holdfast.storage.verbs.attempts import LOST
+from holdfast.storage.verbs.maintenance import OUTCOMES_STAY
 
 LOST_WORKERS_STAY: Final = 86_400_000_000
 EVENTS_STAY: Final = 600_000_000
@@ -309,7 +309,7 @@ class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
         promoted = len(self._db.execute(sql.PROMOTE, (self._now(), limit)).fetchall())
         return promoted, next(self._db.execute(sql.NEXT_DUE))[0]
 
-    def sweep(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
+    def rescue(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
         now, lease_now, named = self._now(), self._lease_now(), json.dumps(list(dead))
         for (worker,) in self._db.execute(sql.LOSE_WORKERS, (named, self._boot, lease_now, now)).fetchall():
             self._db.execute(sql.WORKER_EVENT, (now, worker, "lost"))
@@ -342,7 +342,7 @@ class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
         self._db.execute(EXPIRE_OUTCOMES, (now // 1_000_000 - OUTCOMES_STAY,))
         return removed
 
-    def roll_up(self, limit: int) -> int:
+    def aggregate_events(self, limit: int) -> int:
         since = next(self._db.execute(sql.ROLLED_UP))[0]
         until = min(since + limit, next(self._db.execute("SELECT coalesce(max(seq), 0) FROM events"))[0])
         if until > since:

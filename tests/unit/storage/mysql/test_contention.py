@@ -22,6 +22,19 @@ from holdfast.core.states import State, Verb
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.mysql import MysqlStore
 from holdfast.storage.mysql.care import MysqlCare
+from holdfast.storage.writes import (
+    AggregateEvents,
+    Claim,
+    Command,
+    Expire,
+    Heartbeat,
+    Insert,
+    Promote,
+    RegisterWorker,
+    Rescue,
+    Settle,
+    StoreReports,
+)
 from holdfast.testing import new_job
 from holdfast.testing.factories import TYPE, worker_row
 
@@ -46,7 +59,7 @@ class Writer:
         self.store.open()
         gateway = Gateway(self.store, lambda topics: None)
         try:
-            gateway.call("register_worker", worker_row(self.name), lease=600.0)
+            gateway.run(RegisterWorker(worker_row(self.name), lease=600.0))
             while time.monotonic() < self.until:
                 self.step(gateway)
         except Exception as error:
@@ -66,21 +79,23 @@ class Writer:
             )
             for _ in range(self.chance.randrange(12))
         ]
-        self.known += [answer.id for answer in gateway.call("insert", jobs)]
-        claimed: list[Claimed] = gateway.call("claim", ClaimRequest(self.name, 10, frozenset({TYPE})))
+        self.known += [answer.id for answer in gateway.run(Insert(jobs))]
+        claimed: list[Claimed] = gateway.run(Claim(ClaimRequest(self.name, 10, frozenset({TYPE}))))
         self.claims += [(job.seq, job.token) for job in claimed]
-        gateway.call("report", [Report(job.seq, job.token, progress="{}", saved="{}") for job in claimed[:3]])
+        gateway.run(
+            StoreReports([Report(job.seq, job.token, progress="{}", saved="{}") for job in claimed[:3]])
+        )
         self.ask(gateway)
-        gateway.call("settle", [self.end(job) for job in claimed])
-        gateway.call("beat", [self.name], lease=600.0)
-        gateway.call(self.chance.choice(["promote", "expire"]), 20)
+        gateway.run(Settle([self.end(job) for job in claimed]))
+        gateway.run(Heartbeat([self.name], lease=600.0))
+        gateway.run(self.chance.choice([Promote, Expire])(20))
         if self.chance.random() < 0.2:
-            gateway.call(*self.chance.choice([("roll_up", 1000), ("sweep",)]))
+            gateway.run(self.chance.choice([AggregateEvents(1000), Rescue()]))
 
     def ask(self, gateway: Gateway) -> None:
         for job in self.chance.sample(self.known, min(2, len(self.known))):
             with contextlib.suppress(Conflict, NotFound):  # others were faster
-                gateway.call("command", job, self.chance.choice(list(Action)), actor=None, reason=None)
+                gateway.run(Command(job, self.chance.choice(list(Action)), actor=None, reason=None))
 
     def end(self, job: Claimed) -> Settlement:
         verb = self.chance.choice(ENDS)
@@ -118,13 +133,13 @@ def test_no_error_reaches_any_of_many_writers(store: MysqlStore) -> None:
 def test_a_report_that_the_server_refuses_costs_no_other(store: MysqlStore) -> None:
     """The name of a level that is longer than its column, in one transaction with the report of a neighbour."""
     gateway = Gateway(store, lambda topics: None)
-    gateway.call("register_worker", worker_row("w"), lease=600.0)
-    gateway.call("insert", [new_job(), new_job()])
-    jobs = gateway.call("claim", ClaimRequest("w", 2, frozenset({TYPE}), ()))
+    gateway.run(RegisterWorker(worker_row("w"), lease=600.0))
+    gateway.run(Insert([new_job(), new_job()]))
+    jobs = gateway.run(Claim(ClaimRequest("w", 2, frozenset({TYPE}), ())))
     levels = ["info", "l" * 25]
-    with gateway._turn:
+    with gateway._write_lock:
         good, bad = (
-            gateway.submit("report", [Report(job.seq, job.token, logs=(LogLine(1, level, "line"),))])
+            gateway.submit(StoreReports([Report(job.seq, job.token, logs=(LogLine(1, level, "line"),))]))
             for job, level in zip(jobs, levels, strict=True)
         )
     assert good.result(30) == [""]

@@ -6,11 +6,11 @@ import pymysql
 import pytest
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
+from holdfast.storage.errors import Contended
 from holdfast.storage.mysql import MysqlStore
 from holdfast.storage.mysql.address import read_address
 from holdfast.storage.mysql.connection import Server
 from holdfast.storage.mysql.errors import in_our_words
-from holdfast.storage.protocol import Contended
 
 
 @pytest.mark.parametrize(

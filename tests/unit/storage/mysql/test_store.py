@@ -12,12 +12,13 @@ import pytest
 from holdfast.core.commands import Action
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.job import ClaimRequest
+from holdfast.storage.errors import Contended
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.mysql import MysqlStore, session
 from holdfast.storage.mysql.address import read_address
 from holdfast.storage.mysql.care import MysqlCare
 from holdfast.storage.mysql.connection import Connection, connect
-from holdfast.storage.protocol import Contended
+from holdfast.storage.writes import AcquireLease, Insert
 from holdfast.testing import new_job
 from holdfast.testing.factories import TYPE, worker_row
 from tests.servers.mysql import administrator, url_of
@@ -130,7 +131,7 @@ def test_facts_tell_what_the_server_keeps_of_a_promise(store: MysqlStore) -> Non
     with administrator().cursor() as cursor:
         cursor.execute("SELECT @@innodb_flush_log_at_trx_commit")
         [(flush,)] = cursor.fetchall()
-    facts = store.facts()
+    facts = store.info()
     assert str(facts["durability"]).startswith({0: "none", 1: "full", 2: "normal"}[flush])
     assert "MariaDB" in str(facts["database"]) or "MySQL" in str(facts["database"])
 
@@ -152,17 +153,17 @@ def test_a_lost_connection_is_opened_again_by_the_next_call(
     store: MysqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway = Gateway(store, lambda topics: None)
-    gateway.call("insert", [new_job()])
+    gateway.run(Insert([new_job()]))
     assert store.states()["enqueued"] == 1
     kill_all(store)
     assert store.states()["enqueued"] == 1  # looking is repeated at once
     job = new_job()
     with pytest.raises(StorageUnavailable, match="safe to repeat"):
-        gateway.call("insert", [job])
-    assert gateway.call("insert", [job]) == [(job.id, True)]
+        gateway.run(Insert([job]))
+    assert gateway.run(Insert([job])) == [(job.id, True)]
     kill_all(store)
     monkeypatch.setattr(session, "IDLE_SECONDS", 0.0)  # as one that was lost while nobody used it
-    assert gateway.call("insert", [new_job()])[0].created
+    assert gateway.run(Insert([new_job()]))[0].created
     gateway.close()
 
 
@@ -259,7 +260,7 @@ def test_a_deadlock_never_reaches_a_caller(store: MysqlStore) -> None:
             jobs = [new_job(unique_key=key) for key in (keys if number else keys[::-1])]
             barrier.wait(30)
             try:
-                answers.append(len(gateways[number].call("insert", jobs)))
+                answers.append(len(gateways[number].run(Insert(jobs))))
             except Exception as error:
                 answers.append(error)
 
@@ -281,9 +282,9 @@ def test_a_transaction_that_stands_still_gives_way(store: MysqlStore) -> None:
     other.open()
     dead = ExitStack()
     dead.enter_context(store.transaction())
-    assert store.lead("clock", "dead", lease=60.0) == 1
+    assert store.acquire_lease("clock", "dead", lease=60.0) == 1
     gateway = Gateway(other, lambda topics: None)
-    assert gateway.call("lead", "clock", "living", lease=60.0) == 1
+    assert gateway.run(AcquireLease("clock", "living", lease=60.0)) == 1
     gateway.close()
     other.close()
     with pytest.raises(StorageUnavailable):

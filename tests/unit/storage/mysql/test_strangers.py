@@ -11,6 +11,7 @@ from holdfast.storage.mysql import MysqlStore
 from holdfast.storage.mysql.connection import connect, drop
 from holdfast.storage.protocol import Store
 from holdfast.testing import new_job
+from holdfast.testing.call_write import CallWrite
 from tests.servers.mysql import administrator
 from tests.unit.storage.strangers import StrangerRules
 
@@ -50,7 +51,6 @@ def test_a_transaction_that_the_server_has_ended_is_run_again(store: MysqlStore)
                 pass
         return len(store.insert([new_job()]))
 
-    store.stand_once = stand_once  # type: ignore[attr-defined]  # any name is a verb to the gateway
-    assert gateway.call("stand_once") == 1
+    assert gateway.run(CallWrite(stand_once)) == 1
     gateway.close()
     assert (len(stood), store.states()["enqueued"]) == (2, 1)

@@ -17,6 +17,7 @@ from holdfast.core.states import Verb
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.postgres.connection import Bounded, Connector, Line, read_url, run
 from holdfast.storage.postgres.store import PostgresStore
+from holdfast.storage.writes import AcquireLease, Insert
 from holdfast.testing import FakeClock
 from holdfast.testing.driver import StoreDriver
 from holdfast.testing.factories import new_job
@@ -95,8 +96,8 @@ def test_a_commit_without_an_answer_is_repeated_safely(
         job = new_job(idempotency_key=None if way == "directly" else f"key {number}")
         cutting.verdicts = [cut]
         with pytest.raises(StorageUnavailable, match="whether the call was stored is not known"):
-            gateway.call("insert", [job])
-        [again] = gateway.call("insert", [job])
+            gateway.run(Insert([job]))
+        [again] = gateway.run(Insert([job]))
         assert again.id == job.id
         assert again.created or cut is not Cut.BEFORE
     gateway.close()
@@ -122,7 +123,7 @@ def test_jobs_whose_claim_was_not_answered_are_told_to_the_worker(
     cutting.verdicts = [Cut.ANSWERED]
     with pytest.raises(StorageUnavailable):
         driver.claim()
-    assert store.held(driver.worker) == [(job.seq, 1)]
+    assert store.claims_of(driver.worker) == [(job.seq, 1)]
 
 
 def test_a_network_that_moves_nothing_is_noticed(
@@ -159,9 +160,9 @@ def test_a_transaction_that_stands_still_gives_way(tmp_path: Path, store: Postgr
     other.open()
     dead = ExitStack()
     dead.enter_context(store.transaction())
-    assert store.lead("clock", "dead", lease=60.0) == 1
+    assert store.acquire_lease("clock", "dead", lease=60.0) == 1
     gateway = Gateway(other, lambda topics: None)
-    assert gateway.call("lead", "clock", "living", lease=60.0) == 1
+    assert gateway.run(AcquireLease("clock", "living", lease=60.0)) == 1
     gateway.close()
     other.close()
     with pytest.raises(StorageUnavailable):

@@ -18,7 +18,9 @@ from holdfast.core.states import Verb
 from holdfast.core.whole import Part, Seal
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.postgres.store import PostgresStore
-from holdfast.storage.protocol import LOST, Topic
+from holdfast.storage.topics import Topic
+from holdfast.storage.verbs.attempts import LOST
+from holdfast.storage.writes import Claim, Insert, Settle
 from holdfast.testing import FakeClock, StoreDriver, new_job
 from tests.servers.postgres import emptied_store_in, shared_url
 
@@ -67,7 +69,7 @@ def test_the_same_is_stored(store: PostgresStore, driver: StoreDriver, shape: st
     usual, direct = new_job(**SHAPES[shape]), new_job(**SHAPES[shape])
     driver.insert(usual)
     before, feed = store.states(), store.last_event()
-    assert store.directly([("insert", ([direct],))]) == [[(direct.id, True)]]
+    assert store.execute([Insert([direct])]) == [[(direct.id, True)]]
     assert stored(store, direct) == stored(store, usual)
     state = stored(store, direct)[0].job.state
     assert store.states() == before | {state: before[state] + 1}
@@ -88,15 +90,15 @@ def test_what_is_not_plain_is_left_alone(
     store: PostgresStore, driver: StoreDriver, jobs: list[dict[str, Any]]
 ) -> None:
     driver.add()
-    assert store.directly([("insert", ([new_job(**fields) for fields in jobs],))]) is None
+    assert store.execute([Insert([new_job(**fields) for fields in jobs])]) is None
     assert sum(store.states().values()) == 1
 
 
 def test_a_repeated_id_is_left_to_the_usual_way(store: PostgresStore, driver: StoreDriver) -> None:
     job = new_job(id=driver.add().id)
-    assert store.directly([("insert", ([job],))]) is None
+    assert store.execute([Insert([job])]) is None
     gateway = Gateway(store, lambda topics: None)
-    assert gateway.call("insert", [job]) == [(job.id, False)]
+    assert gateway.run(Insert([job])) == [(job.id, False)]
     gateway.close()
 
 
@@ -107,15 +109,15 @@ def test_a_sealed_store_takes_nothing(store: PostgresStore, driver: StoreDriver)
         store.seal(Seal("copy", "moved away"))
     ended = Settlement(claimed.seq, claimed.token, Verb.SUCCEED)
     asked = ClaimRequest(driver.worker, 1, frozenset({"noop"}), ())
-    for calls in (
-        [("insert", ([new_job()],))],
-        [("settle", ([ended],))],
-        [("settle", ([ended],)), ("claim", (asked,))],
+    for writes in (
+        [Insert([new_job()])],
+        [Settle([ended])],
+        [Settle([ended]), Claim(asked)],
     ):
-        assert store.directly(calls) is None
+        assert store.execute(writes) is None
     gateway = Gateway(store, lambda topics: None)
     with pytest.raises(StorageUnavailable, match="moved away"):
-        gateway.call("insert", [new_job()])
+        gateway.run(Insert([new_job()]))
     gateway.close()
     assert store.states() | {"enqueued": 1, "processing": 1} == store.states()
 
@@ -127,7 +129,7 @@ def test_an_exchange_answers_everybody(store: PostgresStore, driver: StoreDriver
     waiting = [driver.add(queue="w") for _ in range(3)]
     ends = [Settlement(job.seq, job.token, Verb.SUCCEED) for job in (fine, asked, lost, fine)]
     request = ClaimRequest(driver.worker, 2, frozenset({"noop"}), ("w",))
-    answers = store.directly([("settle", (ends,)), ("claim", (request,)), ("claim", (request,))])
+    answers = store.execute([Settle(ends), Claim(request), Claim(request)])
     assert answers is not None
     assert answers[0] == ["succeeded", "succeeded", LOST, LOST]
     assert [[job.id for job in part] for part in answers[1:]] == [
@@ -150,14 +152,14 @@ def test_a_commit_tells_of_its_own_jobs_where_it_may(store: PostgresStore, drive
     gateway = Gateway(store, told.append, at_commit)
     with psycopg.connect(shared_url(), autocommit=True) as listener:
         listener.execute("LISTEN new_work")
-        gateway.call("insert", [new_job()])
+        gateway.run(Insert([new_job()]))
         assert told.pop() == {Topic.WORK, Topic.EVENTS}, "told just now, so it goes the way that joins"
         free[Topic.WORK] = "new_work"
-        gateway.call("insert", [new_job()])
+        gateway.run(Insert([new_job()]))
         assert [signal.channel for signal in listener.notifies(timeout=10, stop_after=1)] == ["new_work"]
         assert told.pop() == {Topic.EVENTS}
         assert len(asked) == 2
-        gateway.call("insert", [new_job(unique_key="k")])
+        gateway.run(Insert([new_job(unique_key="k")]))
         assert len(asked) == 2, "what goes the usual way takes no turn"
         assert told.pop() == {Topic.WORK, Topic.EVENTS}
     gateway.close()

@@ -44,7 +44,7 @@ def test_an_event_is_not_shown_before_those_that_lie_below_it(stores: list[Postg
             quick.insert([second])
         assert quick.last_event() == before
         assert quick.events(after=before, limit=9) == []
-        assert quick.tally(after=before) == {}
+        assert quick.transition_counts(after=before) == {}
         assert quick.changed(after=before, ids=[second.id]) == set()
     assert [event.job for event in quick.events(after=before, limit=9)] == [first.id, second.id]
 

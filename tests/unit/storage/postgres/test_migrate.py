@@ -38,7 +38,7 @@ def test_many_processes_start_at_once_on_a_new_database(tmp_path: Path) -> None:
     store = store_in(tmp_path, FakeClock())
     store.open()
     assert store.states()["enqueued"] == AT_ONCE
-    assert store.facts()["schema"] == f"{len(MIGRATIONS)} of {len(MIGRATIONS)}"
+    assert store.info()["schema"] == f"{len(MIGRATIONS)} of {len(MIGRATIONS)}"
     store.close()
 
 

@@ -91,10 +91,10 @@ def test_the_feed_ends_below_a_transaction_that_is_under_way(
         assert store.last_event() == before
         assert store.events(after=before, limit=9) == []
         assert store.changed(after=before, ids=[quick.id]) == set()
-        assert store.tally(after=before) == {}
+        assert store.transition_counts(after=before) == {}
     assert [event.job for event in store.events(after=before, limit=9)] == [slow.id, quick.id]
     assert store.changed(after=before, ids=[slow.id, quick.id]) == {slow.id, quick.id}
-    assert store.tally(after=before) == {(None, "enqueued"): 2}
+    assert store.transition_counts(after=before) == {(None, "enqueued"): 2}
 
 
 @pytest.mark.parametrize("sort", ["created", "-created"])

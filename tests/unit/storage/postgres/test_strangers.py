@@ -11,11 +11,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from holdfast.storage.errors import Contended
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.postgres.connection import run
 from holdfast.storage.postgres.store import PostgresStore
-from holdfast.storage.protocol import Contended, Store
+from holdfast.storage.protocol import Store
 from holdfast.testing import new_job
+from holdfast.testing.call_write import CallWrite
 from tests.servers.postgres import place_of
 from tests.unit.storage.strangers import StrangerRules
 
@@ -77,7 +79,6 @@ def test_a_transaction_that_the_server_has_ended_is_run_again(store: PostgresSto
                 pass
         return len(store.insert([new_job()]))
 
-    store.stand_once = stand_once  # type: ignore[attr-defined]  # any name is a verb to the gateway
-    assert gateway.call("stand_once") == 1
+    assert gateway.run(CallWrite(stand_once)) == 1
     gateway.close()
     assert (len(stood), store.states()["enqueued"]) == (2, 1)

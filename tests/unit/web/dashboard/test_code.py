@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from holdfast import Holdfast
+from holdfast.storage.writes import PublishTypes
 from holdfast.web.dashboard.code import as_code, importable
 from tests.unit.web.support import Lab, served
 
@@ -37,7 +38,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             return None
 
         lab.holdfast.job(name=name)(job)
-    lab.parts.gateway.call("publish_types", [t.row(0) for t in lab.holdfast.registry])
+    lab.parts.gateway.run(PublishTypes([t.row(0) for t in lab.holdfast.registry]))
     monkeypatch.setenv("HOLDFAST_DATA_DIR", str(tmp_path))
     yield lab
     lab.close()

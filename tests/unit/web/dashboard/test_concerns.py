@@ -14,6 +14,7 @@ from holdfast.cli.findings import of_concerns
 from holdfast.core.concerns import Kind
 from holdfast.core.job import NewJob
 from holdfast.runtime.clock import new_id
+from holdfast.storage.writes import AcquireLease, Insert
 from holdfast.web.dashboard.attention import LOOKS
 from tests.unit.web.support import Lab, served
 
@@ -43,7 +44,7 @@ def kinds(http: httpx.Client) -> list[str]:
 
 def store_unknown(lab: Lab, type_: str, queue: str) -> str:
     job = NewJob(new_id(), type_, "{}", queue)
-    return lab.parts.gateway.call("insert", [job])[0].id
+    return lab.parts.gateway.run(Insert([job]))[0].id
 
 
 def test_no_worker_and_no_scheduler_are_never_quiet(lab: Lab, http: httpx.Client) -> None:
@@ -61,14 +62,14 @@ def test_no_worker_and_no_scheduler_are_never_quiet(lab: Lab, http: httpx.Client
 def test_all_quiet_when_all_is(lab: Lab, http: httpx.Client) -> None:
     lab.add()
     lab.worker(types=("count_to",))
-    lab.parts.gateway.call("lead", "clock", "here:1:x", lease=600.0)
+    lab.parts.gateway.run(AcquireLease("clock", "here:1:x", lease=600.0))
     assert kinds(http) == []
     assert "All quiet" in read(http, "/")
 
 
 def test_every_place_says_the_same(lab: Lab, http: httpx.Client) -> None:
     lab.worker(types=("count_to",))
-    lab.parts.gateway.call("lead", "clock", "here:1:x", lease=600.0)
+    lab.parts.gateway.run(AcquireLease("clock", "here:1:x", lease=600.0))
     job = store_unknown(lab, "gpu.train", "gpu")
     lab.client.pause_queue("billing", reason="gateway down", actor="ben")
     unserved, paused = "No worker knows gpu.train.", "Queue billing is paused by ben: “gateway down”."

@@ -12,6 +12,7 @@ import pytest
 
 from holdfast.core.outcome import ErrorInfo, Settlement
 from holdfast.core.states import Verb
+from holdfast.storage.writes import Settle
 from holdfast.web.dashboard.console import PAGE_LINES, plain
 from tests.unit.web.support import Lab
 
@@ -87,7 +88,7 @@ def test_a_large_result_is_a_file(lab: Lab, http: httpx.Client) -> None:
     value = [{"id": n, "name": f"customer {n}"} for n in range(20_000)]
     job = talking(lab, 1)
     ended = Settlement(job.seq, job.token, Verb.SUCCEED, result=json.dumps(value))
-    lab.parts.gateway.call("settle", [ended])
+    lab.parts.gateway.run(Settle([ended]))
     page = http.get(f"/jobs/{job.id}", headers=PAGE).text
     assert len(page) < 100_000
     assert re.search(r"Download result, \d+(\.\d)? kB", page)
@@ -98,7 +99,7 @@ def test_a_large_result_is_a_file(lab: Lab, http: httpx.Client) -> None:
 def test_a_failed_job_begins_with_its_error(lab: Lab, http: httpx.Client) -> None:
     job = talking(lab, 3)
     error = ErrorInfo("shop.Refused", "the card <was> refused", "Traceback")
-    lab.parts.gateway.call("settle", [Settlement(job.seq, job.token, Verb.FAIL, error=error)])
+    lab.parts.gateway.run(Settle([Settlement(job.seq, job.token, Verb.FAIL, error=error)]))
     page = http.get(f"/jobs/{job.id}", headers=PAGE).text
     assert page.index("the card &lt;was&gt; refused") < page.index("<dt>Queue</dt>")
     assert page.index('id="job-error"') < page.index('id="console"')

@@ -10,9 +10,9 @@ from holdfast.testing.conformance.rules.insert import InsertRules
 from holdfast.testing.conformance.rules.insight import InsightRules
 from holdfast.testing.conformance.rules.leader import LeaderRules
 from holdfast.testing.conformance.rules.report import ReportRules
+from holdfast.testing.conformance.rules.rescue import RescueRules
 from holdfast.testing.conformance.rules.search import SearchRules
 from holdfast.testing.conformance.rules.settle import SettleRules
-from holdfast.testing.conformance.rules.sweep import SweepRules
 from holdfast.testing.conformance.rules.upkeep import UpkeepRules
 
 
@@ -29,7 +29,7 @@ class StoreConformance(
     ReportRules,
     SearchRules,
     SettleRules,
-    SweepRules,
+    RescueRules,
     UpkeepRules,
 ):
     """Every rule for a store. Give it `make_store`."""

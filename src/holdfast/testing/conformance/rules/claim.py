@@ -10,6 +10,7 @@ from holdfast.core.outcome import Report
 from holdfast.core.retention import Retention
 from holdfast.core.states import State, Verb
 from holdfast.storage.protocol import Store
+from holdfast.storage.writes import DrainWorker, PauseQueue, ResumeQueue
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
 from holdfast.testing.driver import LEASE, REACHABLE, StoreDriver
@@ -59,11 +60,11 @@ class ClaimRules(Rules):
 
     def test_a_paused_queue_keeps_its_jobs(self, store: Store, driver: StoreDriver) -> None:
         still, free = driver.add(queue="still"), driver.add(queue="free")
-        driver.do(store.pause_queue, "still", actor="ann", reason=None)
+        driver.run(PauseQueue("still", actor="ann", reason=None))
         assert [job.id for job in driver.claim(limit=9)] == [free.id]
         assert driver.claim(limit=9, queues=["still"]) == []
         assert driver.read(still.id).state == State.ENQUEUED
-        driver.do(store.resume_queue, "still", actor="ann")
+        driver.run(ResumeQueue("still", actor="ann"))
         assert [job.id for job in driver.claim(limit=9)] == [still.id]
 
     @pytest.mark.parametrize("state", [state for state in REACHABLE if state is not State.ENQUEUED])
@@ -80,19 +81,21 @@ class ClaimRules(Rules):
         driver.add()
         clock.advance(LEASE + 1)
         assert driver.claim() == []
-        assert driver.beat(driver.worker) == {driver.worker}  # nobody has taken it for dead yet: it may go on
+        assert driver.heartbeat(driver.worker) == {
+            driver.worker
+        }  # nobody has taken it for dead yet: it may go on
         assert len(driver.claim()) == 1
 
     def test_a_worker_taken_for_dead_gets_nothing_ever_again(self, driver: StoreDriver) -> None:
         driver.add()
-        driver.sweep(driver.worker)
+        driver.rescue(driver.worker)
         driver.register(driver.worker)  # the same incarnation cannot come back
-        assert driver.beat(driver.worker) == set()
+        assert driver.heartbeat(driver.worker) == set()
         assert driver.claim() == []
 
     def test_a_draining_worker_gets_nothing(self, store: Store, driver: StoreDriver) -> None:
         driver.add()
-        driver.do(store.drain_worker, driver.worker)
+        driver.run(DrainWorker(driver.worker))
         assert driver.claim() == []
 
     def test_what_the_worker_is_handed(self, driver: StoreDriver, clock: FakeClock) -> None:

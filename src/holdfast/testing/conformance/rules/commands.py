@@ -141,7 +141,7 @@ class CommandRules(Rules):
     def test_a_request_outlives_every_worker(self, driver: StoreDriver) -> None:
         claimed = driver.start()
         driver.command(claimed.id, Action.CANCEL, actor="ann", reason="enough")
-        driver.sweep(driver.worker)
+        driver.rescue(driver.worker)
         job = driver.read(claimed.id)
         assert (job.state, job.reason, job.actor) == (State.CANCELLED, "enough", "ann")
 

@@ -19,7 +19,11 @@ from holdfast.core.job import Claimed, ClaimRequest
 from holdfast.core.outcome import Settlement
 from holdfast.core.states import State, Verb
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.protocol import LOST, Store, Topic
+from holdfast.storage.protocol import Store
+from holdfast.storage.topics import Topic
+from holdfast.storage.verbs.attempts import LOST
+from holdfast.storage.writes import Claim, Command, Insert, Promote, RegisterWorker, Settle
+from holdfast.testing.call_write import CallWrite
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
 from holdfast.testing.driver import StoreDriver
@@ -44,16 +48,15 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
 
 
 @contextmanager
-def turn_taken(gateway: Gateway, store: Store) -> Generator[None]:
-    """Keeps the writing turn busy, so that everything put into the line meanwhile is run together."""
+def write_lock_taken(gateway: Gateway) -> Generator[None]:
+    """Keeps the write lock busy, so that everything submitted meanwhile is run together."""
     taken, free = threading.Event(), threading.Event()
 
     def wait() -> None:
         taken.set()
         free.wait(30)
 
-    store.wait_for_test = wait  # type: ignore[attr-defined]  # any name is a verb to the gateway
-    future = gateway.submit("wait_for_test")
+    future = gateway.submit(CallWrite(wait))
     assert taken.wait(30)
     try:
         yield
@@ -77,7 +80,7 @@ class ConcurrencyRules(Rules):
             def begin(store: Store) -> None:
                 store.open()
                 gateway = Gateway(store, lambda topics: None)
-                gateway.call("insert", [new_job()])
+                gateway.run(Insert([new_job()]))
                 gateway.close()
 
             try:
@@ -91,11 +94,11 @@ class ConcurrencyRules(Rules):
         driver.insert(*[new_job(queue=f"q{n % 3}") for n in range(240)])
 
         def work(worker: str) -> list[Claimed]:
-            gateway.call("register_worker", worker_row(worker), lease=30.0)
+            gateway.run(RegisterWorker(worker_row(worker), lease=30.0))
             mine: list[Claimed] = []
-            while batch := gateway.call("claim", ClaimRequest(worker, 7, frozenset({TYPE}))):
+            while batch := gateway.run(Claim(ClaimRequest(worker, 7, frozenset({TYPE})))):
                 mine += batch
-                gateway.call("settle", [Settlement(job.seq, job.token, Verb.SUCCEED) for job in batch])
+                gateway.run(Settle([Settlement(job.seq, job.token, Verb.SUCCEED) for job in batch]))
             return mine
 
         taken = together(*[lambda n=n: work(f"w{n}") for n in range(THREADS)])
@@ -112,12 +115,10 @@ class ConcurrencyRules(Rules):
             store = self.make_store(tmp_path, clock)
             store.open()
             gateway = Gateway(store, lambda topics: None)
-            gateway.call("register_worker", worker_row(worker), lease=30.0)
+            gateway.run(RegisterWorker(worker_row(worker), lease=30.0))
             mine: list[str] = []
-            while batch := gateway.call("claim", ClaimRequest(worker, 9, frozenset({TYPE}))):
-                answers = gateway.call(
-                    "settle", [Settlement(job.seq, job.token, Verb.SUCCEED) for job in batch]
-                )
+            while batch := gateway.run(Claim(ClaimRequest(worker, 9, frozenset({TYPE})))):
+                answers = gateway.run(Settle([Settlement(job.seq, job.token, Verb.SUCCEED) for job in batch]))
                 assert answers == [State.SUCCEEDED] * len(batch)
                 mine += [job.id for job in batch]
             gateway.close()
@@ -133,8 +134,7 @@ class ConcurrencyRules(Rules):
     def test_one_unique_key_wanted_by_many(self, driver: StoreDriver, gateway: Gateway) -> None:
         for key in range(10):
             calls = [
-                lambda key=key: gateway.call("insert", [new_job(unique_key=str(key))])[0]
-                for _ in range(THREADS)
+                lambda key=key: gateway.run(Insert([new_job(unique_key=str(key))]))[0] for _ in range(THREADS)
             ]
             answers = together(*calls)
             assert sum(answer.created for answer in answers) == 1
@@ -149,8 +149,7 @@ class ConcurrencyRules(Rules):
                 for verb in (Verb.SUCCEED, Verb.FAIL, Verb.SUCCEED, Verb.STOP)
             ]
             answers = [
-                answer
-                for [answer] in together(*[lambda end=end: gateway.call("settle", [end]) for end in ends])
+                answer for [answer] in together(*[lambda end=end: gateway.run(Settle([end])) for end in ends])
             ]
             assert answers.count(LOST) == 3
             assert driver.read(claimed.id).state in answers
@@ -161,9 +160,9 @@ class ConcurrencyRules(Rules):
             claimed = driver.start()
             end = Settlement(claimed.seq, claimed.token, Verb.SUCCEED)
             [answer], asked = together(
-                lambda end=end: gateway.call("settle", [end]),
-                lambda claimed=claimed: gateway.call(
-                    "command", claimed.id, Action.CANCEL, actor=None, reason=None
+                lambda end=end: gateway.run(Settle([end])),
+                lambda claimed=claimed: gateway.run(
+                    Command(claimed.id, Action.CANCEL, actor=None, reason=None)
                 ),
             )
             job = driver.read(claimed.id)
@@ -177,8 +176,8 @@ class ConcurrencyRules(Rules):
             job = driver.add(queue=f"q{n}")
             request = ClaimRequest(driver.worker, 1, frozenset({TYPE}), (job.queue,))
             claimed, asked = together(
-                lambda request=request: gateway.call("claim", request),
-                lambda job=job: gateway.call("command", job.id, Action.CANCEL, actor=None, reason=None),
+                lambda request=request: gateway.run(Claim(request)),
+                lambda job=job: gateway.run(Command(job.id, Action.CANCEL, actor=None, reason=None)),
             )
             if claimed:
                 assert (asked.state, asked.requested) == (State.PROCESSING, "cancel")
@@ -212,11 +211,11 @@ class ConcurrencyRules(Rules):
         good, claimed = [new_job() for _ in range(5)], driver.start()
         broken = new_job()
         broken.args = None  # type: ignore[assignment]  # a row that no store takes: it must raise
-        with turn_taken(gateway, store):
-            inserts = [gateway.submit("insert", [job]) for job in good]
-            bad = gateway.submit("insert", [broken])
-            nobody = gateway.submit("command", "no-such-job", Action.CANCEL, actor=None, reason=None)
-            end = gateway.submit("settle", [Settlement(claimed.seq, claimed.token, Verb.SUCCEED)])
+        with write_lock_taken(gateway):
+            inserts = [gateway.submit(Insert([job])) for job in good]
+            bad = gateway.submit(Insert([broken]))
+            nobody = gateway.submit(Command("no-such-job", Action.CANCEL, actor=None, reason=None))
+            end = gateway.submit(Settle([Settlement(claimed.seq, claimed.token, Verb.SUCCEED)]))
         assert [future.result(30) for future in inserts] == [[(job.id, True)] for job in good]
         assert isinstance(bad.exception(30), Exception), "a job whose arguments are None was stored"
         assert isinstance(nobody.exception(30), NotFound)
@@ -229,21 +228,21 @@ class ConcurrencyRules(Rules):
         other.open()
         for _ in range(20):
             job = new_job()
-            gateway.call("insert", [job])
+            gateway.run(Insert([job]))
             assert other.job(job.id) is not None
         other.close()
 
     def test_answers_reach_their_own_callers(self, gateway: Gateway) -> None:
         def enqueue() -> bool:
             batches = [[new_job() for _ in range(n % 4)] for n in range(25)]
-            return all(gateway.call("insert", jobs) == [(job.id, True) for job in jobs] for jobs in batches)
+            return all(gateway.run(Insert(jobs)) == [(job.id, True) for job in jobs] for jobs in batches)
 
         assert together(*[enqueue] * THREADS) == [True] * THREADS
 
     async def _given_up(self, gateway: Gateway, store: Store) -> list[Any]:
         jobs = [new_job() for _ in range(3)]
-        with turn_taken(gateway, store):
-            tasks = [asyncio.create_task(gateway.acall("insert", [job])) for job in jobs]
+        with write_lock_taken(gateway):
+            tasks = [asyncio.create_task(gateway.run_async(Insert([job]))) for job in jobs]
             await asyncio.sleep(0)
             tasks[1].cancel()
             await asyncio.sleep(0.05)
@@ -256,21 +255,21 @@ class ConcurrencyRules(Rules):
         assert isinstance(answers[1], (asyncio.CancelledError, CancelledError))
         assert answers[2] == [(jobs[2].id, True)]
         assert store.job(jobs[1].id) is None
-        assert gateway.call("insert", [jobs[1]]) == [(jobs[1].id, True)]
+        assert gateway.run(Insert([jobs[1]])) == [(jobs[1].id, True)]
 
     def test_whoever_is_concerned_is_woken_after_the_commit(self, store: Store, driver: StoreDriver) -> None:
         woken = list[frozenset[Topic]]()
         gateway = Gateway(store, woken.append)
         job = new_job()
-        gateway.call("insert", [job])
+        gateway.run(Insert([job]))
         assert woken.pop() == {Topic.WORK, Topic.EVENTS}
-        assert gateway.call("promote", 10)[0] == 0
-        assert gateway.call("claim", ClaimRequest("stranger", 1, frozenset({TYPE}))) == []
+        assert gateway.run(Promote(10))[0] == 0
+        assert gateway.run(Claim(ClaimRequest("stranger", 1, frozenset({TYPE})))) == []
         assert woken == []
-        [claimed] = gateway.call("claim", ClaimRequest(driver.worker, 1, frozenset({TYPE})))
+        [claimed] = gateway.run(Claim(ClaimRequest(driver.worker, 1, frozenset({TYPE}))))
         assert woken.pop() == {Topic.EVENTS}
-        gateway.call("command", job.id, Action.CANCEL, actor=None, reason=None)
+        gateway.run(Command(job.id, Action.CANCEL, actor=None, reason=None))
         assert Topic.CONTROL in woken.pop()
-        gateway.call("settle", [Settlement(claimed.seq, claimed.token, Verb.RELEASE)])
+        gateway.run(Settle([Settlement(claimed.seq, claimed.token, Verb.RELEASE)]))
         woken.clear()
         gateway.close()

@@ -19,7 +19,9 @@ from holdfast.core.retention import Retention
 from holdfast.core.states import State, Verb
 from holdfast.core.whole import Part, Row, Seal, key_of
 from holdfast.runtime.clock import from_us
-from holdfast.storage.protocol import LOST, Store
+from holdfast.storage.protocol import Store
+from holdfast.storage.verbs.attempts import LOST
+from holdfast.storage.writes import AggregateEvents, PauseQueue, PublishTypes
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
 from holdfast.testing.driver import REACHABLE, StoreDriver
@@ -90,7 +92,7 @@ class CopyingRules(Rules):
         claimed = driver.start(worker=driver.register("of-the-old-store"))
         _copy(store, target)
         there = StoreDriver(target, clock)
-        assert [swept.id for swept in there.sweep()] == [claimed.id]
+        assert [swept.id for swept in there.rescue()] == [claimed.id]
         again = there.again(claimed.id)
         assert (again.token, again.attempt) == (claimed.token + 1, claimed.attempt)
         assert there.end(claimed, Verb.SUCCEED) == LOST
@@ -128,7 +130,7 @@ class CopyingRules(Rules):
         _fill(driver, clock)
         _copy(store, target)
         before = target.buckets(since=0, step=10)
-        StoreDriver(target, clock).do(target.roll_up, 1000)
+        StoreDriver(target, clock).run(AggregateEvents(1000))
         assert target.buckets(since=0, step=10) == before
 
     def test_a_repeat_is_harmless(
@@ -169,7 +171,7 @@ class CopyingRules(Rules):
                 with pytest.raises(StorageUnavailable, match="being copied"), one.transaction():
                     one.insert([new_job()])
                 with pytest.raises(StorageUnavailable, match="being copied"), one.transaction():
-                    one.beat([driver.worker], lease=99.0)
+                    one.heartbeat([driver.worker], lease=99.0)
             assert driver.read(claimed.id).state == State.PROCESSING
             assert sum(other.states().values()) == 1
             with other.transaction(sealed=True):
@@ -220,21 +222,21 @@ class CopyingRules(Rules):
 
 def _fill(driver: StoreDriver, clock: FakeClock) -> None:
     """A store with something in every part and in every column that a verb can fill."""
-    store = driver.store
-    driver.do(
-        store.publish_types,
-        [type_row("noop", doc="does nothing"), type_row("mail", timeout=1.5, tags='["ä"]')],
+    driver.run(
+        PublishTypes(
+            [type_row("noop", doc="does nothing"), type_row("mail", timeout=1.5, tags='["ä"]')],
+        )
     )
-    driver.do(store.pause_queue, "mail", actor="ann", reason="tea")
+    driver.run(PauseQueue("mail", actor="ann", reason="tea"))
     for state in REACHABLE:
         driver.job_in(state, tags=("eu", "ä"), owner="ann", args='{"n":1.50}', timeout=2.5)
         clock.advance(11)
-        driver.beat(driver.worker)
+        driver.heartbeat(driver.worker)
     failed = driver.start(unique_key="u", idempotency_key="i", origin="api", actor="bob", priority=-3)
     lines = tuple(LogLine(clock() + n, "info", f"line {n} ✓", '{"k":1}') for n in range(3))
     driver.report(failed, saved='{"at":5}', progress='{"done":1,"total":2}', logs=lines)
     driver.command(failed.id, Action.PAUSE, actor="ann", reason="why not")
-    driver.do(store.roll_up, 1000)
+    driver.run(AggregateEvents(1000))
 
 
 def _seal_and_fail(store: Store) -> None:

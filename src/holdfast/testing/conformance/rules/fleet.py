@@ -5,6 +5,7 @@ from __future__ import annotations
 from holdfast.core.retention import Retention, format_retention
 from holdfast.core.states import State, Verb
 from holdfast.storage.protocol import Store
+from holdfast.storage.writes import DrainWorker, PauseQueue, PublishTypes, ResumeQueue, RetireWorker
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
 from holdfast.testing.driver import LEASE, StoreDriver
@@ -27,10 +28,10 @@ class FleetRules(Rules):
     ) -> None:
         driver.register("a")
         driver.register("b")
-        driver.sweep("b")
+        driver.rescue("b")
         clock.advance(5)
-        assert driver.beat("a", "b", "never") == {"a"}
-        assert driver.beat() == set()
+        assert driver.heartbeat("a", "b", "never") == {"a"}
+        assert driver.heartbeat() == set()
         row = next(row for row in store.workers() if row.id == "a")
         assert row.heartbeat_at == clock()
 
@@ -43,28 +44,28 @@ class FleetRules(Rules):
 
     def test_live_draining_lost_gone(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
         assert [row.state for row in store.workers()] == ["live"]
-        driver.do(store.drain_worker, driver.worker)
+        driver.run(DrainWorker(driver.worker))
         assert [row.state for row in store.workers()] == ["draining"]
         clock.advance(LEASE + 1)
         assert [row.state for row in store.workers()] == ["lost"]  # told before any sweep has seen it
-        driver.do(store.retire_worker, driver.worker)
+        driver.run(RetireWorker(driver.worker))
         assert store.workers() == []
-        driver.do(store.retire_worker, driver.worker)
-        driver.do(store.drain_worker, "never-was")
+        driver.run(RetireWorker(driver.worker))
+        driver.run(DrainWorker("never-was"))
         assert store.workers() == []
 
     def test_a_lost_worker_is_not_brought_back_by_draining_it(
         self, store: Store, driver: StoreDriver
     ) -> None:
-        driver.sweep(driver.worker)
-        driver.do(store.drain_worker, driver.worker)
+        driver.rescue(driver.worker)
+        driver.run(DrainWorker(driver.worker))
         assert [row.state for row in store.workers()] == ["lost"]
-        assert driver.beat(driver.worker) == set()
+        assert driver.heartbeat(driver.worker) == set()
 
     def test_who_registers_again_is_no_other(self, store: Store, driver: StoreDriver) -> None:
         """A call that is repeated must not call a worker back that somebody takes out of service."""
         driver.add()
-        driver.do(store.drain_worker, driver.worker)
+        driver.run(DrainWorker(driver.worker))
         driver.register(driver.worker)
         assert [row.state for row in store.workers()] == ["draining"]
         assert driver.claim() == []
@@ -80,8 +81,8 @@ class FleetRules(Rules):
 
     def test_a_queue_is_named_by_jobs_types_and_pauses(self, store: Store, driver: StoreDriver) -> None:
         driver.add(queue="of-a-job")
-        driver.do(store.publish_types, [type_row(queue="of-a-type")])
-        driver.do(store.pause_queue, "of-a-pause", actor="ann", reason="tea")
+        driver.run(PublishTypes([type_row(queue="of-a-type")]))
+        driver.run(PauseQueue("of-a-pause", actor="ann", reason="tea"))
         assert [row.name for row in store.queues()] == ["of-a-job", "of-a-pause", "of-a-type"]
 
     def test_what_waits_in_a_queue(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
@@ -102,22 +103,22 @@ class FleetRules(Rules):
         assert (other.enqueued, other.processing, other.oldest) == (0, 1, None)
 
     def test_pause_and_resume_of_a_queue(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
-        driver.do(store.pause_queue, "q", actor="ann", reason="tea")
+        driver.run(PauseQueue("q", actor="ann", reason="tea"))
         since = clock()
         clock.advance(5)
-        driver.do(store.pause_queue, "q", actor="ann", reason="tea")
+        driver.run(PauseQueue("q", actor="ann", reason="tea"))
         [row] = store.queues()
         assert (row.paused_at, row.paused_by, row.paused_reason) == (since, "ann", "tea")
         driver.add(queue="q")
         for _ in range(2):
-            driver.do(store.resume_queue, "q", actor="bob")
+            driver.run(ResumeQueue("q", actor="bob"))
         [row] = store.queues()
         assert (row.paused_at, row.paused_by, row.paused_reason, row.enqueued) == (None, None, None, 1)
 
     def test_types_are_published_and_replaced(
         self, store: Store, driver: StoreDriver, clock: FakeClock
     ) -> None:
-        driver.do(store.publish_types, [type_row("b"), type_row("a", doc="old", timeout=1.5)])
+        driver.run(PublishTypes([type_row("b"), type_row("a", doc="old", timeout=1.5)]))
         retention = format_retention(Retention(succeeded=60.0))
         whole = type_row(
             "a",
@@ -128,11 +129,11 @@ class FleetRules(Rules):
             tags='["eu","ä"]',
             retention=retention,
         )
-        driver.do(store.publish_types, [whole])
+        driver.run(PublishTypes([whole]))
         a, b = store.types()
         assert a == (*whole, clock())
         assert (b.name, b.schema, b.tags, b.retention) == ("b", '{"type":"object"}', None, None)
-        driver.do(store.publish_types, [])
+        driver.run(PublishTypes([]))
 
     def test_every_state_is_counted(self, store: Store, driver: StoreDriver) -> None:
         assert store.states() == {state.value: 0 for state in State}
@@ -153,4 +154,4 @@ class FleetRules(Rules):
         store.open()
         assert store.job(job.id) == job
         store.ping()
-        assert {"place", "durability", "bytes"} <= store.facts().keys(), "holdfast doctor tells of these"
+        assert {"place", "durability", "bytes"} <= store.info().keys(), "holdfast doctor tells of these"

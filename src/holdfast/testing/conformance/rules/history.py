@@ -12,6 +12,7 @@ from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY
 from holdfast.core.outcome import LogLine
 from holdfast.core.records import EventRecord
 from holdfast.core.states import State, Verb
+from holdfast.storage.writes import PauseQueue
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
 from holdfast.testing.driver import StoreDriver
@@ -119,7 +120,7 @@ class HistoryRules(Rules):
             driver.promote()
             claimed = driver.again(claimed.id)
             clock.advance(-2)
-            driver.sweep(driver.worker)
+            driver.rescue(driver.worker)
             driver.worker = driver.register(f"next {claimed.token}")
             claimed = driver.again(claimed.id)
         clock.advance(-7)
@@ -137,7 +138,7 @@ class HistoryRules(Rules):
             clock.advance(3)
         driver.command(claimed.id, Action.CANCEL)
         clock.advance(-5)
-        driver.sweep(driver.worker)
+        driver.rescue(driver.worker)
         _ended_at_its_last_change(driver, claimed.id)
 
     def test_reports_are_no_history(self, driver: StoreDriver) -> None:
@@ -153,7 +154,7 @@ class HistoryRules(Rules):
         driver.command(claimed.id, Action.CANCEL)
         driver.end(claimed, Verb.STOP)
         driver.command(claimed.id, Action.DELETE)
-        driver.do(driver.store.pause_queue, "mail", actor=None, reason=None)
+        driver.run(PauseQueue("mail"))
         driver.register("worker-2")
         events = read_all(driver, after=start)
         assert [(event.kind, event.job, event.state, event.previous) for event in events] == [
@@ -203,7 +204,7 @@ class HistoryRules(Rules):
         job = driver.job_in(State.FAILED)
         stands_at = driver.store.last_event()
         for _ in range(3):
-            driver.do(driver.store.pause_queue, "mail", actor=None, reason=None)
+            driver.run(PauseQueue("mail"))
         driver.command(job.id, Action.DELETE)
         # beyond every retention, and beyond the wall clock that a removal may be told by
         clock.advance(10**9)
@@ -221,7 +222,7 @@ class HistoryRules(Rules):
         assert driver.store.changed(after=start, ids=everyone) == {moved.id, removed.id, new.id}
         assert driver.store.changed(after=start, ids=[]) == set()
         assert driver.store.changed(after=driver.store.last_event(), ids=everyone) == set()
-        assert driver.store.tally(after=start) == {
+        assert driver.store.transition_counts(after=start) == {
             ("processing", "succeeded"): 1,
             ("failed", None): 1,
             (None, "enqueued"): 1,
@@ -239,7 +240,7 @@ class HistoryRules(Rules):
                 driver.end(claimed, chance.choice([Verb.SUCCEED, Verb.FAIL, Verb.SNOOZE, Verb.RELEASE]))
             clock.advance(2)
             driver.promote()
-            for (before, now), count in driver.store.tally(after=seen).items():
+            for (before, now), count in driver.store.transition_counts(after=seen).items():
                 if before is not None:
                     counts[before] -= count
                 if now is not None:

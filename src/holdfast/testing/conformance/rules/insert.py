@@ -7,6 +7,7 @@ import pytest
 from holdfast.core.retention import Retention
 from holdfast.core.states import LIVE, State, Verb
 from holdfast.storage.protocol import Store
+from holdfast.testing.call_write import CallWrite
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
 from holdfast.testing.driver import REACHABLE, StoreDriver
@@ -106,7 +107,7 @@ class InsertRules(Rules):
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            driver.do(insert_and_fail)
+            driver.run(CallWrite(insert_and_fail))
         assert (store.job(job.id), store.last_event()) == (None, before)
         assert driver.insert(new_job(unique_key="k"))[0].created
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from holdfast.core.facts import ROLE
 from holdfast.core.records import OutcomeRecord, PartitionRecord
 from holdfast.core.states import State, Verb
-from holdfast.storage.insight import MINUTE, OUTCOMES_STAY
 from holdfast.storage.protocol import Store
+from holdfast.storage.verbs.maintenance import MINUTE, OUTCOMES_STAY
+from holdfast.storage.writes import AggregateEvents, ReleaseLease
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
 from holdfast.testing.driver import LEASE, StoreDriver
@@ -41,8 +42,8 @@ class InsightRules(Rules):
         driver.end(retried, Verb.RETRY_LATER, reason="retry")
         driver.end(driver.start(type="bad"), Verb.SNOOZE, reason="snoozed")
         driver.end(driver.start(type="bad"), Verb.FAIL)
-        assert driver.do(store.roll_up, 1000) > 0
-        assert driver.do(store.roll_up, 1000) == 0  # a second scheduler by accident
+        assert driver.run(AggregateEvents(1000)) > 0
+        assert driver.run(AggregateEvents(1000)) == 0  # a second scheduler by accident
         minute = clock() // MINUTE * MINUTE
         bad = OutcomeRecord("bad", 0, 2, 2, minute)
         assert store.outcomes(since=clock()) == [bad, OutcomeRecord("mixed", 2, 1, 0, None)]
@@ -56,20 +57,20 @@ class InsightRules(Rules):
                 f"worker-at-{clock()}"
             )  # the one before is lost within the minute
             driver.end(driver.start(type="t"), verb)
-            driver.do(store.roll_up, 1000)
+            driver.run(AggregateEvents(1000))
             clock.advance(60)
         third = (first + 2 * MINUTE) // MINUTE * MINUTE
         driver.worker = driver.register("the-last")
         assert store.outcomes(since=first) == [OutcomeRecord("t", 1, 3, 2, third)]
         driver.end(driver.start(type="t"), Verb.SUCCEED)
-        driver.do(store.roll_up, 1000)
+        driver.run(AggregateEvents(1000))
         assert store.outcomes(since=first) == [OutcomeRecord("t", 2, 3, 0, None)]
         assert store.outcomes(since=clock()) == [OutcomeRecord("t", 1, 0, 0, None)]
 
     def test_outcomes_are_kept_for_a_day(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
         since = clock()
         driver.end(driver.start(), Verb.FAIL)
-        driver.do(store.roll_up, 1000)
+        driver.run(AggregateEvents(1000))
         driver.expire()
         assert len(store.outcomes(since=since)) == 1
         clock.advance(OUTCOMES_STAY + 60)
@@ -78,16 +79,16 @@ class InsightRules(Rules):
 
     def test_when_a_role_was_led_last(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
         assert store.led_until(ROLE) is None
-        driver.lead(ROLE, "a", lease=LEASE)
+        driver.acquire_lease(ROLE, "a", lease=LEASE)
         ends = clock() + int(LEASE * 1_000_000)
         assert store.led_until(ROLE) == ends
         clock.advance(LEASE + 100)
         assert (store.leaders(), store.led_until(ROLE)) == ([], ends)
 
     def test_who_resigns_led_until_then(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
-        driver.lead(ROLE, "a", lease=LEASE)
+        driver.acquire_lease(ROLE, "a", lease=LEASE)
         clock.advance(5)
-        assert driver.do(store.resign, ROLE, "a")
+        assert driver.run(ReleaseLease(ROLE, "a"))
         until = clock()
         clock.advance(5)
         assert store.led_until(ROLE) == until

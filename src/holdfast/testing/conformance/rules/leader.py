@@ -12,6 +12,7 @@ from typing import Any
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.states import Verb
 from holdfast.storage.protocol import Store
+from holdfast.storage.writes import ReleaseLease
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
 from holdfast.testing.driver import LEASE, StoreDriver
@@ -26,9 +27,9 @@ class LeaderRules(Rules):
         self, store: Store, driver: StoreDriver, clock: FakeClock
     ) -> None:
         assert store.leaders() == []
-        assert driver.lead(ROLE, "a") == 1
-        assert driver.lead(ROLE, "b") is None
-        assert driver.lead("another role", "b") == 1
+        assert driver.acquire_lease(ROLE, "a") == 1
+        assert driver.acquire_lease(ROLE, "b") is None
+        assert driver.acquire_lease("another role", "b") == 1
         assert [tuple(row) for row in store.leaders()] == [
             ("another role", "b", 1, clock()),
             (ROLE, "a", 1, clock()),
@@ -37,43 +38,43 @@ class LeaderRules(Rules):
     def test_who_renews_keeps_the_term(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
         since = clock()
         for _ in range(5):
-            assert driver.lead(ROLE, "a") == 1
+            assert driver.acquire_lease(ROLE, "a") == 1
             clock.advance(LEASE - 1)
-            assert driver.lead(ROLE, "b") is None
+            assert driver.acquire_lease(ROLE, "b") is None
         assert [tuple(row) for row in store.leaders()] == [(ROLE, "a", 1, since)]
 
     def test_a_lease_that_has_run_out_is_taken_over(
         self, store: Store, driver: StoreDriver, clock: FakeClock
     ) -> None:
-        driver.lead(ROLE, "a")
+        driver.acquire_lease(ROLE, "a")
         clock.advance(LEASE)
-        assert driver.lead(ROLE, "b") is None
+        assert driver.acquire_lease(ROLE, "b") is None
         clock.advance(0.000_001)
         assert store.leaders() == []
-        assert driver.lead(ROLE, "b") == 2
-        assert driver.lead(ROLE, "a") is None
+        assert driver.acquire_lease(ROLE, "b") == 2
+        assert driver.acquire_lease(ROLE, "a") is None
         assert [tuple(row) for row in store.leaders()] == [(ROLE, "b", 2, clock())]
 
     def test_one_own_lease_that_nobody_took_goes_on(self, driver: StoreDriver, clock: FakeClock) -> None:
-        driver.lead(ROLE, "a")
+        driver.acquire_lease(ROLE, "a")
         clock.advance(10 * LEASE)
-        assert driver.lead(ROLE, "a") == 1
-        assert driver.lead(ROLE, "b") is None
+        assert driver.acquire_lease(ROLE, "a") == 1
+        assert driver.acquire_lease(ROLE, "b") is None
 
     def test_who_resigns_is_followed_at_once(self, store: Store, driver: StoreDriver) -> None:
-        driver.lead(ROLE, "a")
-        assert driver.do(store.resign, ROLE, "b") is False
-        assert driver.lead(ROLE, "b") is None
-        assert driver.do(store.resign, ROLE, "a") is True
-        assert driver.do(store.resign, ROLE, "a") is False
-        assert driver.do(store.resign, "never led", "a") is False
+        driver.acquire_lease(ROLE, "a")
+        assert driver.run(ReleaseLease(ROLE, "b")) is False
+        assert driver.acquire_lease(ROLE, "b") is None
+        assert driver.run(ReleaseLease(ROLE, "a")) is True
+        assert driver.run(ReleaseLease(ROLE, "a")) is False
+        assert driver.run(ReleaseLease("never led", "a")) is False
         assert store.leaders() == []
-        assert driver.lead(ROLE, "b") == 2
+        assert driver.acquire_lease(ROLE, "b") == 2
 
     def test_the_same_one_comes_back_with_a_new_term(self, store: Store, driver: StoreDriver) -> None:
-        driver.lead(ROLE, "a")
-        driver.do(store.resign, ROLE, "a")
-        assert driver.lead(ROLE, "a") == 2
+        driver.acquire_lease(ROLE, "a")
+        driver.run(ReleaseLease(ROLE, "a"))
+        assert driver.acquire_lease(ROLE, "a") == 2
 
     def test_many_candidates_at_once_make_one_leader(
         self, store: Store, driver: StoreDriver, clock: FakeClock, tmp_path: Path
@@ -82,9 +83,11 @@ class LeaderRules(Rules):
         other.open()
         try:
             for term in range(1, 9):
-                mine, theirs = _at_once([lambda: driver.lead(ROLE, "a"), lambda: _lead(other, ROLE, "b")])
+                mine, theirs = _at_once(
+                    [lambda: driver.acquire_lease(ROLE, "a"), lambda: _lead(other, ROLE, "b")]
+                )
                 assert sorted((mine, theirs), key=str) == sorted((term, None), key=str)
-                driver.do(store.resign, ROLE, "b" if mine is None else "a")
+                driver.run(ReleaseLease(ROLE, "b" if mine is None else "a"))
         finally:
             other.close()
 
@@ -100,7 +103,7 @@ class LeaderRules(Rules):
         for claimed in old:
             driver.end(claimed, Verb.SUCCEED, keep=clock() + 1)
         clock.advance(LEASE + 1)
-        driver.beat(driver.worker)
+        driver.heartbeat(driver.worker)
         other = self.make_store(tmp_path, clock)
         other.open()
         try:
@@ -119,7 +122,7 @@ class LeaderRules(Rules):
 
 def _lead(store: Store, role: str, holder: str) -> int | None:
     with store.transaction():
-        return store.lead(role, holder, lease=LEASE)
+        return store.acquire_lease(role, holder, lease=LEASE)
 
 
 def _all_duties(store: Store) -> Counter[str]:
@@ -128,8 +131,8 @@ def _all_duties(store: Store) -> Counter[str]:
     while True:
         before = done.total()
         done["promoted"] += _patiently(store, lambda: store.promote(7))[0]
-        done.update(swept.id for swept in _patiently(store, store.sweep))
-        done["summed"] += _patiently(store, lambda: store.roll_up(1000))
+        done.update(swept.id for swept in _patiently(store, store.rescue))
+        done["summed"] += _patiently(store, lambda: store.aggregate_events(1000))
         done["removed"] += _patiently(store, lambda: store.expire(7))
         if done.total() == before:
             return done

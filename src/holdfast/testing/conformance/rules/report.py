@@ -9,7 +9,8 @@ from holdfast.core.job import SUSPECT
 from holdfast.core.limits import MAX_LOG_LINES
 from holdfast.core.outcome import LogLine, Report
 from holdfast.core.states import Request, State, Verb
-from holdfast.storage.protocol import LOST
+from holdfast.storage.verbs.attempts import LOST
+from holdfast.storage.writes import StoreReports
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
 from holdfast.testing.driver import REACHABLE, StoreDriver
@@ -47,7 +48,7 @@ class ReportRules(Rules):
         job = driver.job_in(state)
         newest = driver.store.last_event()
         report = Report(job.seq, job.token + off, '{"done":1}', '{"at":1}', lines("I was here"))
-        [answer] = driver.do(driver.store.report, [report])
+        [answer] = driver.run(StoreReports([report]))
         if state is State.PROCESSING and off == 0:
             assert answer == ""
             return
@@ -61,7 +62,7 @@ class ReportRules(Rules):
         reports = [
             Report(job.seq, job.token, saved=f'"{job.seq}"', logs=lines(job.id)) for job in (one, gone, two)
         ]
-        assert driver.do(driver.store.report, reports) == ["", LOST, ""]
+        assert driver.run(StoreReports(reports)) == ["", LOST, ""]
         for job in (one, two):
             saved = driver.store.saved(job.id)
             assert saved is not None
@@ -79,16 +80,16 @@ class ReportRules(Rules):
         quiet, paused, cancelled = driver.start(), driver.start(), driver.start()
         driver.command(paused.id, Action.PAUSE)
         driver.command(cancelled.id, Action.CANCEL)
-        asked = driver.store.asked([driver.worker, "nobody"])
+        asked = driver.store.pending_requests([driver.worker, "nobody"])
         assert sorted(asked) == sorted(
             [
                 (paused.seq, paused.token, Request.PAUSE.value, clock()),
                 (cancelled.seq, cancelled.token, Request.CANCEL.value, clock()),
             ]
         )
-        assert driver.store.asked(["nobody"]) == []
+        assert driver.store.pending_requests(["nobody"]) == []
         driver.end(paused, Verb.SUSPEND)
-        assert [row.seq for row in driver.store.asked([driver.worker])] == [cancelled.seq]
+        assert [row.seq for row in driver.store.pending_requests([driver.worker])] == [cancelled.seq]
         driver.end(quiet, Verb.SUCCEED)
 
     def test_held_names_what_a_worker_has(self, driver: StoreDriver) -> None:
@@ -96,8 +97,8 @@ class ReportRules(Rules):
         mine, ended = driver.start(), driver.start()
         driver.start(worker="worker-2")
         driver.end(ended, Verb.RELEASE)
-        assert list(driver.store.held(driver.worker)) == [(mine.seq, mine.token)]
-        assert list(driver.store.held("nobody")) == []
+        assert list(driver.store.claims_of(driver.worker)) == [(mine.seq, mine.token)]
+        assert list(driver.store.claims_of("nobody")) == []
 
     def test_overdue_by_time_limit_and_by_cancel(self, driver: StoreDriver, clock: FakeClock) -> None:
         slow, stubborn = driver.start(timeout=5.0), driver.start()
@@ -114,7 +115,7 @@ class ReportRules(Rules):
         """It was on board of two workers that died, and runs alone: its time has not begun. A cancel still counts."""
         claimed = driver.start(timeout=5.0)
         for n in range(SUSPECT):
-            driver.sweep(driver.read(claimed.id).worker or "")
+            driver.rescue(driver.read(claimed.id).worker or "")
             claimed = driver.again(claimed.id, worker=driver.register(f"next-{n}"))
         worker = driver.read(claimed.id).worker or ""
         clock.advance(20)

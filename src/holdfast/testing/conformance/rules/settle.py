@@ -7,7 +7,7 @@ import pytest
 from holdfast.core.commands import Action
 from holdfast.core.outcome import ErrorInfo, LogLine, Report, Settlement
 from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
-from holdfast.storage.protocol import LOST
+from holdfast.storage.verbs.attempts import LOST
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
 from holdfast.testing.conformance.rules.commands import check_command
@@ -77,7 +77,7 @@ class SettleRules(Rules):
 
     def test_a_zombie_of_the_first_attempt_cannot_end_the_second(self, driver: StoreDriver) -> None:
         zombie = driver.start()
-        driver.sweep(driver.worker)
+        driver.rescue(driver.worker)
         driver.register("worker-2")
         second = driver.again(zombie.id, worker="worker-2")
         for verb in ENDS:
@@ -88,7 +88,7 @@ class SettleRules(Rules):
 
     def test_answers_stand_in_the_order_of_the_calls(self, driver: StoreDriver) -> None:
         zombie = driver.start()
-        driver.sweep(driver.worker)
+        driver.rescue(driver.worker)
         driver.register("worker-2")
         second = driver.again(zombie.id, worker="worker-2")
         other = driver.start(worker="worker-2")

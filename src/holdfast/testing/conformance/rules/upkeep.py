@@ -10,6 +10,8 @@ from holdfast.core.outcome import LogLine
 from holdfast.core.states import FINAL, State, Verb
 from holdfast.core.whole import Part, Seal
 from holdfast.storage.protocol import Store
+from holdfast.storage.writes import AggregateEvents, Prove
+from holdfast.testing.call_write import CallWrite
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
 from holdfast.testing.driver import REACHABLE, StoreDriver
@@ -22,20 +24,20 @@ class UpkeepRules(Rules):
         job = driver.add()
         before = (store.last_event(), store.states(), store.history(job.id), store.sealed())
         for _ in range(3):
-            driver.do(store.prove)
+            driver.run(Prove())
         assert (store.last_event(), store.states(), store.history(job.id), store.sealed()) == before
-        driver.do(store.roll_up, 1000)
+        driver.run(AggregateEvents(1000))
 
     def test_a_sealed_store_proves_nothing(self, store: Store, driver: StoreDriver) -> None:
         with store.transaction(sealed=True):
             store.seal(Seal("copy", "moved away"))
         with pytest.raises(StorageUnavailable, match="moved away"):
-            driver.do(store.prove)
+            driver.run(Prove())
 
     def test_rows_that_nobody_has_locked(self, store: Store, driver: StoreDriver) -> None:
         jobs = [driver.add().seq for _ in range(3)]
-        assert driver.do(store.unlocked, jobs) == set(jobs)
-        assert driver.do(store.unlocked, jobs[1:]) == set(jobs[1:])
+        assert driver.run(CallWrite(lambda: store.unlocked(jobs))) == set(jobs)
+        assert driver.run(CallWrite(lambda: store.unlocked(jobs[1:]))) == set(jobs[1:])
 
     def test_promotion_takes_what_is_due_oldest_first(self, driver: StoreDriver, clock: FakeClock) -> None:
         late, soon, later = driver.add(delay=20.0), driver.add(delay=10.0), driver.add(delay=3600.0)
@@ -126,16 +128,16 @@ class UpkeepRules(Rules):
         assert [driver.expire(2), driver.expire(2)] == [1, 0]
 
     def test_sums_count_everything_once(self, store: Store, driver: StoreDriver, clock: FakeClock) -> None:
-        driver.do(store.roll_up, 1000)
+        driver.run(AggregateEvents(1000))
         for verb in (Verb.SUCCEED, Verb.SUCCEED, Verb.FAIL, Verb.STOP, Verb.RELEASE):
             driver.end(driver.start(), verb)
-        assert driver.do(store.roll_up, 3) == 3  # nobody did so for long: a portion
-        assert driver.do(store.roll_up, 1000) > 0
-        assert driver.do(store.roll_up, 1000) == 0  # a second scheduler by accident
+        assert driver.run(AggregateEvents(3)) == 3  # nobody did so for long: a portion
+        assert driver.run(AggregateEvents(1000)) > 0
+        assert driver.run(AggregateEvents(1000)) == 0  # a second scheduler by accident
         clock.advance(60)
-        driver.beat(driver.worker)
+        driver.heartbeat(driver.worker)
         driver.end(driver.start(), Verb.SUCCEED)
-        driver.do(store.roll_up, 1000)
+        driver.run(AggregateEvents(1000))
         start = clock() - 60_000_000
         rows = [
             (row.at, row.succeeded, row.failed, row.cancelled, row.started)

@@ -1,61 +1,63 @@
-"""This exists so that what a caller would have to ask again is asked again here, where nobody stands behind: a key that a
-foreign transaction holds, and an insert whose commit was not answered."""
+"""Repeats what is not known yet: an insert whose key a foreign transaction holds, or whose commit was not confirmed."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TypeVar
 
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.job import Inserted, NewJob
-from holdfast.storage.gateway import PATIENCE, Gateway
-from holdfast.storage.protocol import CommitUnknown, KeyPending
+from holdfast.storage.errors import CommitUnknown, KeyPending
+from holdfast.storage.gateway import TIMEOUT, Gateway
+from holdfast.storage.writes import Insert, Write
 
-LONGEST_PAUSE = 0.5
+R = TypeVar("R")
+
+MAX_PAUSE = 0.5
 
 
 def insert(gateway: Gateway, jobs: Sequence[NewJob]) -> list[Inserted]:
-    """Store jobs once, also where a commit is not answered. Raises StorageUnavailable; CommitUnknown where nothing is known
-    after PATIENCE seconds either."""
+    """Store jobs once, also where a commit is not confirmed. Raises StorageUnavailable; CommitUnknown where it is still
+    unknown after TIMEOUT seconds."""
     tries = _Tries()
     while True:
         try:
-            return tries.own(jobs, gateway.call("insert", list(jobs)))
+            return tries.own(jobs, gateway.run(Insert(list(jobs))))
         except (KeyPending, StorageUnavailable) as error:
             time.sleep(tries.pause(error))
 
 
-async def ainsert(gateway: Gateway, jobs: Sequence[NewJob]) -> list[Inserted]:
+async def insert_async(gateway: Gateway, jobs: Sequence[NewJob]) -> list[Inserted]:
     """The same for an event loop."""
     tries = _Tries()
     while True:
         try:
-            return tries.own(jobs, await gateway.acall("insert", list(jobs)))
+            return tries.own(jobs, await gateway.run_async(Insert(list(jobs))))
         except (KeyPending, StorageUnavailable) as error:
             await asyncio.sleep(tries.pause(error))
 
 
-def call(gateway: Gateway, verb: str, *args: Any, **kwargs: Any) -> Any:
-    """`Gateway.call`, again and again while a key is pending. Raises StorageUnavailable after PATIENCE seconds."""
+def run(gateway: Gateway, write: Write[R]) -> R:
+    """`Gateway.run`, repeated while a key is pending. Raises StorageUnavailable after TIMEOUT seconds."""
     tries = _Tries()
     while True:
         try:
-            return gateway.call(verb, *args, **kwargs)
+            return gateway.run(write)
         except KeyPending as pending:
             time.sleep(tries.pause(pending))
 
 
 class _Tries:
-    """The tries of one call."""
+    """The tries of one write."""
 
     def __init__(self) -> None:
         self._pauses = _pauses()
         self._unknown: CommitUnknown | None = None
 
     def pause(self, error: KeyPending | StorageUnavailable) -> float:
-        """Seconds until the next try. Raises what the caller is told when there is none."""
+        """Seconds until the next try. Raises what the caller gets when there is none."""
         if isinstance(error, CommitUnknown):
             self._unknown = error
         if isinstance(error, StorageUnavailable) and self._unknown is None:
@@ -66,7 +68,7 @@ class _Tries:
         return pause
 
     def own(self, jobs: Sequence[NewJob], inserted: list[Inserted]) -> list[Inserted]:
-        """The answers, in which what an earlier try has stored is our doing too."""
+        """The results, in which what an earlier try has stored counts as created."""
         if self._unknown is None:
             return inserted
         return [
@@ -75,7 +77,7 @@ class _Tries:
 
 
 def _pauses() -> Iterator[float]:
-    end, pause = time.monotonic() + PATIENCE, 0.02
+    end, pause = time.monotonic() + TIMEOUT, 0.02
     while time.monotonic() < end:
         yield pause
-        pause = min(LONGEST_PAUSE, 2 * pause)
+        pause = min(MAX_PAUSE, 2 * pause)

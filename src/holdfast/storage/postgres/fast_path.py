@@ -1,8 +1,8 @@
-"""This exists so that the commonest transactions pay for one exchange with the server instead of three or four.
+"""Makes the commonest transactions in one round trip to the server instead of three or four.
 
-A program that does nothing but enqueue calls the function `store` of the schema: begin, store and commit at once. A worker
-that hands in what has ended well and asks for more sends begin, both statements and commit one behind the other (a
-*pipeline*), and reads the answers after that. Whatever is not so plain takes the usual way.
+A program that only enqueues calls the function `store` of the schema: begin, insert and commit at once. A worker that
+settles what has succeeded and claims more sends begin, both statements and commit one behind the other (a *pipeline*), and
+reads the results after that. Everything else is done the usual way.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
 from holdfast.core.outcome import Settlement
 from holdfast.core.retention import format_retention
 from holdfast.core.states import State, Verb
-from holdfast.storage.direct import Call, Channels
+from holdfast.storage.errors import CommitUnknown, Contended
+from holdfast.storage.fast_path import Channels
 from holdfast.storage.postgres import statements as sql
 from holdfast.storage.postgres.arrays import texts
 from holdfast.storage.postgres.connection import Connection, Line, uncertain
 from holdfast.storage.postgres.writer import JobVerbs, Look, in_order, lane_of, succeeding, tags_of
-from holdfast.storage.protocol import CommitUnknown, Contended
 from holdfast.storage.server_clock import since_boot
+from holdfast.storage.writes import Claim, Insert, Settle, Write
 
 T = TypeVar("T")
 
@@ -42,20 +43,25 @@ _SHARED = attrgetter(
 """All of a new job but its id and its arguments."""
 
 
-class DirectVerbs(JobVerbs):
-    """`holdfast.storage.direct.Direct`."""
+class FastPath(JobVerbs):
+    """`holdfast.storage.fast_path.SingleRoundTrip`."""
 
-    def directly(self, calls: Sequence[Call], channels: Channels = tuple) -> list[Any] | None:
+    def execute(self, writes: Sequence[Write[Any]], channels: Channels = tuple) -> list[Any] | None:
         line = self._line
         # behind a pooler settings have to come along, and each statement may meet another session
         if line is None or line.local or not line.usable or self._process != os.getpid():
             return None
-        verbs = [verb for verb, _ in calls]
-        if verbs == ["insert"]:
-            return self._store_directly(line, calls[0][1][0], channels)
-        if verbs and set(verbs[1:]) <= {"claim"} and verbs[0] in ("claim", "settle"):
-            return self._exchange(line, calls)
-        return None
+        match writes:
+            case [Insert(jobs)]:
+                return self._store_directly(line, jobs, channels)
+            case [Settle(settlements), *claims]:
+                pass
+            case [*claims]:
+                settlements = None
+        requests = [claim.request for claim in claims if isinstance(claim, Claim)]
+        if len(requests) < len(claims):
+            return None
+        return self._exchange(line, settlements, requests)
 
     def _in_one_go(self, send: Callable[[], T]) -> T | None:
         """What `send` answers, committed; None when nothing was done. Raises CommitUnknown and Contended."""
@@ -103,16 +109,16 @@ class DirectVerbs(JobVerbs):
             self._server_clock.set(stored[0], asked)
         return [list(map(Inserted, map(_ID, jobs), repeat(True)))]
 
-    def _exchange(self, line: Line, calls: Sequence[Call]) -> list[Any] | None:
+    def _exchange(
+        self, line: Line, settlements: Sequence[Settlement] | None, requests: Sequence[ClaimRequest]
+    ) -> list[Any] | None:
         """Settlements, if any, and then claims."""
-        settlements: Sequence[Settlement] = calls[0][1][0] if calls[0][0] == "settle" else ()
-        requests: list[ClaimRequest] = [args[0] for verb, args in calls if verb == "claim"]
-        if self._server_clock.stale or not _PIPELINES or not all(_ended_well(s) for s in settlements):
+        if self._server_clock.stale or not _PIPELINES or not all(map(_ended_well, settlements or ())):
             return None
         self._time = self._server_clock() if self._clock is None else self._clock()
         began = time.perf_counter()
         looks = [Look(request, self._floors.begin(), self._time) for request in requests]
-        done = self._in_one_go(lambda: self._send(line.db, settlements, looks))
+        done = self._in_one_go(lambda: self._send(line.db, settlements or (), looks))
         if done is None:
             return None
         ended, claimed = done
@@ -120,14 +126,14 @@ class DirectVerbs(JobVerbs):
         with suppress(psycopg.Error):
             for look in looks:
                 self._floors.learn(look.floors, look.heads, time.perf_counter() - began)
-        answers: list[Any] = [self._settled(settlements, ended)] if calls[0][0] == "settle" else []
+        results: list[Any] = [] if settlements is None else [self._settled(settlements, ended)]
         for request, look, jobs in zip(requests, looks, claimed, strict=True):
             missing = request.limit - len(jobs)
             if look.further(len(jobs)):
                 with self.transaction():
                     jobs += self.claim(ClaimRequest(request.worker, missing, request.types, request.queues))
-            answers.append(in_order(jobs))
-        return answers
+            results.append(in_order(jobs))
+        return results
 
     def _send(
         self, db: Connection, settlements: Sequence[Settlement], looks: Sequence[Look]
