@@ -21,23 +21,29 @@ from holdfast.core.commands import (
     decide,
 )
 from holdfast.core.errors import StorageUnavailable
-from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob
+from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
 from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.records import JobRecord, Swept
-from holdfast.core.retention import Retention, format_retention, parse_retention
+from holdfast.core.rescue import decide_rescue
+from holdfast.core.retention import (
+    KEEP_BUCKETS,
+    KEEP_EVENTS,
+    KEEP_LOST_WORKERS,
+    KEEP_OUTCOMES,
+    Retention,
+    expires_at,
+    format_retention,
+)
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, LIVE, TRANSITIONS, Request, State, Verb
 from holdfast.core.whole import Part, Seal, WholeJob, key_of
 from holdfast.core.whole import Row as WholeRow
 from holdfast.storage.verbs.attempts import LOST
-from holdfast.storage.verbs.maintenance import MINUTE, OUTCOMES_STAY
+from holdfast.storage.verbs.maintenance import MINUTE
 from holdfast_journal.fleet import SECOND, FleetVerbs
 from holdfast_journal.insight import ends_attempt
 from holdfast_journal.journal import Journal, Row
 
-EVENTS_STAY: Final = 600 * SECOND
-LOST_WORKERS_STAY: Final = 86_400 * SECOND
-BUCKETS_STAY: Final = 8 * 86_400 * SECOND
 BUCKET: Final = 10 * SECOND
 HISTORY: Final = ("state", "request")
 """Events that live as long as their job; the others pass."""
@@ -90,15 +96,14 @@ class JournalWriter(FleetVerbs):
         if (there := self._same(job)) is not None:
             return Inserted(there["id"], False)
         now, seq = self.now(), self._next("job")
-        run_at = job.run_at if job.delay is None else now + int(job.delay * SECOND)
-        later = run_at is not None and run_at > now
+        state, run_at = job.first_state(now)
         tags = json.dumps(list(dict.fromkeys(job.tags)), ensure_ascii=False) if job.tags else None
         row = dict.fromkeys(JobRecord._fields) | asdict(job) | {"tags": tags, "seq": seq}
-        row |= {"retention": format_retention(job.retention), "run_at": run_at if later else None}
+        row |= {"retention": format_retention(job.retention), "run_at": run_at}
         row |= dict.fromkeys(("attempt", "crashes", "token", "continues", "log_lines"), 0) | {
             "created_at": now
         }
-        self._move(row, State.SCHEDULED if later else State.ENQUEUED, None, job.actor)
+        self._move(row, state, None, job.actor)
         return Inserted(job.id, True)
 
     def _same(self, job: NewJob) -> Row | None:
@@ -142,7 +147,7 @@ class JournalWriter(FleetVerbs):
         job = self._draft.get("jobs", s.seq) or {}
         continues = int(not TRANSITIONS[s.verb].burns)  # a failure counts, whatever was asked meanwhile
         if job["requested"] is not None:
-            keep = self._keep(job, State.CANCELLED)
+            keep = expires_at(State.CANCELLED, job["retention"], self._retention, self.now())
             request = Request(job["requested"])
             s = answer_request(s, request, job["requested_reason"], job["requested_by"], keep)
         done, ended = s.target is State.SUCCEEDED, s.target in FINAL
@@ -246,7 +251,10 @@ class JournalWriter(FleetVerbs):
         ended = target in FINAL
         job = job | {"finished_at": self._at(job) if ended else None}
         return self._move(
-            job | {"expires_at": self._keep(job, target) if ended else None}, target, reason, actor
+            job | {"expires_at": expires_at(target, job["retention"], self._retention, self.now())},
+            target,
+            reason,
+            actor,
         )
 
     def pause_queue(self, name: str, *, actor: str | None, reason: str | None) -> None:
@@ -273,7 +281,7 @@ class JournalWriter(FleetVerbs):
         now, standing = self.now(), set[str]()
         for worker in self._draft.rows("workers"):
             if worker["state"] == "lost":
-                if worker["lost_at"] < now - LOST_WORKERS_STAY:
+                if worker["lost_at"] < now - KEEP_LOST_WORKERS:
                     self._draft.put("workers", worker["id"], None)
             elif worker["id"] in dead or worker["deadline"] < now:
                 self._draft.put("workers", worker["id"], worker | {"state": "lost", "lost_at": now})
@@ -281,21 +289,16 @@ class JournalWriter(FleetVerbs):
             else:
                 standing.add(worker["id"])
         orphans = [job for job in self._in(State.PROCESSING) if job["worker"] not in standing]
-        return [self._recover(job, why if job["worker"] in dead else LEASE_EXPIRED) for job in orphans]
+        return [self._rescue(job, why if job["worker"] in dead else LEASE_EXPIRED) for job in orphans]
 
-    def _recover(self, job: Row, why: str) -> Swept:
-        verb = Verb.RESCUE
-        if job["requested"] is not None:
-            cancel = job["requested"] == Request.CANCEL
-            verb = Verb.STOP if cancel else Verb.SUSPEND
-            why = job["requested_reason"] or ("cancelled" if cancel else "paused")
-        target, ended = TRANSITIONS[verb].target, TRANSITIONS[verb].target in FINAL
-        crashes = max(job["crashes"], min(job["crashes"] + 1, SUSPECT))
-        changed = {"crashes": crashes, "continues": int(not TRANSITIONS[verb].burns)}
-        changed |= {"finished_at": self._at(job) if ended else None}
-        changed |= {"expires_at": self._keep(job, target) if ended else None}
-        self._move(job | changed, target, why, job["requested_by"])
-        return Swept(job["id"], job["type"], job["worker"], target, crashes)
+    def _rescue(self, job: Row, why: str) -> Swept:
+        asked = {name: job[name] for name in ("requested", "requested_reason", "requested_by")}
+        kept = {"crashes": job["crashes"], "retention": job["retention"], "default": self._retention}
+        done = decide_rescue(**asked, **kept, why=why, now=self._at(job))
+        changed = {"crashes": done.crashes, "continues": int(done.continues)}
+        changed |= {"finished_at": done.finished_at, "expires_at": done.expires_at}
+        self._move(job | changed, done.target, done.reason, done.actor)
+        return Swept(job["id"], job["type"], job["worker"], done.target, done.crashes)
 
     def expire(self, limit: int) -> int:
         now = self.now()
@@ -305,13 +308,13 @@ class JournalWriter(FleetVerbs):
         self._remove(over[:limit])
         passing = [event for event in self._draft.rows("events") if event["kind"] not in HISTORY]
         for event in passing[:-1]:  # the newest stays, so that `oldest_event` can tell that others are gone
-            if event["at"] < now - EVENTS_STAY:
+            if event["at"] < now - KEEP_EVENTS:
                 self._draft.put("events", event["seq"], None)
         for bucket in self._draft.rows("buckets"):
-            if bucket["at"] < now - BUCKETS_STAY:
+            if bucket["at"] < now - KEEP_BUCKETS * SECOND:
                 self._draft.put("buckets", bucket["at"], None)
         for row in self._draft.rows("outcomes"):
-            if row["at"] < now - OUTCOMES_STAY * SECOND:
+            if row["at"] < now - KEEP_OUTCOMES * SECOND:
                 self._draft.put("outcomes", f"{row['at']} {row['type']}", None)
         return len(over[:limit])
 
@@ -371,9 +374,6 @@ class JournalWriter(FleetVerbs):
         job = self._draft.get("jobs", seq)
         fits = job is not None and job["state"] == State.PROCESSING and job["token"] == token
         return job if fits else None
-
-    def _keep(self, job: Row, state: State) -> int | None:
-        return (parse_retention(job["retention"]) or self._retention).until(state, self.now())
 
     def _move(self, job: Row, state: State, reason: str | None, actor: str | None) -> Row:
         """The only way to another state: the job and what is told of it change together. Whatever was asked of it

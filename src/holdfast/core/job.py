@@ -1,4 +1,4 @@
-"""This exists so that a job, on its way in and on its way to a worker, is one plain value that every floor understands.
+"""A job on its way into the store and to a worker, as plain values.
 
 Times are integers: microseconds since the epoch, UTC. Arguments, results and saved states are JSON texts, kept as they came.
 """
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from holdfast.core.retention import Retention
+from holdfast.core.states import State
 
 SUSPECT = 2
-"""A job that was on board so many times when a worker process died runs alone in a child process from then on."""
+"""A job that was running so many times when a worker process died runs alone in a child process from then on."""
 
 CRASHES_TO_QUARANTINE = 3
 """So many crashes of one job, the last of them alone in a child process, end it as failed: it kills whatever runs it."""
@@ -42,6 +43,13 @@ class NewJob:
     delay: float | None = None
     """Seconds from the moment of storing; resolved to `run_at` by the store's clock."""
 
+    def first_state(self, now: int) -> tuple[State, int | None]:
+        """The state in which it is stored at `now`, and its due time: *enqueued* without one, or when it has passed."""
+        run_at = self.run_at if self.delay is None else now + int(self.delay * 1_000_000)
+        if run_at is None or run_at <= now:
+            return State.ENQUEUED, None
+        return State.SCHEDULED, run_at
+
 
 class Inserted(NamedTuple):
     """What became of a NewJob: its id, or that of the job which already held its key, and whether it is new."""
@@ -51,7 +59,7 @@ class Inserted(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """A job handed to a worker. Whoever writes about it must show `token`."""
+    """A job claimed by a worker. Every write about it is guarded by `token`."""
 
     seq: int
     id: str

@@ -1,14 +1,27 @@
-"""This exists so that how long an ended job is kept is one rule, and one small JSON text in every store."""
+"""How long jobs and what is counted of them are kept."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, astuple, dataclass
+from typing import Final
 
 from holdfast.core.duration import MAX_SECONDS
 from holdfast.core.errors import InvalidInput
 from holdfast.core.limits import load_json
-from holdfast.core.states import State
+from holdfast.core.states import FINAL, State
+
+KEEP_EVENTS: Final = 600_000_000
+"""Microseconds for which events that are no history of a job are kept."""
+
+KEEP_LOST_WORKERS: Final = 86_400_000_000
+"""Microseconds for which the rows of lost workers are kept."""
+
+KEEP_BUCKETS: Final = 8 * 86_400
+"""Seconds for which the buckets of the throughput chart are kept."""
+
+KEEP_OUTCOMES: Final = 86_400
+"""Seconds for which the outcomes of a minute are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +36,14 @@ class Retention:
         """When a job that ended in `state` at `now` may be removed, or None."""
         seconds: float | None = getattr(self, state)
         return None if seconds is None else now + int(seconds * 1_000_000)
+
+
+def expires_at(state: State, retention: str | None, default: Retention, now: int) -> int | None:
+    """When a job that comes to `state` at `now` expires: by its own stored retention, else by `default`. None for a state in
+    which it is kept until someone removes it, and for every state that is not final."""
+    if state not in FINAL:
+        return None
+    return (parse_retention(retention) or default).until(state, now)
 
 
 def format_retention(retention: Retention | None) -> str | None:

@@ -57,7 +57,7 @@ class ArrivalVerbs(WritingSession):
 
     def _announce(self, jobs: Sequence[NewJob], seqs: Sequence[int], now: int) -> None:
         """What stands beside the rows: who may claim them, when they are due, tags, events."""
-        placed = [(job, seq, *_when(job, now)) for job, seq in zip(jobs, seqs, strict=True)]
+        placed = [(job, seq, *job.first_state(now)) for job, seq in zip(jobs, seqs, strict=True)]
         self._make_ready(
             [
                 (job.queue, job.type, job.priority, seq)
@@ -126,13 +126,8 @@ def _runs(jobs: Sequence[NewJob]) -> Generator[list[NewJob]]:
         yield run
 
 
-def _when(job: NewJob, now: int) -> tuple[State, int | None]:
-    run_at = job.run_at if job.delay is None else now + int(job.delay * 1_000_000)
-    return (State.SCHEDULED, run_at) if run_at is not None and run_at > now else (State.ENQUEUED, None)
-
-
 def _row(job: NewJob, now: int) -> tuple[Value, ...]:
-    state, run_at = _when(job, now)
+    state, run_at = job.first_state(now)
     tags = json.dumps(list(dict.fromkeys(job.tags)), ensure_ascii=False) if job.tags else None
     return (
         *(job.id, job.type, job.queue, state, job.actor, job.priority, job.args, job.owner, tags),

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from holdfast.core.limits import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
+from holdfast.core.retention import expires_at
 from holdfast.core.states import FINAL, TRANSITIONS, Request, State
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.session import LOG, PROGRESS, WritingSession
@@ -79,7 +80,7 @@ class EndingVerbs(WritingSession):
 
     def _answered(self, settlement: Settlement, held: Held, now: int) -> Settlement:
         if held.requested is not None:
-            keep = self._keep(State.CANCELLED, held.retention, now)
+            keep = expires_at(State.CANCELLED, held.retention, self._retention, now)
             why, who = held.requested_reason, held.requested_by
             settlement = answer_request(settlement, Request(held.requested), why, who, keep)
         if settlement.target is State.SUCCEEDED:

@@ -19,6 +19,7 @@ from holdfast.core.commands import (
     decide_each,
 )
 from holdfast.core.records import JobRecord
+from holdfast.core.retention import expires_at
 from holdfast.core.states import FINAL, LIVE, TRANSITIONS, Request, State, Verb
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.session import QUEUE, REMOVED, REQUEST, WritingSession
@@ -124,9 +125,7 @@ class PeopleVerbs(WritingSession):
         target = TRANSITIONS[verb].target
         now, actor, reason = asked
         self._leave(jobs)
-        expires = {
-            job.seq: self._keep(target, job.retention, now) if target in FINAL else None for job in jobs
-        }
+        expires = {job.seq: expires_at(target, job.retention, self._retention, now) for job in jobs}
 
         def why(job: Found) -> str | None:
             """A job that was paused between two attempts waits for the next one again, and says so."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pymysql
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
-from holdfast.core.retention import Retention, parse_retention
+from holdfast.core.retention import Retention
 from holdfast.core.states import State
 from holdfast.storage.errors import CommitUnknown, Contended
 from holdfast.storage.mysql import statements as sql
@@ -255,9 +255,6 @@ class WritingSession:
         ]
 
     # -- what several verbs need ------------------------------------------------------------------------------------------
-
-    def _keep(self, state: State, retention: str | None, now: int) -> int | None:
-        return (parse_retention(retention) or self._retention).until(state, now)
 
     def _make_ready(self, jobs: Sequence[tuple[str, str, int, int]]) -> None:
         """Let jobs be claimed: (queue, type, priority, seq) of each."""

@@ -1,28 +1,23 @@
-"""This exists so that what happens by the clock is done in portions, of which several schedulers take each their own."""
+"""Promotes, rescues, expires and aggregates, in batches that several schedulers share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
-from holdfast.core.job import SUSPECT
 from holdfast.core.records import Swept
-from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
+from holdfast.core.rescue import decide_rescue
+from holdfast.core.retention import KEEP_BUCKETS, KEEP_EVENTS, KEEP_LOST_WORKERS, KEEP_OUTCOMES
+from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, State
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.connection import Row
 from holdfast.storage.mysql.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.mysql.people import PeopleVerbs
 from holdfast.storage.mysql.session import WORKER
 from holdfast.storage.mysql.text import Changes, listed
-from holdfast.storage.verbs.maintenance import OUTCOMES_STAY
-
-LOST_WORKERS_STAY: Final = 86_400_000_000
-EVENTS_STAY: Final = 600_000_000
-BUCKETS_STAY: Final = 8 * 86_400
 
 
 class UpkeepVerbs(PeopleVerbs):
-    """`prove`, `promote`, `sweep`, `expire` and `roll_up`, a part of `MysqlWriter`."""
+    """`MaintenanceWrites`, a part of `MysqlWriter`."""
 
     def prove(self) -> None:
         self._write(sql.PROVE, self._now())
@@ -56,7 +51,7 @@ class UpkeepVerbs(PeopleVerbs):
             self._write(sql.LOSE_WORKERS.format(now=now, dead=listed(dying)))
             for worker in dying:
                 self._tell(WORKER, now, worker=worker, reason="lost")
-        if forgotten := [str(one) for (one,) in self._run(sql.LONG_LOST, now - LOST_WORKERS_STAY)]:
+        if forgotten := [str(one) for (one,) in self._run(sql.LONG_LOST, now - KEEP_LOST_WORKERS)]:
             self._write(sql.FORGET_WORKERS.format(ids=listed(forgotten)))
         nobody = named if dead else "('')"  # NOT IN (NULL) would be true for no worker at all
         orphans = [seq for (seq,) in self._run(sql.ORPHANS.format(dead=nobody, now=now))]
@@ -64,58 +59,54 @@ class UpkeepVerbs(PeopleVerbs):
             return []
         locked = self._run(sql.LOCK_ORPHANS.format(seqs=listed(orphans), dead=nobody, now=now))
         causes = {row[0]: why if row[5] in dead else LEASE_EXPIRED for row in locked}
-        return self._recover(locked, now, causes) if locked else []
+        return self._rescue(locked, now, causes) if locked else []
 
-    def _recover(self, rows: Sequence[Row], now: int, causes: Mapping[int, str]) -> list[Swept]:
-        change = Changes([row[0] for row in rows])
-        verbs: dict[int, Verb] = {}
-        reasons: dict[int, str | None] = {}
-        actors: dict[int, str | None] = {}
-        ends: dict[int, int | None] = {}
-        expiries: dict[int, int | None] = {}
-        crashes: dict[int, int | None] = {}
+    def _rescue(self, rows: Sequence[Row], now: int, causes: Mapping[int, str]) -> list[Swept]:
         at = {row[0]: max(now, row[-1]) for row in rows}
-        for seq, *_, requested, why, who, crashed, retention, _, _, _ in rows:
-            verb = {Request.CANCEL: Verb.STOP, Request.PAUSE: Verb.SUSPEND}.get(requested, Verb.RESCUE)
-            target = TRANSITIONS[verb].target
-            verbs[seq] = verb
-            default = {Verb.STOP: "cancelled", Verb.SUSPEND: "paused"}.get(verb, causes[seq])
-            reasons[seq] = (why or default) if requested else default
-            actors[seq] = who if requested else None
-            ends[seq] = at[seq] if target in FINAL else None
-            expiries[seq] = self._keep(target, retention, now) if target in FINAL else None
-            crashes[seq] = max(crashed, min(crashed + 1, SUSPECT))
-        targets = {seq: TRANSITIONS[verb].target for seq, verb in verbs.items()}
-        change.put("state", targets)
-        change.put("reason", reasons)
-        change.put("actor", actors)
+        rescues = {
+            seq: decide_rescue(
+                requested=requested,
+                requested_reason=reason,
+                requested_by=actor,
+                crashes=crashes,
+                retention=retention,
+                why=causes[seq],
+                default=self._retention,
+                now=at[seq],
+            )
+            for seq, *_, requested, reason, actor, crashes, retention, _, _, _ in rows
+        }
+        change = Changes(list(rescues))
+        change.put("state", {seq: done.target for seq, done in rescues.items()})
+        change.put("reason", {seq: done.reason for seq, done in rescues.items()})
+        change.put("actor", {seq: done.actor for seq, done in rescues.items()})
         change.put("changed_at", at)
-        change.put("finished_at", ends)
-        change.put("expires_at", expiries)
-        change.put("crashes", crashes)
-        change.put("continues", {seq: int(not TRANSITIONS[verb].burns) for seq, verb in verbs.items()})
+        change.put("finished_at", {seq: done.finished_at for seq, done in rescues.items()})
+        change.put("expires_at", {seq: done.expires_at for seq, done in rescues.items()})
+        change.put("crashes", {seq: done.crashes for seq, done in rescues.items()})
+        change.put("continues", {seq: int(done.continues) for seq, done in rescues.items()})
         change.write("requested = NULL, requested_at = NULL, requested_by = NULL, requested_reason = NULL")
         self._write(change.statement(sql.HOLDS))
         swept: list[Swept] = []
         for seq, job_id, type_, queue, priority, worker, *_, attempt, unique_key, _ in rows:
-            target = targets[seq]
-            about = (State.PROCESSING, reasons[seq], actors[seq], attempt, worker)
-            self._tell_move((queue, type_), at[seq], seq, target, *about)
-            swept.append(Swept(job_id, type_, worker, target, crashes[seq] or 0))
-            if target is State.ENQUEUED:
+            done = rescues[seq]
+            about = (State.PROCESSING, done.reason, done.actor, attempt, worker)
+            self._tell_move((queue, type_), at[seq], seq, done.target, *about)
+            swept.append(Swept(job_id, type_, worker, done.target, done.crashes))
+            if done.target is State.ENQUEUED:
                 self._make_ready([(queue, type_, priority, seq)])
-            elif target in FINAL and unique_key is not None:
+            elif done.target in FINAL and unique_key is not None:
                 self._write(sql.FREE_UNIQUE, type_, unique_key, job_id)
-        self._note_times(sql.INSERT_EXPIRY, [(at, seq) for seq, at in expiries.items()])
+        self._note_times(sql.INSERT_EXPIRY, [(done.expires_at, seq) for seq, done in rescues.items()])
         return swept
 
     def expire(self, limit: int) -> int:
         now = self._now()
         entries = self._run(sql.LOCK_EXPIRED, now, limit)
         removed = self._expire(entries, now) if entries else 0
-        self._expire_events(now - EVENTS_STAY, 10 * limit)
-        self._write(sql.EXPIRE_BUCKETS, now // 1_000_000 - BUCKETS_STAY)
-        self._write(EXPIRE_OUTCOMES, now // 1_000_000 - OUTCOMES_STAY)
+        self._expire_events(now - KEEP_EVENTS, 10 * limit)
+        self._write(sql.EXPIRE_BUCKETS, now // 1_000_000 - KEEP_BUCKETS)
+        self._write(EXPIRE_OUTCOMES, now // 1_000_000 - KEEP_OUTCOMES)
         return removed
 
     def _expire(self, entries: Sequence[Row], now: int) -> int:

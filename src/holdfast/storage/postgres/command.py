@@ -21,6 +21,7 @@ from holdfast.core.commands import (
     decide_each,
 )
 from holdfast.core.records import JobRecord
+from holdfast.core.retention import expires_at
 from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
 from holdfast.storage.postgres import command_statements as sql
 from holdfast.storage.postgres.arrays import texts
@@ -120,7 +121,10 @@ class CommandVerbs(JobVerbs):
     def _write_moves(self, jobs: Sequence[Found], verb: Verb, asked: Asked) -> None:
         target = TRANSITIONS[verb].target
         ended = target in FINAL
-        rows = [(job.seq, job.state, self._keep(target, job.retention) if ended else None) for job in jobs]
+        rows = [
+            (job.seq, job.state, expires_at(target, job.retention, self._retention, self._time))
+            for job in jobs
+        ]
         given = columns_of(sql.MOVING, rows)
         finished_at = self._time if ended else None
         self._db.execute(

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-from holdfast.core.job import SUSPECT, TypeRow, WorkerRow
+from holdfast.core.job import TypeRow, WorkerRow
 from holdfast.core.records import Swept
-from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
+from holdfast.core.rescue import decide_rescue
+from holdfast.core.retention import KEEP_BUCKETS, KEEP_EVENTS, KEEP_LOST_WORKERS, KEEP_OUTCOMES
+from holdfast.core.states import DIED, LEASE_EXPIRED, State
 from holdfast.storage.postgres import upkeep_statements as sql
 from holdfast.storage.postgres.command import CommandVerbs
 from holdfast.storage.postgres.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.postgres.writer import columns_of
-from holdfast.storage.verbs.maintenance import OUTCOMES_STAY
-
-LOST_WORKERS_STAY: Final = 86_400_000_000
-EVENTS_STAY: Final = 600_000_000
-BUCKETS_STAY: Final = 8 * 86_400
 
 
 class UpkeepVerbs(CommandVerbs):
@@ -45,7 +42,7 @@ class UpkeepVerbs(CommandVerbs):
     def rescue(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
         asked = {"dead": list(dead), "now": self._time}
         self._db.execute(sql.LOSE_NAMED if dead else sql.LOSE_EXPIRED, asked)
-        self._db.execute(sql.FORGET_WORKERS, (self._time - LOST_WORKERS_STAY,))
+        self._db.execute(sql.FORGET_WORKERS, (self._time - KEEP_LOST_WORKERS,))
         orphans = self._db.execute(sql.ORPHANS, asked).fetchall()
         if not orphans:
             return []
@@ -59,26 +56,26 @@ class UpkeepVerbs(CommandVerbs):
 
     def _recovery(self, orphan: tuple[Any, ...], why: str) -> tuple[Any, ...]:
         seq, _, _, _, token, requested, reason, actor, crashes, retention, _ = orphan
-        verb = Verb.RESCUE
-        if requested == Request.CANCEL:
-            verb, why = Verb.STOP, reason or "cancelled"
-        elif requested == Request.PAUSE:
-            verb, why = Verb.SUSPEND, reason or "paused"
-        target = TRANSITIONS[verb].target
-        ended = target in FINAL
-        return (
-            *(seq, token, target, why, actor if requested else None),
-            *(self._time if ended else None, self._keep(target, retention) if ended else None),
-            max(crashes, min(crashes + 1, SUSPECT)),
+        done = decide_rescue(
+            requested=requested,
+            requested_reason=reason,
+            requested_by=actor,
+            crashes=crashes,
+            retention=retention,
+            why=why,
+            default=self._retention,
+            now=self._time,
         )
+        ends = (done.finished_at, done.expires_at)
+        return (seq, token, done.target, done.reason, done.actor, *ends, done.crashes)
 
     def expire(self, limit: int) -> int:
         now = self._time
         ripe = [seq for (seq,) in self._db.execute(sql.EXPIRED, (now, limit))]
         removed = self._remove(ripe) if ripe else 0
-        self._db.execute(sql.EXPIRE_EVENTS, (now - EVENTS_STAY, 10 * limit))
-        self._db.execute(sql.EXPIRE_BUCKETS, (now // 1_000_000 - BUCKETS_STAY,))
-        self._db.execute(EXPIRE_OUTCOMES, (now // 1_000_000 - OUTCOMES_STAY,))
+        self._db.execute(sql.EXPIRE_EVENTS, (now - KEEP_EVENTS, 10 * limit))
+        self._db.execute(sql.EXPIRE_BUCKETS, (now // 1_000_000 - KEEP_BUCKETS,))
+        self._db.execute(EXPIRE_OUTCOMES, (now // 1_000_000 - KEEP_OUTCOMES,))
         return removed
 
     def aggregate_events(self, limit: int) -> int:

@@ -12,7 +12,7 @@ import psycopg
 from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
 from holdfast.core.limits import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
-from holdfast.core.retention import Retention, format_retention, parse_retention
+from holdfast.core.retention import Retention, expires_at, format_retention
 from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
 from holdfast.storage.errors import Contended
 from holdfast.storage.postgres import statements as sql
@@ -178,7 +178,7 @@ class JobVerbs(Transactions):
         # an attempt that has failed counts, whatever is done with the job now
         burns = TRANSITIONS[settlement.verb].burns
         if requested is not None:
-            keep = self._keep(State.CANCELLED, retention)
+            keep = expires_at(State.CANCELLED, retention, self._retention, self._time)
             settlement = answer_request(settlement, Request(requested), reason, actor, keep)
         s, error = settlement, settlement.error
         ended = now if s.target in FINAL else None
@@ -187,9 +187,6 @@ class JobVerbs(Transactions):
             *((None, None, None) if error is None else (error.type, error.message, error.traceback)),
             *(ended, s.keep if ended else None, not burns, requested, int(s.crashed)),
         )
-
-    def _keep(self, state: State, retention: str | None) -> int | None:
-        return (parse_retention(retention) or self._retention).until(state, self._time)
 
     # -- saying -----------------------------------------------------------------------------------------------------------
 
@@ -301,10 +298,7 @@ def columns_of(kinds: dict[str, str], rows: Sequence[tuple[Any, ...]]) -> dict[s
 
 def _row(job: NewJob, lane: int, now: int) -> dict[str, Any]:
     """The columns of a new job."""
-    run_at = job.run_at if job.delay is None else now + int(job.delay * 1_000_000)
-    state = State.SCHEDULED
-    if run_at is None or run_at <= now:
-        state, run_at = State.ENQUEUED, None
+    state, run_at = job.first_state(now)
     return {
         "id": job.id,
         "type": job.type,

@@ -26,11 +26,20 @@ from holdfast.core.commands import (
     decide,
 )
 from holdfast.core.errors import StorageRefused
-from holdfast.core.job import SUSPECT, Claimed, ClaimRequest, Inserted, NewJob
+from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
 from holdfast.core.limits import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.records import JobRecord, Swept
-from holdfast.core.retention import Retention, format_retention, parse_retention
+from holdfast.core.rescue import decide_rescue
+from holdfast.core.retention import (
+    KEEP_BUCKETS,
+    KEEP_EVENTS,
+    KEEP_LOST_WORKERS,
+    KEEP_OUTCOMES,
+    Retention,
+    expires_at,
+    format_retention,
+)
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
 from holdfast.storage.sqlite import statements as sql
 from holdfast.storage.sqlite.boot import boot_id
@@ -41,11 +50,7 @@ from holdfast.storage.sqlite.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.sqlite.leading import LeadingVerbs
 from holdfast.storage.sqlite.wal import WalKeeper
 from holdfast.storage.verbs.attempts import LOST
-from holdfast.storage.verbs.maintenance import OUTCOMES_STAY
 
-LOST_WORKERS_STAY: Final = 86_400_000_000
-EVENTS_STAY: Final = 600_000_000
-BUCKETS_STAY: Final = 8 * 86_400
 MOST_LANES: Final = 400  # SQLite joins up to 500 selects in one statement
 
 
@@ -205,7 +210,7 @@ class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
         # an attempt that has failed counts, whatever is done with the job now
         burns = TRANSITIONS[settlement.verb].burns
         if requested is not None:
-            keep = self._keep(State.CANCELLED, retention, now)
+            keep = expires_at(State.CANCELLED, retention, self._retention, now)
             settlement = answer_request(settlement, Request(requested), reason, actor, keep)
         s, error = settlement, settlement.error
         ended = now if s.target in FINAL else None
@@ -284,7 +289,7 @@ class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
             case Move(verb):
                 target = TRANSITIONS[verb].target
                 ended = now if target in FINAL else None
-                expires = self._keep(target, retention, now) if target in FINAL else None
+                expires = expires_at(target, retention, self._retention, now)
                 moved = (seq, reason, actor, now, ended, expires, int(verb is Verb.RETRY))
                 try:
                     next(self._db.execute(sql.move(verb), moved))
@@ -313,33 +318,32 @@ class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
         now, lease_now, named = self._now(), self._lease_now(), json.dumps(list(dead))
         for (worker,) in self._db.execute(sql.LOSE_WORKERS, (named, self._boot, lease_now, now)).fetchall():
             self._db.execute(sql.WORKER_EVENT, (now, worker, "lost"))
-        self._db.execute(sql.FORGET_WORKERS, (now - LOST_WORKERS_STAY,))
+        self._db.execute(sql.FORGET_WORKERS, (now - KEEP_LOST_WORKERS,))
         orphans = self._db.execute(sql.ORPHANS, (named, self._boot, lease_now)).fetchall()
-        return [self._recover(row, now, why if row[3] in dead else LEASE_EXPIRED) for row in orphans]
+        return [self._rescue(row, now, why if row[3] in dead else LEASE_EXPIRED) for row in orphans]
 
-    def _recover(self, row: tuple[Any, ...], now: int, why: str) -> Swept:
+    def _rescue(self, row: tuple[Any, ...], now: int, why: str) -> Swept:
         seq, job_id, type_, worker, token, requested, reason, actor, crashes, retention = row
-        verb = Verb.RESCUE
-        if requested == Request.CANCEL:
-            verb, why = Verb.STOP, reason or "cancelled"
-        elif requested == Request.PAUSE:
-            verb, why = Verb.SUSPEND, reason or "paused"
-        way = TRANSITIONS[verb]
-        ended = now if way.target in FINAL else None
-        expires = self._keep(way.target, retention, now) if ended else None
-        crashes = max(crashes, min(crashes + 1, SUSPECT))
-        by = actor if requested else None
-        self._db.execute(
-            sql.RECOVER, (seq, token, way.target, why, by, now, ended, expires, crashes, int(not way.burns))
+        done = decide_rescue(
+            requested=requested,
+            requested_reason=reason,
+            requested_by=actor,
+            crashes=crashes,
+            retention=retention,
+            why=why,
+            default=self._retention,
+            now=now,
         )
-        return Swept(job_id, type_, worker, way.target, crashes)
+        written = (done.target, done.reason, done.actor, now, done.finished_at, done.expires_at, done.crashes)
+        self._db.execute(sql.RECOVER, (seq, token, *written, int(done.continues)))
+        return Swept(job_id, type_, worker, done.target, done.crashes)
 
     def expire(self, limit: int) -> int:
         now = self._now()
         removed = len(self._db.execute(sql.EXPIRE, (now, limit)).fetchall())
-        self._db.execute(sql.EXPIRE_EVENTS, (now - EVENTS_STAY, 10 * limit))
-        self._db.execute(sql.EXPIRE_BUCKETS, (now // 1_000_000 - BUCKETS_STAY,))
-        self._db.execute(EXPIRE_OUTCOMES, (now // 1_000_000 - OUTCOMES_STAY,))
+        self._db.execute(sql.EXPIRE_EVENTS, (now - KEEP_EVENTS, 10 * limit))
+        self._db.execute(sql.EXPIRE_BUCKETS, (now // 1_000_000 - KEEP_BUCKETS,))
+        self._db.execute(EXPIRE_OUTCOMES, (now // 1_000_000 - KEEP_OUTCOMES,))
         return removed
 
     def aggregate_events(self, limit: int) -> int:
@@ -351,17 +355,9 @@ class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
             self._db.execute(sql.MARK_ROLLED_UP, (str(until),))
         return max(0, until - since)
 
-    def _keep(self, state: State, retention: str | None, now: int) -> int | None:
-        return (parse_retention(retention) or self._retention).until(state, now)
-
-
-def _when(job: NewJob, now: int) -> tuple[State, int | None]:
-    run_at = job.run_at if job.delay is None else now + int(job.delay * 1_000_000)
-    return (State.SCHEDULED, run_at) if run_at is not None and run_at > now else (State.ENQUEUED, None)
-
 
 def _shape(job: NewJob, now: int) -> tuple[apsw.SQLiteValue, ...]:
-    state, run_at = _when(job, now)
+    state, run_at = job.first_state(now)
     return (
         *(job.type, job.queue, state, job.actor, job.priority, job.owner, job.max_attempts, job.timeout),
         *(format_retention(job.retention), job.origin, now, run_at),
@@ -369,7 +365,7 @@ def _shape(job: NewJob, now: int) -> tuple[apsw.SQLiteValue, ...]:
 
 
 def _row(job: NewJob, now: int) -> tuple[apsw.SQLiteValue, ...]:
-    state, run_at = _when(job, now)
+    state, run_at = job.first_state(now)
     tags = json.dumps(list(dict.fromkeys(job.tags)), ensure_ascii=False) if job.tags else None
     return (
         *(

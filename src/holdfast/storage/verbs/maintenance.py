@@ -11,9 +11,6 @@ from holdfast.core.states import DIED
 MINUTE: Final = 60_000_000
 """Microseconds for which outcomes are counted together."""
 
-OUTCOMES_STAY: Final = 86_400
-"""Seconds for which the outcomes of a minute are kept."""
-
 
 class MaintenanceWrites(Protocol):
     """Promote, rescue, expire, aggregate: each in bounded batches."""
@@ -63,5 +60,5 @@ class MaintenanceReads(Protocol):
 
     def outcomes(self, *, since: int) -> list[OutcomeRecord]:
         """How attempts ended since the minute of `since`, for each type that had any, by name. An attempt that is to be
-        retried has failed. Counted by `aggregate_events`, and kept for OUTCOMES_STAY."""
+        retried has failed. Counted by `aggregate_events`, and kept for KEEP_OUTCOMES."""
         ...

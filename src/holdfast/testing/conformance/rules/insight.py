@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from holdfast.core.facts import ROLE
 from holdfast.core.records import OutcomeRecord, PartitionRecord
+from holdfast.core.retention import KEEP_OUTCOMES
 from holdfast.core.states import State, Verb
 from holdfast.storage.protocol import Store
-from holdfast.storage.verbs.maintenance import MINUTE, OUTCOMES_STAY
+from holdfast.storage.verbs.maintenance import MINUTE
 from holdfast.storage.writes import AggregateEvents, ReleaseLease
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
@@ -73,7 +74,7 @@ class InsightRules(Rules):
         driver.run(AggregateEvents(1000))
         driver.expire()
         assert len(store.outcomes(since=since)) == 1
-        clock.advance(OUTCOMES_STAY + 60)
+        clock.advance(KEEP_OUTCOMES + 60)
         driver.expire()
         assert store.outcomes(since=since) == []
 
