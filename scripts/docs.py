@@ -19,12 +19,12 @@ import holdfast
 from holdfast.app import Holdfast
 from holdfast.client.client import Client
 from holdfast.client.handle import JobHandle
-from holdfast.client.jobs import Enqueuer, Job
+from holdfast.client.job import Enqueuer, Job
 from holdfast.client.options import JobOptions
 from holdfast.client.overview import Overview
 from holdfast.client.registry import Registry
 from holdfast.context import JobContext
-from holdfast.core import limits
+from holdfast.core import sizes as limits
 from holdfast.core.commands import ALLOWED, Action
 from holdfast.core.errors import HoldfastError
 from holdfast.core.outcome import Settlement, answer_request

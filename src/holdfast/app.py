@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from holdfast.client.client import Client
-from holdfast.client.declare import declared
 from holdfast.client.handle import JobHandle
-from holdfast.client.jobs import Job
+from holdfast.client.job import Job
+from holdfast.client.job_definition import declared
 from holdfast.client.opening import SharedOpening
 from holdfast.client.options import Duration, JobOptions
 from holdfast.client.overview import Overview
@@ -24,8 +24,8 @@ from holdfast.core.retry import Backoff
 from holdfast.core.settings import Settings
 from holdfast.runtime.configure import database_url, load_settings
 from holdfast.runtime.signals import Signals, ToldAtCommit, choose_signals
+from holdfast.storage.backends import StoreOptions, kind_of
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.kinds import StoreOptions, kind_of
 from holdfast.storage.protocol import Reader, Store
 
 P = ParamSpec("P")

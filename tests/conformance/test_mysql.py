@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.storage.mysql import claiming
+from holdfast.storage.mysql import claim as claiming
 from holdfast.storage.protocol import Store
 from holdfast.testing import FakeClock
 from holdfast.testing.conformance import StoreConformance

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from holdfast.storage.mysql import claiming
+from holdfast.storage.mysql import claim as claiming
 from holdfast.storage.protocol import Store
 from holdfast.testing import FakeClock
 from tests.model.machine import StoreMachine

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from holdfast.context import JobContext
-from holdfast.context.port import Flags, Snapshot
+from holdfast.context.worker_link import Flags, Snapshot
 from tests.programs.crash_port import CrashPort
 from tests.programs.life import MakeContext, MakePort
 from tests.programs.striking import Points

@@ -8,5 +8,5 @@ import pytest
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is held by time is held at once: the programs are short."""
-    monkeypatch.setattr("holdfast.context.journal.HOLD_INTERVAL", 0.0)
-    monkeypatch.setattr("holdfast.context.journal.STATE_COST", 0)
+    monkeypatch.setattr("holdfast.context.checkpointing.HOLD_INTERVAL", 0.0)
+    monkeypatch.setattr("holdfast.context.checkpointing.STATE_COST", 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from holdfast.context.port import Attempt, Flags, Remembering, Snapshot
+from holdfast.context.worker_link import Attempt, Flags, Remembering, Snapshot
 from tests.programs.striking import Points
 
 

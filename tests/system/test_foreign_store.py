@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from holdfast import ConfigurationError, Holdfast
-from holdfast.storage.kinds import GROUP
+from holdfast.storage.backends import GROUP
 from tests.system.fleet import APP, FOLDER, HOLDFAST, ROOT, Fleet, kill, until
 
 PROJECT = ROOT / "examples" / "journal_store"

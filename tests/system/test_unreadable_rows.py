@@ -19,9 +19,9 @@ from websockets.sync.client import connect
 
 from holdfast.cli import main
 from holdfast.core.commands import Action
+from holdfast.core.dump import Part
 from holdfast.core.outcome import ErrorInfo, LogLine, Report, Settlement
 from holdfast.core.states import Verb
-from holdfast.core.whole import Part
 from holdfast.storage.copying import Move, give_up
 from holdfast.storage.sqlite.store import SqliteStore
 from holdfast.storage.writes import PauseQueue, PublishTypes, RegisterWorker, Settle, StoreReports

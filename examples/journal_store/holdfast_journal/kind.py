@@ -9,7 +9,7 @@ from typing import Final
 
 from holdfast.core.errors import ConfigurationError, Conflict, NotFound, Problem
 from holdfast.core.retention import Retention
-from holdfast.storage.kinds import SchemaStatus, StoreOptions
+from holdfast.storage.backends import SchemaStatus, StoreOptions
 from holdfast_journal.journal import Journal, whole
 from holdfast_journal.reader import JournalReader, wall_clock
 from holdfast_journal.writer import JournalWriter

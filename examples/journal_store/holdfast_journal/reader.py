@@ -8,6 +8,18 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from holdfast.core.dump import (
+    Key,
+    Part,
+    Seal,
+    WholeHistory,
+    WholeJob,
+    WholeLog,
+    WholeQueue,
+    WholeSaved,
+    key_of,
+)
+from holdfast.core.dump import Row as WholeRow
 from holdfast.core.job import SUSPECT
 from holdfast.core.query import STATES, Candidate, JobState, Node, Query, matches, without_states
 from holdfast.core.query.nodes import all_of
@@ -27,19 +39,7 @@ from holdfast.core.records import (
     WorkerRecord,
 )
 from holdfast.core.states import Request, State
-from holdfast.core.whole import (
-    Key,
-    Part,
-    Seal,
-    WholeHistory,
-    WholeJob,
-    WholeLog,
-    WholeQueue,
-    WholeSaved,
-    key_of,
-)
-from holdfast.core.whole import Row as WholeRow
-from holdfast.storage.paging import Position, read_cursor, read_sort, write_cursor
+from holdfast.storage.cursors import Position, read_cursor, read_sort, write_cursor
 from holdfast.storage.verbs.jobs import MAX_IDS
 from holdfast_journal.insight import InsightVerbs
 from holdfast_journal.journal import Journal, Row

@@ -20,9 +20,10 @@ from holdfast.core.commands import (
     check_refusal,
     decide,
 )
+from holdfast.core.dump import Part, Seal, WholeJob, key_of
+from holdfast.core.dump import Row as WholeRow
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
-from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.records import JobRecord, Swept
 from holdfast.core.rescue import decide_rescue
@@ -35,9 +36,8 @@ from holdfast.core.retention import (
     expires_at,
     format_retention,
 )
+from holdfast.core.sizes import HISTORY_CLAIMS, MAX_HISTORY, MAX_LOG_LINES
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, LIVE, TRANSITIONS, Request, State, Verb
-from holdfast.core.whole import Part, Seal, WholeJob, key_of
-from holdfast.core.whole import Row as WholeRow
 from holdfast.storage.verbs.attempts import LOST
 from holdfast.storage.verbs.maintenance import MINUTE
 from holdfast_journal.fleet import SECOND, FleetVerbs

@@ -38,8 +38,8 @@ def _folder(settings: Settings) -> None:
     url = database_url(settings)
     if not url.startswith("sqlite:"):
         return
+    from holdfast.storage.sqlite.backend import path_of
     from holdfast.storage.sqlite.connection import check_library, check_place
-    from holdfast.storage.sqlite.kind import path_of
 
     name = "database_url" if settings.database_url else "data_dir"
     path = path_of(url)

@@ -14,7 +14,7 @@ from holdfast.cli.exits import Exit
 from holdfast.cli.options import Common, command, new_group
 
 if TYPE_CHECKING:
-    from holdfast.storage.kinds import Care
+    from holdfast.storage.backends import Care
 
 _FORMS = ("app", "json", "fields", "no_color", "verbose")
 

@@ -14,12 +14,12 @@ from holdfast.cli.output import say
 from holdfast.cli.table import columns_of
 from holdfast.cli.words import exact
 from holdfast.client.views import View
+from holdfast.core.dump import Part
 from holdfast.core.settings import Settings
 from holdfast.core.urls import masked, split_url
-from holdfast.core.whole import Part
 from holdfast.runtime.clock import new_id
+from holdfast.storage.backends import kind_of
 from holdfast.storage.copying import Move, Total, give_up
-from holdfast.storage.kinds import kind_of
 
 TOLD_EVERY = 5.0
 """Seconds between two words about a part that takes long."""

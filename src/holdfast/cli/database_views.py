@@ -6,7 +6,7 @@ from holdfast.cli.table import columns_of
 from holdfast.client.views import View
 from holdfast.core.settings import Settings
 from holdfast.runtime.configure import database_url
-from holdfast.storage.kinds import Care, SchemaStatus, kind_of
+from holdfast.storage.backends import Care, SchemaStatus, kind_of
 
 
 class SchemaView(View):

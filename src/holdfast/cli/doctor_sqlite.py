@@ -7,10 +7,10 @@ from pathlib import Path
 import apsw
 
 from holdfast.cli.findings import Check, Finding
-from holdfast.storage.sqlite import turn
+from holdfast.storage.sqlite import write_lock as turn
+from holdfast.storage.sqlite.admin import Maintenance
+from holdfast.storage.sqlite.backend import path_of
 from holdfast.storage.sqlite.connection import NETWORK_FILE_SYSTEMS, check_library
-from holdfast.storage.sqlite.kind import path_of
-from holdfast.storage.sqlite.maintenance import Maintenance
 from holdfast.storage.sqlite.wal import MAX_WAL
 
 

@@ -14,7 +14,7 @@ from holdfast.runtime.configure import database_url
 from holdfast.runtime.signals import Signals
 from holdfast.runtime.signals.files import FileSignals
 from holdfast.runtime.signals.polling import PollingSignals
-from holdfast.storage.kinds import Care, kind_of
+from holdfast.storage.backends import Care, kind_of
 from holdfast.storage.topics import Topic
 
 PATIENCE = 3.0

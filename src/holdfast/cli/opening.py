@@ -38,7 +38,7 @@ def load(path: str | None) -> Any:
     the place in the program when it cannot be imported."""
     from holdfast.app import Holdfast
     from holdfast.core.errors import HoldfastError
-    from holdfast.runtime.plugins import load_app
+    from holdfast.runtime.app_loader import load_app
 
     if not path:
         return Holdfast()

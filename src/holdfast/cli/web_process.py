@@ -23,8 +23,8 @@ from holdfast.hosting.orders import keep_output_apart
 from holdfast.hosting.service import STOP_SIGNALS
 from holdfast.runtime.configure import database_url
 from holdfast.runtime.logs import set_up_output
+from holdfast.storage.backends import kind_of
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.kinds import kind_of
 from holdfast.version import VERSION
 from holdfast.web.app import create_web_app
 from holdfast.web.server import WebServer

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from holdfast.core.limits import middle
+from holdfast.core.sizes import middle
 
 STYLES = {
     "scheduled": "blue",

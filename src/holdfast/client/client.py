@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from holdfast.client import insert_retry
-from holdfast.client.catalogue import Catalogue
 from holdfast.client.handle import JobHandle
 from holdfast.client.options import CheckedOptions, read_options
 from holdfast.client.registry import Registry
 from holdfast.client.transactions import Transactions
+from holdfast.client.type_lookup import Catalogue
 from holdfast.client.views import (
     HistoryView,
     JobView,
@@ -27,8 +27,8 @@ from holdfast.client.views import (
 from holdfast.core.commands import GONE, Action
 from holdfast.core.errors import NotFound
 from holdfast.core.job import Inserted, NewJob
-from holdfast.core.limits import MAX_REASON, check_line, check_name
 from holdfast.core.settings import Settings
+from holdfast.core.sizes import MAX_REASON, check_line, check_name
 from holdfast.runtime.clock import new_ids
 from holdfast.runtime.signals import Listener, Signals
 from holdfast.storage.gateway import Gateway

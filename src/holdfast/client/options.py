@@ -10,8 +10,8 @@ from typing import Any, cast
 from holdfast.core.duration import seconds
 from holdfast.core.errors import InvalidInput, Problem
 from holdfast.core.job import PRIORITY_RANGE
-from holdfast.core.limits import MAX_KEY, MAX_TAGS, check_line, check_name
 from holdfast.core.retention import Retention
+from holdfast.core.sizes import MAX_KEY, MAX_TAGS, check_line, check_name
 from holdfast.runtime.clock import LAST_US, to_us
 
 Duration = float | str | timedelta

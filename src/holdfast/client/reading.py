@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from holdfast.core.errors import InvalidInput
-from holdfast.core.limits import load_json
+from holdfast.core.sizes import load_json
 from holdfast.runtime.clock import FIRST_US, LAST_US, from_us
 
 T = TypeVar("T")

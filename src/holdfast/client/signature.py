@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError
 
 from holdfast.context import JobContext
 from holdfast.core.errors import InvalidInput
-from holdfast.core.limits import check_json
+from holdfast.core.sizes import check_json
 
 FIELD = "arg_"
 """Arguments are fields under other names, so that one may be called json, copy, model_dump or _x like anything else."""

@@ -18,9 +18,9 @@ from holdfast.client.signature import FIELD, model_of, parameters_of, shown, wri
 from holdfast.context import Migrate
 from holdfast.core.errors import InvalidArguments, Problem
 from holdfast.core.job import TypeRow
-from holdfast.core.limits import MAX_ARGS, MAX_RESULT, check_json_text, clean_text
 from holdfast.core.retention import Retention, format_retention
 from holdfast.core.retry import Backoff
+from holdfast.core.sizes import MAX_ARGS, MAX_RESULT, check_json_text, clean_text
 
 EXECUTORS = ("loop", "thread", "process")
 

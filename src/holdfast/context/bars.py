@@ -6,7 +6,7 @@ from typing import Any, SupportsFloat, cast
 
 from holdfast.context.places import Place
 from holdfast.core.errors import InvalidInput, Problem
-from holdfast.core.limits import MAX_NAME, check_json, clean_text
+from holdfast.core.sizes import MAX_NAME, check_json, clean_text
 
 MAX_BARS = 50
 MAX_MESSAGE = 500

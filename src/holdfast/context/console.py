@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
-from holdfast.context.port import Port
 from holdfast.context.saved import compact
-from holdfast.core.limits import MAX_LOG_LEVEL, MAX_LOG_LINE, clean_text
+from holdfast.context.worker_link import Port
+from holdfast.core.sizes import MAX_LOG_LEVEL, MAX_LOG_LINE, clean_text
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

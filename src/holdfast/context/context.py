@@ -11,14 +11,14 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Itera
 from time import monotonic
 from typing import Any, TypeVar, overload
 
+from holdfast.context.checkpointing import Journal, interrupt
 from holdfast.context.console import console_logger
-from holdfast.context.journal import Journal, interrupt
 from holdfast.context.loops import around
 from holdfast.context.mapping import Mapping
-from holdfast.context.port import Port
 from holdfast.context.saved import Encode, Migrate, strict
 from holdfast.context.steps import Step
 from holdfast.context.tracking import Source, Track
+from holdfast.context.worker_link import Port
 from holdfast.core.errors import InvalidInput, Problem
 
 T = TypeVar("T")

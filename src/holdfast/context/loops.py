@@ -12,7 +12,7 @@ from holdfast.context.places import Place, Scope
 from holdfast.core.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
-    from holdfast.context.journal import Journal
+    from holdfast.context.checkpointing import Journal
 
 SOURCE_WAIT = 0.5
 """A loop whose body has not run for so many seconds waits for its source."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, cast
 
-from holdfast.context.journal import Journal
+from holdfast.context.checkpointing import Journal
 from holdfast.context.loops import Loop, around, who_runs
 from holdfast.context.places import Scope, compact
 from holdfast.context.sources import KeyedWalk

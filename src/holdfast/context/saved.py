@@ -12,8 +12,8 @@ from typing import Any, Final, cast
 
 from holdfast.context.places import Scope, compact
 from holdfast.core.errors import CheckpointMismatch, InvalidInput, Problem
-from holdfast.core.limits import MAX_SAVED, check_size, dump_json
 from holdfast.core.outcome import Retry
+from holdfast.core.sizes import MAX_SAVED, check_size, dump_json
 
 Migrate = Callable[[Any, int], Any]
 """Makes a state of the present version from one of an older version: `migrate(state, version) -> state`."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from holdfast.context.places import Place, compact, recognizable
 from holdfast.core.errors import CheckpointMismatch, InvalidInput, Problem, TooLarge
-from holdfast.core.limits import dump_json
+from holdfast.core.sizes import dump_json
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from types import CodeType, TracebackType
 from typing import Any
 
-from holdfast.context.journal import Journal
+from holdfast.context.checkpointing import Journal
 from holdfast.core.errors import InvalidInput, Problem
-from holdfast.core.limits import check_name
+from holdfast.core.sizes import check_name
 
 
 class Step:

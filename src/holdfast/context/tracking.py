@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 
 from holdfast.context.bars import number
-from holdfast.context.journal import Journal
+from holdfast.context.checkpointing import Journal
 from holdfast.context.loops import Loop, around
 from holdfast.context.places import Scope
 from holdfast.context.sources import (
@@ -21,8 +21,8 @@ from holdfast.context.sources import (
     walk_for,
 )
 from holdfast.core.errors import InvalidInput, Problem
-from holdfast.core.limits import check_name
 from holdfast.core.outcome import Interrupted
+from holdfast.core.sizes import check_name
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from holdfast.core.facts import Facts, Paused, Waiting, Worker
-from holdfast.core.limits import middle
+from holdfast.core.sizes import middle
 
 SECOND = 1_000_000
 HANDOVER = 5 * SECOND

@@ -8,7 +8,7 @@ from typing import Final
 
 from holdfast.core.duration import MAX_SECONDS
 from holdfast.core.errors import InvalidInput
-from holdfast.core.limits import load_json
+from holdfast.core.sizes import load_json
 from holdfast.core.states import FINAL, State
 
 KEEP_EVENTS: Final = 600_000_000

@@ -10,7 +10,7 @@ import structlog
 from holdfast.app import Holdfast, Parts
 from holdfast.core.errors import StorageUnavailable
 from holdfast.runtime.configure import database_url
-from holdfast.runtime.service import backoff
+from holdfast.runtime.periodic import backoff
 
 log = structlog.get_logger("holdfast.hosting")
 

@@ -18,9 +18,9 @@ from holdfast.hosting.child import SELF
 from holdfast.hosting.locks import locks_of
 from holdfast.hosting.web_keeper import WebKeeper
 from holdfast.runtime.clock import new_worker_id
-from holdfast.runtime.service import DutyLoop, FailedTooOften, keep_running, when_it_fails
-from holdfast.scheduler.duties import Bury, all_duties
+from holdfast.runtime.periodic import DutyLoop, FailedTooOften, keep_running, when_it_fails
 from holdfast.scheduler.leader import Leader, holder_of, lease_of
+from holdfast.scheduler.maintenance import Bury, all_duties
 from holdfast.storage.topics import Topic
 from holdfast.worker.supervisor import Supervisor
 

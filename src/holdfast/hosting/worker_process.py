@@ -15,8 +15,8 @@ from holdfast.core.settings import Settings
 from holdfast.hosting.locks import locks_of
 from holdfast.hosting.opening import open_when_it_answers
 from holdfast.hosting.orders import keep_output_apart, read_orders
+from holdfast.runtime.app_loader import load_app
 from holdfast.runtime.logs import end_output, set_up_output
-from holdfast.runtime.plugins import load_app
 from holdfast.version import VERSION
 from holdfast.worker.event_loop import run_to_its_end
 from holdfast.worker.executors.capture import capture_output

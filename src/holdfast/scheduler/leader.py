@@ -15,7 +15,7 @@ import structlog
 
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.facts import ROLE
-from holdfast.runtime.service import Duty
+from holdfast.runtime.periodic import Duty
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.topics import Topic
 from holdfast.storage.writes import AcquireLease, ReleaseLease

@@ -14,10 +14,10 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from holdfast.core.dump import Key, Part, Row, Seal, WholeJob, key_of, tags_of
 from holdfast.core.errors import Conflict, HoldfastError
 from holdfast.core.outcome import Settlement
 from holdfast.core.states import Verb
-from holdfast.core.whole import Key, Part, Row, Seal, WholeJob, key_of, tags_of
 from holdfast.storage.protocol import Store
 from holdfast.storage.verbs.attempts import LOST
 

@@ -32,7 +32,7 @@ from holdfast.core.query import (
     Word,
 )
 from holdfast.core.states import Request, State
-from holdfast.storage.paging import DURATION, time_of
+from holdfast.storage.cursors import DURATION, time_of
 
 Value: TypeAlias = Any
 Path: TypeAlias = Sequence[str | int]

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from holdfast.core.query import And, Glob, JobState, Node, Or, Present, Text, Time
 from holdfast.core.query.nodes import all_of
 from holdfast.core.records import Count, JobRecord
-from holdfast.storage.pages import BUDGET_SECONDS, FIRST, LAST, Found, Row
+from holdfast.storage.page_query import BUDGET_SECONDS, FIRST, LAST, Found, Row
 from holdfast.storage.search import UNKEPT, Compiler, Sql, after_prefix, is_of_lane, microseconds
 
 SLACK = 600_000_000

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, cast
 
 from holdfast.client.task import dump_result
-from holdfast.context.port import Flags, Port
+from holdfast.context.worker_link import Flags, Port
 from holdfast.core.errors import (
     CheckpointMismatch,
     InvalidArguments,
@@ -21,9 +21,9 @@ from holdfast.core.errors import (
     StorageUnavailable,
     TooLarge,
 )
-from holdfast.core.limits import MAX_NAME, MAX_REASON, MAX_TRACEBACK, clean_text
 from holdfast.core.outcome import Cancel, End, Ended, ErrorInfo, Fail, Interrupted, Retry, Snooze
 from holdfast.core.retry import read_delay
+from holdfast.core.sizes import MAX_NAME, MAX_REASON, MAX_TRACEBACK, clean_text
 
 MAX_MESSAGE = 4_000
 

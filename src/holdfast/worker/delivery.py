@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from holdfast.context.port import Snapshot
+from holdfast.context.worker_link import Snapshot
 from holdfast.core.outcome import LogLine, Report
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Flight:
 
 
 class LocalDelivery:
-    """`holdfast.context.port.Delivery`: done when a report with its snapshot, or with a newer one, was answered."""
+    """`holdfast.context.worker_link.Delivery`: done when a report with its snapshot, or with a newer one, was answered."""
 
     __slots__ = ("_port", "done", "error", "wakes")
 

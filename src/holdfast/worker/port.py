@@ -13,11 +13,11 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from holdfast.context.port import Attempt, Flags, Remembering, Snapshot
+from holdfast.context.worker_link import Attempt, Flags, Remembering, Snapshot
 from holdfast.core.errors import InvalidInput, LeaseLost, StorageRefused, StorageUnavailable
 from holdfast.core.job import Claimed
-from holdfast.core.limits import MAX_LOG_LINE, clean_text
 from holdfast.core.outcome import LogLine, Report
+from holdfast.core.sizes import MAX_LOG_LINE, clean_text
 from holdfast.storage.verbs.attempts import LOST
 from holdfast.storage.writes import StoreReports
 from holdfast.worker.attempt import error_info
@@ -30,7 +30,7 @@ _TRIED_AGAIN = (StorageUnavailable, StorageRefused, LeaseLost)
 
 
 class LocalPort:
-    """`holdfast.context.port.Port` for a job that runs in the worker process itself."""
+    """`holdfast.context.worker_link.Port` for a job that runs in the worker process itself."""
 
     # Defaults of the class: a job that reports nothing costs nothing here. What every attempt reads is set in `__init__`,
     # because Python finds it sooner there.

@@ -25,8 +25,8 @@ from holdfast.core.retention import Retention
 from holdfast.core.settings import Settings
 from holdfast.core.states import Verb
 from holdfast.runtime.clock import since_boot
+from holdfast.runtime.periodic import keep_running, when_it_fails
 from holdfast.runtime.process_locks import HeldLock
-from holdfast.runtime.service import keep_running, when_it_fails
 from holdfast.runtime.signals import Signals
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader

@@ -9,11 +9,11 @@ from contextlib import suppress
 import structlog
 
 from holdfast.client.task import JobType
-from holdfast.context.port import Flags
+from holdfast.context.worker_link import Flags
 from holdfast.core.job import SUSPECT, Claimed
-from holdfast.core.limits import cut_middle
 from holdfast.core.outcome import End, Ended, ErrorInfo, Report, Settlement
 from holdfast.core.records import Asked
+from holdfast.core.sizes import cut_middle
 from holdfast.core.states import Verb
 from holdfast.worker.attempt import error_info
 from holdfast.worker.courier import Courier

@@ -24,8 +24,8 @@ from holdfast.core.errors import StorageUnavailable
 from holdfast.core.settings import Settings
 from holdfast.core.states import DIED
 from holdfast.runtime.clock import new_worker_id, since_boot
+from holdfast.runtime.periodic import keep_running
 from holdfast.runtime.process_locks import Lock, ProcessLocks
-from holdfast.runtime.service import keep_running
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader
 from holdfast.storage.writes import Heartbeat, Rescue

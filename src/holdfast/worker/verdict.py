@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import structlog
 
-from holdfast.context.port import Flags
+from holdfast.context.worker_link import Flags
 from holdfast.core.job import CRASHES_TO_QUARANTINE, Claimed
-from holdfast.core.limits import clean_text
 from holdfast.core.outcome import End, Ended, ErrorInfo, Report, Settlement
 from holdfast.core.retention import Retention, parse_retention
 from holdfast.core.retry import Backoff, hangfire, read_delay
+from holdfast.core.sizes import clean_text
 from holdfast.core.states import TRANSITIONS, Verb
 from holdfast.worker.attempt import MAX_MESSAGE, error_info, noted
 

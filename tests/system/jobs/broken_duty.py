@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.scheduler.duties import Promote
+from holdfast.scheduler.maintenance import Promote
 from tests.system.jobs.app import app
 
 __all__ = ["app"]

@@ -15,7 +15,7 @@ from psycopg import IsolationLevel
 
 from holdfast import Holdfast, Job, JobHandle, NotFound, StorageUnavailable
 from holdfast.client import insert_retry
-from holdfast.core.whole import Seal
+from holdfast.core.dump import Seal
 from holdfast.storage.protocol import Store
 from tests.servers.postgres import place_of
 from tests.system.fleet import PATIENCE, Fleet, until

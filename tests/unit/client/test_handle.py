@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from holdfast import Holdfast
-from holdfast.client.jobs import Job
+from holdfast.client.job import Job
 from holdfast.core.errors import Conflict, InvalidInput, NotFound, WaitTimeout
 from holdfast.core.outcome import ErrorInfo
 from holdfast.core.states import Verb

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from holdfast import JobContext
 from holdfast.client.task import JobType, TypeOptions, dump_result
 from holdfast.core.errors import InvalidArguments, InvalidInput, TooLarge
-from holdfast.core.limits import MAX_ARGS, MAX_DEPTH, MAX_RESULT
 from holdfast.core.retry import as_backoff
+from holdfast.core.sizes import MAX_ARGS, MAX_DEPTH, MAX_RESULT
 
 if TYPE_CHECKING:
     from decimal import Decimal

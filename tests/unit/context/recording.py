@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from holdfast.context.port import Attempt, Flags, Remembering, Snapshot
+from holdfast.context.worker_link import Attempt, Flags, Remembering, Snapshot
 
 
 class RecordingPort:

@@ -14,8 +14,8 @@ import pytest
 from holdfast.client.views import Progress
 from holdfast.context import JobContext
 from holdfast.core.errors import InvalidInput, LeaseLost, TooLarge
-from holdfast.core.limits import MAX_LOG_LINE, MAX_SAVED
 from holdfast.core.outcome import Interrupted
+from holdfast.core.sizes import MAX_LOG_LINE, MAX_SAVED
 from tests.unit.context.recording import RecordingPort
 
 

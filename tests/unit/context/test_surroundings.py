@@ -13,8 +13,8 @@ import pytest
 
 from holdfast.context import JobContext
 from holdfast.core.errors import CheckpointMismatch, InvalidInput, TooLarge
-from holdfast.core.limits import MAX_SAVED
 from holdfast.core.outcome import Interrupted
+from holdfast.core.sizes import MAX_SAVED
 from tests.unit.context.recording import RecordingPort
 
 

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.core.errors import InvalidInput
-from holdfast.core.limits import check_name
 from holdfast.core.query import (
     FIELDS,
     MAX_CHARS,
@@ -26,6 +25,7 @@ from holdfast.core.query import (
     parse,
     term,
 )
+from holdfast.core.sizes import check_name
 
 NOW = datetime(2026, 11, 19, 16, 3, 22, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -10,8 +10,8 @@ import pytest
 from holdfast.core.facts import ROLE
 from holdfast.core.job import ClaimRequest
 from holdfast.runtime.process_locks import HeldLock, ProcessLocks
-from holdfast.scheduler.duties import Bury
 from holdfast.scheduler.leader import holder_of
+from holdfast.scheduler.maintenance import Bury
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.storage.writes import AcquireLease, Claim, Insert, RegisterWorker

@@ -12,8 +12,8 @@ import pytest
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.facts import ROLE
 from holdfast.core.states import State
-from holdfast.scheduler.duties import Rescue
 from holdfast.scheduler.leader import LEAST_GAP, TRUST, Leader, Led, lease_of
+from holdfast.scheduler.maintenance import Rescue
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.storage.writes import AcquireLease, R, Write

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.core.dump import Part
 from holdfast.core.errors import Conflict, StorageUnavailable
 from holdfast.core.records import JobRecord
 from holdfast.core.states import State, Verb
-from holdfast.core.whole import Part
 from holdfast.storage.copying import CopyDiffers, Move, Total, give_up
 from holdfast.storage.protocol import Store
 from holdfast.storage.sqlite import SqliteStore

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from holdfast.core.query import QueryError
 from holdfast.core.query.canonical import quote
 from holdfast.core.states import State
-from holdfast.storage.sqlite import runs, scan, search
+from holdfast.storage.sqlite import index_ranges as runs
+from holdfast.storage.sqlite import scan, search
 from tests.unit.storage.search_rows import KEYS, NOW, SECOND, TEXTS, Job, ask, connect, make, matches, put, us
 
 names = st.sampled_from(TEXTS)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from holdfast.core.errors import InvalidInput
 from holdfast.core.records import Page
-from holdfast.storage import pages
-from holdfast.storage.paging import SORTS, Position, read_cursor, write_cursor
+from holdfast.storage import page_query as pages
+from holdfast.storage.cursors import SORTS, Position, read_cursor, write_cursor
 from holdfast.storage.sqlite import scan, search
 from tests.unit.storage.search_rows import NOW, Job, ask, connect, put, us
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import Holdfast
-from holdfast.storage.sqlite.maintenance import Maintenance
+from holdfast.storage.sqlite.admin import Maintenance
 
 MODES = {"owner": (0o700, 0o600), "group": (0o2770, 0o660)}
 

@@ -12,8 +12,9 @@ import apsw
 import pytest
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
-from holdfast.storage.sqlite import SqliteStore, boot, reader, writer
-from holdfast.storage.sqlite.maintenance import Maintenance
+from holdfast.storage.sqlite import SqliteStore, reader, writer
+from holdfast.storage.sqlite import boot_clock as boot
+from holdfast.storage.sqlite.admin import Maintenance
 from holdfast.storage.sqlite.schema import MIGRATIONS
 from holdfast.storage.sqlite.store import migrate
 from holdfast.testing import FakeClock, StoreDriver, new_job

@@ -13,7 +13,8 @@ import pytest
 
 from holdfast import Holdfast
 from holdfast.cli.doctor_sqlite import sqlite_checks
-from holdfast.storage.sqlite import turn, wal
+from holdfast.storage.sqlite import wal
+from holdfast.storage.sqlite import write_lock as turn
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.core.errors import InvalidInput, InvalidQuery
-from holdfast.core.limits import check_name
 from holdfast.core.query import Text
 from holdfast.core.query.canonical import quote
+from holdfast.core.sizes import check_name
 from holdfast.web.api.search import Filter, filter_of
 from tests.unit.web.support import Lab
 

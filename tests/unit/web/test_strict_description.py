@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from websockets.sync.client import connect
 
 from holdfast.core.duration import MAX_SECONDS, seconds
-from holdfast.storage.paging import SORTS
+from holdfast.storage.cursors import SORTS
 from holdfast.storage.writes import PublishTypes
 from holdfast.web.api import shapes
 from tests.unit.web.listening import listening

@@ -21,8 +21,8 @@ from holdfast.core.errors import (
     StorageUnavailable,
     TooLarge,
 )
-from holdfast.core.limits import MAX_REASON, MAX_RESULT
 from holdfast.core.outcome import End, Ended, Interrupted
+from holdfast.core.sizes import MAX_REASON, MAX_RESULT
 from holdfast.worker import attempt
 from holdfast.worker.attempt import conclude, encode, ending, raised, returned
 from tests.unit.worker.executors.helpers import ExecutorPort

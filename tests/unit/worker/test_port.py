@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.context.port import Snapshot
+from holdfast.context.worker_link import Snapshot
 from holdfast.core.errors import InvalidInput, LeaseLost, StorageUnavailable
 from holdfast.core.outcome import Interrupted, Report
 from holdfast.storage.gateway import Gateway

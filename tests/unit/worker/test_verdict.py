@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.context.port import Flags
+from holdfast.context.worker_link import Flags
 from holdfast.core.job import Claimed
 from holdfast.core.outcome import End, Ended, ErrorInfo, Settlement
 from holdfast.core.retention import Retention

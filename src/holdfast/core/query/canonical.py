@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 from holdfast.core.errors import InvalidInput
-from holdfast.core.limits import check_name
 from holdfast.core.query.errors import QueryError
 from holdfast.core.query.fields import FIELDS, Field, Kind
 from holdfast.core.query.syntax import (
@@ -26,6 +25,7 @@ from holdfast.core.query.syntax import (
     like_a_field,
     read,
 )
+from holdfast.core.sizes import check_name
 
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 """A number as JSON writes it."""

@@ -33,7 +33,7 @@ class Field:
     """One field. `indexed`: an exact value, a prefix or a range is found without reading every job.
 
     `label` begins a sentence about a resolved time; `help` is one line for completion and documentation. `since`: the time
-    field from which a duration runs until now. `named`: its values are names, as `holdfast.core.limits.check_name` takes
+    field from which a duration runs until now. `named`: its values are names, as `holdfast.core.sizes.check_name` takes
     them when a job is enqueued.
     """
 

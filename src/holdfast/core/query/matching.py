@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias, TypeGuard, cast
 
 from holdfast.core.errors import InvalidInput
-from holdfast.core.limits import load_json
 from holdfast.core.query.nodes import (
     And,
     ArgPath,
@@ -33,6 +32,7 @@ from holdfast.core.query.nodes import (
     Word,
 )
 from holdfast.core.records import JobRecord
+from holdfast.core.sizes import load_json
 from holdfast.core.states import Request, State
 
 Value: TypeAlias = str | int | float

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from holdfast.core.records import EVENT_KINDS, BucketRecord
-from holdfast.core.states import FINAL, LIVE, State
-from holdfast.core.whole import (
+from holdfast.core.dump import (
     Key,
     Part,
     Row,
@@ -18,9 +16,11 @@ from holdfast.core.whole import (
     row_of,
     tags_of,
 )
+from holdfast.core.records import EVENT_KINDS, BucketRecord
+from holdfast.core.states import FINAL, LIVE, State
 from holdfast.storage.mysql import statements as sql
-from holdfast.storage.mysql.session import WritingSession
-from holdfast.storage.mysql.text import Value, listed, rows
+from holdfast.storage.mysql.literals import Value, listed, rows
+from holdfast.storage.mysql.transaction import WritingSession
 
 _OWN: Final = "continues, idempotency_key, retention, log_lines"
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from holdfast.core.records import OutcomeRecord, PartitionRecord
 from holdfast.storage.mysql.connection import Row as Values
-from holdfast.storage.mysql.text import Value
+from holdfast.storage.mysql.literals import Value
 from holdfast.storage.verbs.maintenance import MINUTE
 
 PARTITIONS: Final = """

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
+from holdfast.core.dump import Key, Part, Row, Seal
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.job import SUSPECT
 from holdfast.core.query import Query
@@ -27,17 +28,16 @@ from holdfast.core.records import (
     WorkerRecord,
 )
 from holdfast.core.states import State
-from holdfast.core.whole import Key, Part, Row, Seal
-from holdfast.storage import pages
+from holdfast.storage import page_query as pages
 from holdfast.storage.mysql import statements
 from holdfast.storage.mysql.address import Address
 from holdfast.storage.mysql.connection import FORKED, ReadingPool
 from holdfast.storage.mysql.connection import Row as Values
 from holdfast.storage.mysql.copying import SEALED, dump_statement, read_row
 from holdfast.storage.mysql.insight import InsightVerbs
+from holdfast.storage.mysql.literals import Value
 from holdfast.storage.mysql.search import MysqlSnapshot, snapshot
 from holdfast.storage.mysql.statements import JOB_COLUMNS, LEADERS, NEWEST, NEXT_DUE, TYPE_COLUMNS
-from holdfast.storage.mysql.text import Value
 from holdfast.storage.server_clock import ServerClock, since_boot
 from holdfast.storage.verbs.jobs import MAX_IDS, MAX_N
 

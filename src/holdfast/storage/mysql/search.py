@@ -13,9 +13,9 @@ from holdfast.core.states import State
 from holdfast.storage import server_search
 from holdfast.storage.mysql.connection import Connection
 from holdfast.storage.mysql.dialect import MysqlCompiler
+from holdfast.storage.mysql.literals import listed
 from holdfast.storage.mysql.statements import JOB_COLUMNS
-from holdfast.storage.mysql.text import listed
-from holdfast.storage.pages import FIRST, Row
+from holdfast.storage.page_query import FIRST, Row
 from holdfast.storage.search import Sql, Value, after_prefix
 from holdfast.storage.server_search import Lane, Piece, Window
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY
+from holdfast.core.sizes import HISTORY_CLAIMS, MAX_HISTORY
 from holdfast.core.states import FINAL, TRANSITIONS, State, Verb
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from holdfast.storage.mysql.arrival import ArrivalVerbs
-from holdfast.storage.mysql.claiming import ClaimingVerbs
+from holdfast.storage.mysql.claim import ClaimingVerbs
 from holdfast.storage.mysql.copying import CopyingVerbs
-from holdfast.storage.mysql.ending import EndingVerbs
-from holdfast.storage.mysql.fleet import FleetVerbs
-from holdfast.storage.mysql.upkeep import UpkeepVerbs
+from holdfast.storage.mysql.insert import ArrivalVerbs
+from holdfast.storage.mysql.maintenance import UpkeepVerbs
+from holdfast.storage.mysql.settle import EndingVerbs
+from holdfast.storage.mysql.workers import FleetVerbs
 
 
 class MysqlWriter(ArrivalVerbs, ClaimingVerbs, EndingVerbs, UpkeepVerbs, FleetVerbs, CopyingVerbs):

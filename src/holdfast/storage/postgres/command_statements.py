@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final, LiteralString
 
-from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY
+from holdfast.core.sizes import HISTORY_CLAIMS, MAX_HISTORY
 from holdfast.core.states import FINAL, TRANSITIONS, Verb
 from holdfast.storage.postgres.statements import (
     CHANGED,

@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from holdfast.core.records import BucketRecord
-from holdfast.core.whole import (
+from holdfast.core.dump import (
     Key,
     Part,
     Row,
@@ -17,6 +16,7 @@ from holdfast.core.whole import (
     row_of,
     tags_of,
 )
+from holdfast.core.records import BucketRecord
 from holdfast.storage.postgres import statements as sql
 from holdfast.storage.postgres.arrays import texts
 from holdfast.storage.postgres.connection import LONG_LOCK_MS, Connection, run

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
+from holdfast.core.dump import Key, Part, Row, Seal
 from holdfast.core.job import SUSPECT
 from holdfast.core.query import Query
 from holdfast.core.records import (
@@ -29,13 +30,12 @@ from holdfast.core.records import (
     WorkerRecord,
 )
 from holdfast.core.states import State
-from holdfast.core.whole import Key, Part, Row, Seal
-from holdfast.storage import pages
+from holdfast.storage import page_query as pages
 from holdfast.storage.postgres.connection import READERS, Connection
 from holdfast.storage.postgres.copying import rows_of, seal_on
 from holdfast.storage.postgres.dialect import PostgresCompiler
 from holdfast.storage.postgres.insight import InsightVerbs
-from holdfast.storage.postgres.leading import LEADERS
+from holdfast.storage.postgres.leases import LEADERS
 from holdfast.storage.postgres.search import JOB_COLUMNS, snapshot
 from holdfast.storage.postgres.statements import TYPE_COLUMNS
 from holdfast.storage.server_clock import ServerClock, since_boot

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, LiteralString, cast
 
-from holdfast.core.limits import MAX_HISTORY
 from holdfast.core.records import TypeRecord
+from holdfast.core.sizes import MAX_HISTORY
 from holdfast.core.states import LIVE, TRANSITIONS, State, Verb
 
 

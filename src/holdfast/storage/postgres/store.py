@@ -12,14 +12,14 @@ from holdfast.core.job import Inserted, NewJob
 from holdfast.core.retention import Retention
 from holdfast.storage.postgres.connection import FORKED, Connector, Place, ReadingLines, translated
 from holdfast.storage.postgres.copying import CopyingVerbs
+from holdfast.storage.postgres.enqueue_in_tx import JoiningVerbs
 from holdfast.storage.postgres.fast_path import FastPath
-from holdfast.storage.postgres.joined import JoiningVerbs
-from holdfast.storage.postgres.leading import LeadingVerbs
+from holdfast.storage.postgres.leases import LeadingVerbs
+from holdfast.storage.postgres.maintenance import UpkeepVerbs
 from holdfast.storage.postgres.migrate import migrate, standing
 from holdfast.storage.postgres.reader import PostgresReader
 from holdfast.storage.postgres.schema import MIGRATIONS
 from holdfast.storage.postgres.transaction import keys_not_waited_for
-from holdfast.storage.postgres.upkeep import UpkeepVerbs
 from holdfast.storage.server_clock import ServerClock
 
 

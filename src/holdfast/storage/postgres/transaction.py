@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 import psycopg
 
+from holdfast.core.dump import Seal
 from holdfast.core.errors import StorageRefused, StorageUnavailable
-from holdfast.core.whole import Seal
 from holdfast.storage.errors import KeyPending
 from holdfast.storage.postgres import statements as sql
 from holdfast.storage.postgres.arrays import numbers, texts

@@ -10,15 +10,15 @@ from typing import Any, Final
 import psycopg
 
 from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
-from holdfast.core.limits import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.retention import Retention, expires_at, format_retention
+from holdfast.core.sizes import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
 from holdfast.storage.errors import Contended
 from holdfast.storage.postgres import statements as sql
 from holdfast.storage.postgres.arrays import numbers, texts, truths
+from holdfast.storage.postgres.claim_cursor import Floors
 from holdfast.storage.postgres.connection import Connector
-from holdfast.storage.postgres.floors import Floors
 from holdfast.storage.postgres.transaction import Lane, Transactions
 from holdfast.storage.server_clock import ServerClock
 from holdfast.storage.verbs.attempts import LOST

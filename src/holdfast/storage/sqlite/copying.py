@@ -8,9 +8,7 @@ from typing import Final, cast
 
 import apsw
 
-from holdfast.core.errors import StorageUnavailable
-from holdfast.core.records import JobRecord
-from holdfast.core.whole import (
+from holdfast.core.dump import (
     Key,
     Part,
     Row,
@@ -20,6 +18,8 @@ from holdfast.core.whole import (
     row_of,
     tags_of,
 )
+from holdfast.core.errors import StorageUnavailable
+from holdfast.core.records import JobRecord
 from holdfast.storage.sqlite.connection import fetch_all
 from holdfast.storage.sqlite.statements import JOB_COLUMNS, TYPE_COLUMNS
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import apsw
 
 from holdfast.core.records import OutcomeRecord, PartitionRecord
-from holdfast.storage.sqlite.boot import boot_id
+from holdfast.storage.sqlite.boot_clock import boot_id
 from holdfast.storage.sqlite.connection import fetch_all
 from holdfast.storage.verbs.maintenance import MINUTE
 

@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 import apsw
 
+from holdfast.core.dump import Key, Part, Row, Seal
 from holdfast.core.errors import StorageRefused
 from holdfast.core.job import SUSPECT
 from holdfast.core.query import Query
@@ -32,13 +33,12 @@ from holdfast.core.records import (
     WorkerRecord,
 )
 from holdfast.core.states import State
-from holdfast.core.whole import Key, Part, Row, Seal
 from holdfast.storage.sqlite import search
-from holdfast.storage.sqlite.boot import boot_id
+from holdfast.storage.sqlite.boot_clock import boot_id
 from holdfast.storage.sqlite.connection import FORKED, fetch_all, unavailable
 from holdfast.storage.sqlite.copying import rows_of, seal_on
 from holdfast.storage.sqlite.insight import InsightVerbs
-from holdfast.storage.sqlite.leading import LEADERS
+from holdfast.storage.sqlite.leases import LEADERS
 from holdfast.storage.sqlite.statements import JOB_COLUMNS, LANED, NEXT_DUE, TYPE_COLUMNS
 from holdfast.storage.verbs.jobs import MAX_IDS, MAX_N
 

@@ -10,11 +10,11 @@ import apsw
 from holdfast.core.query import Node
 from holdfast.core.records import Count
 from holdfast.core.states import State
-from holdfast.storage.pages import BUDGET_SECONDS, FIRST, LAST, Found, Row
+from holdfast.storage.page_query import BUDGET_SECONDS, FIRST, LAST, Found, Row
 from holdfast.storage.search import Sql
 from holdfast.storage.sqlite.connection import fetch_all
 from holdfast.storage.sqlite.dialect import SqliteCompiler
-from holdfast.storage.sqlite.runs import Plan, Planner, Run
+from holdfast.storage.sqlite.index_ranges import Plan, Planner, Run
 
 WINDOW = 256
 """Jobs that are tried at once, at first: few, because their arguments may be large."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY
 from holdfast.core.records import TypeRecord
+from holdfast.core.sizes import HISTORY_CLAIMS, MAX_HISTORY
 from holdfast.core.states import FINAL, LIVE, TRANSITIONS, State, Verb
 
 

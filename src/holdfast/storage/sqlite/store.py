@@ -11,9 +11,9 @@ import apsw
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.retention import Retention
-from holdfast.storage.sqlite import turn
+from holdfast.storage.sqlite import write_lock as turn
 from holdfast.storage.sqlite.access import make_database_private, make_folder
-from holdfast.storage.sqlite.boot import boot_clock
+from holdfast.storage.sqlite.boot_clock import boot_clock
 from holdfast.storage.sqlite.connection import check_library, check_place, connect, switch_to_wal, unavailable
 from holdfast.storage.sqlite.reader import SqliteReader
 from holdfast.storage.sqlite.schema import MIGRATIONS, standing

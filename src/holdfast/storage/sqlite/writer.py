@@ -27,7 +27,6 @@ from holdfast.core.commands import (
 )
 from holdfast.core.errors import StorageRefused
 from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
-from holdfast.core.limits import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.records import JobRecord, Swept
 from holdfast.core.rescue import decide_rescue
@@ -40,15 +39,16 @@ from holdfast.core.retention import (
     expires_at,
     format_retention,
 )
+from holdfast.core.sizes import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
 from holdfast.storage.sqlite import statements as sql
-from holdfast.storage.sqlite.boot import boot_id
+from holdfast.storage.sqlite.boot_clock import boot_id
 from holdfast.storage.sqlite.connection import FORKED, TRANSIENT, unavailable
 from holdfast.storage.sqlite.copying import CopyingVerbs, refuse_sealed
-from holdfast.storage.sqlite.fleet import FleetVerbs
 from holdfast.storage.sqlite.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
-from holdfast.storage.sqlite.leading import LeadingVerbs
+from holdfast.storage.sqlite.leases import LeadingVerbs
 from holdfast.storage.sqlite.wal import WalKeeper
+from holdfast.storage.sqlite.workers import FleetVerbs
 from holdfast.storage.verbs.attempts import LOST
 
 MOST_LANES: Final = 400  # SQLite joins up to 500 selects in one statement

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from holdfast.core.whole import Key, Part, Row, Seal
+from holdfast.core.dump import Key, Part, Row, Seal
 
 
 class CopyWrites(Protocol):

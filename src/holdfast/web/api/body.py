@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from holdfast.core.errors import InvalidInput, Problem
-from holdfast.core.limits import MAX_DEPTH, check_text
+from holdfast.core.sizes import MAX_DEPTH, check_text
 from holdfast.web.api.parameters import names_of, refuse_unknown
 from holdfast.web.errors import Malformed, WrongMediaType
 

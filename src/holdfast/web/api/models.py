@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
 from holdfast.client.views import JobView
 from holdfast.core.commands import Action
-from holdfast.core.limits import MAX_REASON, MAX_TAGS
+from holdfast.core.sizes import MAX_REASON, MAX_TAGS
 from holdfast.web.api.shapes import Delay, Keep, Key, Moment, Name, Note, Priority, Retries, Search, Timeout
 
 MOST_JOBS = 10_000

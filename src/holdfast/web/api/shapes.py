@@ -9,8 +9,8 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from holdfast.core.duration import MAX_SECONDS
 from holdfast.core.job import PRIORITY_RANGE
-from holdfast.core.limits import LINE_LETTERS, MAX_NAME, MAX_REASON, NAME_PATTERN
 from holdfast.core.query import MAX_CHARS, STATES
+from holdfast.core.sizes import LINE_LETTERS, MAX_NAME, MAX_REASON, NAME_PATTERN
 
 Form = dict[str, Any]
 """A part of a JSON Schema."""

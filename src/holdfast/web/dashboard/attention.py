@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from holdfast.client.views import ConcernView, StatsView
 from holdfast.core.concerns import MAX_NAME, Kind
-from holdfast.core.limits import middle
 from holdfast.core.query import link_term
+from holdfast.core.sizes import middle
 from holdfast.web.dashboard.markup import isolated
 from holdfast.web.dashboard.view import View
 

@@ -13,8 +13,8 @@ from markupsafe import Markup
 from holdfast.client import views
 from holdfast.client.views import JobView
 from holdfast.core.commands import ALLOWED, Action
-from holdfast.core.limits import middle
 from holdfast.core.query import link_term
+from holdfast.core.sizes import middle
 from holdfast.core.states import FINAL, Request, State
 from holdfast.web.dashboard.format import duration, exact, size
 from holdfast.web.dashboard.looks import Look, look_of

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
-from holdfast.core.limits import middle
+from holdfast.core.sizes import middle
 from holdfast.web.dashboard import format as formats
 from holdfast.web.dashboard.assets import template_sources
 from holdfast.web.dashboard.view import View

@@ -10,7 +10,7 @@ from typing import Any
 from holdfast.client.task import JobType
 from holdfast.context import JobContext
 from holdfast.context.loops import around
-from holdfast.context.port import Port
+from holdfast.context.worker_link import Port
 from holdfast.core.outcome import Ended
 from holdfast.worker.attempt import encode, raised, returned
 from holdfast.worker.executors.forks import leave_if_copy

@@ -23,11 +23,11 @@ from types import FrameType
 from typing import Any
 
 from holdfast.context.loops import job_around
-from holdfast.context.port import Attempt
+from holdfast.context.worker_link import Attempt
 from holdfast.core.outcome import End, Ended, ErrorInfo
 from holdfast.core.settings import Settings
+from holdfast.runtime.app_loader import load_app
 from holdfast.runtime.logs import set_up_output
-from holdfast.runtime.plugins import load_app
 from holdfast.worker.attempt import conclude, error_info, raised
 from holdfast.worker.executors.call import call
 from holdfast.worker.executors.capture import capture_output, finish_output

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from holdfast.context.port import Attempt, Flags, Remembering, Snapshot
+from holdfast.context.worker_link import Attempt, Flags, Remembering, Snapshot
 from holdfast.core.errors import InvalidInput, LeaseLost, StorageUnavailable
 from holdfast.worker.courier import TICK_INTERVAL
 from holdfast.worker.executors.wire import Message, frame, snapshot_value
@@ -71,7 +71,7 @@ class Ticker:
 
 
 class ChildDelivery:
-    """`holdfast.context.port.Delivery` for a snapshot that was sent to the worker."""
+    """`holdfast.context.worker_link.Delivery` for a snapshot that was sent to the worker."""
 
     def __init__(self) -> None:
         self.answer: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -97,7 +97,7 @@ class ChildDelivery:
 
 
 class ChildPort:
-    """`holdfast.context.port.Port` for a job that runs in a child process."""
+    """`holdfast.context.worker_link.Port` for a job that runs in a child process."""
 
     def __init__(self, attempt: Attempt, line: Line, ticker: Ticker) -> None:
         self.attempt = attempt

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from holdfast.context.port import Delivery, Port
+from holdfast.context.worker_link import Delivery, Port
 from holdfast.core.errors import InvalidInput, LeaseLost
 from holdfast.core.outcome import End, Ended, ErrorInfo
 from holdfast.worker.executors.protocol import Run

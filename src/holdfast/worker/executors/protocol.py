@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from holdfast.client.task import JobType
-from holdfast.context.port import Port
+from holdfast.context.worker_link import Port
 from holdfast.core.job import Claimed
 from holdfast.core.outcome import Ended
 

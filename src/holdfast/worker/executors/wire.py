@@ -21,7 +21,7 @@ import struct
 from dataclasses import asdict
 from typing import Any
 
-from holdfast.context.port import Attempt, Snapshot
+from holdfast.context.worker_link import Attempt, Snapshot
 from holdfast.core.outcome import End, Ended, ErrorInfo
 
 Message = dict[str, Any]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from holdfast.storage.mysql.connection import Connection
-from holdfast.storage.mysql.text import rows
+from holdfast.storage.mysql.literals import rows
 from tests.unit.storage.search_rows import PLAIN, Job, texts
 
 COLUMNS = ", ".join((*PLAIN, "args", "tags", "progress", "changed_at", "max_attempts"))

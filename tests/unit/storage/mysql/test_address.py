@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.core.errors import ConfigurationError
-from holdfast.storage.kinds import StoreOptions, kind_of
+from holdfast.storage.backends import StoreOptions, kind_of
 from holdfast.storage.mysql import MysqlStore
 from holdfast.storage.mysql.address import Address, read_address
 

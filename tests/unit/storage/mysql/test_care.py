@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.core.errors import Conflict
 from holdfast.storage.mysql import MysqlStore
-from holdfast.storage.mysql.care import MysqlCare
+from holdfast.storage.mysql.admin import MysqlCare
 from holdfast.storage.mysql.connection import connect
 from holdfast.testing import new_job
 

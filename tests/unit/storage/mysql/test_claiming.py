@@ -7,7 +7,8 @@ import pytest
 from holdfast.core.job import ClaimRequest
 from holdfast.core.outcome import Settlement
 from holdfast.core.states import Verb
-from holdfast.storage.mysql import MysqlStore, claiming
+from holdfast.storage.mysql import MysqlStore
+from holdfast.storage.mysql import claim as claiming
 from holdfast.testing import new_job
 from holdfast.testing.factories import TYPE, worker_row
 

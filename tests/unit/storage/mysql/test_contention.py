@@ -21,7 +21,7 @@ from holdfast.core.outcome import LogLine, Report, Settlement
 from holdfast.core.states import State, Verb
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.mysql import MysqlStore
-from holdfast.storage.mysql.care import MysqlCare
+from holdfast.storage.mysql.admin import MysqlCare
 from holdfast.storage.writes import (
     AggregateEvents,
     Claim,

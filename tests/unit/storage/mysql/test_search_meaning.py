@@ -14,7 +14,8 @@ from holdfast.core.query import QueryError
 from holdfast.core.query.canonical import quote
 from holdfast.core.records import Count
 from holdfast.core.states import State
-from holdfast.storage import pages, server_search
+from holdfast.storage import page_query as pages
+from holdfast.storage import server_search
 from holdfast.storage.mysql import search
 from holdfast.storage.mysql.connection import Connection, connect
 from holdfast.storage.mysql.search import MysqlSnapshot

@@ -14,9 +14,10 @@ from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.job import ClaimRequest
 from holdfast.storage.errors import Contended
 from holdfast.storage.gateway import Gateway
-from holdfast.storage.mysql import MysqlStore, session
+from holdfast.storage.mysql import MysqlStore
+from holdfast.storage.mysql import transaction as session
 from holdfast.storage.mysql.address import read_address
-from holdfast.storage.mysql.care import MysqlCare
+from holdfast.storage.mysql.admin import MysqlCare
 from holdfast.storage.mysql.connection import Connection, connect
 from holdfast.storage.writes import AcquireLease, Insert
 from holdfast.testing import new_job

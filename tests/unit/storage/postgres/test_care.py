@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.core.errors import Conflict, NotFound
 from holdfast.core.states import Verb
-from holdfast.storage.postgres.care import PostgresCare
+from holdfast.storage.postgres.admin import PostgresCare
 from holdfast.storage.postgres.connection import Connector, run
 from holdfast.storage.postgres.schema import MIGRATIONS
 from holdfast.testing import FakeClock

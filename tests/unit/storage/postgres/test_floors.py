@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from holdfast.core.states import Verb
-from holdfast.storage.postgres import floors
-from holdfast.storage.postgres.floors import Floors
+from holdfast.storage.postgres import claim_cursor as floors
+from holdfast.storage.postgres.claim_cursor import Floors
 from holdfast.testing import FakeClock
 from holdfast.testing.driver import StoreDriver
 from holdfast.testing.factories import new_job

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from holdfast.core.job import NewJob
-from holdfast.storage import pages, server_search
+from holdfast.storage import page_query as pages
+from holdfast.storage import server_search
 from holdfast.storage.postgres.connection import READERS, Connection, ReadingLines
 from holdfast.storage.postgres.store import PostgresStore
 from holdfast.testing import FakeClock

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from holdfast.core.errors import StorageRefused
 from holdfast.core.urls import split_url
-from holdfast.storage.postgres.care import PostgresCare
+from holdfast.storage.postgres.admin import PostgresCare
 from holdfast.storage.postgres.connection import read_url
 from holdfast.storage.postgres.store import PostgresStore
 from holdfast.testing.factories import new_job

@@ -13,7 +13,8 @@ from holdfast.core.query import QueryError
 from holdfast.core.query.canonical import quote
 from holdfast.core.records import Count
 from holdfast.core.states import State
-from holdfast.storage import pages, server_search
+from holdfast.storage import page_query as pages
+from holdfast.storage import server_search
 from holdfast.storage.postgres import search
 from holdfast.storage.postgres.connection import Connection
 from holdfast.storage.postgres.dialect import PostgresCompiler

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from holdfast.core.query import FIELDS
-from holdfast.storage import pages
-from holdfast.storage.pages import Row
+from holdfast.storage import page_query as pages
+from holdfast.storage.page_query import Row
 from holdfast.storage.postgres import search
 from holdfast.storage.postgres.connection import Connection, run
 from holdfast.storage.postgres.search import PostgresSnapshot, snapshot

@@ -86,8 +86,8 @@ def test_the_tabs_count_every_job_of_a_state(lab: Lab) -> None:
 
 def test_a_search_that_is_not_counted_says_so(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an index the store gives up after so many jobs: there is no number then, and none is shown."""
-    monkeypatch.setattr("holdfast.storage.pages.BUDGET_ROWS", 2)
-    monkeypatch.setattr("holdfast.storage.pages.COUNT_ROWS", 2)
+    monkeypatch.setattr("holdfast.storage.page_query.BUDGET_ROWS", 2)
+    monkeypatch.setattr("holdfast.storage.page_query.COUNT_ROWS", 2)
     monkeypatch.setattr("holdfast.storage.sqlite.scan.WINDOW", 1)
     monkeypatch.setattr("holdfast.storage.sqlite.scan.WINDOW_MOST", 1)
     page = Shown(lab, q="args.n:0")

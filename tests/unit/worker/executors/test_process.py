@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.limits import MAX_LOG_LINE
 from holdfast.core.outcome import End
 from holdfast.core.settings import Settings
+from holdfast.core.sizes import MAX_LOG_LINE
 from holdfast.worker.executors.process import ProcessExecutor
 from tests.unit.worker.executors.helpers import APP, a_run, an_executor, run, runs, until
 

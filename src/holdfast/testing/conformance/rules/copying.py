@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from holdfast.core.commands import Action
+from holdfast.core.dump import Part, Row, Seal, key_of
 from holdfast.core.errors import NotFound, StorageUnavailable
 from holdfast.core.outcome import LogLine
 from holdfast.core.query import parse
 from holdfast.core.retention import Retention
 from holdfast.core.states import State, Verb
-from holdfast.core.whole import Part, Row, Seal, key_of
 from holdfast.runtime.clock import from_us
 from holdfast.storage.protocol import Store
 from holdfast.storage.verbs.attempts import LOST

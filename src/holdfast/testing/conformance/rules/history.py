@@ -8,9 +8,9 @@ from itertools import pairwise
 import pytest
 
 from holdfast.core.commands import Action
-from holdfast.core.limits import HISTORY_CLAIMS, MAX_HISTORY
 from holdfast.core.outcome import LogLine
 from holdfast.core.records import EventRecord
+from holdfast.core.sizes import HISTORY_CLAIMS, MAX_HISTORY
 from holdfast.core.states import State, Verb
 from holdfast.storage.writes import PauseQueue
 from holdfast.testing.clock import FakeClock

@@ -6,8 +6,8 @@ import pytest
 
 from holdfast.core.commands import Action
 from holdfast.core.job import SUSPECT
-from holdfast.core.limits import MAX_LOG_LINES
 from holdfast.core.outcome import LogLine, Report
+from holdfast.core.sizes import MAX_LOG_LINES
 from holdfast.core.states import Request, State, Verb
 from holdfast.storage.verbs.attempts import LOST
 from holdfast.storage.writes import StoreReports

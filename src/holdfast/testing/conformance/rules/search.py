@@ -12,7 +12,7 @@ from holdfast.core.errors import InvalidInput
 from holdfast.core.query import Query, parse
 from holdfast.core.records import Count, JobRecord
 from holdfast.core.states import State, Verb
-from holdfast.storage.paging import SORTS
+from holdfast.storage.cursors import SORTS
 from holdfast.storage.protocol import Store
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules

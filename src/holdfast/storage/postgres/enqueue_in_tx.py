@@ -17,13 +17,13 @@ from weakref import WeakSet
 
 import psycopg
 
+from holdfast.core.dump import Seal
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.job import Inserted, NewJob
 from holdfast.core.retention import format_retention
 from holdfast.core.states import LIVE
-from holdfast.core.whole import Seal
-from holdfast.storage.postgres.callers import Line, Steps, on, on_async
 from holdfast.storage.postgres.connection import Connector, translated
+from holdfast.storage.postgres.drivers import Line, Steps, on, on_async
 from holdfast.storage.postgres.transaction import Transactions
 from holdfast.storage.postgres.writer import lane_of, lock_key
 from holdfast.storage.server_clock import ServerClock

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from holdfast.core.errors import ConfigurationError
-from holdfast.storage.kinds import kind_of
+from holdfast.storage.backends import kind_of
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_a_driver_that_lacks_something_itself_is_told_with_the_real_reason(
     def no_libpq(_: str) -> None:
         raise ImportError("no pq wrapper available.\nAttempts made:\n- couldn't import psycopg_c")
 
-    monkeypatch.setattr("holdfast.storage.kinds.import_module", no_libpq)
+    monkeypatch.setattr("holdfast.storage.backends.import_module", no_libpq)
     with pytest.raises(ConfigurationError, match=r"\(no pq wrapper available\.\): pip install") as caught:
         kind_of("postgresql://host/db")
     assert "Attempts" not in str(caught.value)

@@ -23,11 +23,11 @@ GROUP: Final = "holdfast.stores"
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{0,29}", re.IGNORECASE)
 
 OURS: Final = {
-    "sqlite": "holdfast.storage.sqlite.kind",
-    "postgresql": "holdfast.storage.postgres.kind",
-    "postgres": "holdfast.storage.postgres.kind",
-    "mysql": "holdfast.storage.mysql.kind",
-    "mariadb": "holdfast.storage.mysql.kind",
+    "sqlite": "holdfast.storage.sqlite.backend",
+    "postgresql": "holdfast.storage.postgres.backend",
+    "postgres": "holdfast.storage.postgres.backend",
+    "mysql": "holdfast.storage.mysql.backend",
+    "mariadb": "holdfast.storage.mysql.backend",
 }
 """The module of each scheme; its `KIND` is the kind."""
 

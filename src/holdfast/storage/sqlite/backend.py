@@ -7,8 +7,8 @@ from typing import Final
 
 from holdfast.core.errors import ConfigurationError, Problem
 from holdfast.core.urls import sqlite_path
-from holdfast.storage.kinds import StoreOptions
-from holdfast.storage.sqlite.maintenance import Maintenance
+from holdfast.storage.backends import StoreOptions
+from holdfast.storage.sqlite.admin import Maintenance
 from holdfast.storage.sqlite.store import SqliteStore
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from holdfast.core.errors import Conflict, NotFound
-from holdfast.storage.kinds import SchemaStatus
+from holdfast.storage.backends import SchemaStatus
 from holdfast.storage.postgres.connection import Connection, Connector, Place, ReadingLines, run
 from holdfast.storage.postgres.migrate import standing
 from holdfast.storage.postgres.schema import MIGRATIONS

@@ -13,8 +13,8 @@ from holdfast.core.states import State
 from holdfast.storage.errors import Contended
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.errors import DUPLICATE
-from holdfast.storage.mysql.session import WritingSession
-from holdfast.storage.mysql.text import Value, rows
+from holdfast.storage.mysql.literals import Value, rows
+from holdfast.storage.mysql.transaction import WritingSession
 
 MOST_ROWS = 500
 MOST_LETTERS = 4_000_000

@@ -21,7 +21,7 @@ from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.address import Address
 from holdfast.storage.mysql.connection import FORKED, Connection, Row, connect, drop
 from holdfast.storage.mysql.errors import DUPLICATE, in_our_words, is_gone
-from holdfast.storage.mysql.text import Value, row, rows
+from holdfast.storage.mysql.literals import Value, row, rows
 from holdfast.storage.server_clock import ServerClock, since_boot
 
 STATE, REQUEST, PROGRESS, LOG, REMOVED, QUEUE, WORKER = range(7)

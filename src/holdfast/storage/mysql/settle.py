@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from holdfast.core.limits import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.retention import expires_at
+from holdfast.core.sizes import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.states import FINAL, TRANSITIONS, Request, State
 from holdfast.storage.mysql import statements as sql
-from holdfast.storage.mysql.session import LOG, PROGRESS, WritingSession
-from holdfast.storage.mysql.text import Changes, Value, listed, rows
+from holdfast.storage.mysql.literals import Changes, Value, listed, rows
+from holdfast.storage.mysql.transaction import LOG, PROGRESS, WritingSession
 from holdfast.storage.verbs.attempts import LOST
 
 T = TypeVar("T", Settlement, Report)

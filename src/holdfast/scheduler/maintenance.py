@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from holdfast.runtime.periodic import Duty
 from holdfast.runtime.process_locks import ProcessLocks
-from holdfast.runtime.service import Duty
 from holdfast.scheduler.leader import Leader, Led, name_of
 from holdfast.storage import writes
 from holdfast.storage.gateway import Gateway

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from holdfast.storage.kinds import StoreOptions
-from holdfast.storage.postgres.care import PostgresCare
+from holdfast.storage.backends import StoreOptions
+from holdfast.storage.postgres.admin import PostgresCare
 from holdfast.storage.postgres.connection import read_url
 from holdfast.storage.postgres.store import PostgresStore
 

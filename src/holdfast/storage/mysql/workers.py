@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from holdfast.core.job import TypeRow, WorkerRow
 from holdfast.storage.mysql import statements as sql
-from holdfast.storage.mysql.session import WORKER, WritingSession
-from holdfast.storage.mysql.text import listed, rows
+from holdfast.storage.mysql.literals import listed, rows
+from holdfast.storage.mysql.transaction import WORKER, WritingSession
 
 
 class FleetVerbs(WritingSession):

@@ -11,7 +11,7 @@ from holdfast.core.records import Swept
 from holdfast.core.rescue import decide_rescue
 from holdfast.core.retention import KEEP_BUCKETS, KEEP_EVENTS, KEEP_LOST_WORKERS, KEEP_OUTCOMES
 from holdfast.core.states import DIED, LEASE_EXPIRED, State
-from holdfast.storage.postgres import upkeep_statements as sql
+from holdfast.storage.postgres import maintenance_statements as sql
 from holdfast.storage.postgres.command import CommandVerbs
 from holdfast.storage.postgres.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.postgres.writer import columns_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from holdfast.core.commands import Action
+from holdfast.core.dump import Part, Seal
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.outcome import LogLine
 from holdfast.core.states import FINAL, State, Verb
-from holdfast.core.whole import Part, Seal
 from holdfast.storage.protocol import Store
 from holdfast.storage.writes import AggregateEvents, Prove
 from holdfast.testing.call_write import CallWrite

@@ -22,8 +22,8 @@ from holdfast.core.records import JobRecord
 from holdfast.core.retention import expires_at
 from holdfast.core.states import FINAL, LIVE, TRANSITIONS, Request, State, Verb
 from holdfast.storage.mysql import statements as sql
-from holdfast.storage.mysql.session import QUEUE, REMOVED, REQUEST, WritingSession
-from holdfast.storage.mysql.text import listed, literal
+from holdfast.storage.mysql.literals import listed, literal
+from holdfast.storage.mysql.transaction import QUEUE, REMOVED, REQUEST, WritingSession
 
 Alike = TypeVar("Alike")
 

@@ -10,12 +10,12 @@ import psycopg
 import pytest
 
 from holdfast.core.commands import Action
+from holdfast.core.dump import Part, Seal
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.job import ClaimRequest, NewJob
 from holdfast.core.outcome import Settlement
 from holdfast.core.retention import Retention
 from holdfast.core.states import Verb
-from holdfast.core.whole import Part, Seal
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.postgres.store import PostgresStore
 from holdfast.storage.topics import Topic

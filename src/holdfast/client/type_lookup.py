@@ -12,9 +12,9 @@ from holdfast.client.reading import Row
 from holdfast.client.registry import Registry
 from holdfast.client.task import JobType
 from holdfast.core.errors import InvalidArguments, InvalidInput, Problem, UnknownJobType
-from holdfast.core.limits import MAX_ARGS, dump_json
 from holdfast.core.records import TypeRecord
 from holdfast.core.retention import Retention, parse_retention
+from holdfast.core.sizes import MAX_ARGS, dump_json
 from holdfast.storage.protocol import Reader
 
 FRESH_FOR = 5.0

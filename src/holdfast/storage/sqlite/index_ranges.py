@@ -15,7 +15,7 @@ import apsw
 
 from holdfast.core.query import And, Glob, JobState, Node, Or, Present, Text, Time
 from holdfast.core.states import State
-from holdfast.storage.pages import FIRST, LAST
+from holdfast.storage.page_query import FIRST, LAST
 from holdfast.storage.search import UNKEPT, Sql, after_prefix, is_of_lane, microseconds
 from holdfast.storage.sqlite.connection import fetch_all
 from holdfast.storage.sqlite.statements import LANED

@@ -9,11 +9,11 @@ from holdfast.core.rescue import decide_rescue
 from holdfast.core.retention import KEEP_BUCKETS, KEEP_EVENTS, KEEP_LOST_WORKERS, KEEP_OUTCOMES
 from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, State
 from holdfast.storage.mysql import statements as sql
+from holdfast.storage.mysql.command import PeopleVerbs
 from holdfast.storage.mysql.connection import Row
 from holdfast.storage.mysql.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
-from holdfast.storage.mysql.people import PeopleVerbs
-from holdfast.storage.mysql.session import WORKER
-from holdfast.storage.mysql.text import Changes, listed
+from holdfast.storage.mysql.literals import Changes, listed
+from holdfast.storage.mysql.transaction import WORKER
 
 
 class UpkeepVerbs(PeopleVerbs):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from holdfast.storage.kinds import StoreOptions
+from holdfast.storage.backends import StoreOptions
 from holdfast.storage.mysql.address import read_address
-from holdfast.storage.mysql.care import MysqlCare
+from holdfast.storage.mysql.admin import MysqlCare
 from holdfast.storage.mysql.store import MysqlStore
 
 

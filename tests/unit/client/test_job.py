@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from holdfast import Holdfast, JobContext
-from holdfast.client.jobs import Job
+from holdfast.client.job import Job
 from holdfast.core.errors import InvalidArguments, InvalidInput, StorageRefused
 
 

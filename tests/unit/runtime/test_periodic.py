@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
-from holdfast.runtime import service
-from holdfast.runtime.service import DutyLoop, FailedTooOften, keep_running
+from holdfast.runtime import periodic as service
+from holdfast.runtime.periodic import DutyLoop, FailedTooOften, keep_running
 from holdfast.runtime.signals import Listener, Topic
 
 pytestmark = pytest.mark.anyio

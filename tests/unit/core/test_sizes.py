@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.core.errors import InvalidInput, TooLarge
-from holdfast.core.limits import (
+from holdfast.core.sizes import (
     MAX_DEPTH,
     MAX_INT_BITS,
     MAX_NAME,

@@ -13,7 +13,7 @@ from holdfast.core.query import STATES, And, JobState, Node, Query, without_stat
 from holdfast.core.query.nodes import all_of
 from holdfast.core.records import Count, JobRecord, Page
 from holdfast.core.states import State
-from holdfast.storage.paging import Position, Sort, read_cursor, read_sort, write_cursor
+from holdfast.storage.cursors import Position, Sort, read_cursor, read_sort, write_cursor
 from holdfast.storage.search import on_lanes
 
 Row: TypeAlias = tuple[Any, ...]

@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 
 from holdfast.core.errors import Conflict, NotFound, StorageUnavailable
-from holdfast.storage.kinds import SchemaStatus
+from holdfast.storage.backends import SchemaStatus
 from holdfast.storage.sqlite.access import make_database_private
 from holdfast.storage.sqlite.connection import file_system, unavailable
 from holdfast.storage.sqlite.schema import MIGRATIONS, standing

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
 from holdfast.core.errors import InvalidInput
-from holdfast.core.limits import load_json
 from holdfast.core.records import BucketRecord, JobRecord, TypeRecord
+from holdfast.core.sizes import load_json
 
 
 class Part(StrEnum):

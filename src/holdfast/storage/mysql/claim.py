@@ -15,8 +15,8 @@ from holdfast.core.job import Claimed, ClaimRequest
 from holdfast.core.states import State
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.connection import Row
-from holdfast.storage.mysql.session import WritingSession
-from holdfast.storage.mysql.text import listed, literal
+from holdfast.storage.mysql.literals import listed, literal
+from holdfast.storage.mysql.transaction import WritingSession
 
 MOST_LANES: Final = 100
 """Lanes that are compared in one statement."""

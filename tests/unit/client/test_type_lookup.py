@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from holdfast import Holdfast
+from holdfast.core.dump import Part, WholeJob
 from holdfast.core.errors import InvalidArguments, InvalidInput, TooLarge, UnknownJobType
 from holdfast.core.retention import Retention, parse_retention
-from holdfast.core.whole import Part, WholeJob
 from holdfast.storage.writes import PublishTypes
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.scheduler.duties import HINDERED_SLEEP, Promote
+from holdfast.scheduler.maintenance import HINDERED_SLEEP, Promote
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.testing import FakeClock, StoreDriver

@@ -12,8 +12,8 @@ from holdfast.client.task import EXECUTORS, JobType, TypeOptions, is_async
 from holdfast.context import Migrate
 from holdfast.core.duration import MAX_SECONDS
 from holdfast.core.errors import InvalidInput, Problem
-from holdfast.core.limits import check_name
 from holdfast.core.retry import Backoff, as_backoff
+from holdfast.core.sizes import check_name
 
 
 def declared(

@@ -9,7 +9,7 @@ from typing import Final
 
 from holdfast.core.errors import Conflict, NotFound
 from holdfast.core.states import FINAL, LIVE
-from holdfast.storage.kinds import SchemaStatus
+from holdfast.storage.backends import SchemaStatus
 from holdfast.storage.mysql.address import Address
 from holdfast.storage.mysql.connection import Connection, ReadingPool, Row
 from holdfast.storage.mysql.migrate import standing

@@ -9,8 +9,8 @@ from typing import Any
 from holdfast.context.bars import Bars
 from holdfast.context.loops import Loop, around, is_alive, who_runs
 from holdfast.context.places import Scope
-from holdfast.context.port import Delivery, Flags, Port, Snapshot
 from holdfast.context.saved import Encode, Migrate, Saved, strict
+from holdfast.context.worker_link import Delivery, Flags, Port, Snapshot
 from holdfast.core.errors import InvalidInput, LeaseLost, Problem
 from holdfast.core.outcome import Interrupted
 
