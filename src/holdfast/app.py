@@ -1,5 +1,4 @@
-"""This exists so that the parts are joined in one place: settings, store, gateway, signals and desk become a Holdfast
-app."""
+"""The Holdfast app: joins settings, store, gateway, signals and client."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""This exists so that there is one desk: whatever a program, a page, REST or the command line wants of jobs is asked
-here."""
+"""The client: what programs, pages, REST and the command line ask of jobs."""
 
 from __future__ import annotations
 

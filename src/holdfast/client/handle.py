@@ -1,4 +1,4 @@
-"""This exists so that a program can hold on to one job: ask how it stands, wait for it, act on it."""
+"""The handle of one job: its state, waiting for it, acting on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that a decorated function is still a function, and also something to enqueue, with its types kept."""
+"""A decorated function: still callable, and enqueued with its types kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that what `@app.job(…)` says of a type passes the same checks as the options of one job."""
+"""Checks what `@app.job(…)` declares, by the rules of the options of one job."""
 
 from __future__ import annotations
 

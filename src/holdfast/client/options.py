@@ -1,4 +1,4 @@
-"""This exists so that the options of one job are read, checked and explained in one place, whoever gives them."""
+"""Reads and checks the options of one job."""
 
 from __future__ import annotations
 

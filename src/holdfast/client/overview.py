@@ -1,4 +1,4 @@
-"""This exists so that questions about many things at once (lists, counts, queues, workers, types, rates) have one place."""
+"""Queries about many things at once: lists, counts, queues, workers, types, rates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that a program knows its own job types by name, and refuses two of the same name."""
+"""The job types of this program by name; two of the same name are refused."""
 
 from __future__ import annotations
 

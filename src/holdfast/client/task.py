@@ -1,5 +1,4 @@
-"""This exists so that a Python function becomes a job type: its signature validates the arguments, its options are the
-defaults."""
+"""A Python function as a job type: its signature validates the arguments, its options are the defaults."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""This exists so that a job can be stored in the caller's own transaction: `tx=` leads past the gateway, to his
-connection."""
+"""Inserts jobs in the caller's own transaction (`tx=`), on the caller's connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that jobs can be enqueued by name: types whose code is here, and types that a worker has published."""
+"""Finds job types by name: those whose code is here, and those that a worker has published."""
 
 from __future__ import annotations
 

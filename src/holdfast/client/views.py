@@ -1,4 +1,4 @@
-"""This exists so that a page, a REST answer and the command line show the same thing: one view-model, made here."""
+"""The views that page, REST and command line share."""
 
 from __future__ import annotations
 

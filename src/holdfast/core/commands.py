@@ -1,5 +1,4 @@
-"""This exists so that what a person may do to a job is decided in one pure place, the same for page, REST, CLI and
-program."""
+"""Decides what pause, resume, cancel, retry and delete do to a job; pure, the same for page, REST, CLI and programs."""
 
 from __future__ import annotations
 

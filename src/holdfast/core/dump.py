@@ -1,4 +1,4 @@
-"""This exists so that all that a store holds can be handed to another one, of whatever kind, in plain rows.
+"""The rows by which all that a store holds is copied to another one.
 
 Each row begins with its key, unique in its part; numbers that other rows refer to (a job's `seq`) are kept. What belongs to
 running processes (workers, leaders, passing events) is not part of it.

@@ -1,4 +1,4 @@
-"""This exists so that a span of time is read the same way everywhere: seconds, "15m", "1h30m", "2 d", or a timedelta."""
+"""Reads durations: seconds, "15m", "1h30m", "2 d", or a timedelta."""
 
 from __future__ import annotations
 

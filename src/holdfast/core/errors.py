@@ -1,4 +1,4 @@
-"""This exists so that every mistake a user can meet has one class, one stable code, and a sentence that names the cure."""
+"""The errors that users meet: each with a stable code and a message that names the cure."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""This exists so that what became of an attempt is a value, and the rule that turns it into the next state is pure.
+"""What an attempt reports and how it ended, and the rule that turns its end into the next state.
 
-The winner table, which every store follows because it is decided here:
+Precedence, the same in every store:
 
 * a cancel that was accepted before the attempt ended wins over everything: the job becomes *cancelled* (its result is kept);
 * a pause that was accepted before the attempt ended wins over another attempt or a release, not over an end: a job that
-  succeeded or finally failed has nothing left to pause;
-* otherwise the outcome stands.
+  succeeded or finally failed is not paused;
+* otherwise the outcome is stored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""This exists so that what a store reads back has one shape for every backend; the client turns it into views.
+"""The rows that a store returns, the same for every backend; the client turns them into views.
 
 Times are integers: microseconds since the epoch, UTC. JSON columns are texts.
 """

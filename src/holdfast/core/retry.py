@@ -1,4 +1,4 @@
-"""This exists so that "when is a failed job tried again" is a pure rule with its default in one place."""
+"""The retry policy: when a failed job is tried again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that there is one settings value: frozen, checked as a whole, every problem told at once.
+"""The settings: one frozen value, checked as a whole, with all problems reported at once.
 
 It is filled from defaults ← `holdfast.toml` ← `HOLDFAST_*` ← arguments by `holdfast.runtime.configure`; nothing here reads
 a file or the environment.

@@ -1,7 +1,7 @@
-"""This exists so that the life of a job is written down once: its states, and every legal way between them, as data.
+"""The states of a job and every legal transition between them, as data.
 
-Everything else asks this table: the stores take the sets of source states from it, the commands of people are decided by
-it, the diagram in the documentation is generated from it, and the conformance kit walks it.
+Everything else reads this table: the stores take the sets of source states from it, commands are decided by it, the
+diagram in the documentation is generated from it, and the conformance kit walks it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""This exists so that the program which holds the job functions is found by one short name: "module:attribute"."""
+"""Imports the app by its name, "module:attribute"."""
 
 from __future__ import annotations
 

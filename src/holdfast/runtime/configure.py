@@ -1,5 +1,4 @@
-"""This exists so that settings are gathered in one place: defaults ← holdfast.toml ← HOLDFAST_* ← arguments, all problems
-at once."""
+"""Gathers the settings: defaults ← holdfast.toml ← HOLDFAST_* ← arguments, all problems at once."""
 
 from __future__ import annotations
 

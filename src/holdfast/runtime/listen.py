@@ -1,4 +1,4 @@
-"""This exists so that the address of the web server is taken in one way, by whichever process holds it."""
+"""Binds the address of the web server."""
 
 from __future__ import annotations
 

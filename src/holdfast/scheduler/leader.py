@@ -1,8 +1,7 @@
-"""This exists so that of all schedulers of a fleet one does what happens by the clock, and another one soon after its
-death.
+"""The leader lease: one scheduler of a fleet runs the maintenance tasks, and another one soon after its death.
 
-To have a leader saves work; it is not what keeps the facts right. A leader that stood still for longer than its lease may
-go on with the call it was about to make, so every duty is guarded by itself (the kit has a rule with two leaders).
+A leader saves work; correctness does not depend on it. A leader that was stopped for longer than its lease may still make
+the call it was about to make, so every task is guarded by itself (the kit has a rule with two leaders).
 """
 
 from __future__ import annotations

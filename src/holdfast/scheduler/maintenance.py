@@ -1,5 +1,4 @@
-"""This exists so that what happens by the clock is a list of small duties. Each is a guarded write of the store, so that two
-schedulers by accident are waste, not damage."""
+"""The maintenance tasks. Each is a guarded write, so that two schedulers by accident are waste, not damage."""
 
 from __future__ import annotations
 

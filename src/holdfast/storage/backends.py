@@ -1,8 +1,7 @@
-"""This exists so that the kind of database is chosen by its URL in one place, and a store written elsewhere is chosen alike.
+"""Chooses the backend of a database URL; third-party stores register by entry point.
 
-A kind is found by the scheme of the URL: ours by the table below, others by the entry point group `holdfast.stores`, whose
-names are schemes. Its code is imported when its URL is used, so that nobody needs the driver of a database that he does not
-have.
+A backend is found by the scheme of the URL: ours in the table below, others by the entry point group `holdfast.stores`,
+whose names are schemes. Its code is imported when its URL is used, so only the driver of that database is needed.
 """
 
 from __future__ import annotations

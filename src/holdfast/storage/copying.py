@@ -1,8 +1,8 @@
-"""This exists so that all that one store holds is moved into another, of whatever kind, without losing or doubling anything.
+"""Copies all that one store holds into another, of any backend, without loss or duplicates.
 
-Both stores are sealed while rows are on the way, so no fact changes behind the copy and nobody works on half of it. A copy
-that is interrupted leaves both sealed with its id, and goes on when it is begun again between the same two; a load that is
-repeated changes nothing. The target is opened only after every part was read back and compared, and after the source was
+Both stores are read-only while rows are copied, so no row changes behind the copy and no program works on half of it. An
+interrupted copy leaves both read-only with its id, and resumes when it is started again between the same two; a repeated
+load changes nothing. The target is opened only after every part was read back and compared, and after the source was
 marked as left, so there is never a moment in which both are open.
 """
 

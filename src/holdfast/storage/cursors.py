@@ -1,4 +1,4 @@
-"""This exists so that every store pages alike: the orders that a list can have, and opaque cursors bound to one search."""
+"""The sort orders of lists, and opaque cursors bound to one search."""
 
 from __future__ import annotations
 

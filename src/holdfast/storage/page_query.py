@@ -1,5 +1,5 @@
-"""This exists so that lists and counts of jobs mean the same in every store: what a page holds, where it goes on, and what
-is said when a budget ended it. How matches are found is the store's own affair (`Source`, `Scan`)."""
+"""Pages and counts of jobs, with the same meaning in every store; how matches are found is up to the store (`Source`,
+`Scan`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that what a search means in SQL is written once: the walk over its tree, with few hooks for a dialect.
+"""Compiles a search to SQL, with a few hooks for each dialect.
 
 A condition is true, false or NULL for a row, and NULL counts as false: `AND` and `OR` keep that by themselves, and every
 negation is written `IS NOT TRUE`. Values are always bound, never part of the text.

@@ -1,9 +1,7 @@
-"""This exists so that all hosts of a fleet tell the time by one clock, that of the database server, without asking it each
-time.
+"""Estimates the database server's clock, without asking for it each time.
 
-A transaction is told the time by the server, with its first statement. What is only looked at between two transactions goes
-by how much the server's clock differed from this host's clock since boot, which no change of the host's time moves and which
-goes on while the machine sleeps.
+A transaction gets the time from the server, with its first statement. Between transactions it is estimated from the
+difference to this host's boot clock, which no change of the host's time moves and which continues while the machine sleeps.
 """
 
 from __future__ import annotations

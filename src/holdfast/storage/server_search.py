@@ -1,8 +1,8 @@
-"""This exists so that a search on a database server starts from the index entries that lead to the fewest jobs, counted by
-us: a server's own planner believes that a rare match is spread evenly, and reads a million jobs to find none.
+"""Plans a search on a database server by counting: it starts from the index entries that lead to the fewest jobs. A
+server's own planner assumes that a rare match is spread evenly, and reads a million jobs to find none.
 
 A *piece* is a part of an index in which `seq` is the last column behind fixed values, so that it is read in the order of
-creation, forwards or backwards, from any place. What a server says in its own words stands behind `Snapshot`.
+creation, forwards or backwards, from any place. What differs between servers is behind `Snapshot`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""This exists so that two versions of Holdfast can work on one database while a fleet is upgraded, and none ever works on a
-schema that it does not understand.
+"""Decides whether a program may work on a schema that is newer or older than itself.
 
-A schema stands at the number of migrations that it has seen. They only add, so that a program which knows fewer goes on
-working, and may start anew. A migration that does take something away says so in its script: it raises `needs` in the table
+A schema's version is the number of its applied migrations. They only add, so that a program that knows fewer continues
+to work, and may be started again. A migration that does take something away says so in its script: it raises `needs` in the table
 `meta`, the least number of migrations that a program must know.
 """
 

@@ -1,4 +1,4 @@
-"""This exists so that a test says what time it is, instead of waiting for it."""
+"""A clock that a test sets."""
 
 from __future__ import annotations
 

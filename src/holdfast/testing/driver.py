@@ -1,4 +1,4 @@
-"""This exists so that a test speaks to a store in whole transactions, and has a job in any state in one line."""
+"""Drives a store in whole transactions, and makes a job in any state in one line."""
 
 from __future__ import annotations
 

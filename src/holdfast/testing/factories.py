@@ -1,4 +1,4 @@
-"""This exists so that a test names only what it is about; everything else of a row has a plain value."""
+"""Makes rows with plain values for everything that a test does not name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that users test their jobs in one process: an app with its own store, and a worker that runs all jobs."""
+"""Runs the jobs of a user's test in one process: an app with its own store, and a worker."""
 
 from __future__ import annotations
 

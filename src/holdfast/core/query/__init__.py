@@ -1,4 +1,4 @@
-"""This exists so that one search language serves pages, REST, command line, saved views and live filters.
+"""The search language of pages, REST, command line and live filters.
 
     query  := or ; or := and ("OR" and)* ; and := unary (["AND"] unary)* ; unary := ["NOT"|"-"] atom
     atom   := "(" or ")" | term | word
@@ -6,7 +6,7 @@
     value  := bare | "quoted" with \\" and \\\\ | glob* | * (present) | null
 
 `syntax` reads the text, `resolve` gives it meaning as `nodes`, `canonical` writes it back, `matching` reads them over a
-job; `fields` is the table of what can be asked. Nothing here asks a clock, a zone or a user: they are handed in.
+job; `fields` is the table of what can be asked. Clock, zone and user are parameters.
 """
 
 from __future__ import annotations

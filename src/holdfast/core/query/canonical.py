@@ -1,4 +1,4 @@
-"""This exists so that each search has one short way to be written, for addresses, saved views and links.
+"""Writes a search in its one short form, for addresses and links.
 
 What is written here reads back as the same tree, and is never longer than the text it was read from.
 """

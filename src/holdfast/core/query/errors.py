@@ -1,4 +1,4 @@
-"""This exists so that a search that cannot be read says where, so that the box can mark the very letters."""
+"""The error of a search that cannot be read, with its position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that the fields of a search stand in one table, for parser, completion and docs."""
+"""The table of search fields, for parser, completion and docs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that a search can be answered without SQL: what its nodes mean, read plainly over one job.
+"""Matches one job against a search, without SQL.
 
 A store that keeps documents finds jobs by it; the tests hold the compiler of the SQL stores against it.
 """

@@ -1,4 +1,4 @@
-"""This exists so that what a search means is a closed set of values, which a compiler can match exhaustively.
+"""The meaning of a search as a closed set of values, which a compiler can match exhaustively.
 
 Instants are aware datetimes in UTC and ranges of time are half-open. `field` is always a name of the table in
 `fields`, or FINGERPRINT. A leaf is true or false, never unknown: a job without the value does not match it,

@@ -1,4 +1,4 @@
-"""This exists so that a search is one value: its meaning, its text, and the text with a term less or more."""
+"""A search as one value: its meaning, its text, and the text with a term added or removed."""
 
 from __future__ import annotations
 

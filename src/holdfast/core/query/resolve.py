@@ -1,4 +1,4 @@
-"""This exists so that what was written gets its meaning: nodes with typed values and absolute instants."""
+"""Gives a parsed search its meaning: nodes with typed values and absolute instants."""
 
 from __future__ import annotations
 

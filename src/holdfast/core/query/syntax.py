@@ -1,4 +1,4 @@
-"""This exists so that the text of a search becomes a tree of what was written, with the place of each part.
+"""Parses the text of a search into a tree that keeps the position of each part.
 
 Meaning (which time is `2h`, who is `me`) is given later, so this tree also serves to rewrite the text. One
 pass, no backtracking, nesting bounded: the time taken grows with the length of the text.

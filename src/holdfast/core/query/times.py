@@ -1,4 +1,4 @@
-"""This exists so that times as people write them (`2h`, `today`) become instants, by a given clock."""
+"""Turns times as people write them (`2h`, `today`) into instants, by a given clock."""
 
 from __future__ import annotations
 

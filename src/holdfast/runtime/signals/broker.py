@@ -1,10 +1,9 @@
-"""This exists so that signals through any broker have the same manners: nobody waits, nobody fails, a burst is one signal,
-and a line that is lost is found out and replaced.
+"""Sends and receives signals through a broker: never blocks, never fails, joins a burst, replaces a lost connection.
 
-One thread per process, started when it is first needed, keeps one line. It sends the first signal of a topic at once and
-joins those that follow within its gap. While somebody listens it asks the broker every PING seconds to answer; a line that
-does not is given up, and after each new one every listener is woken once. While there is no line, what is to be told waits,
-each topic once.
+One thread per process, started when it is first needed, keeps one connection. It sends the first signal of a topic at once
+and joins those that follow within its interval. While there are listeners it pings the broker every PING seconds; a
+connection that does not respond is replaced, and after each new one every listener is woken once. Without a connection
+signals wait, each topic once.
 """
 
 from __future__ import annotations

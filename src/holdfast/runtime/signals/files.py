@@ -1,5 +1,4 @@
-"""This exists so that processes on one host wake each other without a server: a write to a small file, seen through the
-kernel's file notification."""
+"""Signals between processes of one host: a write to a small file, seen through the kernel's file notification."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""This exists so that one connection serves all listeners of a process: what it hears is handed on here, to threads and to
-event loops, and nobody has to look."""
+"""Hands what one connection receives to all listeners of a process, threads and event loops."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""This exists so that the way of waking each other is chosen by a URL in one place, and one written elsewhere is chosen
-alike.
+"""Chooses the signals of a URL; third-party ones register by entry point.
 
-Ours are in the table below, others come by the entry point group `holdfast.signals`, whose names are schemes. The code of a
-kind is imported when its URL is used, so that nobody needs a driver that he does not use.
+Ours are in the table below, others come by the entry point group `holdfast.signals`, whose names are schemes. The code is
+imported when its URL is used, so only the driver of that broker is needed.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""This exists so that a broker needs to tell only how to open a line to it and what to say on it; everything else is the
-same for all (`holdfast.runtime.signals.broker`)."""
+"""What a broker has to provide: a connection and what is sent on it; the rest is the same for all
+(`holdfast.runtime.signals.broker`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that processes wake each other through NATS: one subject for each topic."""
+"""Signals through NATS: one subject for each topic."""
 
 from __future__ import annotations
 

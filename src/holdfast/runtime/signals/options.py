@@ -1,4 +1,4 @@
-"""This exists so that whoever makes signals gets what he may need in one value."""
+"""What the maker of signals may need, as one value."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""This exists so that a store needs no broker: whoever waits is woken when the newest committed event is another one.
+"""Signals without a broker: the listener is woken when the newest committed event has changed.
 
-It is what a database without signals of its own gets, and what works behind PgBouncer in transaction mode. A look is one
-cheap question. After a change it is asked every SHORTEST seconds, then less and less often, down to once in LONGEST; while
-nobody listens, not at all.
+The default for a database without signals of its own, and what works behind PgBouncer in transaction mode. A poll is one
+cheap query. After a change it runs every SHORTEST seconds, then less and less often, down to once in LONGEST; without
+listeners, not at all.
 """
 
 from __future__ import annotations

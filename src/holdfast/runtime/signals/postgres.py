@@ -1,4 +1,4 @@
-"""This exists so that processes on one PostgreSQL wake each other through it: LISTEN and NOTIFY, on a connection of its own.
+"""Signals through PostgreSQL: LISTEN and NOTIFY, on a connection of its own.
 
 A signal carries nothing but its channel, `holdfast:<namespace>:<topic>`; the namespace is the schema of the store, so that
 two installations in one database do not wake each other. NOTIFY is sent outside the transactions that store jobs: it takes

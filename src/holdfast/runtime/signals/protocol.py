@@ -1,7 +1,7 @@
-"""This exists so that waking each other is one small promise, kept by files, by a broker or by looking.
+"""The protocol of signals.
 
-A signal is a hint: it may be lost, doubled or late, and nothing breaks, because everyone who waits for one also looks by
-itself from time to time. The kit in `holdfast.testing.signals` checks what stands here.
+A signal is a hint: it may be lost, doubled or late, and nothing breaks, because every listener also polls from time to
+time. The kit in `holdfast.testing.signals` checks it.
 """
 
 from __future__ import annotations

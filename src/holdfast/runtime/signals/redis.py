@@ -1,4 +1,4 @@
-"""This exists so that processes wake each other through Redis or Valkey: one channel for each topic."""
+"""Signals through Redis or Valkey: one channel for each topic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that `mysql://user:password@host:port/database` is read in one place, and shown without its password."""
+"""Reads `mysql://user:password@host:port/database`, and shows it without its password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that the database on the server can be looked at and checked as it is, without being opened as a store."""
+"""Inspects and checks a MariaDB or MySQL database without opening it as a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that `mysql://…` and `mariadb://…` lead to the store on the server."""
+"""The backend of `mysql://…` and `mariadb://…`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""This exists so that many workers take the best jobs side by side: each locks the next entries of `ready` that nobody else
-has in hand.
-"""
+"""Claims jobs: each worker locks the next entries of `ready` that no other has locked."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""This exists so that every connection to the server is made in the one safe way, each call has a deadline, and servers that
-lack what the store is built on are refused.
-"""
+"""Opens connections to MariaDB and MySQL, with a deadline for each call; refuses servers that lack a needed feature."""
 
 from __future__ import annotations
 

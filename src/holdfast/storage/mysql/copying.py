@@ -1,4 +1,4 @@
-"""This exists so that all rows of the database on the server can be read out and stored as they are, while it is sealed."""
+"""Reads and loads whole rows, while the database is read-only."""
 
 from __future__ import annotations
 

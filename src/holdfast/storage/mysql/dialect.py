@@ -1,4 +1,4 @@
-"""This exists so that what MariaDB and MySQL say differently in a search stands apart: patterns, letter case, JSON."""
+"""Where MariaDB and MySQL differ in a search: patterns, letter case, JSON."""
 
 from __future__ import annotations
 

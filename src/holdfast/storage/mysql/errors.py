@@ -1,4 +1,4 @@
-"""This exists so that what the server or the way to it refuses comes out in our words: what happened, and what to do."""
+"""Translates errors of the server and the driver: what happened, and what to do."""
 
 from __future__ import annotations
 

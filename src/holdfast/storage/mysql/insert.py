@@ -1,4 +1,4 @@
-"""This exists so that new jobs are stored in few statements however many they are, and each key is held once."""
+"""Inserts new jobs in few statements, however many they are; each key is held once."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""This exists so that statements about many rows are written at once: the driver binds a value at a time, which costs more
-than the server takes to store it.
-"""
+"""Writes the values of many rows into one statement: the driver binds one value at a time, which costs more than the
+server takes to store it."""
 
 from __future__ import annotations
 

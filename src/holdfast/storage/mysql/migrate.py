@@ -1,4 +1,4 @@
-"""This exists so that the tables on the server are brought up to date by whoever starts first, or by several at once."""
+"""Brings the tables up to date, also when several processes start at once."""
 
 from __future__ import annotations
 

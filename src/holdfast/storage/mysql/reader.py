@@ -1,4 +1,4 @@
-"""This exists so that looking at the database on the server never waits for a writer, from whatever thread it is asked."""
+"""Reads from any thread, without waiting for a writer."""
 
 from __future__ import annotations
 

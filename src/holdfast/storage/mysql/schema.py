@@ -1,5 +1,4 @@
-"""This exists so that the shape of the database on the server, and every step to it, stands in one ordered, forward-only
-list.
+"""The tables, and every migration to them in one ordered, forward-only list.
 
 What a claim reads is a small table of its own, `ready`, whose primary key is the order of claims: InnoDB has no partial
 indexes, and a lane of ten thousand waiting jobs costs a claim no more than its own rows. The same way what is due, what
@@ -10,15 +9,16 @@ trips.
 `events` is history and feed in one. Its numbers are not drawn from AUTO_INCREMENT, whose order is not that of commits, but
 from the one row of `feed`, as the last statements of a transaction: InnoDB keeps that row locked until the transaction is
 visible and lets it go before it waits for the disk, so numbers become visible in their order, without a gap, and commits
-still share their flushes. Behind the same lock `counts` is kept: how many jobs are in each state, so that nobody counts a
-million rows.
+still share their flushes. Behind the same lock `counts` is kept: how many jobs are in each state, so that a million rows
+are never counted.
 
 Measured on MariaDB 10.11, each commit flushed, client and server on the same two cores with others at work: one writer
 claims and settles 9,400 jobs/s in exchanges of 100, with two events for each job; 110 µs of processor time a job, 70 of them
 the server's. Results and expiry differ from job to job, and a `CASE seq WHEN …` changes them faster than a join with
 JSON_TABLE or a list of values does, up to 500 rows.
 
-Every writing transaction begins with a shared lock on the one row of `seal`; who seals the store waits for all of them.
+Every writing transaction begins with a shared lock on the one row of `seal`; making the store read-only waits for all of
+them.
 """
 
 from __future__ import annotations

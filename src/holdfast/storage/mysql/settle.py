@@ -1,6 +1,4 @@
-"""This exists so that what attempts say and how they end is written for a whole batch in a few statements, guarded by the
-tokens of the rows that were locked first.
-"""
+"""Stores reports and settlements in batches, guarded by the tokens of the rows that were locked first."""
 
 from __future__ import annotations
 

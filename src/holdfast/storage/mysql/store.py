@@ -1,4 +1,4 @@
-"""This exists so that the store on the server is one object: an address, its one writing connection, and its readers."""
+"""The store: an address, its one writing connection, and its readers."""
 
 from __future__ import annotations
 

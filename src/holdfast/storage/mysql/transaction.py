@@ -1,6 +1,4 @@
-"""This exists so that every change on the server happens in one transaction of one connection, whose last statements are the
-events that tell of it.
-"""
+"""The write transaction, whose last statements store the events of its changes."""
 
 from __future__ import annotations
 

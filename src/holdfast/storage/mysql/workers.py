@@ -1,4 +1,4 @@
-"""This exists so that who works, who leads and what can be run stands on the server, with leases by its clock."""
+"""Worker processes, leases and job types, with leases by the server's clock."""
 
 from __future__ import annotations
 

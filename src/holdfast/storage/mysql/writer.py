@@ -1,4 +1,4 @@
-"""This exists so that the writing verbs of the store are one object on one connection."""
+"""All write verbs on one connection."""
 
 from __future__ import annotations
 

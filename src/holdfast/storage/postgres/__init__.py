@@ -1,1 +1,1 @@
-"""This exists so that a PostgreSQL server keeps the facts of Holdfast for any number of hosts."""
+"""The store on PostgreSQL, for any number of hosts."""

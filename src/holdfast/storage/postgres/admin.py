@@ -1,4 +1,4 @@
-"""This exists so that a schema can be looked at and checked as it is, without being opened as a store. Changes nothing."""
+"""Inspects and checks a schema without opening it as a store. Changes nothing."""
 
 from __future__ import annotations
 

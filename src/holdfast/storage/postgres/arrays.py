@@ -1,4 +1,4 @@
-"""This exists so that a whole batch is one parameter: PostgreSQL's arrays, written at the speed of `str.join`.
+"""Writes a batch as one parameter: PostgreSQL's arrays, at the speed of `str.join`.
 
 The driver's own way from a list to an array costs about a microsecond for each element, which is as much as the server needs
 to store it.

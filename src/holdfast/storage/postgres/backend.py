@@ -1,4 +1,4 @@
-"""This exists so that `postgresql://…` leads to the store on a PostgreSQL server."""
+"""The backend of `postgresql://…`."""
 
 from __future__ import annotations
 

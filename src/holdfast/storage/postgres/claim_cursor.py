@@ -1,9 +1,9 @@
-"""This exists so that a claim stays quick while somebody else's transaction keeps the server from removing what is dead.
+"""Keeps claims fast while another transaction keeps the server from removing dead rows.
 
 As long as the oldest transaction of the whole server lives, each job that was ever claimed since leaves an entry at the head
 of its lane, and a claim from the start of the lane passes all of them. When a claim was slow, and the head of a lane turns
 out to be far from its start, the next claims begin where the last one has found its first job. What was put back below that
-place meanwhile (a retry, a job given back) is found by the next claim from the start, which comes after a second, later
+place meanwhile (a retry, a requeued job) is found by the next claim from the start, which comes after a second, later
 where such a claim takes long.
 """
 

@@ -1,8 +1,7 @@
-"""This exists so that every connection to the server is opened in one way, has a deadline for everything, and fails in our
-words.
+"""Opens connections to the server, with a deadline for everything, and translates their errors.
 
-Nothing of a session is relied on where a pooler such as PgBouncer stands in between. Whether one does is found out, not
-configured: the server process that answers is then not the one that the connection was told of. Settings then travel with
+No session state is relied on behind a pooler such as PgBouncer. Whether there is one is detected, not configured: the
+server process that responds is then not the one that the connection was told of. Settings then travel with
 each transaction, and nothing is prepared.
 """
 

@@ -1,4 +1,4 @@
-"""This exists so that what PostgreSQL says differently in a search stands apart: patterns, letter case, JSON.
+"""Where PostgreSQL differs in a search: patterns, letter case, JSON.
 
 Every text column has the collation "C", so texts are compared by code point and only ASCII letters have a case.
 """

@@ -1,6 +1,6 @@
-"""This exists so that statements of ours run on a connection that the caller has made, whatever library he made it with.
+"""Runs statements on a connection of the caller, whatever library it was made with.
 
-A library that nobody has imported cannot have made a connection: so each is looked up among the loaded modules, and none is
+A library that is not imported cannot have made a connection: so each is looked up among the loaded modules, and none is
 imported for it. Nothing here begins, commits or rolls back anything.
 """
 

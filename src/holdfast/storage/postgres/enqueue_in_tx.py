@@ -1,9 +1,9 @@
-"""This exists so that jobs can be stored inside a transaction of the caller's, on a connection of his own.
+"""Inserts jobs in an open transaction of the caller.
 
-Three things differ from `insert` of the writer. A key that somebody holds must not raise, for that would end the caller's
-transaction: what is in the way is stepped over, and what was half stored is taken back. The event is told by a deferred
-trigger when he commits (`runs.joined` in the schema). And a lane that is new is stored beforehand, in a transaction of ours:
-all others would have to wait for his commit to know whether there is one.
+Three things differ from `insert` of the writer. A key that another job holds must not raise, for that would end the
+caller's transaction: that job is skipped, and what was half stored is taken back. The event is stored by a deferred trigger
+at the caller's commit (`runs.joined` in the schema). And a new lane is stored beforehand, in a transaction of ours: all
+others would have to wait for the caller's commit to know whether there is one.
 """
 
 from __future__ import annotations

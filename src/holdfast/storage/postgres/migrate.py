@@ -1,4 +1,4 @@
-"""This exists so that any number of processes may start at once, on a database that is new, or older than they are."""
+"""Brings the schema up to date, also when several processes start at once or know fewer migrations."""
 
 from __future__ import annotations
 

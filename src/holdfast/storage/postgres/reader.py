@@ -1,5 +1,4 @@
-"""This exists so that looking at the database needs no turn: a few reading connections serve the threads of a process, and
-one that turns out to be dead is replaced within the call."""
+"""Reads through a few connections that the threads of a process share; a dead one is replaced within the call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that the shape of the database, and every step to it, stands in one ordered, forward-only list.
+"""The schema, and every migration to it in one ordered, forward-only list.
 
 **A job is two rows.** What it *is* (`specs`) is written once; where it *stands* (`runs`) is narrow and written at every
 change, so that its arguments are not copied each time. `jobs` is the view of both for all who only read. Measured on
@@ -10,13 +10,13 @@ PostgreSQL 15 with fsync, 1,000 inserts and 100 claims or ends a transaction, ag
 claim needs no search for what there is: it reads the heads of the lanes it may take from.
 
 **Counts are kept.** Every transaction appends to `counts` by how much it has changed the number of jobs of a lane in a
-state; `roll_up` folds these rows. The sum of `n` is exact at every moment, and nothing is ever written in place.
+state; `aggregate_events` folds these rows. The sum of `n` is exact at every moment, and nothing is ever written in place.
 
 **The feed cannot skip.** Positions come from `event_seq`. Before it draws the first one, a transaction takes a shared
 advisory lock whose key is the sequence's value at that moment: all its positions lie above it. `horizon()` reads the
-sequence first and the locks in flight after it; every event up to the answer is committed or will never be. Read the
-horizon in a statement of its own, then the events up to it. A transaction that is not ours, or has drawn nothing, does not
-hold it back. A job that was enqueued within a foreign transaction (`runs.joined`) is told at that one's commit, by a
+sequence first and the locks in flight after it; every event up to the answer is committed or will never be. Read the horizon
+in a statement of its own, then the events up to it. A transaction that is not ours, or has drawn nothing, does not hold it
+back. A job that was enqueued within a foreign transaction (`runs.joined`) is added to the feed at that one's commit, by a
 deferred trigger.
 """
 

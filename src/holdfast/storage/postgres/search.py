@@ -1,4 +1,4 @@
-"""This exists so that a search says to PostgreSQL which entries of which index to read, in one statement for all pieces."""
+"""Compiles a search to the index entries that PostgreSQL reads, in one statement for all pieces."""
 
 from __future__ import annotations
 

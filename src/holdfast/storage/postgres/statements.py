@@ -1,4 +1,4 @@
-"""This exists so that the SQL of a job's own verbs is found by name; sets of states come from the transition table.
+"""The SQL of a job's own verbs, by name; sets of states come from the transition table.
 
 Whatever concerns several jobs is one statement over arrays. Each locks rows of `runs` and nothing before them, and writes
 the history of what it has moved by the same statement.

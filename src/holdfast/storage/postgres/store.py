@@ -1,4 +1,4 @@
-"""This exists so that the store on a PostgreSQL server is one object: a writing connection, and a few that read."""
+"""The store: one writing connection, and a few that read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""This exists so that every transaction that writes begins and ends in one way: with the time, a place in the feed, the
-seal, and the counts.
-"""
+"""The write transaction: its time, its place in the feed, the read-only lock, and the counts."""
 
 from __future__ import annotations
 

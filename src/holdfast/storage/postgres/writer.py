@@ -1,4 +1,4 @@
-"""This exists so that jobs come, run and end in few statements: each verb works on a whole batch."""
+"""Inserts, claims, reports and settles, each for a whole batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that a database file can be looked at, checked and copied as it is, without being opened as a store.
+"""Inspects, checks and backs up a database file without opening it as a store.
 
 Nothing here creates a file that is not there, changes a schema, or needs the program to be of the same version.
 """

@@ -1,4 +1,4 @@
-"""This exists so that `sqlite:///path` leads to the embedded store."""
+"""The backend of `sqlite:///path`."""
 
 from __future__ import annotations
 

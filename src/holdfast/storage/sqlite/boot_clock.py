@@ -1,5 +1,5 @@
-"""This exists so that leases on the embedded store are measured on the host's boot clock: no step of the wall clock, no
-sleep of the machine can make a living worker look dead or a dead one alive, and a reboot ends every lease at once."""
+"""The clock of leases on SQLite: the host's boot clock. No step of the wall clock and no sleep of the machine makes a live
+worker look dead or a dead one alive, and a reboot ends every lease at once."""
 
 from __future__ import annotations
 

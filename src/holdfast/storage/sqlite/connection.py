@@ -1,5 +1,4 @@
-"""This exists so that every connection to the embedded database is opened in the one safe way, and unsafe places are
-refused."""
+"""Opens connections to the database file in the one safe way, and refuses unsafe file systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that what SQLite says differently in a search stands apart: patterns, letter case, JSON."""
+"""Where SQLite differs in a search: patterns, letter case, JSON."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""This exists so that a fork cannot close what it has copied: connections of a parent process stay untouched in its
-children.
+"""Keeps the connections of a parent process untouched in its forked children.
 
-A forked child lives on with one thread. Python frees there what the other threads had kept for themselves, and to free a
-connection is to close it: on locks that a vanished thread may hold for ever, and on files that the parent is using.
+A forked child has one thread. Python frees there what the other threads had kept for themselves, and to free a connection
+is to close it: on locks that a vanished thread may hold for ever, and on files that the parent is using.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""This exists so that a search starts from the index entries that lead to the fewest jobs: counted, not guessed.
+"""Plans a search by counting: it starts from the index entries that lead to the fewest jobs.
 
 A *run* is a part of an index in which `seq` is the last column behind fixed values, so that it is read in the order of
 creation, forwards or backwards, from any place. The lanes, one for each (state, queue, type), answer these three and every

@@ -1,4 +1,4 @@
-"""This exists so that who leads the clock duties is one row of the embedded database, changed by one guarded statement."""
+"""The leader lease: one row, changed by one guarded statement."""
 
 from __future__ import annotations
 

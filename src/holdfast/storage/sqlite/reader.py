@@ -1,4 +1,4 @@
-"""This exists so that looking at the embedded database never waits for a writer: one reading connection for each thread."""
+"""Reads through one connection for each thread, without waiting for a writer."""
 
 from __future__ import annotations
 

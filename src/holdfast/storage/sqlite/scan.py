@@ -1,4 +1,4 @@
-"""This exists so that the jobs of a plan are met in order of creation, as many as are needed, within a budget."""
+"""Yields the jobs of a plan in order of creation, within a budget."""
 
 from __future__ import annotations
 

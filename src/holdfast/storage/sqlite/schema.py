@@ -1,4 +1,4 @@
-"""This exists so that the shape of the embedded database, and every step to it, stands in one ordered, forward-only list."""
+"""The tables, and every migration to them in one ordered, forward-only list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that lists and counts of jobs are found in the embedded database in bounded time, whatever is asked."""
+"""Finds and counts jobs in bounded time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that the SQL of the writing verbs is found by name; sets of states come from the transition table."""
+"""The SQL of the write verbs, by name; sets of states come from the transition table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that the embedded store is one object: a file, its one writing connection, and its readers."""
+"""The store: a file, its one writing connection, and its readers."""
 
 from __future__ import annotations
 

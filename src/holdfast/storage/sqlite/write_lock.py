@@ -1,5 +1,4 @@
-"""This exists so that it can be told who keeps everybody else from writing: one process that stands still in the middle of a
-transaction stops all others on the same file."""
+"""Records which process holds the write lock: one that stands still in the middle of a transaction blocks all others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that every change of the embedded database goes through one connection, in guarded statements."""
+"""All write verbs on one connection, each change one guarded statement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that a run of the kit ends in words: how many rules a store keeps, and which promise is broken, by verb.
+"""Summarises a run of the kit: how many rules a store keeps, and which promise is broken, by verb.
 
 A pytest plug-in, also for runs in several processes (pytest-xdist). A store author names it in `conftest.py`:
 

@@ -1,4 +1,4 @@
-"""This exists so that each part of the kit gets its store, clock and driver from the one method a store author writes."""
+"""The fixtures of every part of the kit, from the one method that a store author writes."""
 
 from __future__ import annotations
 
