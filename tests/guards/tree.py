@@ -12,7 +12,7 @@ PACKAGE = SRC / "holdfast"
 DASHBOARD = PACKAGE / "web" / "dashboard"
 
 FOLDERS = (".ci", "benchmarks", "docs", "examples", "requirements", "scripts", "src", "tests")
-NOT_OURS = {"__pycache__", "vendor"}
+NOT_OURS = {"__pycache__", "vendor", ".git"}  # a linked worktree has a file of that name
 
 
 def ours(path: Path) -> bool:

@@ -75,7 +75,7 @@ def test_the_clock_goes_on_after_the_death_of_its_leader(
 def test_a_leader_that_stood_still_finds_another_one_and_stands_by(
     make_fleet: Callable[..., Fleet], tmp_path: Path
 ) -> None:
-    """Stopped for longer than its lease, with the duties in its hands; what came due meanwhile has happened once."""
+    """Stopped for longer than its lease, with the tasks in its hands; what came due meanwhile has happened once."""
     fleet = make_fleet(**on_postgres(tmp_path))
     first = fleet.start("scheduler", lease=3)
     until(lambda: leads(fleet, first), "the first one leads")
@@ -109,7 +109,7 @@ def test_a_process_whose_maintenance_fails_again_and_again_ends_and_another_one_
 ) -> None:
     """A failure that is no outage: one row that cannot be read, in the one process that stands in the way."""
     fleet = make_fleet()
-    broken = fleet.start(role, app="tests.system.jobs.broken_duty:app", lease=600)
+    broken = fleet.start(role, app="tests.system.jobs.broken_task:app", lease=600)
     until(lambda: leads(fleet, broken), "the broken one leads")
     sound = fleet.start("scheduler")
     due = fleet.enqueue("nap", {"seconds": 0}, delay=0.5)

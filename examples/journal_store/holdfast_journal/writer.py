@@ -12,11 +12,11 @@ from holdfast.core.commands import (
     GONE,
     KEY_HELD,
     Action,
-    Ask,
+    ChangeState,
+    Delete,
     Facts,
-    Move,
-    Refuse,
-    Remove,
+    Reject,
+    SetRequest,
     check_refusal,
     decide,
 )
@@ -214,19 +214,19 @@ class JournalWriter(FleetVerbs):
         """Do it, or answer why not."""
         asked = Request(job["requested"]) if job["requested"] else None
         match decide(action, Facts(State(job["state"]), asked, job["run_at"], False, self.now())):
-            case Refuse(why):
+            case Reject(why):
                 return why
-            case Remove():
+            case Delete():
                 self._remove([job])
                 return None
-            case Ask(request) if request is not asked:
+            case SetRequest(request) if request is not asked:
                 names = ("requested", "requested_at", "requested_by", "requested_reason")
                 job = {**job, **dict(zip(names, (request, self._at(job), actor, reason), strict=True))}
                 self._draft.put("jobs", job["seq"], job)
                 self._tell_of(job, job["requested_at"], "request", request or "", job["state"], reason, actor)
-            case Move(verb) if verb is Verb.RETRY and self._key_is_held(job):
+            case ChangeState(verb) if verb is Verb.RETRY and self._key_is_held(job):
                 return KEY_HELD
-            case Move(verb):
+            case ChangeState(verb):
                 self._moved_by_hand(job, verb, actor, reason)
             case _:
                 pass  # asked before: the first request and its author stand

@@ -115,12 +115,12 @@ def add_to(app: typer.Typer) -> None:
     @command(app, "scheduler", SERVES)
     def scheduler(common: Common) -> int:
         """Run only what happens by the clock: due jobs, rescue, retention, until Ctrl-C."""
-        from holdfast.hosting.service import run_duties
+        from holdfast.hosting.service import run_maintenance
 
         app = _app(common.app, {})
         _open(app)
         _say_where(app)
-        return run_duties(app, ready=lambda: _print("Holdfast scheduler is ready"))
+        return run_maintenance(app, ready=lambda: _print("Holdfast scheduler is ready"))
 
 
 def _needed(path: str | None, command: str) -> str:

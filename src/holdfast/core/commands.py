@@ -39,32 +39,32 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class ChangeState:
     """The job changes its state at once."""
 
     verb: Verb
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class SetRequest:
     """The job is being processed: the request is stored (None = withdrawn) and answered at its next checkpoint."""
 
     request: Request | None
 
 
 @dataclass(frozen=True, slots=True)
-class Remove:
+class Delete:
     """The job and all that belongs to it are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
+class Reject:
     """The state does not allow the action; `why` says so to a person."""
 
     why: str
 
 
-Decision = Move | Ask | Remove | Refuse
+Decision = ChangeState | SetRequest | Delete | Reject
 
 ALLOWED: dict[Action, frozenset[State]] = {
     Action.PAUSE: TRANSITIONS[Verb.PAUSE].sources | {State.PROCESSING},
@@ -80,27 +80,27 @@ def decide(action: Action, facts: Facts) -> Decision:
     """What `action` means for a job in this state. Pure; the store applies the answer in one guarded statement."""
     state = facts.state
     if action is Action.RESUME and state is State.PROCESSING and facts.requested is Request.PAUSE:
-        return Ask(None)
+        return SetRequest(None)
     if state not in ALLOWED[action]:
-        return Refuse(_why_not(action, facts))
+        return Reject(_why_not(action, facts))
     match action:
         case Action.PAUSE:
             if state is not State.PROCESSING:
-                return Move(Verb.PAUSE)
+                return ChangeState(Verb.PAUSE)
             if facts.requested is Request.CANCEL:
-                return Refuse("A cancel has been asked for; it cannot be turned into a pause.")
-            return Ask(Request.PAUSE)
+                return Reject("A cancel has been asked for; it cannot be turned into a pause.")
+            return SetRequest(Request.PAUSE)
         case Action.RESUME:
             if facts.waits_for_parents:
-                return Move(Verb.RESUME_WAITING)
+                return ChangeState(Verb.RESUME_WAITING)
             early = facts.run_at is not None and facts.run_at > facts.now
-            return Move(Verb.RESUME_LATER if early else Verb.RESUME)
+            return ChangeState(Verb.RESUME_LATER if early else Verb.RESUME)
         case Action.CANCEL:
-            return Ask(Request.CANCEL) if state is State.PROCESSING else Move(Verb.CANCEL)
+            return SetRequest(Request.CANCEL) if state is State.PROCESSING else ChangeState(Verb.CANCEL)
         case Action.RETRY:
-            return Move(Verb.RETRY)
+            return ChangeState(Verb.RETRY)
         case Action.DELETE:
-            return Remove()
+            return Delete()
 
 
 def check_refusal(job_id: str, refused: str | None) -> None:

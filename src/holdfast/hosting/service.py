@@ -18,9 +18,9 @@ from holdfast.hosting.child import SELF
 from holdfast.hosting.locks import locks_of
 from holdfast.hosting.web_keeper import WebKeeper
 from holdfast.runtime.clock import new_worker_id
-from holdfast.runtime.periodic import DutyLoop, FailedTooOften, keep_running, when_it_fails
+from holdfast.runtime.periodic import FailedTooOften, PeriodicRunner, keep_running, when_it_fails
 from holdfast.scheduler.leader import Leader, holder_of, lease_of
-from holdfast.scheduler.maintenance import Bury, all_duties
+from holdfast.scheduler.maintenance import RescueDeadProcesses, maintenance_tasks
 from holdfast.storage.topics import Topic
 from holdfast.worker.supervisor import Supervisor
 
@@ -35,12 +35,12 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def run_workers(
     app: Holdfast, path: str, *, web: WebKeeper | None = None, ready: Callable[[], None] | None = None
 ) -> int:
-    """Run a supervisor with its worker processes and the duties of the clock until SIGTERM or SIGINT, or until all workers
+    """Run a supervisor with its worker processes and the maintenance tasks until SIGTERM or SIGINT, or until all workers
     have been drained and there is no web server beside them; answers the exit code.
 
     `path` is what the worker processes import. `web` is a web server to keep running beside them. `ready` is called once,
     when all workers are registered and the web server answers. Stopping: workers first, so that a page can show how their
-    jobs end, then the duties, then the web server. A second signal hurries the workers.
+    jobs end, then the tasks, then the web server. A second signal hurries the workers.
     """
     settings = app.settings
     parts = app.open()
@@ -59,7 +59,9 @@ def run_workers(
     async def main() -> int:
         stopping = _on_stop(supervisor.stop)
         end = _Ending(lambda: (stopping.set(), supervisor.stop()))
-        duties = ClockDuties(parts, settings, end.because_of_a_failure, keeps=lambda: supervisor.workers)
+        maintenance = MaintenanceTasks(
+            parts, settings, end.because_of_a_failure, keeps=lambda: supervisor.workers
+        )
         tasks: list[asyncio.Task[None]] = []
         if web is not None:
             web.start()
@@ -73,7 +75,7 @@ def run_workers(
             end.because_of_a_failure()
         if web is not None:  # its pages go on when all workers have been drained
             await stopping.wait()
-        await duties.stop()
+        await maintenance.stop()
         if web is not None:
             await web.stop()
         for task in tasks:
@@ -86,18 +88,18 @@ def run_workers(
     return code
 
 
-def run_duties(app: Holdfast, *, ready: Callable[[], None] | None = None) -> int:
+def run_maintenance(app: Holdfast, *, ready: Callable[[], None] | None = None) -> int:
     """Run only what happens by the clock, until SIGTERM or SIGINT; answers the exit code."""
     parts = app.open()
 
     async def main() -> int:
         stopping = _on_stop(lambda: None)
         end = _Ending(stopping.set)
-        duties = ClockDuties(parts, app.settings, end.because_of_a_failure)
+        maintenance = MaintenanceTasks(parts, app.settings, end.because_of_a_failure)
         if ready is not None:
             ready()
         await stopping.wait()
-        await duties.stop()
+        await maintenance.stop()
         return end.exit_code
 
     code = uvloop.run(main())
@@ -125,9 +127,9 @@ class _Ending:
         return task
 
 
-class ClockDuties:
+class MaintenanceTasks:
     """Everything that happens by the clock, begun on the running event loop: done here while this process leads. `failed` is
-    called when a duty has failed too often: then the process must end, so that another one leads."""
+    called when a task has failed too often: then the process must end, so that another one leads."""
 
     def __init__(
         self,
@@ -142,9 +144,9 @@ class ClockDuties:
         self._lock = locks.hold(name)
         holder = holder_of(socket.gethostname(), os.getpid(), name)
         self._leader = Leader(parts.gateway, holder, lease_of(settings.lease))
-        bury = Bury(parts.gateway, parts.store, locks, keeps)
-        duties = all_duties(parts.gateway, parts.store, self._leader, bury, lease=settings.lease)
-        self._loops = [DutyLoop(duty, parts.signals, failed) for duty in duties]
+        rescue_dead = RescueDeadProcesses(parts.gateway, parts.store, locks, keeps)
+        tasks = maintenance_tasks(parts.gateway, parts.store, self._leader, rescue_dead, lease=settings.lease)
+        self._loops = [PeriodicRunner(task, parts.signals, failed) for task in tasks]
         for loop in self._loops:
             loop.start()
 

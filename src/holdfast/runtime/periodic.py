@@ -89,7 +89,7 @@ def _is_asked_to_end() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-class Duty(Protocol):
+class PeriodicTask(Protocol):
     """Something that has to be done again and again."""
 
     name: str
@@ -101,12 +101,12 @@ class Duty(Protocol):
         ...
 
 
-class DutyLoop:
-    """Runs one duty until stopped; `failed` is called when it has failed too often. Starting twice and stopping before the
+class PeriodicRunner:
+    """Runs one task until stopped; `failed` is called when it has failed too often. Starting twice and stopping before the
     start are harmless."""
 
-    def __init__(self, duty: Duty, signals: Signals, failed: Callable[[], None]) -> None:
-        self._duty = duty
+    def __init__(self, task: PeriodicTask, signals: Signals, failed: Callable[[], None]) -> None:
+        self._task_body = task
         self._signals = signals
         self._failed = failed
         self._task: asyncio.Task[None] | None = None
@@ -115,7 +115,7 @@ class DutyLoop:
         """Begin, on the running event loop."""
         if self._task is None:
             self._task = asyncio.create_task(
-                keep_running(self._duty.name, self._repeat), name=self._duty.name
+                keep_running(self._task_body.name, self._repeat), name=self._task_body.name
             )
             when_it_fails(self._task, self._failed)
 
@@ -127,17 +127,17 @@ class DutyLoop:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _repeat(self) -> None:
-        listener = self._signals.listen(self._duty.topics) if self._duty.topics else None
+        listener = self._signals.listen(self._task_body.topics) if self._task_body.topics else None
         outages = 0
         try:
             while True:
                 try:
-                    delay = await self._duty.run_once()
+                    delay = await self._task_body.run_once()
                     outages = 0
                 except STORE_IS_AWAY as error:
                     outages += 1
                     delay = backoff(outages)
-                    say_that_the_store_is_away(self._duty.name, error, delay)
+                    say_that_the_store_is_away(self._task_body.name, error, delay)
                 if listener is None or outages:
                     await asyncio.sleep(delay)
                 else:

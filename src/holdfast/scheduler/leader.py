@@ -14,7 +14,7 @@ import structlog
 
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.facts import ROLE
-from holdfast.runtime.periodic import Duty
+from holdfast.runtime.periodic import PeriodicTask
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.topics import Topic
 from holdfast.storage.writes import AcquireLease, ReleaseLease
@@ -48,7 +48,7 @@ def name_of(holder: str) -> str:
 
 
 class Leader:
-    """The duty to lead, or to be ready for it. `holder` is this process, under a name that no other one ever has."""
+    """The task to lead, or to be ready for it. `holder` is this process, under a name that no other one ever has."""
 
     name = "lead"
     topics: Sequence[Topic] = (Topic.CONTROL,)
@@ -68,7 +68,7 @@ class Leader:
 
     @property
     def leads(self) -> bool:
-        """Whether the clock duties are this process's to do, by its own clock: earlier than the store, never later."""
+        """Whether the maintenance tasks are this process's to do, by its own clock: earlier than the store, never later."""
         return self._term is not None and self._clock() < self._trusted_until
 
     @property
@@ -107,7 +107,7 @@ class Leader:
             await self._gained.wait()
 
     async def resign(self) -> None:
-        """Let the next one lead at once. Only after the duties have stopped."""
+        """Let the next one lead at once. Only after the tasks have stopped."""
         if self._term is None:
             return
         self._term = None
@@ -123,15 +123,15 @@ class Leader:
             log.info("leads what happens by the clock", term=term, holder=self._holder)
 
 
-class Led:
-    """A duty that is done by the leader only."""
+class LeaderOnly:
+    """A task that is done by the leader only."""
 
-    def __init__(self, duty: Duty, leader: Leader) -> None:
-        self.name = duty.name
-        self.topics = duty.topics
-        self._duty = duty
+    def __init__(self, task: PeriodicTask, leader: Leader) -> None:
+        self.name = task.name
+        self.topics = task.topics
+        self._task = task
         self._leader = leader
 
     async def run_once(self) -> float:
         await self._leader.leading()
-        return await self._duty.run_once()
+        return await self._task.run_once()

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from holdfast.runtime.periodic import Duty
+from holdfast.runtime.periodic import PeriodicTask
 from holdfast.runtime.process_locks import ProcessLocks
-from holdfast.scheduler.leader import Leader, Led, name_of
+from holdfast.scheduler.leader import Leader, LeaderOnly, name_of
 from holdfast.storage import writes
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader
@@ -26,7 +26,7 @@ HINDERED_SLEEP = 0.25
 log = structlog.get_logger("holdfast.scheduler")
 
 
-class Promote:
+class PromoteDueJobs:
     """Scheduled → enqueued, when the time has come. Sleeps exactly until the next job is due."""
 
     name = "promote"
@@ -46,7 +46,7 @@ class Promote:
         return LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, (due - now) / 1_000_000))
 
 
-class Rescue:
+class RescueExpiredLeases:
     """Jobs of workers whose lease has run out go back to their queue.
 
     After a time without the store nobody could renew his lease: all get half a lease to do so before any is taken for dead.
@@ -75,13 +75,13 @@ class Rescue:
         return self._lease / 6
 
 
-class Bury:
+class RescueDeadProcesses:
     """Jobs of processes of this host that have died go back to their queue, and so does the lead: their locks tell it at
     once. Done by every process, not by the leader alone: no other host can see these locks.
 
     `keeps`: the workers whose end a supervisor in this process hears of itself, and can say more about."""
 
-    name = "bury"
+    name = "rescue_dead"
     topics: Sequence[Topic] = ()
     every = 1.0
 
@@ -113,7 +113,7 @@ class Bury:
         return self.every
 
 
-class Expire:
+class ExpireEndedJobs:
     """Ended jobs whose retention is over are removed, in small batches so that no writer waits."""
 
     name = "expire"
@@ -128,7 +128,7 @@ class Expire:
         return BETWEEN if removed == AT_ONCE else self.every
 
 
-class RollUp:
+class AggregateChart:
     """Events are summed into the buckets that the throughput chart is drawn from, in portions: nobody may have done so for
     long."""
 
@@ -150,13 +150,15 @@ class RollUp:
         return self.every
 
 
-def all_duties(gateway: Gateway, reader: Reader, leader: Leader, bury: Bury, *, lease: float) -> list[Duty]:
-    """Everything that must happen by the clock, done while `leader` leads; `leader` itself is among them, and `bury`, which
-    every process does for its own host."""
-    duties = (
-        Promote(gateway, reader),
-        Rescue(gateway, leader, lease),
-        Expire(gateway),
-        RollUp(gateway, reader),
+def maintenance_tasks(
+    gateway: Gateway, reader: Reader, leader: Leader, rescue_dead: RescueDeadProcesses, *, lease: float
+) -> list[PeriodicTask]:
+    """All of them, run while `leader` leads; `leader` itself is among them, and `rescue_dead`, which every process runs
+    for its own host."""
+    tasks = (
+        PromoteDueJobs(gateway, reader),
+        RescueExpiredLeases(gateway, leader, lease),
+        ExpireEndedJobs(gateway),
+        AggregateChart(gateway, reader),
     )
-    return [bury, leader, *(Led(duty, leader) for duty in duties)]
+    return [rescue_dead, leader, *(LeaderOnly(task, leader) for task in tasks)]

@@ -1,8 +1,8 @@
 """Decides whether a program may work on a schema that is newer or older than itself.
 
-A schema's version is the number of its applied migrations. They only add, so that a program that knows fewer continues
-to work, and may be started again. A migration that does take something away says so in its script: it raises `needs` in the table
-`meta`, the least number of migrations that a program must know.
+A schema's version is the number of its applied migrations. They only add, so that a program that knows fewer continues to
+work, and may be started again. A migration that does take something away says so in its script: it raises `needs` in the
+table `meta`, the least number of migrations that a program must know.
 """
 
 from __future__ import annotations

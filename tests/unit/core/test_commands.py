@@ -6,29 +6,29 @@ from itertools import product
 
 import pytest
 
-from holdfast.core.commands import ALLOWED, Action, Ask, Facts, Move, Refuse, Remove, decide
+from holdfast.core.commands import ALLOWED, Action, ChangeState, Delete, Facts, Reject, SetRequest, decide
 from holdfast.core.states import TRANSITIONS, Request, State, Verb
 
 NOW = 1_000_000
 S, V, A = State, Verb, Action
 
 TABLE = {
-    (A.PAUSE, S.SCHEDULED): Move(V.PAUSE),
-    (A.PAUSE, S.AWAITING): Move(V.PAUSE),
-    (A.PAUSE, S.ENQUEUED): Move(V.PAUSE),
-    (A.PAUSE, S.PROCESSING): Ask(Request.PAUSE),
-    (A.RESUME, S.PAUSED): Move(V.RESUME),
-    (A.CANCEL, S.SCHEDULED): Move(V.CANCEL),
-    (A.CANCEL, S.AWAITING): Move(V.CANCEL),
-    (A.CANCEL, S.ENQUEUED): Move(V.CANCEL),
-    (A.CANCEL, S.PAUSED): Move(V.CANCEL),
-    (A.CANCEL, S.PROCESSING): Ask(Request.CANCEL),
-    (A.RETRY, S.FAILED): Move(V.RETRY),
-    (A.RETRY, S.CANCELLED): Move(V.RETRY),
-    (A.RETRY, S.SCHEDULED): Move(V.RETRY),
-    (A.DELETE, S.SUCCEEDED): Remove(),
-    (A.DELETE, S.FAILED): Remove(),
-    (A.DELETE, S.CANCELLED): Remove(),
+    (A.PAUSE, S.SCHEDULED): ChangeState(V.PAUSE),
+    (A.PAUSE, S.AWAITING): ChangeState(V.PAUSE),
+    (A.PAUSE, S.ENQUEUED): ChangeState(V.PAUSE),
+    (A.PAUSE, S.PROCESSING): SetRequest(Request.PAUSE),
+    (A.RESUME, S.PAUSED): ChangeState(V.RESUME),
+    (A.CANCEL, S.SCHEDULED): ChangeState(V.CANCEL),
+    (A.CANCEL, S.AWAITING): ChangeState(V.CANCEL),
+    (A.CANCEL, S.ENQUEUED): ChangeState(V.CANCEL),
+    (A.CANCEL, S.PAUSED): ChangeState(V.CANCEL),
+    (A.CANCEL, S.PROCESSING): SetRequest(Request.CANCEL),
+    (A.RETRY, S.FAILED): ChangeState(V.RETRY),
+    (A.RETRY, S.CANCELLED): ChangeState(V.RETRY),
+    (A.RETRY, S.SCHEDULED): ChangeState(V.RETRY),
+    (A.DELETE, S.SUCCEEDED): Delete(),
+    (A.DELETE, S.FAILED): Delete(),
+    (A.DELETE, S.CANCELLED): Delete(),
 }
 
 
@@ -43,7 +43,7 @@ def test_every_action_in_every_state(action: Action, state: State) -> None:
     decision = decide(action, facts(state))
     expected = TABLE.get((action, state))
     if expected is None:
-        assert isinstance(decision, Refuse)
+        assert isinstance(decision, Reject)
         assert state in decision.why
         assert state not in ALLOWED[action]
     else:
@@ -58,11 +58,11 @@ def test_a_move_is_always_a_legal_way(
     action: Action, state: State, requested: Request | None, early: bool
 ) -> None:
     decision = decide(action, facts(state, requested=requested, run_at=NOW + 5 if early else None))
-    if isinstance(decision, Move):
+    if isinstance(decision, ChangeState):
         assert state in TRANSITIONS[decision.verb].sources
-    if isinstance(decision, Ask):
+    if isinstance(decision, SetRequest):
         assert state is State.PROCESSING
-    if isinstance(decision, Refuse):
+    if isinstance(decision, Reject):
         assert decision.why.endswith(".")
 
 
@@ -71,11 +71,11 @@ def test_a_move_is_always_a_legal_way(
     [(None, V.RESUME), (NOW - 1, V.RESUME), (NOW, V.RESUME), (NOW + 1, V.RESUME_LATER)],
 )
 def test_resume_keeps_the_time(run_at: int | None, verb: Verb) -> None:
-    assert decide(A.RESUME, facts(S.PAUSED, run_at=run_at)) == Move(verb)
+    assert decide(A.RESUME, facts(S.PAUSED, run_at=run_at)) == ChangeState(verb)
 
 
 def test_resume_keeps_the_parents() -> None:
-    assert decide(A.RESUME, facts(S.PAUSED, run_at=NOW + 1, parents=True)) == Move(V.RESUME_WAITING)
+    assert decide(A.RESUME, facts(S.PAUSED, run_at=NOW + 1, parents=True)) == ChangeState(V.RESUME_WAITING)
 
 
 def test_requests_of_a_running_job() -> None:
@@ -83,10 +83,10 @@ def test_requests_of_a_running_job() -> None:
         facts(S.PROCESSING, requested=Request.PAUSE),
         facts(S.PROCESSING, requested=Request.CANCEL),
     )
-    assert decide(A.RESUME, asked_pause) == Ask(None)
-    assert decide(A.PAUSE, asked_pause) == Ask(Request.PAUSE)
-    assert decide(A.CANCEL, asked_pause) == Ask(Request.CANCEL)
-    assert decide(A.CANCEL, asked_cancel) == Ask(Request.CANCEL)
-    assert isinstance(decide(A.PAUSE, asked_cancel), Refuse)
-    assert isinstance(decide(A.RESUME, asked_cancel), Refuse)
-    assert isinstance(decide(A.RESUME, facts(S.PROCESSING)), Refuse)
+    assert decide(A.RESUME, asked_pause) == SetRequest(None)
+    assert decide(A.PAUSE, asked_pause) == SetRequest(Request.PAUSE)
+    assert decide(A.CANCEL, asked_pause) == SetRequest(Request.CANCEL)
+    assert decide(A.CANCEL, asked_cancel) == SetRequest(Request.CANCEL)
+    assert isinstance(decide(A.PAUSE, asked_cancel), Reject)
+    assert isinstance(decide(A.RESUME, asked_cancel), Reject)
+    assert isinstance(decide(A.RESUME, facts(S.PROCESSING)), Reject)

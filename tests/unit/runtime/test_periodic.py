@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.runtime import periodic as service
-from holdfast.runtime.periodic import DutyLoop, FailedTooOften, keep_running
+from holdfast.runtime.periodic import FailedTooOften, PeriodicRunner, keep_running
 from holdfast.runtime.signals import Listener, Topic
 
 pytestmark = pytest.mark.anyio
@@ -137,8 +137,8 @@ class Quiet:
         return
 
 
-class Duty:
-    name = "duty"
+class PeriodicTask:
+    name = "task"
     topics: Sequence[Topic] = (Topic.WORK,)
 
     def __init__(self, act: Callable[[int], None]) -> None:
@@ -154,34 +154,34 @@ class Duty:
         return 0.0
 
 
-async def test_a_duty_that_raises_now_and_then_goes_on() -> None:
+async def test_a_task_that_raises_now_and_then_goes_on() -> None:
     def act(turn: int) -> None:
         if turn in (3, 4, 8):
             raise ZeroDivisionError
 
-    signals, duty, failed = Quiet(), Duty(act), asyncio.Event()
-    loop = DutyLoop(duty, signals, failed.set)
+    signals, task, failed = Quiet(), PeriodicTask(act), asyncio.Event()
+    loop = PeriodicRunner(task, signals, failed.set)
     loop.start()
     async with asyncio.timeout(20):
-        await duty.done.wait()
+        await task.done.wait()
     assert not failed.is_set()
     await loop.stop()
     assert signals.open == 0
     assert not failed.is_set()
 
 
-async def test_a_duty_that_raises_each_time_ends_its_process() -> None:
+async def test_a_task_that_raises_each_time_ends_its_process() -> None:
     def act(turn: int) -> None:
         raise ZeroDivisionError
 
-    signals, duty, failed = Quiet(), Duty(act), asyncio.Event()
-    loop = DutyLoop(duty, signals, failed.set)
+    signals, task, failed = Quiet(), PeriodicTask(act), asyncio.Event()
+    loop = PeriodicRunner(task, signals, failed.set)
     with capture_logs() as logs:
         loop.start()
         async with asyncio.timeout(20):
             await failed.wait()
-    assert duty.passes == service.MAX_FAILURES
+    assert task.passes == service.MAX_FAILURES
     assert logs[-1]["event"] == "a part of this process failed, the process ends"
-    assert logs[-1]["part"] == "duty"
+    assert logs[-1]["part"] == "task"
     await loop.stop()
     assert signals.open == 0

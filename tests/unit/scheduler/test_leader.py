@@ -12,8 +12,8 @@ import pytest
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.facts import ROLE
 from holdfast.core.states import State
-from holdfast.scheduler.leader import LEAST_GAP, TRUST, Leader, Led, lease_of
-from holdfast.scheduler.maintenance import Rescue
+from holdfast.scheduler.leader import LEAST_GAP, TRUST, Leader, LeaderOnly, lease_of
+from holdfast.scheduler.maintenance import RescueExpiredLeases
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.storage.writes import AcquireLease, R, Write
@@ -30,7 +30,7 @@ def anyio_backend() -> str:
 
 
 class Counting:
-    """A duty that counts how often it is done."""
+    """A task that counts how often it is done."""
 
     name = "count"
     topics = ()
@@ -105,29 +105,29 @@ async def test_a_storm_of_wake_ups_asks_the_store_four_times_a_second(
     assert asked == 4
 
 
-async def test_a_duty_waits_until_it_is_led(gateway: Gateway, clock: FakeClock) -> None:
-    duty, mine = Counting(), leader(gateway, clock, "b")
+async def test_a_task_waits_until_it_is_led(gateway: Gateway, clock: FakeClock) -> None:
+    task, mine = Counting(), leader(gateway, clock, "b")
     other = leader(gateway, clock)
     await other.run_once()
     await mine.run_once()
-    led = asyncio.create_task(Led(duty, mine).run_once())
+    led = asyncio.create_task(LeaderOnly(task, mine).run_once())
     await asyncio.sleep(0)
-    assert duty.done == 0
+    assert task.done == 0
     await other.resign()
     clock.advance(LEAST_GAP)
     await mine.run_once()
     assert await led == 1.0
-    assert duty.done == 1
+    assert task.done == 1
 
 
 async def test_who_leads_no_longer_does_nothing_more(gateway: Gateway, clock: FakeClock) -> None:
-    duty, mine = Counting(), leader(gateway, clock)
+    task, mine = Counting(), leader(gateway, clock)
     await mine.run_once()
-    await Led(duty, mine).run_once()
+    await LeaderOnly(task, mine).run_once()
     clock.advance(LEASE)
-    waiting = asyncio.create_task(Led(duty, mine).run_once())
+    waiting = asyncio.create_task(LeaderOnly(task, mine).run_once())
     await asyncio.sleep(0)
-    assert duty.done == 1
+    assert task.done == 1
     waiting.cancel()
 
 
@@ -170,7 +170,7 @@ async def test_after_a_silence_of_the_store_workers_have_time_to_renew_their_lea
     gateway.clock = clock
     driver = StoreDriver(store, clock)
     one = leader(gateway, clock)
-    rescue = Rescue(gateway, one, LEASE)
+    rescue = RescueExpiredLeases(gateway, one, LEASE)
     await one.run_once()
     job = driver.start()
     clock.advance(LEASE / 4)

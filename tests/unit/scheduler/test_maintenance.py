@@ -1,4 +1,4 @@
-"""What the duties do when somebody else is in their way."""
+"""What the tasks do when somebody else is in their way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.scheduler.maintenance import HINDERED_SLEEP, Promote
+from holdfast.scheduler.maintenance import HINDERED_SLEEP, PromoteDueJobs
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.testing import FakeClock, StoreDriver
@@ -37,9 +37,9 @@ def store(tmp_path: Path) -> Generator[Locked]:
 
 def test_due_jobs_that_cannot_be_had_are_not_asked_for_without_a_pause(store: Locked) -> None:
     gateway = Gateway(store, lambda topics: None)
-    duty = Promote(gateway, store)
-    assert asyncio.run(duty.run_once()) == HINDERED_SLEEP
+    task = PromoteDueJobs(gateway, store)
+    assert asyncio.run(task.run_once()) == HINDERED_SLEEP
     store.locked = False
-    assert asyncio.run(duty.run_once()) > 0
+    assert asyncio.run(task.run_once()) > 0
     assert store.states()["enqueued"] == 1
     gateway.close()

@@ -10,11 +10,11 @@ from holdfast.core.commands import (
     GONE,
     KEY_HELD,
     Action,
-    Ask,
+    ChangeState,
+    Delete,
     Facts,
-    Move,
-    Refuse,
-    Remove,
+    Reject,
+    SetRequest,
     check_refusal,
     decide_each,
 )
@@ -81,15 +81,15 @@ class PeopleVerbs(WritingSession):
         asked = Asked(now, actor, reason)
         for decision, group in decide_each(action, facts).items():
             match decision:
-                case Refuse(why):
+                case Reject(why):
                     refused |= {job.id: why for job in group}
-                case Remove():
+                case Delete():
                     self._leave(group)
                     gone = [(j.seq, j.id, j.queue, j.type, j.state, j.idempotency_key) for j in group]
                     self._remove(gone, now)
-                case Ask(request):
+                case SetRequest(request):
                     self._ask([job for job in group if job.requested != request], request, asked)
-                case Move(verb):
+                case ChangeState(verb):
                     held = [job for job in group if self._key_is_held(verb, job)]
                     refused |= {job.id: KEY_HELD for job in held}
                     self._move(verb, [job for job in group if job not in held], asked)

@@ -12,11 +12,11 @@ from holdfast.core.commands import (
     GONE,
     KEY_HELD,
     Action,
-    Ask,
+    ChangeState,
+    Delete,
     Facts,
-    Move,
-    Refuse,
-    Remove,
+    Reject,
+    SetRequest,
     check_refusal,
     decide_each,
 )
@@ -75,13 +75,13 @@ class CommandVerbs(JobVerbs):
         asked = Asked(actor, reason)
         for decision, group in decide_each(action, facts).items():
             match decision:
-                case Refuse(why):
+                case Reject(why):
                     refused |= {job.id: why for job in group}
-                case Remove():
+                case Delete():
                     self._remove([job.seq for job in group])
-                case Ask(request):
+                case SetRequest(request):
                     self._request(group, request, asked)
-                case Move(verb):
+                case ChangeState(verb):
                     refused |= {job.id: KEY_HELD for job in self._move(group, verb, asked)}
         if long := [job.seq for job in jobs if job.long and refused[job.id] is None]:
             self._db.execute(FORGET_HISTORY, (long,))

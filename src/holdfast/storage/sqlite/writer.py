@@ -17,11 +17,11 @@ from holdfast.core.commands import (
     GONE,
     KEY_HELD,
     Action,
-    Ask,
+    ChangeState,
+    Delete,
     Facts,
-    Move,
-    Refuse,
-    Remove,
+    Reject,
+    SetRequest,
     check_refusal,
     decide,
 )
@@ -277,16 +277,16 @@ class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
         seq, state, requested, run_at, retention, long = row
         facts = Facts(State(state), Request(requested) if requested else None, run_at, False, now)
         match decide(action, facts):
-            case Refuse(why):
+            case Reject(why):
                 return why
-            case Remove():
+            case Delete():
                 next(self._db.execute(sql.REMOVE, (seq, state)))
                 return None
-            case Ask(request) if request == requested:
+            case SetRequest(request) if request == requested:
                 pass  # asked before: the first request and its author stand
-            case Ask(request):
+            case SetRequest(request):
                 next(self._db.execute(sql.ASK, (seq, request, now, actor, reason, requested)))
-            case Move(verb):
+            case ChangeState(verb):
                 target = TRANSITIONS[verb].target
                 ended = now if target in FINAL else None
                 expires = expires_at(target, retention, self._retention, now)

@@ -94,7 +94,7 @@ class LeaderRules(Rules):
     def test_two_who_both_believe_to_lead_do_nothing_twice(
         self, store: Store, driver: StoreDriver, clock: FakeClock, tmp_path: Path
     ) -> None:
-        """One that stood still for longer than its lease goes on with what it was about to do. Each duty is guarded by
+        """One that stood still for longer than its lease goes on with what it was about to do. Each task is guarded by
         itself, so all that is due happens once."""
         dead = driver.register("dead")
         due = [driver.add(delay=1.0).id for _ in range(EACH)]
@@ -107,7 +107,7 @@ class LeaderRules(Rules):
         other = self.make_store(tmp_path, clock)
         other.open()
         try:
-            done = _at_once([lambda one=one: _all_duties(one) for one in (store, other)])
+            done = _at_once([lambda one=one: _all_tasks(one) for one in (store, other)])
         finally:
             other.close()
         total = sum(done, Counter[str]())
@@ -125,8 +125,8 @@ def _lead(store: Store, role: str, holder: str) -> int | None:
         return store.acquire_lease(role, holder, lease=LEASE)
 
 
-def _all_duties(store: Store) -> Counter[str]:
-    """Every duty of the clock in small portions, until this one finds nothing more to do."""
+def _all_tasks(store: Store) -> Counter[str]:
+    """Every task of the clock in small portions, until this one finds nothing more to do."""
     done = Counter[str]()
     while True:
         before = done.total()
@@ -139,7 +139,7 @@ def _all_duties(store: Store) -> Counter[str]:
 
 
 def _patiently(store: Store, verb: Callable[[], Any]) -> Any:
-    """One verb in a transaction; a database that had to refuse one of two is asked again, as the duties do."""
+    """One verb in a transaction; a database that had to refuse one of two is asked again, as the tasks do."""
     for tries in range(1, 21):
         try:
             with store.transaction():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from holdfast.scheduler.maintenance import Promote
+from holdfast.scheduler.maintenance import PromoteDueJobs
 from tests.system.jobs.app import app
 
 __all__ = ["app"]
 
 
-async def _raise(duty: Promote) -> float:
+async def _raise(task: PromoteDueJobs) -> float:
     raise ZeroDivisionError("promotion is broken here")
 
 
-Promote.run_once = _raise  # type: ignore[method-assign]
+PromoteDueJobs.run_once = _raise  # type: ignore[method-assign]

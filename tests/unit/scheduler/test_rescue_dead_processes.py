@@ -11,7 +11,7 @@ from holdfast.core.facts import ROLE
 from holdfast.core.job import ClaimRequest
 from holdfast.runtime.process_locks import HeldLock, ProcessLocks
 from holdfast.scheduler.leader import holder_of
-from holdfast.scheduler.maintenance import Bury
+from holdfast.scheduler.maintenance import RescueDeadProcesses
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.storage.writes import AcquireLease, Claim, Insert, RegisterWorker
@@ -48,9 +48,9 @@ class House:
             self.jobs[worker] = job.id
         self.gateway.run(AcquireLease(ROLE, holder_of("host", 1, "first"), lease=60))
 
-    async def bury(self, *, keeps: tuple[str, ...] = ()) -> dict[str, str]:
+    async def rescue_dead(self, *, keeps: tuple[str, ...] = ()) -> dict[str, str]:
         """The states of the jobs afterwards, by worker."""
-        await Bury(self.gateway, self.store, self.locks, lambda: keeps).run_once()
+        await RescueDeadProcesses(self.gateway, self.store, self.locks, lambda: keeps).run_once()
         found = {worker: self.store.job(job) for worker, job in self.jobs.items()}
         return {worker: job.state for worker, job in found.items() if job is not None}
 
@@ -69,18 +69,18 @@ def house(tmp_path: Path) -> Generator[House]:
 
 
 async def test_the_living_are_left_alone(house: House) -> None:
-    assert await house.bury() == {"first": "processing", "second": "processing"}
+    assert await house.rescue_dead() == {"first": "processing", "second": "processing"}
     assert [leader.holder for leader in house.store.leaders()] == ["host:1:first"]
 
 
 async def test_the_dead_give_back_their_jobs_and_the_lead(house: House) -> None:
     house.held.pop("first").close()  # as the kernel does it
-    assert await house.bury() == {"first": "enqueued", "second": "processing"}
+    assert await house.rescue_dead() == {"first": "enqueued", "second": "processing"}
     assert house.store.leaders() == []
     assert house.locks.dead() == [], "nothing is left to be done for it"
 
 
 async def test_a_worker_whose_supervisor_is_here_is_left_to_it(house: House) -> None:
     house.held.pop("first").close()
-    assert await house.bury(keeps=("first",)) == {"first": "processing", "second": "processing"}
+    assert await house.rescue_dead(keeps=("first",)) == {"first": "processing", "second": "processing"}
     assert house.locks.dead() == ["first"]
