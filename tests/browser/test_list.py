@@ -231,3 +231,37 @@ def test_a_thousand_changes_a_second_take_nothing_away(site: Site, watch: Watch,
     assert seen["shift"] < 0.01
     # however much changes, the page is drawn four times a second at most, and once more for what came at the start
     assert seen["drawn"] <= 4 * seen["seconds"] + 2
+
+
+def test_an_action_on_thousands_shows_its_progress_and_its_end(
+    site: Site, shop: Holdfast, watch: Watch
+) -> None:
+    shop.client.pause_queue("crowd")
+    shop.enqueue_many("count", [{"n": 1}] * 6000, queue="crowd")
+    newest = shop.overview.search(shop.overview.query("queue:crowd"), limit=1).items[0].id
+    page = watch.page()
+    page.goto(f"{site.url}/jobs?q=queue:crowd")
+    live(page)
+    page.evaluate(
+        """() => {
+          window.seen = [];
+          new MutationObserver(() => {
+            const bar = document.querySelector("#dialog progress");
+            if (bar) window.seen.push([bar.value, bar.max]);
+          }).observe(document.getElementById("dialog"), {subtree: true, childList: true, attributes: true});
+        }"""
+    )
+    page.locator("#check-all").click()
+    page.locator("#sel-all").click()
+    page.locator("#sel [data-action=cancel]").click()
+    dialog = page.locator("#dialog")
+    dialog.get_by_label("Type 6000 to confirm").fill("6000")
+    dialog.get_by_role("button", name="Cancel 6,000 jobs").click()
+    expect(page.locator("#toasts")).to_contain_text("Cancel requested for", timeout=60_000)
+    steps = [
+        done for done, of in page.evaluate("window.seen") if of == 6000
+    ]  # before the first line it has no end
+    assert steps
+    assert steps == sorted(steps)
+    assert shop.client.job(newest).state == "cancelled"
+    assert shop.overview.count(shop.overview.query("queue:crowd state:cancelled")).count == 6000

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from holdfast.client.reading import Row
 from holdfast.client.views import ConcernView, HealedView
 from holdfast.core.concerns import Concern, healed
-from holdfast.core.facts import ROLE, Facts, Outcome, Paused, Waiting, Worker
+from holdfast.core.facts import ROLE, Exhausted, Facts, Outcome, Paused, Waiting, Worker
 from holdfast.core.query import JobState, Query, StateIs, Text
 from holdfast.core.query.nodes import all_of
-from holdfast.core.records import OutcomeRecord, QueueRecord, WorkerRecord
+from holdfast.core.records import JobRecord, OutcomeRecord, QueueRecord, WorkerRecord
 from holdfast.core.states import State
 from holdfast.runtime.clock import from_us
 from holdfast.storage.protocol import Reader
@@ -18,6 +18,8 @@ from holdfast.storage.protocol import Reader
 HOUR = 3_600_000_000
 MAX_JOBS = 10_000
 """Jobs of one queue and type are counted up to here."""
+MAX_EXHAUSTED = 5
+"""Of so many types that failed lately the failed jobs are counted."""
 MAX_ERRORS = 5
 """Of so many types that fail always the newest error is read."""
 
@@ -39,6 +41,7 @@ def gather(reader: Reader, *, queues: Sequence[QueueRecord], workers: Sequence[W
             if queue.paused_at is not None
         ],
         outcomes=outcomes,
+        exhausted=_exhausted(reader, outcomes),
         enqueued=sum(queue.enqueued for queue in queues),
         scheduled=sum(queue.scheduled for queue in queues),
         next_due=reader.next_due(),
@@ -49,13 +52,35 @@ def gather(reader: Reader, *, queues: Sequence[QueueRecord], workers: Sequence[W
 
 
 def _errors(reader: Reader, types: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name in types[:MAX_ERRORS]:
-        root = all_of((JobState((StateIs(State.FAILED),)), Text("type", (name,))))
-        for job in reader.search(Query(root, ""), sort="-created", limit=1, cursor=None).items:
-            if job.error_type is not None:
-                found[name] = job.error_type
+    found = {name: _newest(reader, name, State.FAILED) for name in types[:MAX_ERRORS]}
+    return {name: job.error_type for name, job in found.items() if job and job.error_type is not None}
+
+
+def _exhausted(reader: Reader, outcomes: Sequence[Outcome]) -> list[Exhausted]:
+    """The failed jobs of the types that failed most lately; those that fail always are a concern of their own."""
+    failed = [outcome for outcome in outcomes if outcome.failed and not outcome.fails_always]
+    failed.sort(key=lambda outcome: (-outcome.failed, outcome.type))
+    found: list[Exhausted] = []
+    for name in [outcome.type for outcome in failed[:MAX_EXHAUSTED]]:
+        newest = _newest(reader, name, State.FAILED)
+        if newest is None:
+            continue
+        count = reader.count(_of_type(name, State.FAILED), cap=MAX_JOBS)
+        succeeded = _newest(reader, name, State.SUCCEEDED)
+        recovered = succeeded is not None and (succeeded.finished_at or 0) > (newest.finished_at or 0)
+        found.append(
+            Exhausted(name, count.count, newest.finished_at, newest.error_type, recovered, count.capped)
+        )
     return found
+
+
+def _newest(reader: Reader, type_: str, state: State) -> JobRecord | None:
+    found = reader.search(_of_type(type_, state), sort="-created", limit=1, cursor=None).items
+    return found[0] if found else None
+
+
+def _of_type(type_: str, state: State) -> Query:
+    return Query(all_of((JobState((StateIs(state),)), Text("type", (type_,)))), "")
 
 
 def _outcome(record: OutcomeRecord) -> Outcome:
@@ -88,6 +113,8 @@ def concern_view(concern: Concern) -> ConcernView:
         action=concern.action,
         queues=list(concern.queues),
         types=list(concern.types),
+        retry=concern.retry,
+        jobs=concern.jobs,
     )
 
 

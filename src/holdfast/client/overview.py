@@ -26,9 +26,9 @@ from holdfast.client.views import (
 )
 from holdfast.core.commands import ALLOWED, Action
 from holdfast.core.concerns import judge
-from holdfast.core.errors import Conflict, InvalidInput, InvalidQuery, NotFound, Problem
+from holdfast.core.errors import Conflict, InvalidInput, NotFound, Problem
 from holdfast.core.facts import Facts
-from holdfast.core.query import JobState, Query, QueryError, StateIs, parse
+from holdfast.core.query import JobState, Query, QueryError, StateIs, UnreadableQuery, parse
 from holdfast.core.query.nodes import all_of
 from holdfast.core.records import TypeRecord
 from holdfast.core.states import State
@@ -87,15 +87,11 @@ class Overview:
     # -- jobs -------------------------------------------------------------------------------------------------------------
 
     def query(self, text: str, *, zone: tzinfo = UTC, me: str | None = None) -> Query:
-        """The search text as a query. Raises InvalidQuery with the place and the nearest field."""
+        """The search text as a query. Raises UnreadableQuery with the place and the likely correction."""
         try:
             return parse(text, now=datetime.now(UTC), zone=zone, me=me)
         except QueryError as error:
-            told = error.suggestion is None or error.suggestion in error.message
-            hint = "" if told else f": {error.suggestion}"
-            raise InvalidQuery(
-                f"{error.message}{hint}", [Problem(("q", error.start, error.end), error.message)]
-            ) from None
+            raise UnreadableQuery(error, text) from None
 
     def search(
         self, query: Query, *, sort: str = "-created", limit: int = 50, cursor: str | None = None
@@ -137,6 +133,7 @@ class Overview:
         query: Query,
         *,
         dry_run: bool = False,
+        counted: BulkView | None = None,
         reason: str | None = None,
         actor: str | None = None,
         told: Callable[[int, int], None] | None = None,
@@ -144,33 +141,45 @@ class Overview:
         """Do `action` to every job that matches and allows it, oldest first, in batches; a job that changes meanwhile is
         refused.
 
-        `dry_run`: only count. Counts are exact for what is done, capped for what is only matched. `told` hears after each
-        batch how many are done and refused so far; what it raises ends the work there.
+        `dry_run`: only count. `counted`: its dry run, where the caller has it; nothing is counted again. Counts are exact
+        for what is done, capped for what is only matched. `told` hears after each batch how many are done and refused so
+        far; what it raises ends the work there.
         """
-        of_query = {
-            state: found.count
+        plan = counted or self._counted(action, query)
+        if dry_run:
+            return plan
+        acted = Acted()
+        for job_ids in self._batches(action, query):
+            refused = self._client.act_on(job_ids, action, reason=reason, actor=actor)
+            acted.add(job_ids, refused)
+            if told is not None:
+                told(acted.done, acted.refused)
+        return plan.model_copy(
+            update={
+                "dry_run": False,
+                "done": acted.done,
+                "refused": acted.refused,
+                "reasons": dict(acted.reasons),
+                "refusals": acted.refusals,
+            }
+        )
+
+    def _counted(self, action: Action, query: Query) -> BulkView:
+        """How many match in each state, and how many of them allow the action."""
+        by_state = {
+            state.value: found.count
             for state in State
             if (found := self._reader.count(_narrowed(query, state), cap=10 * CAP)).count
         }
-        fits = sum(count for state, count in of_query.items() if state in ALLOWED[action])
-        acted = Acted()
-        if not dry_run:
-            for job_ids in self._batches(action, query):
-                refused = self._client.act_on(job_ids, action, reason=reason, actor=actor)
-                acted.add(job_ids, refused)
-                if told is not None:
-                    told(acted.done, acted.refused)
         return BulkView(
             action=action,
             q=query.text,
-            dry_run=dry_run,
-            matched=sum(of_query.values()),
-            fits=fits,
-            by_state={state.value: count for state, count in of_query.items()},
-            done=acted.done,
-            refused=acted.refused,
-            reasons=dict(acted.reasons),
-            refusals=acted.refusals,
+            dry_run=True,
+            matched=sum(by_state.values()),
+            fits=sum(by_state.get(state.value, 0) for state in ALLOWED[action]),
+            by_state=by_state,
+            done=0,
+            refused=0,
         )
 
     def _batches(self, action: Action, query: Query) -> Iterator[list[str]]:

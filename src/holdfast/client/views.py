@@ -220,7 +220,8 @@ class Throughput(View):
 
 class ConcernView(View):
     """One thing that needs a person, `text` in words (`title` and `detail`): since when, and the one action that helps.
-    `queues` and `types` are those it is about; `subject` names the one, None where it is about the whole."""
+    `queues` and `types` are those it is about, `jobs` how many jobs; `subject` names the one, None where it is about
+    the whole. `retry`: to retry its failed jobs is likely to help."""
 
     kind: str
     text: str
@@ -231,6 +232,8 @@ class ConcernView(View):
     action: str
     queues: list[str] = Field(default_factory=list[str])
     types: list[str] = Field(default_factory=list[str])
+    jobs: int = 0
+    retry: bool = False
 
 
 class HealedView(View):

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     UNSERVED = "unserved"
     FAILING_TYPE = "failing_type"
     QUEUE_PAUSED = "queue_paused"
+    EXHAUSTED_RETRIES = "exhausted_retries"
     WORKER_LOST = "worker_lost"
     OVERDUE = "overdue"
     QUEUE_BEHIND = "queue_behind"
@@ -47,7 +48,8 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Concern:
     """One thing that needs a person: what, since when, and the one action that helps. `queues` and `types` are those it is
-    about; `subject` names the one, None where it is about the whole."""
+    about; `subject` names the one, None where it is about the whole. `retry`: to retry its failed jobs is likely
+    to help."""
 
     kind: Kind
     title: str
@@ -58,6 +60,7 @@ class Concern:
     queues: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     jobs: int = 0
+    retry: bool = False
 
     @property
     def text(self) -> str:
@@ -73,6 +76,7 @@ def judge(facts: Facts) -> list[Concern]:
         *_folded(_unserved(facts), "more groups of jobs have no worker"),
         *_folded(_failing(facts), "more types fail every time"),
         *_folded(_paused(facts), "more queues are paused"),
+        *_folded(_exhausted(facts), "more types have jobs without attempts left"),
         *_folded(_lost(facts), "more workers are lost"),
         *_overdue(facts),
         *_folded(_behind(facts), "more queues fall behind"),
@@ -265,6 +269,32 @@ def _paused(facts: Facts) -> list[Concern]:
                 paused.queue,
                 queues=(paused.queue,),
                 jobs=paused.jobs,
+            )
+        )
+    return concerns
+
+
+def _exhausted(facts: Facts) -> list[Concern]:
+    concerns: list[Concern] = []
+    for one in facts.exhausted:
+        has = "has" if one.jobs == 1 else "have"
+        more = "+" if one.capped else ""
+        jobs = f"{one.jobs:,}{more} job{'' if one.jobs == 1 else 's'}"
+        error = f" with {middle(one.error.rpartition('.')[2], MAX_ERROR)}" if one.error else ""
+        later = "later attempts succeeded" if one.recovered else "no attempt has succeeded since"
+        concerns.append(
+            Concern(
+                Kind.EXHAUSTED_RETRIES,
+                f"{jobs} of {middle(one.type, MAX_NAME)} {has} no attempts left.",
+                f"The newest failed{error}; {later}.",
+                "Retry these jobs: their type succeeds again"
+                if one.recovered
+                else "Look at their errors, and retry them once attempts of this type succeed",
+                one.at,
+                one.type,
+                types=(one.type,),
+                jobs=one.jobs,
+                retry=one.recovered,
             )
         )
     return concerns

@@ -71,6 +71,19 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Exhausted:
+    """The failed jobs of a type; `at` and `error`: when and by what the newest of them failed. `recovered`: an attempt of
+    the type has succeeded since. `capped`: at least so many."""
+
+    type: str
+    jobs: int
+    at: int | None = None
+    error: str | None = None
+    recovered: bool = False
+    capped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the judgement is made from. `led_until`: end of the newest lease of a scheduler. `errors`: the newest error of a
     type that fails always."""
@@ -80,6 +93,7 @@ class Facts:
     waiting: Sequence[Waiting] = ()
     paused: Sequence[Paused] = ()
     outcomes: Sequence[Outcome] = ()
+    exhausted: Sequence[Exhausted] = ()
     enqueued: int = 0
     scheduled: int = 0
     next_due: int | None = None

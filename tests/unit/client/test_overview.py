@@ -100,6 +100,24 @@ def test_an_action_on_all_that_match(mixed: Holdfast, monkeypatch: pytest.Monkey
     assert overview.stats().states["scheduled"] == 2  # of another type
 
 
+def test_what_its_dry_run_has_counted_is_not_counted_again(
+    mixed: Holdfast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overview = mixed.overview
+    query = overview.query("type:work")
+    dry = overview.act_on_all(Action.CANCEL, query, dry_run=True)
+    mixed.enqueue("work")
+    counts = list[object]()
+    count = overview._reader.count
+    monkeypatch.setattr(
+        overview._reader, "count", lambda *args, **kw: counts.append(args) or count(*args, **kw)
+    )
+    view = overview.act_on_all(Action.CANCEL, query, counted=dry)
+    assert counts == []
+    assert (view.dry_run, view.matched, view.fits, view.done) == (False, 8, 5, 6)
+    assert (dry.dry_run, dry.done) == (True, 0)
+
+
 def test_an_action_on_one_state_counts_that_state_only(mixed: Holdfast) -> None:
     overview = mixed.overview
     view = overview.act_on_all(Action.PAUSE, overview.query("state:enqueued,failed"))

@@ -18,7 +18,7 @@ from holdfast.core.concerns import (
     judge,
     why_waits,
 )
-from holdfast.core.facts import FAILING_ATTEMPTS, Facts, Outcome, Paused, Waiting, Worker
+from holdfast.core.facts import FAILING_ATTEMPTS, Exhausted, Facts, Outcome, Paused, Waiting, Worker
 
 NOW = 1_767_225_600_000_000
 AGO = NOW - 9_000_000
@@ -125,6 +125,39 @@ CASES: dict[str, tuple[Facts, list[tuple[Kind, str | None, str, int | None]]]] =
             )
         ],
     ),
+    "failed jobs of a type that succeeds again": (
+        replace(QUIET, exhausted=[Exhausted("mail", 61, AGO, "shop.errors.Timeout", recovered=True)]),
+        [
+            (
+                Kind.EXHAUSTED_RETRIES,
+                "mail",
+                "61 jobs of mail have no attempts left. The newest failed with Timeout; later attempts succeeded.",
+                AGO,
+            )
+        ],
+    ),
+    "a failed job of a type that has not succeeded since": (
+        replace(QUIET, exhausted=[Exhausted("mail", 1, AGO)]),
+        [
+            (
+                Kind.EXHAUSTED_RETRIES,
+                "mail",
+                "1 job of mail has no attempts left. The newest failed; no attempt has succeeded since.",
+                AGO,
+            )
+        ],
+    ),
+    "more failed jobs than are counted": (
+        replace(QUIET, exhausted=[Exhausted("mail", 10_000, AGO, "Timeout", recovered=True, capped=True)]),
+        [
+            (
+                Kind.EXHAUSTED_RETRIES,
+                "mail",
+                "10,000+ jobs of mail have no attempts left. The newest failed with Timeout; later attempts succeeded.",
+                AGO,
+            )
+        ],
+    ),
     "too few attempts to say so": (
         replace(QUIET, outcomes=[Outcome("mail", 0, 2, FAILING_ATTEMPTS - 1, AGO)]),
         [],
@@ -213,12 +246,21 @@ def test_what_matters_most_comes_first() -> None:
         has_scheduler=False,
         outcomes=[Outcome("mail", 0, 9, 9, AGO)],
         paused=[Paused("mails", AGO)],
+        exhausted=[Exhausted("ocr", 1)],
         waiting=[waiting("gpu", "train")],
     )
-    kinds = [concern.kind for concern in judge(facts)]
-    assert kinds == [Kind.NO_WORKER, Kind.NO_SCHEDULER, Kind.FAILING_TYPE, Kind.QUEUE_PAUSED]
+    last = [Kind.FAILING_TYPE, Kind.QUEUE_PAUSED, Kind.EXHAUSTED_RETRIES]
+    assert [concern.kind for concern in judge(facts)] == [Kind.NO_WORKER, Kind.NO_SCHEDULER, *last]
     with_worker = [concern.kind for concern in judge(replace(facts, workers=(ALL,)))]
-    assert with_worker == [Kind.NO_SCHEDULER, Kind.UNSERVED, Kind.FAILING_TYPE, Kind.QUEUE_PAUSED]
+    assert with_worker == [Kind.NO_SCHEDULER, Kind.UNSERVED, *last]
+
+
+def test_a_retry_is_offered_once_later_attempts_succeed() -> None:
+    rows = [Exhausted("mail", 2, AGO, recovered=True), Exhausted("ocr", 1, AGO)]
+    assert [(c.subject, c.retry) for c in judge(replace(QUIET, exhausted=rows))] == [
+        ("mail", True),
+        ("ocr", False),
+    ]
 
 
 def test_many_of_a_kind_are_folded_and_none_is_left_out() -> None:

@@ -12,6 +12,7 @@ job; `fields` is the table of what can be asked. Clock, zone and user are parame
 from __future__ import annotations
 
 from holdfast.core.query.canonical import link_term, term
+from holdfast.core.query.corrections import Correction, UnreadableQuery
 from holdfast.core.query.errors import QueryError
 from holdfast.core.query.fields import FIELDS, STATES, Field, Kind
 from holdfast.core.query.matching import Candidate, matches, may_match
@@ -55,6 +56,7 @@ __all__ = [
     "Candidate",
     "Chip",
     "Compare",
+    "Correction",
     "Duration",
     "Field",
     "Glob",
@@ -74,6 +76,7 @@ __all__ = [
     "StateIs",
     "Text",
     "Time",
+    "UnreadableQuery",
     "Word",
     "link_term",
     "matches",

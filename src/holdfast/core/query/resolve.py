@@ -213,8 +213,8 @@ def _state(value: Value) -> StateIs:
     word = value.text.lower()
     if word not in STATES:
         near = nearest(word, STATES)
-        hint = f"did you mean {near}?" if near else f"the states are {', '.join(STATES)}"
-        raise QueryError(f"There is no state {value.text[:40]}; {hint}", value.start, value.end, near)
+        hint = "" if near else f"; the states are {', '.join(STATES)}"
+        raise QueryError(f"There is no state {value.text[:40]}{hint}", value.start, value.end, near)
     return STATES[word]
 
 

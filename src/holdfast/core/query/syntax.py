@@ -206,10 +206,8 @@ class _Reader:
         if not value.quoted and like_a_field(value.text):
             name = value.text.partition(":")[0]
             near = nearest(name, FIELDS)
-            hint = f"did you mean {near}:?" if near else "a text with a colon goes in quotes"
             end = start + len(name) if near else self.at
-            suggestion = near or f'"{value.text}"'
-            raise QueryError(f"There is no field {name[:40]}; {hint}", start, end, suggestion)
+            raise QueryError(_no_field(name, near), start, end, near or f'"{value.text}"')
         self._count(start)
         self._delimited()
         return FreeWord(value, start, self.at)
@@ -220,8 +218,7 @@ class _Reader:
         if field is None:
             end = match.end(1)
             near = nearest(name, FIELDS)
-            hint = f"did you mean {near}:?" if near else "a text with a colon goes in quotes"
-            raise QueryError(f"There is no field {match[1][:40]}; {hint}", match.start(), end, near)
+            raise QueryError(_no_field(match[1], near), match.start(), end, near)
         if field.kind is Kind.ARGS:
             message = "Say which argument, as in args.name:value"
             raise QueryError(message, match.start(), match.end(), "args.name:")
@@ -325,3 +322,7 @@ class _Reader:
         space = _SPACE.match(self.text, self.at)
         if space:
             self.at = space.end()
+
+
+def _no_field(name: str, near: str | None) -> str:
+    return f"There is no field {name[:40]}{'' if near else '; a text with a colon goes in quotes'}"

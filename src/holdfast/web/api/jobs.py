@@ -174,7 +174,7 @@ def _add_many(router: APIRouter, overview: Overview, operations: Operations) -> 
         if body.dry_run:
             return counted
         if counted.matched <= AT_ONCE:
-            return overview.act_on_all(body.action, query, reason=body.reason)
+            return overview.act_on_all(body.action, query, counted=counted, reason=body.reason)
         return respond(operations.start(counted, body.action, query, body.reason))
 
 

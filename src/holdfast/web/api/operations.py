@@ -82,7 +82,9 @@ class Operations:
         operation = Operation()
 
         def act(told: Callable[[int, int], None]) -> BulkView:
-            return self._overview.act_on_all(action, query, reason=reason, actor=actor, told=told)
+            return self._overview.act_on_all(
+                action, query, counted=counted, reason=reason, actor=actor, told=told
+            )
 
         run = (operation, counted, act)
         threading.Thread(target=self._run, args=run, name="holdfast-bulk", daemon=True).start()

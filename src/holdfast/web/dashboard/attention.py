@@ -8,17 +8,20 @@ from datetime import datetime
 
 from markupsafe import Markup
 
+from holdfast.client.concerns import MAX_JOBS
 from holdfast.client.views import ConcernView, StatsView
+from holdfast.core.commands import Action
 from holdfast.core.concerns import MAX_NAME, Kind
 from holdfast.core.query import link_term
 from holdfast.core.sizes import middle
+from holdfast.web.dashboard.format import exact
 from holdfast.web.dashboard.markup import isolated
 from holdfast.web.dashboard.view import View
 
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """One concern as a line of a page. `posts`: the button acts instead of leading somewhere."""
+    """One concern as a line of a page. `posts`: the button acts instead of leading somewhere, and sends `fields`."""
 
     key: str
     icon: str
@@ -29,6 +32,7 @@ class Attention:
     href: str
     help: str
     posts: bool = False
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,19 @@ def _failures(concern: ConcernView, view: View) -> tuple[str, str]:
     )
 
 
+def _exhausted(concern: ConcernView, view: View) -> tuple[str, str]:
+    if not concern.retry:
+        return "See its failures", view.url("jobs", q=link_term("type", concern.types[0]), state="failed")
+    more = "+" if concern.jobs >= MAX_JOBS else ""
+    return f"Retry {exact(concern.jobs)}{more}…", view.url("jobs", "actions")
+
+
+def _retry(concern: ConcernView, view: View) -> tuple[tuple[str, str], ...]:
+    """The bulk action on the failed jobs of the one type, which asks before it begins."""
+    q = f"{link_term('type', concern.types[0])} state:failed"
+    return ("action", Action.RETRY.value), ("all", "1"), ("q", q), ("next", view.url())
+
+
 LOOKS: dict[str, Look] = {
     Kind.NO_WORKER: Look("failed", "unplug", _workers("How to start one")),
     Kind.NO_SCHEDULER: Look("failed", "scheduled", _workers("How to start one")),
@@ -66,6 +83,7 @@ LOOKS: dict[str, Look] = {
         "paused",
         lambda concern, view: ("Resume queue", view.url("queues", concern.queues[0], "resume")),
     ),
+    Kind.EXHAUSTED_RETRIES: Look("retrying", "retrying", _exhausted),
     Kind.WORKER_LOST: Look("failed", "unplug", _workers("See workers")),
     Kind.OVERDUE: Look(
         "retrying",
@@ -82,6 +100,7 @@ _WHOLE_PAGE = {
     Kind.UNSERVED: "queues",
     Kind.FAILING_TYPE: "types",
     Kind.QUEUE_PAUSED: "queues",
+    Kind.EXHAUSTED_RETRIES: "types",
     Kind.QUEUE_BEHIND: "queues",
 }
 """Where the line leads that stands for several concerns."""
@@ -98,7 +117,8 @@ def _line(concern: ConcernView, view: View) -> Attention:
     word, href = (
         ("See all", view.url(_WHOLE_PAGE[Kind(concern.kind)])) if folded else look.button(concern, view)
     )
-    posts = concern.kind == Kind.QUEUE_PAUSED and not folded
+    retry = concern.kind == Kind.EXHAUSTED_RETRIES and concern.retry
+    posts = not folded and (retry or concern.kind == Kind.QUEUE_PAUSED)
     names = [middle(name, MAX_NAME) for name in (*concern.queues, *concern.types, concern.subject or "")]
     return Attention(
         look.key,
@@ -110,4 +130,5 @@ def _line(concern: ConcernView, view: View) -> Attention:
         href,
         concern.action,
         posts,
+        _retry(concern, view) if posts and retry else (),
     )

@@ -119,7 +119,7 @@ def _all(frame: Frame, asked: Asked, q: str) -> Response:
         steps = _steps(frame, asked, plan, operation)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(steps, media_type="application/x-ndjson", headers=headers)
-    result = desk.overview.act_on_all(action, query, reason=asked.reason, actor=ACTOR)
+    result = desk.overview.act_on_all(action, query, counted=plan, reason=asked.reason, actor=ACTOR)
     icon = "warn" if result.refused else "check"
     return frame.done(asked.back, told(action, result.done, result.reasons), icon=icon)
 

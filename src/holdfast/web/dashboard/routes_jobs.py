@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -15,12 +16,12 @@ from starlette.responses import RedirectResponse, Response
 from holdfast.client.views import JobPage, JobView
 from holdfast.core.errors import InvalidInput, InvalidQuery, NotFound
 from holdfast.core.query import Query as Search
-from holdfast.core.query import link_term, term
+from holdfast.core.query import UnreadableQuery, link_term, term
 from holdfast.web.dashboard.code import as_code, as_command, importable
 from holdfast.web.dashboard.console import console, log_entry
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.first_page import first_page, is_first
-from holdfast.web.dashboard.format import words
+from holdfast.web.dashboard.format import number, words
 from holdfast.web.dashboard.job_page import page_title, panels
 from holdfast.web.dashboard.lists import Numbers, Pager, SortLink, chips_of, numbers_of, tabs_of
 from holdfast.web.dashboard.looks import LOOKS, TABS
@@ -63,6 +64,16 @@ class Hint:
     lead: str = ""
     total: str = ""
     tail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What is wrong with a search, and the link to the corrected one. `found`: how many jobs that has; "" = not counted."""
+
+    problem: str
+    term: str
+    href: str
+    found: str
 
 
 def add_job_routes(router: APIRouter, desk: Desk) -> None:
@@ -145,13 +156,13 @@ def _jobs(
     desk, view = frame.desk, frame.view
     zone = ZoneInfo(view.zone)
     source = " ".join(part for part in (q, add) if part)
-    problem, spans = "", list[tuple[int, int]]()
+    problem, bad = "", None
     try:
         query = desk.overview.query(source, zone=zone)
         if state and state not in TABS:
             raise InvalidQuery(f"There is no tab {state[:40]!r}; tabs are {', '.join(TABS)}")
     except InvalidQuery as error:
-        problem, spans = error.detail, _spans(error)
+        problem, bad = error.detail, error if isinstance(error, UnreadableQuery) else None
         query, state = _last(desk, last, zone), state if state in TABS else ""
     else:
         # one address for one search: words added in the box, and another spelling, become the canonical text
@@ -183,7 +194,10 @@ def _jobs(
         q=source if problem else query.text,
         last=query.text,
         problem=problem,
-        marked=_marked(source, spans),
+        proposal=_proposal(
+            desk, bad, zone, lambda text: view.url("jobs", q=text, state=state, sort=asked_sort)
+        ),
+        marked=_marked(source, bad),
         state=state,
         sort=sort,
         default_sort=DEFAULT_SORT,
@@ -230,21 +244,27 @@ def _last(desk: Desk, text: str, zone: ZoneInfo) -> Search:
         return desk.overview.query("", zone=zone)
 
 
-def _spans(error: InvalidQuery) -> list[tuple[int, int]]:
-    """Where in the text the search cannot be read."""
-    found: list[tuple[int, int]] = []
-    for problem in error.problems:
-        match problem.loc:
-            case ("q", int(start), int(end)):
-                found.append((start, end))
-            case _:
-                pass
-    return found
+def _proposal(
+    desk: Desk, bad: UnreadableQuery | None, zone: ZoneInfo, link: Callable[[str], str]
+) -> Proposal | None:
+    """The likely correction; its jobs are counted where indexes find them, unless there is one more mistake."""
+    if bad is None or bad.correction is None:
+        return None
+    found = ""
+    try:
+        corrected = desk.overview.query(bad.correction.text, zone=zone)
+    except InvalidQuery:
+        pass
+    else:
+        if not corrected.unindexed:
+            count = desk.overview.count(corrected)
+            found = words(count.count, "job") if not count.capped else f"{number(count.count)}+ jobs"
+    return Proposal(f"{bad.message} ({bad.place}).", bad.correction.term, link(bad.correction.text), found)
 
 
-def _marked(source: str, spans: list[tuple[int, int]]) -> tuple[str, str, str]:
+def _marked(source: str, bad: UnreadableQuery | None) -> tuple[str, str, str]:
     """The text in three parts, of which the middle one cannot be read."""
-    start, end = spans[0] if spans else (len(source), len(source))
+    start, end = (bad.start, bad.end) if bad else (len(source), len(source))
     return source[:start], source[start:end], source[end:]
 
 

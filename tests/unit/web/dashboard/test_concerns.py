@@ -13,10 +13,12 @@ import pytest
 from holdfast.cli.findings import of_concerns
 from holdfast.core.concerns import Kind
 from holdfast.core.job import NewJob
+from holdfast.core.outcome import Settlement
+from holdfast.core.states import Verb
 from holdfast.runtime.clock import new_id
 from holdfast.storage.writes import AcquireLease, Insert
 from holdfast.web.dashboard.attention import LOOKS
-from tests.unit.web.support import Lab, served
+from tests.unit.web.support import Lab, served, until
 
 
 @pytest.fixture
@@ -40,6 +42,17 @@ def read(http: httpx.Client, path: str) -> str:
 
 def kinds(http: httpx.Client) -> list[str]:
     return [concern["kind"] for concern in http.get("/api/v1/stats").json()["concerns"]]
+
+
+def overview(http: httpx.Client) -> str:
+    return html.unescape(http.get("/", headers={"accept": "text/html"}).text)
+
+
+def end(lab: Lab, verb: Verb) -> None:
+    """End what waits, and let the scheduler count it."""
+    settled = [Settlement(claimed.seq, claimed.token, verb) for claimed in lab.claim()]
+    lab.parts.gateway.call("settle", settled)
+    lab.parts.gateway.call("roll_up", 1000)
 
 
 def store_unknown(lab: Lab, type_: str, queue: str) -> str:
@@ -116,3 +129,30 @@ def test_theme_and_zone_stand_in_the_menu_too(lab: Lab, http: httpx.Client) -> N
 
 def test_each_kind_has_its_look() -> None:
     assert set(LOOKS) == set(Kind)
+
+
+def test_failed_jobs_are_retried_from_the_overview_once_their_type_succeeds_again(
+    lab: Lab, http: httpx.Client
+) -> None:
+    lab.worker(types=("count_to",))
+    lab.parts.gateway.call("lead", "clock", "here:1:x", lease=600.0)
+    lab.add(2)
+    end(lab, Verb.FAIL)
+    assert kinds(http) == [Kind.EXHAUSTED_RETRIES]
+    assert "no attempt has succeeded since" in read(http, "/")
+    assert "See its failures" in read(http, "/")
+    assert 'value="retry"' not in overview(http)
+    lab.add()
+    end(lab, Verb.SUCCEED)
+    (concern,) = http.get("/api/v1/stats").json()["concerns"]
+    assert (concern["retry"], concern["jobs"], concern["types"]) == (True, 2, ["count_to"])
+    assert any(one.name == "exhausted retries" for one in of_concerns(lab.parts.overview.stats()))
+    page = until(lambda: "Retry 2…" in (text := overview(http)) and text)
+    form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
+    assert form["q"] == "type:count_to state:failed"
+    asked = http.post("/jobs/actions", data=form, headers={"accept": "text/html"})
+    assert "Retry 2 jobs?" in asked.text
+    assert lab.parts.overview.states()["failed"] == 2
+    http.post("/jobs/actions", data={**form, "sure": "1"})
+    assert lab.parts.overview.states()["failed"] == 0
+    assert kinds(http) == []

@@ -103,6 +103,6 @@ def test_a_search_that_cannot_be_read_leaves_the_last_one_standing(lab: Lab) -> 
     page = Shown(lab, q="stat:failed", last="state:cancelled", text="1")
     assert page.status == 422
     assert "<mark>stat</mark>" in page.source or "<mark>stat:failed</mark>" in page.source
-    assert "Still showing your last valid search, 5 jobs: state:cancelled" in page.text
+    assert "Still showing your last valid query, 5 jobs: state:cancelled" in page.text
     assert page.source.count('id="row-') == PAGE
     assert "No job matches" not in page.text

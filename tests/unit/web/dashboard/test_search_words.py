@@ -38,3 +38,29 @@ def test_the_last_twelve_characters_of_an_id_find_its_job(lab: Lab, http: httpx.
         found = http.get("/api/v1/jobs", params={"q": q}).json()["items"]
         assert [job["id"] for job in found] == [first]
     assert second
+
+
+def test_a_mistake_is_marked_and_its_correction_is_a_link_without_scripts(
+    lab: Lab, http: httpx.Client
+) -> None:
+    lab.add(3, queue="cure")
+    params = {"q": "queue:cure stat:enqueued", "last": "queue:cure"}
+    page = http.get("/jobs", params=params, headers={"accept": "text/html"})
+    assert page.status_code == 422
+    assert "queue:cure <mark>stat</mark>:enqueued" in page.text
+    text = html.unescape(re.sub(r"<[^>]+>", "", page.text))
+    said = "There is no field stat (characters 12–15). Did you mean state:enqueued? That finds 3 jobs."
+    assert said in text
+    assert "Still showing your last valid query, 3 jobs: queue:cure" in text
+    found = re.search(r'href="([^"]+)">state:enqueued</a>', page.text)
+    assert found is not None
+    cured = http.get(html.unescape(found[1]), headers={"accept": "text/html"}, follow_redirects=True)
+    assert cured.status_code == 200
+    assert cured.text.count('<tr role="row" id="row-') == 3
+
+
+def test_a_correction_is_not_counted_while_there_is_another_mistake(lab: Lab, http: httpx.Client) -> None:
+    page = http.get("/jobs", params={"q": "stat:failed tpye:x"}, headers={"accept": "text/html"})
+    text = html.unescape(re.sub(r"<[^>]+>", "", page.text))
+    assert "Did you mean state:failed?" in text
+    assert "That finds" not in text

@@ -112,6 +112,14 @@ async function follow(answer) {
   }
 }
 
+/** What was refused and why is read in the dialog: a toast goes by itself. @param {string} text */
+function ended(text) {
+  const [title, count, note] = dialog().querySelectorAll("h2, [role=status], .sub");
+  title.textContent = title.textContent?.replace("…", ": ended") || "";
+  count.textContent = text;
+  note.remove();
+}
+
 /** @param {HTMLFormElement} form @param {HTMLElement | null} submitter */
 async function send(form, submitter) {
   const data = new FormData(form, submitter);
@@ -131,7 +139,8 @@ async function send(form, submitter) {
   if (!answer) return;
   if (type.includes("json")) {
     const outcome = steps || (await answer.json());
-    if (dialog().open && answer.status < 500) dialog().close();
+    if (steps?.icon === "warn" && dialog().open) ended(steps.toast);
+    else if (dialog().open && answer.status < 500) dialog().close();
     told(outcome);
     document.dispatchEvent(new CustomEvent("holdfast:done", { detail: { form, outcome, ok: answer.ok } }));
     const gone = answer.ok && /\/delete$/.test(own(form, "action")) && byId("job");
