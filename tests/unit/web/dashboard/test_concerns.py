@@ -16,7 +16,7 @@ from holdfast.core.job import NewJob
 from holdfast.core.outcome import Settlement
 from holdfast.core.states import Verb
 from holdfast.runtime.clock import new_id
-from holdfast.storage.writes import AcquireLease, Insert
+from holdfast.storage.writes import AcquireLease, AggregateEvents, Insert, Settle
 from holdfast.web.dashboard.attention import LOOKS
 from tests.unit.web.support import Lab, served, until
 
@@ -51,8 +51,8 @@ def overview(http: httpx.Client) -> str:
 def end(lab: Lab, verb: Verb) -> None:
     """End what waits, and let the scheduler count it."""
     settled = [Settlement(claimed.seq, claimed.token, verb) for claimed in lab.claim()]
-    lab.parts.gateway.call("settle", settled)
-    lab.parts.gateway.call("roll_up", 1000)
+    lab.parts.gateway.run(Settle(settled))
+    lab.parts.gateway.run(AggregateEvents(1000))
 
 
 def store_unknown(lab: Lab, type_: str, queue: str) -> str:
@@ -135,7 +135,7 @@ def test_failed_jobs_are_retried_from_the_overview_once_their_type_succeeds_agai
     lab: Lab, http: httpx.Client
 ) -> None:
     lab.worker(types=("count_to",))
-    lab.parts.gateway.call("lead", "clock", "here:1:x", lease=600.0)
+    lab.parts.gateway.run(AcquireLease("clock", "here:1:x", lease=600.0))
     lab.add(2)
     end(lab, Verb.FAIL)
     assert kinds(http) == [Kind.EXHAUSTED_RETRIES]
