@@ -25,8 +25,7 @@ def test_up_says_one_line_when_all_answers_and_stops_whole(house: House) -> None
     assert is_ready(url)
     assert len(house.ask("worker", "list", "--url", url)["items"]) == 2
     assert house.run("job", "run", "count_to", "--arg", "n=2", "--wait", "--url", url).returncode == 0
-    children = house.processes()
-    assert len(children) == 5
+    assert len(house.processes()) == 6, "itself, fork server, guard, two workers, web server"
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     until(lambda: not house.processes())
@@ -88,7 +87,7 @@ def test_the_web_server_that_dies_is_replaced_and_nobody_else_notices(house: Hou
 
 def test_a_supervisor_that_is_killed_leaves_nobody_behind(house: House) -> None:
     process, _ = house.up()
-    assert len(house.processes()) == 4
+    assert len(house.processes()) == 5, "itself, fork server, guard, worker, web server"
     process.kill()
     process.wait()
     until(lambda: not house.processes())

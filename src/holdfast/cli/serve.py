@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +19,7 @@ from holdfast.cli.options import SERVES, Common, command, new_group, with_common
 if TYPE_CHECKING:
     from holdfast.app import Holdfast
     from holdfast.core.settings import Settings
+    from holdfast.worker.fork_server import ForkServer
 
 _QUEUES = Annotated[str | None, typer.Option("--queues", metavar="A,B", help="Serve only these queues.")]
 _TYPES = Annotated[
@@ -49,29 +52,24 @@ def add_to(app: typer.Typer) -> None:
         types: _TYPES = None,
     ) -> int:
         """Run everything: web server, scheduler and workers, until Ctrl-C."""
-        from holdfast.hosting.child import Child
-
         path = _needed(common.app, "up")
-        web_child = Child("web-process")  # ahead of everything: it loads while we do
-        from holdfast.hosting.service import run_workers
-        from holdfast.hosting.web_keeper import WebKeeper
-        from holdfast.runtime.listen import address, bind
+        with _fork_server() as forks:
+            from holdfast.hosting.service import run_workers
+            from holdfast.hosting.web_keeper import WebKeeper
+            from holdfast.runtime.listen import address, bind
 
-        given = _given(
-            host=host, port=port, workers=processes, concurrency=concurrency, queues=queues, types=types
-        )
-        try:
+            given = _given(
+                host=host, port=port, workers=processes, concurrency=concurrency, queues=queues, types=types
+            )
             app = _app(path, given)
             _open(app)
-            bound = bind(_checked(app.settings))
-        except BaseException:
-            web_child.abandon()
-            raise
-        with bound as listening:
-            _say_where(app)
-            web = WebKeeper(app.settings, listening, web_child)
-            url = address(app.settings, listening)
-            return run_workers(app, path, web=web, ready=lambda: _print(f"Holdfast is ready: {url}"))
+            with bind(_checked(app.settings)) as listening:
+                _say_where(app)
+                web = WebKeeper(app.settings, listening)
+                url = address(app.settings, listening)
+                return run_workers(
+                    app, path, web=web, ready=lambda: _print(f"Holdfast is ready: {url}"), forks=forks
+                )
 
     workers = new_group(
         "Run jobs of an app, until Ctrl-C; or list and drain the workers there are.", alone=True
@@ -88,15 +86,18 @@ def add_to(app: typer.Typer) -> None:
         """Run jobs of an app, until Ctrl-C; or list and drain the workers there are."""
         if context.invoked_subcommand is not None:
             return 0
-        from holdfast.hosting.service import run_workers, worker_count
-
         path = _needed(common.app, "worker")
-        app = _app(path, _given(workers=processes, concurrency=concurrency, queues=queues, types=types))
-        _open(app)
-        _say_where(app)
-        count = worker_count(app.settings)
-        words = f"{count} process" if count == 1 else f"{count} processes"
-        return run_workers(app, path, ready=lambda: _print(f"Holdfast worker is ready: {words}"))
+        with _fork_server() as forks:
+            from holdfast.hosting.service import run_workers, worker_count
+
+            app = _app(path, _given(workers=processes, concurrency=concurrency, queues=queues, types=types))
+            _open(app)
+            _say_where(app)
+            count = worker_count(app.settings)
+            words = f"{count} process" if count == 1 else f"{count} processes"
+            return run_workers(
+                app, path, ready=lambda: _print(f"Holdfast worker is ready: {words}"), forks=forks
+            )
 
     workers.callback(invoke_without_command=True)(with_common(worker, SERVES))
     worker_fleet.add_to(workers)
@@ -121,6 +122,23 @@ def add_to(app: typer.Typer) -> None:
         _open(app)
         _say_where(app)
         return run_maintenance(app, ready=lambda: _print("Holdfast scheduler is ready"))
+
+
+@contextmanager
+def _fork_server() -> Generator[ForkServer | None]:
+    """The fork server of the workers, launched ahead of everything: it loads while we do. Ended whatever happens here."""
+    from holdfast.worker.fork_server import ForkServer, can_fork
+
+    if not can_fork():
+        yield None
+        return
+    from holdfast.hosting.child import start_forking_server
+
+    server = ForkServer(*start_forking_server())
+    try:
+        yield server
+    finally:
+        server.end()
 
 
 def _needed(path: str | None, command: str) -> str:

@@ -45,6 +45,13 @@ class Child:
         self._line.close()
 
 
+def start_forking_server() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """The process of a fork server, and the socket to it. It belongs to our process group, as its workers do."""
+    ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+    with theirs:
+        return subprocess.Popen([*SELF, "forking-server"], stdin=theirs.fileno()), ours  # noqa: S603 - ourselves
+
+
 def take_orders() -> tuple[dict[str, Any], socket.socket] | None:
     """What the one who started this process wants of it, and the socket to listen on; None when it is gone already."""
     with socket.socket(fileno=os.dup(sys.stdin.fileno())) as line:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -14,7 +15,7 @@ import uvloop
 
 from holdfast.app import Holdfast, Parts
 from holdfast.core.settings import Settings
-from holdfast.hosting.child import SELF
+from holdfast.hosting.child import SELF, start_forking_server
 from holdfast.hosting.locks import locks_of
 from holdfast.hosting.web_keeper import WebKeeper
 from holdfast.runtime.clock import new_worker_id
@@ -22,7 +23,12 @@ from holdfast.runtime.periodic import FailedTooOften, PeriodicRunner, keep_runni
 from holdfast.scheduler.leader import Leader, holder_of, lease_of
 from holdfast.scheduler.maintenance import RescueDeadProcesses, maintenance_tasks
 from holdfast.storage.topics import Topic
+from holdfast.worker.fork_server import ForkServer, can_fork
+from holdfast.worker.starting import WorkerStarter
 from holdfast.worker.supervisor import Supervisor
+
+WEB_WAITS = 3.0
+"""Seconds that the web server waits for the first worker at most."""
 
 LOOK_AGAIN = 0.05
 """Seconds between two looks whether the workers are there, when no signal comes."""
@@ -33,14 +39,20 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def run_workers(
-    app: Holdfast, path: str, *, web: WebKeeper | None = None, ready: Callable[[], None] | None = None
+    app: Holdfast,
+    path: str,
+    *,
+    web: WebKeeper | None = None,
+    ready: Callable[[], None] | None = None,
+    forks: ForkServer | None = None,
 ) -> int:
     """Run a supervisor with its worker processes and the maintenance tasks until SIGTERM or SIGINT, or until all workers
     have been drained and there is no web server beside them; answers the exit code.
 
-    `path` is what the worker processes import. `web` is a web server to keep running beside them. `ready` is called once,
-    when all workers are registered and the web server answers. Stopping: workers first, so that a page can show how their
-    jobs end, then the tasks, then the web server. A second signal hurries the workers.
+    `path` is what the worker processes import. `web` is a web server to keep running beside them; it begins when the first
+    worker is registered, so that no job waits for it. `ready` is called once, when all workers are registered and the web
+    server answers. `forks`: a fork server that was launched ahead. Stopping: workers first, so that a page can show how
+    their jobs end, then the maintenance tasks, then the web server. A second signal hurries the workers.
     """
     settings = app.settings
     parts = app.open()
@@ -52,7 +64,9 @@ def run_workers(
         parts.store,
         count=count,
         name=socket.gethostname(),
-        command=(*SELF, "worker-process"),
+        starter=WorkerStarter(
+            (*SELF, "worker-process"), path, settings.model_dump(), launch=launch_fork_server, first=forks
+        ),
         locks=locks_of(settings),
     )
 
@@ -64,8 +78,7 @@ def run_workers(
         )
         tasks: list[asyncio.Task[None]] = []
         if web is not None:
-            web.start()
-            tasks.append(end.with_part("web", web.run))
+            tasks.append(end.with_part("web", partial(_serve_web, parts, supervisor, web)))
         if ready is not None:
             tasks.append(end.with_part("ready", partial(_announce, parts, supervisor, count, web, ready)))
         try:
@@ -184,23 +197,41 @@ def _on_stop(call: Callable[[], None]) -> asyncio.Event:
     return stopping
 
 
+def launch_fork_server() -> ForkServer | None:
+    """A fork server that loads what any app needs; None where the system has no such thing."""
+    return ForkServer(*start_forking_server()) if can_fork() else None
+
+
+async def _serve_web(parts: Parts, supervisor: Supervisor, web: WebKeeper) -> None:
+    """Keep the web server running. Who asks meanwhile stands in line at its socket."""
+    with suppress(TimeoutError):  # pages show why there is no worker
+        async with asyncio.timeout(WEB_WAITS):
+            await _until_registered(parts, supervisor, 1)
+    await web.run()
+
+
 async def _announce(
     parts: Parts, supervisor: Supervisor, count: int, web: WebKeeper | None, ready: Callable[[], None]
 ) -> None:
-    listener = parts.signals.listen((Topic.EVENTS,))
-    try:
-        while not await _registered(parts, supervisor, count):
-            await listener.wait_async(LOOK_AGAIN)
-    finally:
-        listener.close()
+    await _until_registered(parts, supervisor, count)
     if web is not None:
         await web.answers()
     ready()
 
 
-async def _registered(parts: Parts, supervisor: Supervisor, count: int) -> bool:
+async def _until_registered(parts: Parts, supervisor: Supervisor, count: int) -> None:
+    listener = parts.signals.listen((Topic.EVENTS,))
+    try:
+        while not await _are_registered(parts, supervisor, count):
+            await listener.wait_async(LOOK_AGAIN)
+    finally:
+        listener.close()
+
+
+async def _are_registered(parts: Parts, supervisor: Supervisor, count: int) -> bool:
+    """Whether so many of the worker processes that run now are registered."""
     started = supervisor.workers
     if len(started) < count:
         return False
     live = {worker.id for worker in await asyncio.to_thread(parts.store.workers) if worker.state == "live"}
-    return live.issuperset(started)
+    return len(live.intersection(started)) >= count

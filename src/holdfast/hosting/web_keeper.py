@@ -27,37 +27,29 @@ log = structlog.get_logger("holdfast.web")
 
 
 class WebKeeper:
-    """Keeps one web server process running. The socket is handed in and stays the caller's; so is the first process, which
-    was started ahead, without orders."""
+    """Keeps one web server process running. The socket is handed in and stays the caller's."""
 
-    def __init__(self, settings: Settings, listening: socket.socket, first: Child) -> None:
+    def __init__(self, settings: Settings, listening: socket.socket) -> None:
         self._settings = settings
         self._listening = listening
-        self._child = first
+        self._child: Child | None = None
         self._started = 0.0
         self._stopping = False
 
-    def start(self) -> None:
-        """Tell the first process what to serve."""
-        self._started = time.monotonic()
-        self._child.order({"settings": self._settings.model_dump()}, self._listening)
-
     async def run(self) -> None:
-        """Replace the process whenever it dies, until `stop`."""
+        """Start the process, and replace it whenever it dies, until `stop`."""
         pause = 0.0
-        while True:
-            code = await asyncio.to_thread(self._child.process.wait)
-            self._child.close()
+        while not self._stopping:
+            child = self._child = self._child or self._start()
+            code = await asyncio.to_thread(child.process.wait)
+            child.close()
+            self._child = None
             if self._stopping:
                 return
             quick = time.monotonic() - self._started < QUICK_DEATH
             pause = min(LONGEST_PAUSE, max(0.5, pause * 2)) if quick else 0.0
             log.warning("the web server ended, it is replaced", exit=code, after=round(pause, 1))
             await asyncio.sleep(pause)
-            if self._stopping:
-                return
-            self._child = Child(WEB_PROCESS)
-            self.start()
 
     async def answers(self) -> None:
         """Wait until the web server says that it is ready."""
@@ -67,6 +59,8 @@ class WebKeeper:
     async def stop(self) -> None:
         """End the process: in order, then by force. Idempotent."""
         self._stopping = True
+        if self._child is None:
+            return
         process = self._child.process
         process.terminate()
         try:
@@ -75,6 +69,12 @@ class WebKeeper:
             log.warning("the web server did not end in time, it is killed")
             process.kill()
             await asyncio.to_thread(process.wait)
+
+    def _start(self) -> Child:
+        child = Child(WEB_PROCESS)
+        self._started = time.monotonic()
+        child.order({"settings": self._settings.model_dump()}, self._listening)
+        return child
 
     async def _is_ready(self) -> bool:
         """Asked at our own socket: the connection stands in line until the process takes it, so nothing is asked twice."""

@@ -1,4 +1,5 @@
-"""The start of a worker process, with nothing but what it needs: its orders, the app, an event loop."""
+"""The start of a worker process, with nothing but what it needs: its orders, the app, an event loop. One that is forked (see
+`forking_server`) finds output and app as the fork server has set them up."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import gc
 import os
 import select
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 from holdfast.app import Holdfast
@@ -17,6 +18,7 @@ from holdfast.hosting.opening import open_when_it_answers
 from holdfast.hosting.orders import keep_output_apart, read_orders
 from holdfast.runtime.app_loader import load_app
 from holdfast.runtime.logs import end_output, set_up_output
+from holdfast.runtime.process_locks import HeldLock
 from holdfast.version import VERSION
 from holdfast.worker.event_loop import run_to_its_end
 from holdfast.worker.executors.capture import capture_output
@@ -25,6 +27,14 @@ from holdfast.worker.guarding import GuardLine
 from holdfast.worker.leaving import Leaving
 from holdfast.worker.process import Orders, WorkerProcess, describe
 from holdfast.worker.supervisor_line import watch_supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a worker process has open as long as it lives."""
+
+    lock: HeldLock | None
+    guard: GuardLine
 
 
 def _named(orders: Orders) -> Orders:
@@ -49,19 +59,40 @@ def _collect_less_often() -> None:
 
 def worker_process() -> int:
     """The body of one worker process; its orders come on standard input (see `holdfast.worker.process`)."""
-    orders = _named(Orders(**read_orders()))
-    keep_output_apart()
+    orders = Orders(**read_orders())
     settings = Settings.model_validate(orders.settings)
+    leaving = set_up(settings)
+    held = hold(orders, settings)
+    return work(orders, settings, load(orders.app, settings), held, leaving)
+
+
+def set_up(settings: Settings) -> Leaving:
+    """Output, logs and the end of a process that will run jobs; before it loads the app, which may log and print."""
+    keep_output_apart()
     set_up_output(settings, job_around)
-    leaving = Leaving()
+    return Leaving()
+
+
+def hold(orders: Orders, settings: Settings) -> Held:
+    """Take what this process alone may have open, and no copy that a job makes of it."""
     lock = locks_of(settings).hold(orders.worker)
     guard = GuardLine(orders.guard)
     os.set_inheritable(guard.fd, False)
-    for held in (guard, lock):
-        mind_forks(None if held is None else held.close)
+    for one in (guard, lock):
+        mind_forks(None if one is None else one.close)
+    return Held(lock, guard)
+
+
+def load(path: str, settings: Settings) -> Holdfast:
+    """The app, imported. Raises whatever the module of the user raises."""
     if settings.capture_output:
         capture_output()
-    app = cast(Holdfast, load_app(orders.app))
+    return cast(Holdfast, load_app(path))
+
+
+def work(orders: Orders, settings: Settings, app: Holdfast, held: Held, leaving: Leaving) -> int:
+    """Claim and run jobs until the supervisor says stop, or is gone; returns the exit code."""
+    orders = _named(orders)
     app.configure(settings)
     types = app.registry.matching(settings.types)
     parts = open_when_it_answers(app, _wait_unless_told_to_end)
@@ -77,9 +108,9 @@ def worker_process() -> int:
             parts.store,
             parts.gateway,
             parts.signals,
-            guard=guard,
+            guard=held.guard,
             hear=lambda: line.hear(),
-            lock=lock,
+            lock=held.lock,
         )
         line = watch_supervisor(process)
         return leaving.begin(await process.run())

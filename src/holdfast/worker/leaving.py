@@ -22,14 +22,14 @@ class Leaving:
     """Made before jobs can register exit handlers, so that its own one is the last."""
 
     def __init__(self) -> None:
-        self._process = os.getpid()
+        self._process: int | None = None
         self._code: int | None = None
         atexit.register(self._finish)
 
     def begin(self, code: int) -> int:
         """The process is to end now, with this exit code. Python waits for threads that are no daemons, and runs the exit
         handlers; what takes longer than the grace time is left."""
-        self._code = code
+        self._process, self._code = os.getpid(), code
         threading.Thread(target=self._end_late, name="holdfast-leaving", daemon=True).start()
         return code
 

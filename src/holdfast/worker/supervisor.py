@@ -14,7 +14,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -31,6 +30,7 @@ from holdfast.storage.protocol import Reader
 from holdfast.storage.writes import Heartbeat, Rescue
 from holdfast.worker.guarding import KILL_AT, GuardKeeper
 from holdfast.worker.process import DRAINED, Orders
+from holdfast.worker.starting import Process, WorkerStarter
 from holdfast.worker.supervisor_line import HURRY, heartbeat_line
 
 UNRESPONSIVE_AFTER = 5.0
@@ -55,7 +55,7 @@ log = structlog.get_logger("holdfast.worker")
 class Child:
     """One worker process as its supervisor sees it."""
 
-    def __init__(self, worker: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, worker: str, process: Process) -> None:
         self.worker = worker
         self.process = process
         self.stopped = False
@@ -79,13 +79,12 @@ class Child:
 
     def tell(self, line: bytes) -> None:
         """Write a line to its input, unless it is gone."""
-        if self.process.stdin is not None and not self.process.stdin.is_closing():
-            self.process.stdin.write(line)
+        self.process.write(line)
 
     def signal(self, number: int) -> None:
         """Send a signal; a process that has ended meanwhile needs none."""
         with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(number)
+            self.process.signal(number)
 
 
 class Supervisor:
@@ -101,7 +100,7 @@ class Supervisor:
         *,
         count: int,
         name: str,
-        command: Sequence[str],
+        starter: WorkerStarter,
         locks: ProcessLocks,
     ) -> None:
         self._app = app
@@ -110,7 +109,7 @@ class Supervisor:
         self._reader = reader
         self._count = count
         self._name = name
-        self._command = tuple(command)
+        self._starter = starter
         self._locks = locks
         self._guard = GuardKeeper(settings.lease)
         self._children: dict[str, Child] = {}
@@ -134,7 +133,10 @@ class Supervisor:
                 parts.create_task(keep_running("watch", self._watch)),
             ]
             keepers = (partial(self._keep, index) for index in range(self._count))
-            await asyncio.gather(*(keep_running("keeper", keeper) for keeper in keepers))
+            try:
+                await asyncio.gather(*(keep_running("keeper", keeper) for keeper in keepers))
+            finally:
+                self._starter.close()
             for part in rounds:
                 part.cancel()
 
@@ -142,6 +144,7 @@ class Supervisor:
         """First call: worker processes stop in order. Second call: they do not wait for their jobs."""
         self._stops += 1
         self._stopping.set()
+        self._starter.close()
         for child in self._children.values():
             child.signal(signal.SIGTERM)
             if self._stops > 1:
@@ -160,6 +163,8 @@ class Supervisor:
         pause = 0.0
         while not self._stopping.is_set():
             child = await self._start(index)
+            if child is None:
+                return
             code = await child.process.wait()
             self._guard.gone(child.process.pid)
             await self._bury(child, code)
@@ -179,13 +184,13 @@ class Supervisor:
             )
             await self._sleep(pause)
 
-    async def _start(self, index: int) -> Child:
-        worker = new_worker_id()
+    async def _start(self, index: int) -> Child | None:
         guard = self._guard.line.fd
+        process = await self._starter.start(guard)
+        if process is None:  # we were stopped meanwhile
+            return None
+        worker = new_worker_id()
         orders = Orders(worker, f"{self._name}-{index + 1}", self._app, self._settings.model_dump(), guard)
-        process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=asyncio.subprocess.PIPE, pass_fds=(guard,)
-        )
         child = self._children[worker] = Child(worker, process)
         child.tell(json.dumps(asdict(orders)).encode() + b"\n")
         if self._stopping.is_set():
@@ -235,6 +240,7 @@ class Supervisor:
     async def _beat(self) -> None:
         pause = min(self._settings.heartbeat_interval, LATEST_HEARTBEAT * self._settings.lease)
         while True:
+            self._starter.reap()
             alive = [worker for worker, child in self._children.items() if not child.look_whether_stopped()]
             if alive:
                 await self._beat_for(alive)

@@ -31,8 +31,10 @@ from holdfast.web.stream import EventStream, Message, Watcher
 from holdfast.web.viewer import Asked, Viewer
 from tests.unit.web.support import Lab
 
-VERBS = ("last_event", "oldest_event", "changed", "jobs", "events", "tally", "search", "count", "count_by_state", "states",
-         "queues", "workers", "buckets", "logs", "job", "history")  # fmt: skip
+VERBS = (
+    *("last_event", "oldest_event", "changed", "jobs", "events", "transition_counts", "search", "count"),
+    *("count_by_state", "states", "queues", "workers", "buckets", "logs", "job", "history"),
+)
 
 
 pytestmark = pytest.mark.anyio

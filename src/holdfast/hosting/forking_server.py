@@ -1,0 +1,211 @@
+"""The process of a fork server: it loads the app once, alone in its thread, and forks worker processes that have it already.
+
+It opens nothing: no store, no event loop, no lock. An app of which copies would not be what new processes are is not forked;
+`_why_unfit` says which.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from holdfast.core.settings import Settings
+from holdfast.hosting import worker_process
+from holdfast.hosting.orders import read_orders
+from holdfast.worker.fork_server import MAX_MESSAGE
+from holdfast.worker.process import Orders
+
+NAME = "forking-server"
+"""What the process is called on its command line: as long as the name of its copies, which take its place there."""
+
+_WORKER = "worker-process"
+_PR_SET_PDEATHSIG = 1
+_ADOPTION_TIMEOUT = 5.0
+
+
+def forking_server() -> int:
+    """The body of the process. Returns in a worker process only, with its exit code."""
+    sys.argv[1:] = [_WORKER]  # which is what the app sees in a worker that was not forked
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stay)  # who stops a whole group means its workers
+    line = _take_line()
+    orders = _receive(line)
+    settings = Settings.model_validate(orders["settings"])
+    leaving = worker_process.set_up(settings)
+    before, began = _Opened(), time.time_ns()
+    try:
+        app = worker_process.load(orders["app"], settings)
+    except (
+        BaseException
+    ) as error:  # whatever the module of the user does; a worker that is not forked shows it
+        _refuse(line, f"the app cannot be loaded ({type(error).__name__})", may_change=True)
+    if why := before.why_unfit():
+        _refuse(line, why, may_change=False)
+    sources = dict(_sources())
+    is_stale = any(stamp and began <= stamp[0] <= time.time_ns() for stamp in sources.values())
+    gc.collect()
+    gc.freeze()  # nothing of it is looked at in a copy, so its pages stay shared
+    _send(line, {})
+    while True:
+        request, fds = _receive_with_files(line)
+        if is_stale or any(_stamp(path) != stamp for path, stamp in sources.items()):
+            _send(line, {"stale": True})
+            os._exit(0)
+        if _is_worker(request["supervisor"], line):
+            break
+        for fd in fds:
+            os.close(fd)
+    standard_input, guard = fds
+    os.dup2(standard_input, sys.stdin.fileno())
+    os.close(standard_input)
+    given = replace(Orders(**read_orders()), guard=guard)
+    return worker_process.work(given, settings, app, worker_process.hold(given, settings), leaving)
+
+
+def _is_worker(supervisor: int, line: socket.socket) -> bool:
+    """Make a worker process: this returns True in it, once it is a child of the supervisor, and False here."""
+    mother = os.fork()
+    if mother:
+        if os.waitpid(mother, 0)[1]:
+            os._exit(1)  # there is no memory, or no process left
+        return False
+    try:
+        if os.fork():
+            os._exit(0)
+    except OSError:
+        os._exit(1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _rename()
+    deadline = time.monotonic() + _ADOPTION_TIMEOUT
+    while os.getppid() != supervisor:
+        if time.monotonic() > deadline:
+            _refuse(line, "a copy was not adopted by its supervisor", may_change=False)
+        time.sleep(0.0002)
+    _send(line, {"pid": os.getpid()})
+    line.close()
+    return True
+
+
+class _Opened:
+    """What this process had before it loaded the app."""
+
+    def __init__(self) -> None:
+        self._descriptors = set(_descriptors())
+        self._generators = {id(one) for one in _generators()}
+
+    def why_unfit(self) -> str | None:
+        """Why a copy of this process is not what a new one would be, None when it is."""
+        if threading.active_count() > 1 or len(list(Path("/proc/self/task").iterdir())) > 1:
+            return "the app starts threads while it is imported"
+        if _has_children():
+            return "the app starts processes while it is imported"
+        if _descriptors() - self._descriptors:
+            return "the app opens files or connections while it is imported, and keeps them open"
+        if any(id(one) not in self._generators for one in _generators()) or "numpy.random" in sys.modules:
+            return "the app makes random generators while it is imported, which all copies would share"
+        return None
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _descriptors() -> set[str]:
+    return {number for number in os.listdir("/proc/self/fd") if _is_open(int(number))}  # noqa: PTH208 - names are all
+
+
+def _is_open(number: int) -> bool:
+    """Whether it is open now, which that of the listing itself is not."""
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def _generators() -> Iterator[random.Random]:
+    """All but that of the module, which seeds itself in a copy, and those that ask the system."""
+    for found in gc.get_objects():
+        if isinstance(found, random.Random) and not isinstance(found, random.SystemRandom):
+            yield found
+
+
+def _sources() -> Iterator[tuple[str, Any]]:
+    """The files of all modules that are loaded, as they are now."""
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str):
+            yield path, _stamp(path)
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - of a thousand files at each fork
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _rename() -> None:
+    """Have the command line of this copy name it a worker process."""
+    with suppress(OSError, ValueError):
+        start = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45])
+        at = Path("/proc/self/cmdline").read_bytes().index(b"\0" + NAME.encode() + b"\0") + 1
+        ctypes.memmove(start + at, _WORKER.encode(), len(NAME))
+
+
+def _take_line() -> socket.socket:
+    """The socket to the supervisor, which was our standard input: what the app starts must not read from it."""
+    line = socket.socket(fileno=os.dup(sys.stdin.fileno()))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, sys.stdin.fileno())
+    os.close(nothing)
+    return line
+
+
+def _receive(line: socket.socket) -> dict[str, Any]:
+    return _receive_with_files(line)[0]
+
+
+def _receive_with_files(line: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """The next message. The process ends when there will be none."""
+    text, fds, _, _ = socket.recv_fds(line, MAX_MESSAGE, 2)
+    if not text:
+        os._exit(0)
+    return json.loads(text), fds
+
+
+def _send(line: socket.socket, message: dict[str, Any]) -> None:
+    try:
+        line.sendall(json.dumps(message).encode())
+    except OSError:
+        os._exit(0)  # the supervisor is gone
+
+
+def _refuse(line: socket.socket, why: str, *, may_change: bool) -> NoReturn:
+    _send(line, {"unfit": why, "may_change": may_change})
+    os._exit(0)
+
+
+def _stay(number: int, stack: FrameType | None) -> None:
+    """A handler, not SIG_IGN: that would be inherited by the programs which an app starts."""
