@@ -82,3 +82,20 @@ def test_an_app_of_which_a_copy_would_differ_is_not_forked(house: House, code: s
     assert "worker processes are not forked" in house.err(supervisor)
     assert why in house.err(supervisor)
     assert house.run("job", "run", "add", "--arg", "a=1", "--wait").returncode == 0
+
+
+def test_an_app_with_lazy_objects_is_forked_and_they_stay_asleep(house: House) -> None:
+    """As those of Django and Flask, which load settings or fail when their class is asked for."""
+    lazy = """
+class Lazy:
+    @property
+    def __class__(self):
+        raise RuntimeError("out of context")
+
+kept = [Lazy()]
+"""
+    (house.folder / "house_app.py").write_text(APP + lazy)
+    supervisor = house.start("worker")
+    house.ready(supervisor)
+    assert house.process("forking-server")
+    assert "fork" not in house.err(supervisor)

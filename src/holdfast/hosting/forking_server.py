@@ -50,9 +50,7 @@ def forking_server() -> int:
     before, began = _Opened(), time.time_ns()
     try:
         app = worker_process.load(orders["app"], settings)
-    except (
-        BaseException
-    ) as error:  # whatever the module of the user does; a worker that is not forked shows it
+    except BaseException as error:  # whatever the user's module does; a worker that is not forked shows it
         _refuse(line, f"the app cannot be loaded ({type(error).__name__})", may_change=True)
     if why := before.why_unfit():
         _refuse(line, why, may_change=False)
@@ -146,7 +144,8 @@ def _is_open(number: int) -> bool:
 def _generators() -> Iterator[random.Random]:
     """All but that of the module, which seeds itself in a copy, and those that ask the system."""
     for found in gc.get_objects():
-        if isinstance(found, random.Random) and not isinstance(found, random.SystemRandom):
+        kind = type(found)  # not isinstance, which would wake lazy objects and fail on proxies of frameworks
+        if issubclass(kind, random.Random) and not issubclass(kind, random.SystemRandom):
             yield found
 
 

@@ -75,7 +75,7 @@ def test_threads_that_store_at_once_share_a_report_with_the_newest_text(
 
         with store.closed_gate():
             first = asyncio.create_task(asyncio.to_thread(save))
-            await until(lambda: store.pending_requests)
+            await until(lambda: store.asked)
             others = [asyncio.create_task(asyncio.to_thread(save)) for _ in range(4)]
             await until(lambda: len(port._deliveries or ()) == 4)
         await asyncio.wait_for(asyncio.gather(first, *others), 10)
@@ -89,7 +89,7 @@ def test_a_task_and_a_thread_share_a_report_too() -> None:
         port = a_port(gateway)
         with store.closed_gate():
             first = asyncio.create_task(port.store(snapshot(1)).wait_async())
-            await until(lambda: store.pending_requests)
+            await until(lambda: store.asked)
             delivery = port.store(snapshot(2))
             others = [asyncio.create_task(asyncio.to_thread(delivery.wait))]
             others.append(asyncio.create_task(port.store(snapshot(3)).wait_async()))
@@ -105,7 +105,7 @@ def test_a_task_that_is_cancelled_while_it_saves_does_not_stop_the_report() -> N
         port = a_port(gateway)
         with store.closed_gate():
             saving = asyncio.create_task(port.store(snapshot(1)).wait_async())
-            await until(lambda: store.pending_requests)
+            await until(lambda: store.asked)
             saving.cancel()
             await asyncio.wait([saving])
             assert saving.cancelled()
@@ -139,7 +139,7 @@ def test_what_was_put_back_is_no_newer_than_what_came_meanwhile() -> None:
             port.progress(progress(1))
             port.log(1, "info", "first", None)
             saving = asyncio.create_task(port.store(snapshot(1)).wait_async())
-            await until(lambda: store.pending_requests)
+            await until(lambda: store.asked)
             store.refuse = None
             port.hold(snapshot(2))
             port.progress(progress(2))
@@ -243,7 +243,7 @@ def test_the_last_report_waits_for_the_one_in_flight(fails: bool) -> None:
         port.hold(snapshot(1))
         store.refuse = StorageUnavailable("away") if fails else None
         with store.closed_gate():
-            await until(lambda: store.pending_requests)
+            await until(lambda: store.asked)
             port.log(2, "info", "second", None)
             port.progress(progress(9))
             late = port.store(snapshot(2))
@@ -273,7 +273,7 @@ def test_a_port_that_is_closed_takes_nothing_more() -> None:
         with pytest.raises(LeaseLost):
             await port.store(snapshot(2)).wait_async()
         assert port.last_report() is None
-        assert store.pending_requests == 0
+        assert store.asked == 0
 
     run(main)
 
@@ -370,6 +370,6 @@ def test_a_copy_of_the_process_says_nothing_for_the_attempt() -> None:
             await port.store(snapshot(2)).wait_async()
         assert port.flags.lost
         assert port.last_report() is None
-        assert store.pending_requests == 0
+        assert store.asked == 0
 
     run(main)

@@ -66,7 +66,7 @@ def test_an_attempt_ends_after_its_report_in_flight(tmp_path: Path) -> None:
             with house.store.closed_gate():
                 house.start("walk_async", path=str(tmp_path / "items"), n=200)
                 await until(
-                    lambda: house.store.pending_requests
+                    lambda: house.store.asked
                 )  # the first report is on its way, and held up
                 port = house.runner.active[1, 7].port
                 await until(lambda: port._closed)
@@ -108,7 +108,7 @@ def test_a_job_that_cancels_its_own_task_and_returns_is_settled() -> None:
         async with a_house() as house:
             with house.store.closed_gate():
                 house.start("cancels_itself_async")
-                await until(lambda: house.store.pending_requests)
+                await until(lambda: house.store.asked)
                 port = house.runner.active[1, 7].port
                 await until(lambda: port._closed)
             await until(lambda: house.settled)
