@@ -210,7 +210,7 @@ def transitions() -> str:
             ", ".join(code(state) for state in State if state in way.sources),
             code(way.target),
             way.meaning,
-            "–" if State.PROCESSING not in way.sources else "yes" if way.burns else "no",
+            "–" if State.PROCESSING not in way.sources else "yes" if way.counts_attempt else "no",
         )
         for way in TRANSITIONS.values()
     ]

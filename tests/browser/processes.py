@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from holdfast.hosting.service import run_workers
+from holdfast.hosting.run import run_workers
 from holdfast.web.app import create_web_app
 from holdfast.web.server import WebServer
 from tests.browser.shop import app

@@ -21,7 +21,7 @@ from holdfast.core.states import State, Verb
 from holdfast.storage.protocol import Store
 from holdfast.storage.writes import DrainWorker, PauseQueue, ResumeQueue, RetireWorker
 from holdfast.testing import FakeClock, StoreDriver, new_job
-from tests.model.model import LIVE, SECOND, TARGET, Model, Refused, Worker
+from tests.model.model import ACTIVE_STATES, SECOND, TARGET, Model, Refused, Worker
 
 LEASE = 30
 MOST_JOBS = 12
@@ -322,7 +322,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_must_always_hold(self) -> None:
-        keys = [job.unique for job in self.model.jobs.values() if job.unique and job.state in LIVE]
+        keys = [job.unique for job in self.model.jobs.values() if job.unique and job.state in ACTIVE_STATES]
         assert len(keys) == len(set(keys))
         held = Counter((job.seq, job.token) for job in self.attempts)
         assert not held or held.most_common(1)[0][1] == 1

@@ -10,9 +10,9 @@ from holdfast.core.states import DIED, LEASE_EXPIRED, Verb
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
-LIVE = {"scheduled", "awaiting", "enqueued", "processing", "paused"}
-FINAL = {"succeeded", "failed", "cancelled"}
-SUSPECT = 2
+ACTIVE_STATES = {"scheduled", "awaiting", "enqueued", "processing", "paused"}
+FINAL_STATES = {"succeeded", "failed", "cancelled"}
+CRASHES_BEFORE_ISOLATION = 2
 TARGET = {
     Verb.SUCCEED: "succeeded",
     Verb.FAIL: "failed",
@@ -102,7 +102,7 @@ class Model:
             if idempotent is not None and job.idempotent == idempotent:
                 return job.id, False
         for job in self.jobs.values():
-            if unique is not None and job.unique == unique and job.state in LIVE:
+            if unique is not None and job.unique == unique and job.state in ACTIVE_STATES:
                 return job.id, False
         self.stored += 1
         run_at = self.now + delay * SECOND if delay else None
@@ -165,7 +165,7 @@ class Model:
         job.continues = verb not in BURNS
         job.crashes += crashed
         job.erred = (job.erred or fails) and target != "succeeded"
-        job.expires_at = keep if target in FINAL else None
+        job.expires_at = keep if target in FINAL_STATES else None
         return target
 
     # -- what people ask ----------------------------------------------------------------------------------------
@@ -173,11 +173,11 @@ class Model:
     def command(self, job_id: str, action: Action, reason: str | None) -> None:
         job = self.jobs[job_id]
         match action, job.state:
-            case Action.DELETE, state if state in FINAL:
+            case Action.DELETE, state if state in FINAL_STATES:
                 del self.jobs[job_id]
             case Action.RETRY, "failed" | "cancelled" | "scheduled":
                 twins = [other for other in self.jobs.values() if other.unique and other.unique == job.unique]
-                if any(twin is not job and twin.state in LIVE for twin in twins):
+                if any(twin is not job and twin.state in ACTIVE_STATES for twin in twins):
                     raise Refused
                 job.max_attempts = max(job.max_attempts, job.attempt + 1)
                 job.run_at = job.expires_at = None
@@ -231,7 +231,7 @@ class Model:
                 job.go("paused", job.requested_reason or "paused")
             else:
                 job.go("enqueued", DIED if job.worker == dead else LEASE_EXPIRED)
-            job.crashes = max(job.crashes, min(job.crashes + 1, SUSPECT))
+            job.crashes = max(job.crashes, min(job.crashes + 1, CRASHES_BEFORE_ISOLATION))
             job.continues = True
             swept[job.id] = job.state
         return swept

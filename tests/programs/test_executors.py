@@ -15,10 +15,10 @@ import uvloop
 from hypothesis import Phase, given, seed, settings
 
 from holdfast.core.job import Claimed
-from holdfast.core.outcome import End, Ended
+from holdfast.core.outcome import AttemptResult, ResultKind
+from holdfast.worker.executors.base import Executor, Run
 from holdfast.worker.executors.loop import LoopExecutor
 from holdfast.worker.executors.process import ProcessExecutor
-from holdfast.worker.executors.protocol import Executor, Run
 from holdfast.worker.executors.thread import ThreadExecutor
 from tests.programs import nodes
 from tests.programs.life import judge
@@ -60,12 +60,14 @@ class RealLife:
             trace = FileTrace(self._path, self._case.seed)
             self.met[f"{ended.end} {strike.kind if strike is not None else ''}"] += 1
             self._check(ended, strike, trace)
-            if ended.end is End.SUCCEEDED or self._is_refused(ended):
+            if ended.end is ResultKind.SUCCEEDED or self._is_refused(ended):
                 return
-            killed = ended.end is End.CRASHED or (self._place == "process" and ended.reason == "timeout")
+            killed = ended.end is ResultKind.CRASHED or (
+                self._place == "process" and ended.reason == "timeout"
+            )
             kept = 0 if killed else None
 
-    async def _attempt(self, strike: Strike | None) -> Ended:
+    async def _attempt(self, strike: Strike | None) -> AttemptResult:
         name = "program_async" if self._case.is_async else "program"
         grip = 0.0 if self._place == "loop" else 2 * TICK  # the worker's own loop cannot wait
         args = json.dumps(
@@ -109,10 +111,10 @@ class RealLife:
         attempt = self._path.read_text().rsplit('["begin"', 1)[-1]
         return '["strike"' in attempt
 
-    def _check(self, ended: Ended, strike: Strike | None, trace: FileTrace) -> None:
+    def _check(self, ended: AttemptResult, strike: Strike | None, trace: FileTrace) -> None:
         if trace.wrong:
             raise self._wrong(trace.wrong[0], trace)
-        if ended.end is End.SUCCEEDED:
+        if ended.end is ResultKind.SUCCEEDED:
             racing = any(
                 isinstance(node, nodes.Parallel | nodes.Map) for node in nodes.all_nodes(self._case.body)
             )
@@ -122,14 +124,18 @@ class RealLife:
                 judge(self._case.body, trace, self._saved, sums=sums)
             except Wrong as wrong:
                 raise self._wrong(str(wrong), trace) from None
-        elif ended.end is End.FAILED and strike is not None and strike.kind == "fail":
+        elif ended.end is ResultKind.FAILED and strike is not None and strike.kind == "fail":
             assert ended.error is not None
             if "Injected" not in ended.error.type and "ExceptionGroup" not in ended.error.type:
                 raise self._wrong(f"it failed: {ended.error}", trace)
-        elif ended.end in (End.FAILED, End.FAILED_FOR_GOOD, End.LOST) and not self._is_refused(ended):
+        elif ended.end in (
+            ResultKind.FAILED,
+            ResultKind.FAILED_FOR_GOOD,
+            ResultKind.LOST,
+        ) and not self._is_refused(ended):
             raise self._wrong(f"it failed: {ended}", trace)
 
-    def _is_refused(self, ended: Ended) -> bool:
+    def _is_refused(self, ended: AttemptResult) -> bool:
         bare = any(
             isinstance(node, nodes.Parallel) and node.kind == "bare"
             for node in nodes.all_nodes(self._case.body)

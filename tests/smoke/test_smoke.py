@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import Holdfast
-from holdfast.core.states import FINAL
+from holdfast.core.states import FINAL_STATES
 
 APP = """
 from holdfast import Holdfast, JobContext
@@ -54,7 +54,7 @@ def test_a_job_is_enqueued_run_and_answered(tmp_path: Path, monkeypatch: pytest.
     )
     try:
         deadline = time.monotonic() + 60
-        while any(handle.refresh().state not in FINAL for handle in handles):
+        while any(handle.refresh().state not in FINAL_STATES for handle in handles):
             assert worker.poll() is None, "the worker has ended before its jobs"
             assert time.monotonic() < deadline, [handle.view for handle in handles]
             time.sleep(0.05)

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from holdfast.app import Parts
 from holdfast.client.handle import JobHandle
 from holdfast.core.records import HistoryRecord, JobRecord, WorkerRecord
-from holdfast.core.states import FINAL
+from holdfast.core.states import FINAL_STATES
 from holdfast.storage.writes import Heartbeat, Rescue
 from tests.system.jobs.app import make_app
 
@@ -233,7 +233,7 @@ class Fleet:
         def all_done() -> bool:
             for start in range(0, len(waiting), 1000):
                 for record in self.parts.store.jobs(list(waiting)[start : start + 1000]):
-                    if record.state in FINAL:
+                    if record.state in FINAL_STATES:
                         done[record.id] = record
             for job_id in done:
                 waiting.pop(job_id, None)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from holdfast.core.records import HistoryRecord, JobRecord
-from holdfast.core.states import FINAL, TRANSITIONS, State
+from holdfast.core.states import FINAL_STATES, TRANSITIONS, State
 
 LEGAL = {(source, way.target) for way in TRANSITIONS.values() for source in way.sources}
 
@@ -22,7 +22,7 @@ def check_history(job: JobRecord, history: Sequence[HistoryRecord]) -> None:
     assert path[-1] == job.state, (job, history)
     for way in pairwise(path):
         assert way in LEGAL, f"no such way: {way}\n{job}\n{history}"
-    assert not [state for state in path[:-1] if state in FINAL], f"ended twice\n{job}\n{history}"
+    assert not [state for state in path[:-1] if state in FINAL_STATES], f"ended twice\n{job}\n{history}"
     assert path.count(State.PROCESSING) == job.token, f"the token does not count the claims\n{job}\n{history}"
     if job.state != State.PROCESSING:
         assert job.requested is None, f"a request was left unanswered\n{job}\n{history}"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from holdfast.client.handle import JobHandle
-from holdfast.core.states import FINAL
+from holdfast.core.states import FINAL_STATES
 from tests.system.chaos import CHAOS, DATABASE_KINDS, LIMIT, SEED, WITHIN, database, size, tell
 from tests.system.fleet import Fleet, Supervisor, kill, until
 from tests.system.histories import check_history, check_items, interruptions
@@ -73,7 +73,7 @@ class Storm:
     def _feed(self) -> None:
         """Add a portion of the work when little is left: until there were enough jobs, and as long as the storm lasts."""
         states = self.fleet.parts.store.states()
-        self._ended = sum(states[state] for state in FINAL)
+        self._ended = sum(states[state] for state in FINAL_STATES)
         enough = len(self.handles) >= self._jobs and len(self.hit) >= self.kills
         if not enough and len(self.handles) - self._ended < BACKLOG:
             for name, share in ALL_KINDS:

@@ -20,7 +20,7 @@ from holdfast.core.dump import (
     key_of,
 )
 from holdfast.core.dump import Row as WholeRow
-from holdfast.core.job import SUSPECT
+from holdfast.core.job import CRASHES_BEFORE_ISOLATION
 from holdfast.core.query import STATES, Candidate, JobState, Node, Query, matches, without_states
 from holdfast.core.query.nodes import all_of
 from holdfast.core.records import (
@@ -223,7 +223,7 @@ class JournalReader(InsightVerbs):
             if job["requested"] == Request.CANCEL and job["requested_at"] < limit:
                 return True
             # a suspect may wait for its child: its time has not begun
-            seconds = job["timeout"] if job["crashes"] < SUSPECT else None
+            seconds = job["timeout"] if job["crashes"] < CRASHES_BEFORE_ISOLATION else None
             return seconds is not None and job["started_at"] + seconds * SECOND < limit
 
         jobs = [job for job in self._processing() if job["worker"] in workers and late(job)]

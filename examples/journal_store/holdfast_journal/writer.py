@@ -37,7 +37,16 @@ from holdfast.core.retention import (
     format_retention,
 )
 from holdfast.core.sizes import HISTORY_CLAIMS, MAX_HISTORY, MAX_LOG_LINES
-from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, LIVE, TRANSITIONS, Request, State, Verb
+from holdfast.core.states import (
+    ACTIVE_STATES,
+    DIED,
+    FINAL_STATES,
+    LEASE_EXPIRED,
+    TRANSITIONS,
+    Request,
+    State,
+    Verb,
+)
 from holdfast.storage.verbs.attempts import LOST
 from holdfast.storage.verbs.maintenance import MINUTE
 from holdfast_journal.fleet import SECOND, FleetVerbs
@@ -47,7 +56,7 @@ from holdfast_journal.journal import Journal, Row
 BUCKET: Final = 10 * SECOND
 HISTORY: Final = ("state", "request")
 """Events that live as long as their job; the others pass."""
-COUNTED: Final = {State.PROCESSING.value: "started"} | {state.value: state.value for state in FINAL}
+COUNTED: Final = {State.PROCESSING.value: "started"} | {state.value: state.value for state in FINAL_STATES}
 NOTHING_ASKED: Final = dict.fromkeys(("requested", "requested_at", "requested_by", "requested_reason"))
 
 
@@ -114,7 +123,9 @@ class JournalWriter(FleetVerbs):
             same += [other for other in jobs if other["idempotency_key"] == job.idempotency_key]
         if job.unique_key is not None:
             holders = [other for other in jobs if other["unique_key"] == job.unique_key]
-            same += [other for other in holders if other["type"] == job.type and other["state"] in LIVE]
+            same += [
+                other for other in holders if other["type"] == job.type and other["state"] in ACTIVE_STATES
+            ]
         return same[0] if same else None
 
     def claim(self, request: ClaimRequest) -> list[Claimed]:
@@ -145,12 +156,14 @@ class JournalWriter(FleetVerbs):
         if s.report is not None:
             self._report(s.report)
         job = self._draft.get("jobs", s.seq) or {}
-        continues = int(not TRANSITIONS[s.verb].burns)  # a failure counts, whatever was asked meanwhile
+        continues = int(
+            not TRANSITIONS[s.verb].counts_attempt
+        )  # a failure counts, whatever was asked meanwhile
         if job["requested"] is not None:
             keep = expires_at(State.CANCELLED, job["retention"], self._retention, self.now())
             request = Request(job["requested"])
             s = answer_request(s, request, job["requested_reason"], job["requested_by"], keep)
-        done, ended = s.target is State.SUCCEEDED, s.target in FINAL
+        done, ended = s.target is State.SUCCEEDED, s.target in FINAL_STATES
         job = job | {"continues": continues, "crashes": job["crashes"] + s.crashed}
         job |= {"run_at": s.run_at, "finished_at": self._at(job) if ended else None}
         job |= {"expires_at": s.keep if ended else None}
@@ -238,7 +251,9 @@ class JournalWriter(FleetVerbs):
         if job["unique_key"] is None:
             return False
         others = [other for other in self._draft.rows("jobs") if other["unique_key"] == job["unique_key"]]
-        others = [other for other in others if other["type"] == job["type"] and other["state"] in LIVE]
+        others = [
+            other for other in others if other["type"] == job["type"] and other["state"] in ACTIVE_STATES
+        ]
         return any(other["seq"] != job["seq"] for other in others)
 
     def _moved_by_hand(self, job: Row, verb: Verb, actor: str | None, reason: str | None) -> Row:
@@ -248,7 +263,7 @@ class JournalWriter(FleetVerbs):
             job = job | {"max_attempts": attempts, "crashes": 0, "run_at": None}
         elif verb is Verb.RESUME_LATER and job["error_type"] is not None:
             reason = "retry"  # it was paused between two attempts, and waits for the next one again
-        ended = target in FINAL
+        ended = target in FINAL_STATES
         job = job | {"finished_at": self._at(job) if ended else None}
         return self._move(
             job | {"expires_at": expires_at(target, job["retention"], self._retention, self.now())},
@@ -303,7 +318,7 @@ class JournalWriter(FleetVerbs):
     def expire(self, limit: int) -> int:
         now = self.now()
         over = [job for job in self._draft.rows("jobs") if job["expires_at"] is not None]
-        over = [job for job in over if job["expires_at"] <= now and job["state"] in FINAL]
+        over = [job for job in over if job["expires_at"] <= now and job["state"] in FINAL_STATES]
         over.sort(key=lambda job: job["expires_at"])
         self._remove(over[:limit])
         passing = [event for event in self._draft.rows("events") if event["kind"] not in HISTORY]

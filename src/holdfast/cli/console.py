@@ -11,7 +11,7 @@ from holdfast.cli.output import Writer, as_json, as_row, as_text, picked, say
 from holdfast.cli.waiting import LOOK_AGAIN, Patience, interrupted, look
 from holdfast.cli.words import printable
 from holdfast.client.views import LogPage, LogView
-from holdfast.core.states import FINAL
+from holdfast.core.states import FINAL_STATES
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 PAGE = 500
@@ -78,7 +78,7 @@ def _write_all(
                     return
                 job = look(desk, job_id, patience)
                 # and one more look when it has: lines may have come with the end
-                ended = job is not None and job.state in FINAL
+                ended = job is not None and job.state in FINAL_STATES
                 if not ended:
                     bell.wait(LOOK_AGAIN)
             page = desk.logs(job_id, after=page.next_after, limit=PAGE)

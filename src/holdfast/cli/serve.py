@@ -54,8 +54,8 @@ def add_to(app: typer.Typer) -> None:
         """Run everything: web server, scheduler and workers, until Ctrl-C."""
         path = _needed(common.app, "up")
         with _fork_server() as forks:
-            from holdfast.hosting.service import run_workers
-            from holdfast.hosting.web_keeper import WebKeeper
+            from holdfast.hosting.run import run_workers
+            from holdfast.hosting.web_supervisor import WebSupervisor
             from holdfast.runtime.listen import address, bind
 
             given = _given(
@@ -65,7 +65,7 @@ def add_to(app: typer.Typer) -> None:
             _open(app)
             with bind(_checked(app.settings)) as listening:
                 _say_where(app)
-                web = WebKeeper(app.settings, listening)
+                web = WebSupervisor(app.settings, listening)
                 url = address(app.settings, listening)
                 return run_workers(
                     app, path, web=web, ready=lambda: _print(f"Holdfast is ready: {url}"), forks=forks
@@ -88,7 +88,7 @@ def add_to(app: typer.Typer) -> None:
             return 0
         path = _needed(common.app, "worker")
         with _fork_server() as forks:
-            from holdfast.hosting.service import run_workers, worker_count
+            from holdfast.hosting.run import run_workers, worker_count
 
             app = _app(path, _given(workers=processes, concurrency=concurrency, queues=queues, types=types))
             _open(app)
@@ -116,7 +116,7 @@ def add_to(app: typer.Typer) -> None:
     @command(app, "scheduler", SERVES)
     def scheduler(common: Common) -> int:
         """Run only what happens by the clock: due jobs, rescue, retention, until Ctrl-C."""
-        from holdfast.hosting.service import run_maintenance
+        from holdfast.hosting.run import run_maintenance
 
         app = _app(common.app, {})
         _open(app)

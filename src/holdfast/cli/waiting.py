@@ -12,7 +12,7 @@ from holdfast.cli.output import Writer, say
 from holdfast.client.views import JobView
 from holdfast.core.duration import seconds
 from holdfast.core.errors import StorageUnavailable
-from holdfast.core.states import FINAL, State
+from holdfast.core.states import FINAL_STATES, State
 
 LOOK_AGAIN = 1.0
 """Longest time in seconds between two looks; the bell rings sooner."""
@@ -85,7 +85,7 @@ def wait_for(
                     return _too_late(jobs)
                 bell.wait(LOOK_AGAIN if deadline is None else min(LOOK_AGAIN, deadline - time.monotonic()))
                 for job_id, job in jobs.items():
-                    if job.state not in FINAL:
+                    if job.state not in FINAL_STATES:
                         jobs[job_id] = look(desk, job_id, patience) or job
     except KeyboardInterrupt:
         say(interrupted(ids))
@@ -95,7 +95,7 @@ def wait_for(
         writer.one(found[0], JOB)
     else:
         writer.many(found, JOBS)
-    return exit_of([job for job in found if job.state in FINAL]) if exit_status else Exit.DONE
+    return exit_of([job for job in found if job.state in FINAL_STATES]) if exit_status else Exit.DONE
 
 
 def exit_of(ended: Sequence[JobView]) -> Exit:
@@ -127,12 +127,12 @@ def _all_of(ids: Sequence[str]) -> str:
 
 
 def _enough(jobs: dict[str, JobView], any_one: bool) -> bool:
-    ended = (job.state in FINAL for job in jobs.values())
+    ended = (job.state in FINAL_STATES for job in jobs.values())
     return any(ended) if any_one else all(ended)
 
 
 def _too_late(jobs: dict[str, JobView]) -> int:
     for job in jobs.values():
-        if job.state not in FINAL:
+        if job.state not in FINAL_STATES:
             say(f"Job {job.id} is {job.state}; it has not ended in time and goes on.")
     return Exit.TIMEOUT

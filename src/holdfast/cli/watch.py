@@ -19,7 +19,7 @@ from holdfast.cli.words import STYLES, ago, bar_line, duration, printable, progr
 from holdfast.client.views import JobView, LogView
 from holdfast.core.commands import Action
 from holdfast.core.errors import HoldfastError, StorageUnavailable
-from holdfast.core.states import FINAL, State
+from holdfast.core.states import FINAL_STATES, State
 
 FRAME = 0.25
 """Least time in seconds between two frames."""
@@ -44,7 +44,7 @@ def watch_job(desk: Desk, writer: Writer, job_id: str, *, deadline: float | None
         return Exit.INTERRUPTED
     if ended is None:
         return Exit.DONE
-    if ended.state not in FINAL:
+    if ended.state not in FINAL_STATES:
         say(f"Job {job_id} is {ended.state}; it has not ended in time and goes on.")
         return Exit.TIMEOUT
     return exit_of([ended]) if exit_status else Exit.DONE
@@ -62,7 +62,7 @@ def _lines(desk: Desk, writer: Writer, bell: Bell, job: JobView, deadline: float
         if face != shown:
             shown = face
             _write_change(writer, job)
-        if job.state in FINAL or (deadline is not None and time.monotonic() >= deadline):
+        if job.state in FINAL_STATES or (deadline is not None and time.monotonic() >= deadline):
             if writer.common.json:
                 writer.one(job, JOB)
             return job
@@ -124,7 +124,9 @@ class _Screen:
         ):
             while True:
                 live.update(self._frame(job, keys.there), refresh=True)
-                if job.state in FINAL or (self._deadline is not None and time.monotonic() >= self._deadline):
+                if job.state in FINAL_STATES or (
+                    self._deadline is not None and time.monotonic() >= self._deadline
+                ):
                     return job
                 for key in self._keys_until_next_frame(keys):
                     if not self._press(key, job):
@@ -206,7 +208,7 @@ class _Screen:
             parts += [Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in lines]
         if job.saved_at is not None:
             parts.append(Text(f"  last checkpoint {ago(job.saved_at, now)}", "bright_black"))
-        if job.state in FINAL:
+        if job.state in FINAL_STATES:
             parts += _ending(job)
         elif self._asking:
             parts.append(Text("  Cancel this job for good?  [y]es  any other key: no", "bold"))
@@ -240,7 +242,7 @@ def bars_of(job: JobView) -> list[tuple[str, dict[str, Any]]]:
 def _state_words(job: JobView, now: datetime) -> str:
     words = f"{job.state}, {job.requested} asked" if job.requested else job.state
     since = job.started_at if job.state == State.PROCESSING and job.started_at else job.changed_at
-    return words if job.state in FINAL else f"{words} {duration((now - since).total_seconds())}"
+    return words if job.state in FINAL_STATES else f"{words} {duration((now - since).total_seconds())}"
 
 
 def _ending(job: JobView) -> list[Any]:

@@ -19,8 +19,8 @@ from holdfast.client.client import Client
 from holdfast.client.overview import Overview
 from holdfast.core.settings import Settings
 from holdfast.hosting.child import take_orders
-from holdfast.hosting.orders import keep_output_apart
-from holdfast.hosting.service import STOP_SIGNALS
+from holdfast.hosting.run import STOP_SIGNALS
+from holdfast.hosting.startup_message import keep_output_apart
 from holdfast.runtime.configure import database_url
 from holdfast.runtime.logs import set_up_output
 from holdfast.storage.backends import kind_of
@@ -33,7 +33,7 @@ log = structlog.get_logger("holdfast.web")
 
 
 def web_process() -> int:
-    """The body of the web server that `hosting.WebKeeper` keeps; its orders and its end come on standard input."""
+    """The body of the web server that `hosting.WebSupervisor` keeps; its orders and its end come on standard input."""
     taken = take_orders()
     if taken is None:
         return 0  # whoever started us ahead of time had to give up, and has said why

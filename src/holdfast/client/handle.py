@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.client.views import JobView
 from holdfast.core.commands import Action
 from holdfast.core.errors import WaitTimeout
-from holdfast.core.states import FINAL
+from holdfast.core.states import FINAL_STATES
 from holdfast.storage.topics import Topic
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class JobHandle:
         _refuse_in_event_loop()
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._client.listen((Topic.EVENTS,)) as listener:
-            while self.refresh().state not in FINAL:
+            while self.refresh().state not in FINAL_STATES:
                 listener.wait(self._patience(deadline))
         return self
 
@@ -89,7 +89,7 @@ class JobHandle:
         """`wait` for an event loop, which goes on meanwhile."""
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._client.listen((Topic.EVENTS,)) as listener:
-            while (await self.refresh_async()).state not in FINAL:
+            while (await self.refresh_async()).state not in FINAL_STATES:
                 await listener.wait_async(self._patience(deadline))
         return self
 

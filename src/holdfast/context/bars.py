@@ -127,8 +127,8 @@ class Bars:
         return {bar.key: mark for bar in self._all() if (mark := bar.mark(checkpoint=checkpoint)) is not None}
 
     def value(self) -> dict[str, Any]:
-        """As `Port.progress` takes it. Without a main bar the first named one is shown as the main one, too. `held` is what
-        the attempt began with."""
+        """As `WorkerLink.progress` takes it. Without a main bar the first named one is shown as the main one, too. `held` is
+        what the attempt began with."""
         first = self._main or next(iter(self._named.values()), None)
         value: dict[str, Any] = {"key": "", "done": 0} if first is None else first.value()
         if self._named:

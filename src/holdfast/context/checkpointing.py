@@ -10,7 +10,7 @@ from holdfast.context.bars import Bars
 from holdfast.context.loops import Loop, around, is_alive, who_runs
 from holdfast.context.places import Scope
 from holdfast.context.saved import Encode, Migrate, Saved, strict
-from holdfast.context.worker_link import Delivery, Flags, Port, Snapshot
+from holdfast.context.worker_link import Delivery, Flags, Snapshot, WorkerLink
 from holdfast.core.errors import InvalidInput, LeaseLost, Problem
 from holdfast.core.outcome import Interrupted
 
@@ -37,7 +37,7 @@ def _reason(flags: Flags) -> str:
     return "the worker stops" if flags.stop else "the attempt has ended"
 
 
-class Journal:
+class CheckpointBuffer:
     """Everything that one attempt remembers and shows, and its way up.
 
     All of it is read and changed under `lock`, and a snapshot is handed up under the same lock as it is made: so an older
@@ -60,7 +60,7 @@ class Journal:
     )
 
     def __init__(
-        self, port: Port, version: int = 1, migrate: Migrate | None = None, encode: Encode = strict
+        self, port: WorkerLink, version: int = 1, migrate: Migrate | None = None, encode: Encode = strict
     ) -> None:
         self.port = port
         self.encode = encode

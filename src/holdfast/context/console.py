@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 from holdfast.context.saved import compact
-from holdfast.context.worker_link import Port
+from holdfast.context.worker_link import WorkerLink
 from holdfast.core.sizes import MAX_LOG_LEVEL, MAX_LOG_LINE, clean_text
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def console_logger(name: str, port: Port) -> logging.Logger:
+def console_logger(name: str, port: WorkerLink) -> logging.Logger:
     """A logger of its own, outside the logging tree: what is written to it reaches the job's console and nothing else."""
     logger = logging.Logger(name, logging.DEBUG)
     logger.propagate = False
@@ -23,7 +23,7 @@ def console_logger(name: str, port: Port) -> logging.Logger:
 
 
 class ConsoleLine(NamedTuple):
-    """What `Port.log` takes."""
+    """What `WorkerLink.log` takes."""
 
     at: int
     level: str
@@ -66,7 +66,7 @@ def _arguments(record: logging.LogRecord) -> str:
 class _ConsoleHandler(logging.Handler):
     """Hands each record up as one line."""
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, port: WorkerLink) -> None:
         super().__init__()
         self._port = port
 

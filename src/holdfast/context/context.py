@@ -11,14 +11,14 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Itera
 from time import monotonic
 from typing import Any, TypeVar, overload
 
-from holdfast.context.checkpointing import Journal, interrupt
+from holdfast.context.checkpointing import CheckpointBuffer, interrupt
 from holdfast.context.console import console_logger
 from holdfast.context.loops import around
 from holdfast.context.mapping import Mapping
 from holdfast.context.saved import Encode, Migrate, strict
 from holdfast.context.steps import Step
 from holdfast.context.tracking import Source, Track
-from holdfast.context.worker_link import Port
+from holdfast.context.worker_link import WorkerLink
 from holdfast.core.errors import InvalidInput, Problem
 
 T = TypeVar("T")
@@ -37,7 +37,11 @@ class JobContext:
     __slots__ = ("_args", "_encode", "_journal", "_log", "_migrate", "_port", "_state_version")
 
     def __init__(
-        self, port: Port, state_version: int = 1, migrate: Migrate | None = None, encode: Encode = strict
+        self,
+        port: WorkerLink,
+        state_version: int = 1,
+        migrate: Migrate | None = None,
+        encode: Encode = strict,
     ) -> None:
         """`encode`: how results of steps and of map become JSON text."""
         self._port = port
@@ -46,7 +50,7 @@ class JobContext:
         self._state_version = state_version
         self._migrate = migrate
         self._args: dict[str, Any] | None = None
-        self._journal: Journal | None = None
+        self._journal: CheckpointBuffer | None = None
         self._log: logging.Logger | None = None
 
     @property
@@ -322,9 +326,9 @@ class JobContext:
             self.raise_if_interrupted()
 
     @property
-    def _memory(self) -> Journal:
+    def _memory(self) -> CheckpointBuffer:
         if self._journal is None:
-            journal = Journal(self._port, self._state_version, self._migrate, self._encode)
+            journal = CheckpointBuffer(self._port, self._state_version, self._migrate, self._encode)
             with _BEGINNING:  # several threads of a job may be the first
                 if self._journal is None:
                     self._journal = journal

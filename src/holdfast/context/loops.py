@@ -12,7 +12,7 @@ from holdfast.context.places import Place, Scope
 from holdfast.core.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
-    from holdfast.context.checkpointing import Journal
+    from holdfast.context.checkpointing import CheckpointBuffer
 
 SOURCE_WAIT = 0.5
 """A loop whose body has not run for so many seconds waits for its source."""
@@ -55,7 +55,7 @@ class Loop(ABC):
 
     place: Place
 
-    def __init__(self, journal: Journal, name: str) -> None:
+    def __init__(self, journal: CheckpointBuffer, name: str) -> None:
         self.journal = journal
         self.name = name
         self.outer: Loop | None = None

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, cast
 
-from holdfast.context.checkpointing import Journal
+from holdfast.context.checkpointing import CheckpointBuffer
 from holdfast.context.loops import Loop, around, who_runs
 from holdfast.context.places import Scope, compact
 from holdfast.context.sources import KeyedWalk
@@ -28,7 +28,7 @@ class Mapping:
     """One call of `ctx.map`."""
 
     def __init__(
-        self, journal: Journal, source: Source, function: Callable[[Any], Any], parallel: int
+        self, journal: CheckpointBuffer, source: Source, function: Callable[[Any], Any], parallel: int
     ) -> None:
         if not callable(function):
             raise InvalidInput(
@@ -151,7 +151,7 @@ class MapLoop(TrackLoop):
 
     __slots__ = ("_line", "_order")
 
-    def __init__(self, journal: Journal, source: Source) -> None:
+    def __init__(self, journal: CheckpointBuffer, source: Source) -> None:
         super().__init__(journal, source)
         self._line: deque[_Entry] = deque()
         """From the first item that is not done on, in the order of the source."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import CodeType, TracebackType
 from typing import Any
 
-from holdfast.context.checkpointing import Journal
+from holdfast.context.checkpointing import CheckpointBuffer
 from holdfast.core.errors import InvalidInput, Problem
 from holdfast.core.sizes import check_name
 
@@ -21,7 +21,7 @@ class Step:
     __slots__ = ("_call", "_journal", "_name", "_scope", "_text", "is_stored")
 
     def __init__(
-        self, journal: Journal, name: str, function: Callable[..., Any], args: tuple[Any, ...]
+        self, journal: CheckpointBuffer, name: str, function: Callable[..., Any], args: tuple[Any, ...]
     ) -> None:
         self._journal = journal
         self._name = check_name(name, loc=("step",))

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 
 from holdfast.context.bars import number
-from holdfast.context.checkpointing import Journal
+from holdfast.context.checkpointing import CheckpointBuffer
 from holdfast.context.loops import Loop, around
 from holdfast.context.places import Scope
 from holdfast.context.sources import (
@@ -87,7 +87,7 @@ class Track(Generic[T]):
 
     __slots__ = ("_journal", "_source")
 
-    def __init__(self, journal: Journal, source: Source) -> None:
+    def __init__(self, journal: CheckpointBuffer, source: Source) -> None:
         self._journal = journal
         self._source = source
 
@@ -135,7 +135,7 @@ class TrackLoop(Loop):
 
     __slots__ = ("_bar_follows_size", "_may_grow", "_passed", "source", "walk")
 
-    def __init__(self, journal: Journal, source: Source) -> None:
+    def __init__(self, journal: CheckpointBuffer, source: Source) -> None:
         super().__init__(journal, source.name or "")
         self.source = source
         self._passed = 0

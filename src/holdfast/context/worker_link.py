@@ -81,7 +81,7 @@ class Delivery(Protocol):
         ...
 
 
-class Port(Protocol):
+class WorkerLink(Protocol):
     """One attempt's connection to its worker."""
 
     flags: Flags

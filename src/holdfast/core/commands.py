@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from holdfast.core.errors import Conflict, NotFound
-from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+from holdfast.core.states import FINAL_STATES, TRANSITIONS, Request, State, Verb
 
 Key = TypeVar("Key")
 
@@ -71,7 +71,7 @@ ALLOWED: dict[Action, frozenset[State]] = {
     Action.RESUME: frozenset({State.PAUSED}),
     Action.CANCEL: TRANSITIONS[Verb.CANCEL].sources | {State.PROCESSING},
     Action.RETRY: TRANSITIONS[Verb.RETRY].sources,
-    Action.DELETE: FINAL,
+    Action.DELETE: FINAL_STATES,
 }
 """States that allow each action (resume also takes back a pause that was only asked, see `decide`)."""
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from holdfast.core.retention import Retention
 from holdfast.core.states import State
 
-SUSPECT = 2
+CRASHES_BEFORE_ISOLATION = 2
 """A job that was running so many times when a worker process died runs alone in a child process from then on."""
 
 CRASHES_TO_QUARANTINE = 3

@@ -69,7 +69,7 @@ class ErrorInfo:
     traceback: str | None = None
 
 
-class End(StrEnum):
+class ResultKind(StrEnum):
     """How an attempt ended, before the retry policy and requests are applied."""
 
     SUCCEEDED = "succeeded"
@@ -84,10 +84,10 @@ class End(StrEnum):
     LOST = "lost"  # the job belongs to another attempt; nothing may be written
 
 
-class Ended(NamedTuple):
+class AttemptResult(NamedTuple):
     """The end of an attempt as a value that also travels over a pipe: texts and numbers only."""
 
-    end: End
+    end: ResultKind
     result: str | None = None
     error: ErrorInfo | None = None
     delay: float | None = None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from holdfast.core.job import SUSPECT
+from holdfast.core.job import CRASHES_BEFORE_ISOLATION
 from holdfast.core.retention import Retention, expires_at
-from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+from holdfast.core.states import FINAL_STATES, TRANSITIONS, Request, State, Verb
 
 
 class Rescue(NamedTuple):
@@ -26,7 +26,7 @@ class Rescue(NamedTuple):
     @property
     def continues(self) -> bool:
         """Whether the next claim continues the same attempt."""
-        return not TRANSITIONS[self.verb].burns
+        return not TRANSITIONS[self.verb].counts_attempt
 
 
 def decide_rescue(
@@ -41,12 +41,14 @@ def decide_rescue(
     now: int,
 ) -> Rescue:
     """An accepted cancel or pause is honoured; every other job is enqueued again, with the reason `why`. `crashes` grows up
-    to SUSPECT: from then on only the death of a child process in which the job runs alone counts further."""
+    to CRASHES_BEFORE_ISOLATION: from then on only the death of a child process in which it runs alone counts further."""
     verb, reason, actor = Verb.RESCUE, why, None
     if requested is not None:
         verb = Verb.STOP if requested == Request.CANCEL else Verb.SUSPEND
         reason, actor = requested_reason or TRANSITIONS[verb].target.value, requested_by
     target = TRANSITIONS[verb].target
-    ended = now if target in FINAL else None
+    ended = now if target in FINAL_STATES else None
     expires = expires_at(target, retention, default, now)
-    return Rescue(verb, reason, actor, max(crashes, min(crashes + 1, SUSPECT)), ended, expires)
+    return Rescue(
+        verb, reason, actor, max(crashes, min(crashes + 1, CRASHES_BEFORE_ISOLATION)), ended, expires
+    )

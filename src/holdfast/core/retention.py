@@ -9,7 +9,7 @@ from typing import Final
 from holdfast.core.duration import MAX_SECONDS
 from holdfast.core.errors import InvalidInput
 from holdfast.core.sizes import load_json
-from holdfast.core.states import FINAL, State
+from holdfast.core.states import FINAL_STATES, State
 
 KEEP_EVENTS: Final = 600_000_000
 """Microseconds for which events that are no history of a job are kept."""
@@ -41,7 +41,7 @@ class Retention:
 def expires_at(state: State, retention: str | None, default: Retention, now: int) -> int | None:
     """When a job that comes to `state` at `now` expires: by its own stored retention, else by `default`. None for a state in
     which it is kept until someone removes it, and for every state that is not final."""
-    if state not in FINAL:
+    if state not in FINAL_STATES:
         return None
     return (parse_retention(retention) or default).until(state, now)
 

@@ -60,19 +60,20 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One legal way: `verb` takes a job from any of `sources` to `target`. `burns` tells whether the attempt counts."""
+    """One legal transition: `verb` takes a job from any of `sources` to `target`."""
 
     verb: Verb
     sources: frozenset[State]
     target: State
     meaning: str
-    burns: bool = True
+    counts_attempt: bool = True
+    """Whether the attempt that ends by it counts."""
 
 
 def _way(
-    verb: Verb, sources: tuple[State, ...], target: State, meaning: str, *, burns: bool = True
+    verb: Verb, sources: tuple[State, ...], target: State, meaning: str, *, counts_attempt: bool = True
 ) -> Transition:
-    return Transition(verb, frozenset(sources), target, meaning, burns)
+    return Transition(verb, frozenset(sources), target, meaning, counts_attempt)
 
 
 _S = State
@@ -86,13 +87,14 @@ TRANSITIONS: dict[Verb, Transition] = {
         _way(Verb.SUCCEED, (_S.PROCESSING,), _S.SUCCEEDED, "it returned a result"),
         _way(Verb.FAIL, (_S.PROCESSING,), _S.FAILED, "it raised, and no attempt is left"),
         _way(Verb.RETRY_LATER, (_S.PROCESSING,), _S.SCHEDULED, "it raised, and will be tried again"),
-        _way(Verb.SNOOZE, (_S.PROCESSING,), _S.SCHEDULED, "it asked to go on later", burns=False),
-        _way(Verb.SUSPEND, (_S.PROCESSING,), _S.PAUSED, "it reached a checkpoint after a pause was asked", burns=False),
-        _way(Verb.STOP, (_S.PROCESSING,), _S.CANCELLED, "it stopped after a cancel was asked", burns=False),
-        _way(Verb.RELEASE, (_S.PROCESSING,), _S.ENQUEUED, "its worker stops and hands it back", burns=False),
+        _way(Verb.SNOOZE, (_S.PROCESSING,), _S.SCHEDULED, "it asked to go on later", counts_attempt=False),
+        _way(Verb.SUSPEND, (_S.PROCESSING,), _S.PAUSED, "it reached a checkpoint after a pause was asked",
+             counts_attempt=False),
+        _way(Verb.STOP, (_S.PROCESSING,), _S.CANCELLED, "it stopped after a cancel was asked", counts_attempt=False),
+        _way(Verb.RELEASE, (_S.PROCESSING,), _S.ENQUEUED, "its worker stops and hands it back", counts_attempt=False),
         _way(Verb.CONTINUE, (_S.PROCESSING,), _S.ENQUEUED, "it stopped for a pause that was withdrawn meanwhile",
-             burns=False),
-        _way(Verb.RESCUE, (_S.PROCESSING,), _S.ENQUEUED, "its worker died", burns=False),
+             counts_attempt=False),
+        _way(Verb.RESCUE, (_S.PROCESSING,), _S.ENQUEUED, "its worker died", counts_attempt=False),
         _way(Verb.QUARANTINE, (_S.PROCESSING,), _S.FAILED, "its worker died for the third time while running it"),
         _way(Verb.PAUSE, (_S.SCHEDULED, _S.AWAITING, _S.ENQUEUED), _S.PAUSED, "a person paused it while it waited"),
         _way(Verb.RESUME, (_S.PAUSED,), _S.ENQUEUED, "a person resumed it"),
@@ -105,10 +107,10 @@ TRANSITIONS: dict[Verb, Transition] = {
 }
 # fmt: on
 
-LIVE = frozenset({_S.SCHEDULED, _S.AWAITING, _S.ENQUEUED, _S.PROCESSING, _S.PAUSED})
+ACTIVE_STATES = frozenset({_S.SCHEDULED, _S.AWAITING, _S.ENQUEUED, _S.PROCESSING, _S.PAUSED})
 """States in which a job still has something to do; a unique key is held in these."""
 
-FINAL = frozenset({_S.SUCCEEDED, _S.FAILED, _S.CANCELLED})
+FINAL_STATES = frozenset({_S.SUCCEEDED, _S.FAILED, _S.CANCELLED})
 """States that end a job; only an explicit retry leaves them."""
 
 
@@ -118,5 +120,5 @@ def mermaid() -> str:
     for way in TRANSITIONS.values():
         for source in (state for state in State if state in way.sources):
             lines.append(f"    {source} --> {way.target}: {way.verb.replace('_', ' ')}")
-    lines += [f"    {state} --> [*]" for state in State if state in FINAL]
+    lines += [f"    {state} --> [*]" for state in State if state in FINAL_STATES]
     return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
-"""This exists so that a process of ours can be started before it is known what to tell it: it loads while we still look.
+"""A child process that is started before its startup message is known: it loads meanwhile.
 
-Its orders go over a socket that is its standard input, with the listening socket beside them. The end of that input tells
-the process that we are gone. Only the standard library is loaded here, so that a start is never late.
+Its startup message goes over a socket that is its standard input, together with the listening socket. The end of that input
+means that its parent is gone. Only the standard library is loaded here, so that a start is never late.
 """
 
 from __future__ import annotations

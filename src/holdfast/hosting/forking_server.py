@@ -21,11 +21,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from holdfast.core.settings import Settings
 from holdfast.hosting import worker_process
-from holdfast.hosting.orders import read_orders
+from holdfast.hosting.startup_message import read_orders
 from holdfast.worker.fork_server import MAX_MESSAGE
 from holdfast.worker.process import Orders
 
@@ -105,7 +105,7 @@ class _Opened:
 
     def __init__(self) -> None:
         self._descriptors = set(_descriptors())
-        self._generators = {id(one) for one in _generators()}
+        self._generators = _generators()
 
     def why_unfit(self) -> str | None:
         """Why a copy of this process is not what a new one would be, None when it is."""
@@ -115,7 +115,7 @@ class _Opened:
             return "the app starts processes while it is imported"
         if _descriptors() - self._descriptors:
             return "the app opens files or connections while it is imported, and keeps them open"
-        if any(id(one) not in self._generators for one in _generators()) or "numpy.random" in sys.modules:
+        if _generators() - self._generators or "numpy.random" in sys.modules:
             return "the app makes random generators while it is imported, which all copies would share"
         return None
 
@@ -141,12 +141,15 @@ def _is_open(number: int) -> bool:
     return True
 
 
-def _generators() -> Iterator[random.Random]:
-    """All but that of the module, which seeds itself in a copy, and those that ask the system."""
-    for found in gc.get_objects():
-        kind = type(found)  # not isinstance, which would wake lazy objects and fail on proxies of frameworks
-        if issubclass(kind, random.Random) and not issubclass(kind, random.SystemRandom):
-            yield found
+def _generators() -> set[int]:
+    """The ids of all random generators but that of the module, which seeds itself in a copy, and those of the system."""
+    found = cast("list[object]", gc.get_objects())
+    # by type, for isinstance would wake lazy objects and fail on proxies of frameworks
+    return {id(one) for one in found if _shares_its_seed(type(one))}
+
+
+def _shares_its_seed(kind: type[object]) -> bool:
+    return issubclass(kind, random.Random) and not issubclass(kind, random.SystemRandom)
 
 
 def _sources() -> Iterator[tuple[str, Any]]:

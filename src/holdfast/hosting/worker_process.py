@@ -15,7 +15,7 @@ from holdfast.context.loops import job_around
 from holdfast.core.settings import Settings
 from holdfast.hosting.locks import locks_of
 from holdfast.hosting.opening import open_when_it_answers
-from holdfast.hosting.orders import keep_output_apart, read_orders
+from holdfast.hosting.startup_message import keep_output_apart, read_orders
 from holdfast.runtime.app_loader import load_app
 from holdfast.runtime.logs import end_output, set_up_output
 from holdfast.runtime.process_locks import HeldLock

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, cast
 
 from holdfast.client.task import dump_result
-from holdfast.context.worker_link import Flags, Port
+from holdfast.context.worker_link import Flags, WorkerLink
 from holdfast.core.errors import (
     CheckpointMismatch,
     InvalidArguments,
@@ -21,7 +21,16 @@ from holdfast.core.errors import (
     StorageUnavailable,
     TooLarge,
 )
-from holdfast.core.outcome import Cancel, End, Ended, ErrorInfo, Fail, Interrupted, Retry, Snooze
+from holdfast.core.outcome import (
+    AttemptResult,
+    Cancel,
+    ErrorInfo,
+    Fail,
+    Interrupted,
+    ResultKind,
+    Retry,
+    Snooze,
+)
 from holdfast.core.retry import read_delay
 from holdfast.core.sizes import MAX_NAME, MAX_REASON, MAX_TRACEBACK, clean_text
 
@@ -38,12 +47,12 @@ Group = BaseExceptionGroup[BaseException]
 _OURS = str(Path(__file__).parent)
 
 
-def returned(value: Any, port: Port, because: str | None = None) -> Ended:
+def returned(value: Any, port: WorkerLink, because: str | None = None) -> AttemptResult:
     """The end of a function that returned `value`. A return after an interruption, or after the function was ended by force
     (`because`), is no success: the function may have swallowed it in the middle of its work."""
     if because is not None:
         warn(port, f"the job returned although it had been ended by force ({because}); its result is dropped")
-        return Ended(End.INTERRUPTED, reason=because)
+        return AttemptResult(ResultKind.INTERRUPTED, reason=because)
     if port.flags.heard:
         return _interrupted(port)
     try:
@@ -54,46 +63,46 @@ def returned(value: Any, port: Port, because: str | None = None) -> Ended:
         return raised(error, port)
 
 
-def raised(error: BaseException, port: Port, because: str | None = None) -> Ended:
+def raised(error: BaseException, port: WorkerLink, because: str | None = None) -> AttemptResult:
     """The end of a function that raised `error`, after it was ended by force (`because`) or not."""
     ended = ending(error, stopping=because is not None or port.flags.heard)
-    if ended.end is End.FAILED and _comes_from_interruption(error):
+    if ended.end is ResultKind.FAILED and _comes_from_interruption(error):
         warn(port, f"the job was interrupted and raised this; {_what_follows(port.flags)}", error)
-        ended = Ended(End.INTERRUPTED)
-    return ended._replace(reason=because) if ended.end is End.INTERRUPTED else ended
+        ended = AttemptResult(ResultKind.INTERRUPTED)
+    return ended._replace(reason=because) if ended.end is ResultKind.INTERRUPTED else ended
 
 
-def conclude(ended: Ended, port: Port) -> Ended:
+def conclude(ended: AttemptResult, port: WorkerLink) -> AttemptResult:
     """The end of an attempt when all that its function had started has ended too: hands up the place for the last report."""
-    if ended.end is End.SUCCEEDED and port.flags.heard:
+    if ended.end is ResultKind.SUCCEEDED and port.flags.heard:
         ended = _interrupted(port)
-    if port.memory is None or ended.end is End.LOST or port.flags.lost:
+    if port.memory is None or ended.end is ResultKind.LOST or port.flags.lost:
         return ended
     refused = port.memory.end()
     if refused is None:
         return ended
     # it would continue from a state that is not stored
-    if ended.end in (End.SNOOZE, End.RETRY, End.INTERRUPTED):
-        return Ended(
-            End.FAILED_FOR_GOOD, error=ErrorInfo("InvalidInput", refused), reason="saved state refused"
+    if ended.end in (ResultKind.SNOOZE, ResultKind.RETRY, ResultKind.INTERRUPTED):
+        return AttemptResult(
+            ResultKind.FAILED_FOR_GOOD, error=ErrorInfo("InvalidInput", refused), reason="saved state refused"
         )
     warn(port, f"the state of the job could not be saved: {refused}")
     return ended
 
 
-def warn(port: Port, message: str, error: BaseException | None = None) -> None:
+def warn(port: WorkerLink, message: str, error: BaseException | None = None) -> None:
     """Write a line to the job's console."""
     if error is not None:
         message = f"{message}\n{error_info(error).traceback}"
     port.log(time.time_ns() // 1_000, "warning", message, None)
 
 
-def success(value: Any) -> Ended:
+def success(value: Any) -> AttemptResult:
     """The end of a function that returned `value`; a value that cannot be kept is a failure that says so."""
     try:
-        return Ended(End.SUCCEEDED, result=dump_result(value))
+        return AttemptResult(ResultKind.SUCCEEDED, result=dump_result(value))
     except InvalidInput as error:
-        return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason="result refused")
+        return AttemptResult(ResultKind.FAILED_FOR_GOOD, error=error_info(error), reason="result refused")
 
 
 def encode(value: Any, what: str) -> str:
@@ -108,7 +117,7 @@ def encode(value: Any, what: str) -> str:
         raise InvalidInput(f"{what}: cannot be stored as JSON: {_message(error)}", problems) from error
 
 
-def ending(error: BaseException, *, stopping: bool = False) -> Ended:
+def ending(error: BaseException, *, stopping: bool = False) -> AttemptResult:
     """The end of a function that raised `error`. `stopping`: the attempt was interrupted or ended by force before, so a
     CancelledError is part of that."""
     try:
@@ -116,52 +125,62 @@ def ending(error: BaseException, *, stopping: bool = False) -> Ended:
     except (
         Exception
     ):  # an exception may be made of anything: without the attributes of its class, for example
-        return Ended(End.FAILED, error=error_info(error))
+        return AttemptResult(ResultKind.FAILED, error=error_info(error))
 
 
-def _ending(error: BaseException, stopping: bool) -> Ended:
+def _ending(error: BaseException, stopping: bool) -> AttemptResult:
     match error:
         case BaseExceptionGroup():
             return _group_ending(error, stopping)
         case Interrupted():
-            return Ended(End.INTERRUPTED)
+            return AttemptResult(ResultKind.INTERRUPTED)
         case asyncio.CancelledError() if stopping:
-            return Ended(End.INTERRUPTED)
+            return AttemptResult(ResultKind.INTERRUPTED)
         case LeaseLost():
-            return Ended(End.LOST)
+            return AttemptResult(ResultKind.LOST)
         case Snooze():
-            return _delayed(End.SNOOZE, error, error.delay)
+            return _delayed(ResultKind.SNOOZE, error, error.delay)
         case StorageUnavailable():  # a checkpoint was refused: the fault of nobody, so it costs no attempt
-            return Ended(
-                End.SNOOZE, error=error_info(error), delay=STORE_PAUSE, reason="the store did not answer"
+            return AttemptResult(
+                ResultKind.SNOOZE,
+                error=error_info(error),
+                delay=STORE_PAUSE,
+                reason="the store did not answer",
             )
         case Retry():
             if error.delay is None:
-                return Ended(End.RETRY, error=error_info(error))
-            return _delayed(End.RETRY, error, error.delay)
+                return AttemptResult(ResultKind.RETRY, error=error_info(error))
+            return _delayed(ResultKind.RETRY, error, error.delay)
         case Cancel():
-            return Ended(End.CANCELLED, reason=_reason(error.reason))
+            return AttemptResult(ResultKind.CANCELLED, reason=_reason(error.reason))
         case Fail():
-            return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason=_reason(error.reason))
+            return AttemptResult(
+                ResultKind.FAILED_FOR_GOOD, error=error_info(error), reason=_reason(error.reason)
+            )
         case InvalidArguments():
-            return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason="arguments refused")
+            return AttemptResult(
+                ResultKind.FAILED_FOR_GOOD, error=error_info(error), reason="arguments refused"
+            )
         case InvalidInput():  # another attempt would hand in the same
-            return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason="invalid input")
+            return AttemptResult(ResultKind.FAILED_FOR_GOOD, error=error_info(error), reason="invalid input")
         case CheckpointMismatch():
-            return Ended(End.FAILED_FOR_GOOD, error=error_info(error), reason="checkpoint mismatch")
+            return AttemptResult(
+                ResultKind.FAILED_FOR_GOOD, error=error_info(error), reason="checkpoint mismatch"
+            )
         case _:
-            return Ended(End.FAILED, error=error_info(error))
+            return AttemptResult(ResultKind.FAILED, error=error_info(error))
 
 
-def _delayed(end: End, error: BaseException, delay: float | str | timedelta) -> Ended:
+def _delayed(end: ResultKind, error: BaseException, delay: float | str | timedelta) -> AttemptResult:
     """The end of an attempt that wants another one after `delay`. One that cannot be used fails the attempt."""
     try:
         seconds = read_delay(delay)
     except Exception as refused:
-        return Ended(
-            End.FAILED, error=noted(error_info(error), f"its delay cannot be used: {_message(refused)}")
+        return AttemptResult(
+            ResultKind.FAILED,
+            error=noted(error_info(error), f"its delay cannot be used: {_message(refused)}"),
         )
-    return Ended(end, error=error_info(error) if end is End.RETRY else None, delay=seconds)
+    return AttemptResult(end, error=error_info(error) if end is ResultKind.RETRY else None, delay=seconds)
 
 
 def noted(error: ErrorInfo, note: str) -> ErrorInfo:
@@ -173,7 +192,7 @@ def _reason(value: object) -> str:
     return clean_text(_text(value), MAX_REASON)
 
 
-def _group_ending(group: Group, stopping: bool) -> Ended:
+def _group_ending(group: Group, stopping: bool) -> AttemptResult:
     """A group that says one thing in several voices is that thing; any other one is a failure."""
     leaves = list(_leaves(group))
     interrupted = [leaf for leaf in leaves if isinstance(leaf, Interrupted)]
@@ -182,11 +201,11 @@ def _group_ending(group: Group, stopping: bool) -> Ended:
     ]
     lost = [leaf for leaf in leaves if isinstance(leaf, LeaseLost)]
     if len(interrupted) + len(echoes) + len(lost) == len(leaves):
-        return Ended(End.LOST if lost else End.INTERRUPTED)
+        return AttemptResult(ResultKind.LOST if lost else ResultKind.INTERRUPTED)
     for kind in _ONE_KIND:
         if all(isinstance(leaf, kind) for leaf in leaves):
             return ending(leaves[0])
-    return Ended(End.FAILED, error=error_info(group))
+    return AttemptResult(ResultKind.FAILED, error=error_info(group))
 
 
 def _leaves(group: Group) -> Iterator[BaseException]:
@@ -213,9 +232,9 @@ def _comes_from_interruption(error: BaseException) -> bool:
     return False
 
 
-def _interrupted(port: Port) -> Ended:
+def _interrupted(port: WorkerLink) -> AttemptResult:
     warn(port, f"the job returned although it had been interrupted; {_what_follows(port.flags)}")
-    return Ended(End.INTERRUPTED)
+    return AttemptResult(ResultKind.INTERRUPTED)
 
 
 def _what_follows(flags: Flags) -> str:

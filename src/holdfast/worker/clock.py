@@ -1,5 +1,5 @@
-"""This exists so that a worker knows the store's time without asking for it: an attempt ends also while there is no store,
-and no end waits for a question on its way to a server."""
+"""The store's clock as a worker estimates it: attempts end also while the store is unavailable, and no settlement waits for
+a query."""
 
 from __future__ import annotations
 

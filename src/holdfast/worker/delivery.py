@@ -13,7 +13,7 @@ from holdfast.context.worker_link import Snapshot
 from holdfast.core.outcome import LogLine, Report
 
 if TYPE_CHECKING:
-    from holdfast.worker.port import LocalPort
+    from holdfast.worker.reporting import LocalLink
 
 LOOK_AGAIN = 1.0
 """Seconds between two looks of a thread whose report is sent by another one: that thread may have been ended by force."""
@@ -36,7 +36,7 @@ class LocalDelivery:
 
     __slots__ = ("_port", "done", "error", "wakes")
 
-    def __init__(self, port: LocalPort) -> None:
+    def __init__(self, port: LocalLink) -> None:
         self._port = port
         self.done = False
         self.error: BaseException | None = None

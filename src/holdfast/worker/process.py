@@ -1,8 +1,8 @@
-"""This exists so that a worker process is one program: it claims and runs jobs until its supervisor says stop, or is gone.
+"""A worker process: claims and runs jobs until its supervisor stops it, or is gone.
 
-Started by `holdfast.worker.supervisor` with its orders as one line of JSON on standard input, which then stays open: the end
-of input means that the supervisor died. Stopping has three steps: claim nothing more; let running jobs end or reach a
-checkpoint for the grace time; interrupt and hand back what is left.
+Started by `holdfast.worker.supervisor` with its startup message as one line of JSON on standard input, which then stays
+open: the end of input means that the supervisor died. Stopping has three steps: claim nothing more; let running jobs end or reach
+a checkpoint for the grace period; interrupt and requeue what is left.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from holdfast.storage.protocol import Reader
 from holdfast.storage.topics import Topic
 from holdfast.storage.writes import DrainWorker, PublishTypes, RegisterWorker, RetireWorker, Settle
 from holdfast.worker.clock import StoreClock
-from holdfast.worker.courier import Courier
+from holdfast.worker.executors.base import Executor
 from holdfast.worker.executors.loop import LoopExecutor
 from holdfast.worker.executors.process import ProcessExecutor
-from holdfast.worker.executors.protocol import Executor
 from holdfast.worker.executors.thread import ThreadExecutor
 from holdfast.worker.fence import Fence
 from holdfast.worker.fetcher import Fetcher, Pool
 from holdfast.worker.guarding import GuardLine
+from holdfast.worker.report_batcher import ReportBatcher
 from holdfast.worker.runner import Runner
-from holdfast.worker.verdict import Judge
+from holdfast.worker.settling import Judge
 
 WAKE_GAP = 0.002
 """Seconds between two reactions to signals: a storm of them costs at most 500 looks a second."""
@@ -105,7 +105,7 @@ class WorkerProcess:
     async def run(self) -> int:
         """Until asked to stop; answers the exit code."""
         s, loop = self._settings, asyncio.get_running_loop()
-        courier = Courier(self._gateway, loop)
+        courier = ReportBatcher(self._gateway, loop)
         threads = self._threads = ThreadExecutor(s.threads, grace=s.stop_grace)
         tasks_here = self._tasks = LoopExecutor(grace=s.stop_grace)
         executors: dict[str, Executor] = {

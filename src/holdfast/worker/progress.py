@@ -9,8 +9,8 @@ from holdfast.context.saved import compact
 
 
 def progress_text(value: dict[str, Any], held: Mapping[str, float] | None) -> str:
-    """`value` (see `Port.progress`) as it is stored. `held`: the marks of the newest snapshot that is stored or is sent with
-    it; None while there is none, when each bar says itself what was stored before the attempt began."""
+    """`value` (see `WorkerLink.progress`) as it is stored. `held`: the marks of the newest snapshot that is stored or is
+    sent with it; None while there is none, when each bar says itself what was stored before the attempt began."""
     bar = _with_held(value, held or {})
     if "bars" in value:
         bar["bars"] = [_with_held(named, held or {}) for named in value["bars"]]

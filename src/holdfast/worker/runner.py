@@ -10,17 +10,17 @@ import structlog
 
 from holdfast.client.task import JobType
 from holdfast.context.worker_link import Flags
-from holdfast.core.job import SUSPECT, Claimed
-from holdfast.core.outcome import End, Ended, ErrorInfo, Report, Settlement
+from holdfast.core.job import CRASHES_BEFORE_ISOLATION, Claimed
+from holdfast.core.outcome import AttemptResult, ErrorInfo, Report, ResultKind, Settlement
 from holdfast.core.records import Asked
 from holdfast.core.sizes import cut_middle
 from holdfast.core.states import Verb
 from holdfast.worker.attempt import error_info
-from holdfast.worker.courier import Courier
-from holdfast.worker.executors.protocol import Executor, Run
-from holdfast.worker.port import LocalPort
-from holdfast.worker.slots import Slots
-from holdfast.worker.verdict import Judge
+from holdfast.worker.executors.base import Executor, Run
+from holdfast.worker.report_batcher import ReportBatcher
+from holdfast.worker.reporting import LocalLink
+from holdfast.worker.settling import Judge
+from holdfast.worker.task_pool import TaskPool
 
 log = structlog.get_logger("holdfast.worker")
 
@@ -32,7 +32,7 @@ class Active:
 
     __slots__ = ("cancelling", "executor", "forced", "port", "run", "timed_out", "timers")
 
-    def __init__(self, run: Run, port: LocalPort, executor: Executor) -> None:
+    def __init__(self, run: Run, port: LocalLink, executor: Executor) -> None:
         self.run = run
         self.port = port
         self.executor = executor
@@ -49,7 +49,7 @@ class Runner:
         self,
         types: Mapping[str, JobType],
         executors: Mapping[str, Executor],
-        courier: Courier,
+        courier: ReportBatcher,
         judge: Judge,
         hand_over: Callable[[Claimed, Settlement | None], None],
         *,
@@ -64,7 +64,7 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self.active: dict[Key, Active] = {}
         """By row number and token: the next attempt of a job may begin here while the last one, long lost, still runs."""
-        self._slots = Slots(self._attempt)
+        self._slots = TaskPool(self._attempt)
         self._stopping = False
         self._halted = False
 
@@ -74,10 +74,12 @@ class Runner:
             self._hand_over(job, Settlement(job.seq, job.token, Verb.RELEASE, "worker stopped"))
             return
         kind = self._types[job.type]
-        port = LocalPort(job, self._courier)
+        port = LocalLink(job, self._courier)
         # a job that was twice on board when a process died runs alone in a child: if it is the one, nobody else suffers
         # again
-        executor = self._executors["process" if job.crashes >= SUSPECT else kind.options.executor]
+        executor = self._executors[
+            "process" if job.crashes >= CRASHES_BEFORE_ISOLATION else kind.options.executor
+        ]
         active = self.active[job.seq, job.token] = Active(Run(job, kind, port), port, executor)
         if job.timeout is not None:
             active.run.begun = lambda: self._begun(active)
@@ -100,17 +102,18 @@ class Runner:
         except BaseException as error:
             # an executor must not raise; if it does, the job fails with it and is not left running
             log.exception("executor failed", job=job.id, type=job.type)
-            ended = Ended(End.FAILED, error=error_info(error))
+            ended = AttemptResult(ResultKind.FAILED, error=error_info(error))
         for timer in active.timers:
             timer.cancel()
-        if active.timed_out and ended.end in (End.INTERRUPTED, End.FAILED):
-            ended = Ended(
-                End.TIMED_OUT, error=ErrorInfo("TimeoutError", f"The job took longer than {job.timeout:g} s.")
+        if active.timed_out and ended.end in (ResultKind.INTERRUPTED, ResultKind.FAILED):
+            ended = AttemptResult(
+                ResultKind.TIMED_OUT,
+                error=ErrorInfo("TimeoutError", f"The job took longer than {job.timeout:g} s."),
             )
         port, flags, report = active.port, active.port.flags, None
         if port.close():
             ended, report = await self._last_report(port, ended)
-        if ended.end is End.INTERRUPTED and port.was_pausing and not _is_asked(flags):
+        if ended.end is ResultKind.INTERRUPTED and port.was_pausing and not _is_asked(flags):
             flags.pause = True  # it had stopped for a pause that was taken back just now
         del self.active[job.seq, job.token]
         backoff = active.run.type.options.backoff
@@ -126,16 +129,22 @@ class Runner:
         members["lost"] = members["any"] = True
         self._hand_over(job, settlement)
 
-    async def _last_report(self, port: LocalPort, ended: Ended) -> tuple[Ended, Report | None]:
+    async def _last_report(
+        self, port: LocalLink, ended: AttemptResult
+    ) -> tuple[AttemptResult, Report | None]:
         """How the attempt of a closed port has ended, and what is left to be stored with its end."""
         while port.in_flight:
             # a job may cancel the task that it has run in, and be gone when that arrives
             with suppress(asyncio.CancelledError):
                 await port.landing()
-        if port.refused is not None and ended.end in (End.INTERRUPTED, End.SNOOZE, End.RETRY):
+        if port.refused is not None and ended.end in (
+            ResultKind.INTERRUPTED,
+            ResultKind.SNOOZE,
+            ResultKind.RETRY,
+        ):
             # it would continue from a state that is not stored
             refused = ErrorInfo("InvalidInput", port.refused)
-            ended = Ended(End.FAILED_FOR_GOOD, error=refused, reason="report refused")
+            ended = AttemptResult(ResultKind.FAILED_FOR_GOOD, error=refused, reason="report refused")
         return ended, port.last_report()
 
     # -- what is asked of running jobs ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from holdfast.core.retention import Retention, format_retention, parse_retention
-from holdfast.core.states import FINAL, State
+from holdfast.core.states import FINAL_STATES, State
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         None,
         day,
     ]
-    assert {State.SUCCEEDED, State.FAILED, State.CANCELLED} == FINAL
+    assert {State.SUCCEEDED, State.FAILED, State.CANCELLED} == FINAL_STATES
 
 
 @pytest.mark.parametrize("times", list(product([None, 0.0, 5.5], repeat=3)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.core.states import FINAL, LIVE, TRANSITIONS, State, Verb, mermaid
+from holdfast.core.states import ACTIVE_STATES, FINAL_STATES, TRANSITIONS, State, Verb, mermaid
 
 PEOPLE = {Verb.PAUSE, Verb.RESUME, Verb.RESUME_LATER, Verb.RESUME_WAITING, Verb.CANCEL, Verb.RETRY}
 
@@ -15,12 +15,12 @@ def test_every_verb_has_one_way() -> None:
 
 
 def test_every_state_is_live_or_final() -> None:
-    assert set(State) == LIVE | FINAL
-    assert not LIVE & FINAL
+    assert set(State) == ACTIVE_STATES | FINAL_STATES
+    assert not ACTIVE_STATES & FINAL_STATES
 
 
 def test_only_a_person_who_retries_leaves_an_end() -> None:
-    leaving = {verb for verb, way in TRANSITIONS.items() if way.sources & FINAL}
+    leaving = {verb for verb, way in TRANSITIONS.items() if way.sources & FINAL_STATES}
     assert leaving == {Verb.RETRY}
     assert State.SUCCEEDED not in TRANSITIONS[Verb.RETRY].sources
 
@@ -40,22 +40,22 @@ def test_only_a_claim_begins_an_attempt() -> None:
     "verb", [Verb.SNOOZE, Verb.SUSPEND, Verb.STOP, Verb.RELEASE, Verb.CONTINUE, Verb.RESCUE]
 )
 def test_interrupted_work_burns_no_attempt(verb: Verb) -> None:
-    assert not TRANSITIONS[verb].burns
+    assert not TRANSITIONS[verb].counts_attempt
 
 
 @pytest.mark.parametrize("verb", [Verb.SUCCEED, Verb.FAIL, Verb.RETRY_LATER, Verb.QUARANTINE])
 def test_an_attempt_that_ended_by_itself_is_burnt(verb: Verb) -> None:
-    assert TRANSITIONS[verb].burns
+    assert TRANSITIONS[verb].counts_attempt
 
 
 def test_every_live_state_leads_to_every_end() -> None:
     reach = {state: {way.target for way in TRANSITIONS.values() if state in way.sources} for state in State}
-    for state in LIVE:
+    for state in ACTIVE_STATES:
         seen, todo = set[State](), {state}
         while todo:
             seen |= todo
             todo = set[State]().union(*(reach[one] for one in todo)) - seen
-        assert seen >= FINAL
+        assert seen >= FINAL_STATES
 
 
 def test_the_diagram_is_the_table() -> None:
@@ -63,6 +63,6 @@ def test_the_diagram_is_the_table() -> None:
     for verb, way in TRANSITIONS.items():
         for source in way.sources:
             assert f"{source} --> {way.target}: {verb.replace('_', ' ')}" in drawn
-    assert {f"{state} --> [*]" for state in FINAL} <= drawn
+    assert {f"{state} --> [*]" for state in FINAL_STATES} <= drawn
     ways = sum(len(way.sources) for way in TRANSITIONS.values())
-    assert len(drawn) == ways + len(FINAL) + 3  # the heading and the two ways in
+    assert len(drawn) == ways + len(FINAL_STATES) + 3  # the heading and the two ways in

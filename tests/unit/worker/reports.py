@@ -11,8 +11,8 @@ from typing import Any
 from holdfast.core.job import Claimed
 from holdfast.core.outcome import Report
 from holdfast.storage.gateway import Gateway
-from holdfast.worker.courier import Courier
-from holdfast.worker.port import LocalPort
+from holdfast.worker.report_batcher import ReportBatcher
+from holdfast.worker.reporting import LocalLink
 
 
 class ReportStore:
@@ -71,9 +71,9 @@ def a_job(seq: int = 1) -> Claimed:
     )
 
 
-def a_port(gateway: Gateway, courier: Courier | None = None, seq: int = 1) -> LocalPort:
+def a_port(gateway: Gateway, courier: ReportBatcher | None = None, seq: int = 1) -> LocalLink:
     """To be called in an event loop."""
-    return LocalPort(a_job(seq), courier or Courier(gateway, asyncio.get_running_loop()))
+    return LocalLink(a_job(seq), courier or ReportBatcher(gateway, asyncio.get_running_loop()))
 
 
 class Memory:

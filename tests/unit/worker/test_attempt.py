@@ -21,7 +21,7 @@ from holdfast.core.errors import (
     StorageUnavailable,
     TooLarge,
 )
-from holdfast.core.outcome import End, Ended, Interrupted
+from holdfast.core.outcome import AttemptResult, Interrupted, ResultKind
 from holdfast.core.sizes import MAX_REASON, MAX_RESULT
 from holdfast.worker import attempt
 from holdfast.worker.attempt import conclude, encode, ending, raised, returned
@@ -36,26 +36,26 @@ def group(*errors: BaseException) -> BaseException:
 @pytest.mark.parametrize(
     ("error", "end", "reason"),
     [
-        (group(Interrupted(), Interrupted()), End.INTERRUPTED, None),
-        (group(group(Interrupted()), asyncio.CancelledError()), End.INTERRUPTED, None),
-        (group(Interrupted(), LeaseLost()), End.LOST, None),
-        (group(LeaseLost(), ValueError()), End.FAILED, None),
-        (group(Interrupted(), ValueError()), End.FAILED, None),
-        (group(asyncio.CancelledError()), End.FAILED, None),
-        (group(Snooze(3), group(Snooze(4))), End.SNOOZE, None),
-        (group(Retry(delay=3)), End.RETRY, None),
-        (group(Cancel("enough"), Cancel("more")), End.CANCELLED, "enough"),
-        (group(Fail("no")), End.FAILED_FOR_GOOD, "no"),
-        (group(Fail("no"), Snooze(3)), End.FAILED, None),
-        (group(StorageUnavailable("away")), End.SNOOZE, "the store did not answer"),
-        (group(TooLarge("big"), InvalidInput("bad")), End.FAILED_FOR_GOOD, "invalid input"),
-        (InvalidInput("bad"), End.FAILED_FOR_GOOD, "invalid input"),
-        (InvalidArguments("bad"), End.FAILED_FOR_GOOD, "arguments refused"),
-        (CheckpointMismatch("other code"), End.FAILED_FOR_GOOD, "checkpoint mismatch"),
-        (asyncio.CancelledError(), End.FAILED, None),
+        (group(Interrupted(), Interrupted()), ResultKind.INTERRUPTED, None),
+        (group(group(Interrupted()), asyncio.CancelledError()), ResultKind.INTERRUPTED, None),
+        (group(Interrupted(), LeaseLost()), ResultKind.LOST, None),
+        (group(LeaseLost(), ValueError()), ResultKind.FAILED, None),
+        (group(Interrupted(), ValueError()), ResultKind.FAILED, None),
+        (group(asyncio.CancelledError()), ResultKind.FAILED, None),
+        (group(Snooze(3), group(Snooze(4))), ResultKind.SNOOZE, None),
+        (group(Retry(delay=3)), ResultKind.RETRY, None),
+        (group(Cancel("enough"), Cancel("more")), ResultKind.CANCELLED, "enough"),
+        (group(Fail("no")), ResultKind.FAILED_FOR_GOOD, "no"),
+        (group(Fail("no"), Snooze(3)), ResultKind.FAILED, None),
+        (group(StorageUnavailable("away")), ResultKind.SNOOZE, "the store did not answer"),
+        (group(TooLarge("big"), InvalidInput("bad")), ResultKind.FAILED_FOR_GOOD, "invalid input"),
+        (InvalidInput("bad"), ResultKind.FAILED_FOR_GOOD, "invalid input"),
+        (InvalidArguments("bad"), ResultKind.FAILED_FOR_GOOD, "arguments refused"),
+        (CheckpointMismatch("other code"), ResultKind.FAILED_FOR_GOOD, "checkpoint mismatch"),
+        (asyncio.CancelledError(), ResultKind.FAILED, None),
     ],
 )
-def test_what_was_raised(error: BaseException, end: End, reason: str | None) -> None:
+def test_what_was_raised(error: BaseException, end: ResultKind, reason: str | None) -> None:
     ended = ending(error)
     assert (ended.end, ended.reason) == (end, reason)
 
@@ -70,10 +70,10 @@ def test_a_group_of_one_kind_has_the_delay_and_the_error_of_its_first() -> None:
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), group(asyncio.CancelledError())])
 def test_a_cancellation_after_an_interruption_is_part_of_it(error: BaseException) -> None:
     port = ExecutorPort()
-    assert raised(error, port).end is End.FAILED
-    assert raised(error, port, "timeout") == Ended(End.INTERRUPTED, reason="timeout")
+    assert raised(error, port).end is ResultKind.FAILED
+    assert raised(error, port, "timeout") == AttemptResult(ResultKind.INTERRUPTED, reason="timeout")
     port.flags.heard = True
-    assert raised(error, port).end is End.INTERRUPTED
+    assert raised(error, port).end is ResultKind.INTERRUPTED
 
 
 def _while_interrupted(cause: bool) -> BaseException:
@@ -93,7 +93,7 @@ def test_an_error_that_came_from_an_interruption_is_one(cause: bool) -> None:
     for error in (_while_interrupted(cause), group(_while_interrupted(cause), _while_interrupted(cause))):
         port = ExecutorPort()
         port.flags.cancel = True
-        assert raised(error, port).end is End.INTERRUPTED
+        assert raised(error, port).end is ResultKind.INTERRUPTED
         (line,) = port.warnings
         assert "it is cancelled" in line
         assert "ValueError: import failed" in line
@@ -103,11 +103,11 @@ def test_an_outcome_that_came_from_an_interruption_stays_that_outcome() -> None:
     port = ExecutorPort()
     snooze = Snooze(3)
     snooze.__context__ = Interrupted()
-    assert raised(snooze, port).end is End.SNOOZE
+    assert raised(snooze, port).end is ResultKind.SNOOZE
     failure = ValueError()
     failure.__context__ = KeyError()
     failure.__context__.__context__ = failure  # a ring
-    assert raised(failure, port).end is End.FAILED
+    assert raised(failure, port).end is ResultKind.FAILED
     assert port.warnings == []
 
 
@@ -120,7 +120,7 @@ def test_a_return_after_an_interruption_is_one(flag: str, words: str) -> None:
         port = ExecutorPort()
         port.raise_flag(flag)
         port.flags.heard = True
-        assert returned(value, port).end is End.INTERRUPTED
+        assert returned(value, port).end is ResultKind.INTERRUPTED
         (line,) = port.warnings
         assert "the job returned although it had been interrupted" in line
         assert words in line
@@ -129,8 +129,8 @@ def test_a_return_after_an_interruption_is_one(flag: str, words: str) -> None:
 def test_a_return_before_the_interruption_was_heard_is_a_success() -> None:
     port = ExecutorPort()
     port.raise_flag("pause")
-    assert returned(5, port) == Ended(End.SUCCEEDED, result="5")
-    assert returned(5, port, "timeout") == Ended(End.INTERRUPTED, reason="timeout")
+    assert returned(5, port) == AttemptResult(ResultKind.SUCCEEDED, result="5")
+    assert returned(5, port, "timeout") == AttemptResult(ResultKind.INTERRUPTED, reason="timeout")
 
 
 class Full(Memory):
@@ -143,23 +143,25 @@ class Full(Memory):
 @pytest.mark.parametrize(
     ("end", "becomes"),
     [
-        (End.SNOOZE, End.FAILED_FOR_GOOD),
-        (End.RETRY, End.FAILED_FOR_GOOD),
-        (End.INTERRUPTED, End.FAILED_FOR_GOOD),
-        (End.FAILED, End.FAILED),
-        (End.SUCCEEDED, End.SUCCEEDED),
-        (End.LOST, End.LOST),
+        (ResultKind.SNOOZE, ResultKind.FAILED_FOR_GOOD),
+        (ResultKind.RETRY, ResultKind.FAILED_FOR_GOOD),
+        (ResultKind.INTERRUPTED, ResultKind.FAILED_FOR_GOOD),
+        (ResultKind.FAILED, ResultKind.FAILED),
+        (ResultKind.SUCCEEDED, ResultKind.SUCCEEDED),
+        (ResultKind.LOST, ResultKind.LOST),
     ],
 )
-def test_a_state_that_cannot_be_stored_is_no_place_to_continue_from(end: End, becomes: End) -> None:
+def test_a_state_that_cannot_be_stored_is_no_place_to_continue_from(
+    end: ResultKind, becomes: ResultKind
+) -> None:
     port = ExecutorPort()
     port.remember(Full())
-    ended = conclude(Ended(end), port)
+    ended = conclude(AttemptResult(end), port)
     assert ended.end is becomes
-    if becomes is End.FAILED_FOR_GOOD:
+    if becomes is ResultKind.FAILED_FOR_GOOD:
         assert ended.error is not None
         assert (ended.error.type, ended.error.message) == ("InvalidInput", "state: not JSON")
-    assert bool(port.warnings) == (end in (End.FAILED, End.SUCCEEDED))
+    assert bool(port.warnings) == (end in (ResultKind.FAILED, ResultKind.SUCCEEDED))
 
 
 def test_an_attempt_that_is_lost_hands_nothing_up() -> None:
@@ -172,10 +174,10 @@ def test_an_attempt_that_is_lost_hands_nothing_up() -> None:
 
     port: Any = ExecutorPort()
     port.remember(Counting())
-    conclude(Ended(End.FAILED), port)
-    conclude(Ended(End.LOST), port)
+    conclude(AttemptResult(ResultKind.FAILED), port)
+    conclude(AttemptResult(ResultKind.LOST), port)
     port.raise_flag("lost")
-    conclude(Ended(End.INTERRUPTED), port)
+    conclude(AttemptResult(ResultKind.INTERRUPTED), port)
     assert Counting.ends == 1
 
 
@@ -209,7 +211,7 @@ BAD_DELAYS = [
 def test_a_delay_that_cannot_be_used_fails_the_attempt_with_that_reason(delay: Any) -> None:
     for error in (Retry("why", delay=delay), Snooze(delay), group(Snooze(delay))):
         ended = ending(error)
-        assert ended.end is End.FAILED
+        assert ended.end is ResultKind.FAILED
         assert ended.error is not None
         assert "its delay cannot be used" in ended.error.message
 
@@ -264,7 +266,7 @@ def test_an_odd_exception_is_the_end_of_its_job_and_of_nothing_else(kind: Callab
         raise kind("the real reason")
     except Exception as error:
         ended = raised(error, ExecutorPort())
-    assert ended.end is End.FAILED
+    assert ended.end is ResultKind.FAILED
     assert ended.error is not None
     assert ended.error.message == "the real reason"
     assert "test_attempt.py" in (ended.error.traceback or "")
@@ -272,7 +274,7 @@ def test_an_odd_exception_is_the_end_of_its_job_and_of_nothing_else(kind: Callab
 
 def test_an_outcome_without_what_belongs_to_it_is_a_failure() -> None:
     ended = raised(NoDelay(), ExecutorPort())
-    assert (ended.end, ended.error and ended.error.message) == (End.FAILED, "the real reason")
+    assert (ended.end, ended.error and ended.error.message) == (ResultKind.FAILED, "the real reason")
 
 
 def test_what_a_job_gives_as_a_reason_can_be_stored() -> None:
@@ -309,7 +311,7 @@ def test_a_result_that_ends_the_program_while_it_is_stored_ends_the_job(
 
     monkeypatch.setattr(attempt, "dump_result", dump)
     ended = returned(Exits(), ExecutorPort())
-    assert (ended.end, ended.error and ended.error.type) == (End.FAILED, "SystemExit")
+    assert (ended.end, ended.error and ended.error.type) == (ResultKind.FAILED, "SystemExit")
 
 
 # -- results of steps ------------------------------------------------------------------------------------------------------
@@ -339,6 +341,6 @@ def test_a_step_that_cannot_be_stored_is_refused_by_name(value: Any) -> None:
     with pytest.raises(InvalidInput, match="step result: ") as raised_by:
         encode(value, "step result")
     assert not isinstance(raised_by.value, InvalidArguments)
-    assert ending(raised_by.value).end is End.FAILED_FOR_GOOD
+    assert ending(raised_by.value).end is ResultKind.FAILED_FOR_GOOD
     with pytest.raises(TooLarge, match="step result: "):
         encode("x" * MAX_RESULT, "step result")

@@ -22,7 +22,7 @@ from holdfast.storage.writes import Claim, Settle
 from holdfast.testing.factories import TYPE, new_job, worker_row
 from holdfast.worker import fetcher as fetcher_module
 from holdfast.worker.fetcher import Fetcher, Pool
-from holdfast.worker.verdict import Judge
+from holdfast.worker.settling import Judge
 
 JUDGE = Judge(Retention(failed=60.0), lambda: 0, lambda: 0.0)
 

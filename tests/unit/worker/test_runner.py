@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from holdfast.core.job import Claimed
-from holdfast.core.outcome import Ended, Settlement
+from holdfast.core.outcome import AttemptResult, Settlement
 from holdfast.core.retention import Retention
 from holdfast.core.states import Verb
-from holdfast.worker.courier import Courier
 from holdfast.worker.executors.loop import LoopExecutor
+from holdfast.worker.report_batcher import ReportBatcher
 from holdfast.worker.runner import Runner
-from holdfast.worker.verdict import Judge
+from holdfast.worker.settling import Judge
 from tests.unit.worker.executors.helpers import run, until
 from tests.unit.worker.executors.sample_app import app
 from tests.unit.worker.reports import ReportStore, a_gateway
@@ -48,7 +48,7 @@ async def a_house() -> AsyncIterator[House]:
 
     with a_gateway(store) as gateway:
         executor = LoopExecutor()
-        courier = Courier(gateway, asyncio.get_running_loop())
+        courier = ReportBatcher(gateway, asyncio.get_running_loop())
         judge = Judge(Retention(None, None, None), lambda: 0, lambda: 0.5)
         types = {
             name: kind
@@ -65,9 +65,7 @@ def test_an_attempt_ends_after_its_report_in_flight(tmp_path: Path) -> None:
         async with a_house() as house:
             with house.store.closed_gate():
                 house.start("walk_async", path=str(tmp_path / "items"), n=200)
-                await until(
-                    lambda: house.store.asked
-                )  # the first report is on its way, and held up
+                await until(lambda: house.store.asked)  # the first report is on its way, and held up
                 port = house.runner.active[1, 7].port
                 await until(lambda: port._closed)
                 assert house.settled == []
@@ -140,7 +138,7 @@ def test_whatever_an_executor_or_the_judge_raises_the_attempt_is_settled(
     async def main() -> None:
         async with a_house() as house:
 
-            async def exits(_: Any) -> Ended:
+            async def exits(_: Any) -> AttemptResult:
                 raise SystemExit("of an executor")
 
             monkeypatch.setattr(house.executor, "run", exits)

@@ -1,4 +1,4 @@
-"""Slots: every item is served at once, and jobs see nothing of each other."""
+"""TaskPool: every item is served at once, and jobs see nothing of each other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 
-from holdfast.worker.slots import Slots
+from holdfast.worker.task_pool import TaskPool
 
 MARK: ContextVar[str] = ContextVar("MARK", default="clean")
 
@@ -26,7 +26,7 @@ def serve_all(items: list[int], serve: Callable[[int], Awaitable[None]]) -> None
                 if not left:
                     over.set()
 
-        slots = Slots(counted)
+        slots = TaskPool(counted)
         for item in items:
             slots.put(item)
         await asyncio.wait_for(over.wait(), 10)
@@ -99,7 +99,7 @@ def test_a_long_run_of_items_lets_the_loop_breathe() -> None:
                 over.set()
 
         other = asyncio.create_task(breathe())
-        slots = Slots(serve)
+        slots = TaskPool(serve)
         for item in range(100):
             slots.put(item)
         await over.wait()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from holdfast.core.errors import Conflict, NotFound
-from holdfast.core.states import FINAL, LIVE
+from holdfast.core.states import ACTIVE_STATES, FINAL_STATES
 from holdfast.storage.backends import SchemaStatus
 from holdfast.storage.mysql.address import Address
 from holdfast.storage.mysql.connection import Connection, ReadingPool, Row
@@ -55,12 +55,12 @@ CHECKS: Final = (
     ),
     (
         "would expire, but has not ended",
-        f"SELECT job FROM expiry LEFT JOIN jobs ON seq = job AND state IN {states(FINAL)} WHERE seq IS NULL",
+        f"SELECT job FROM expiry LEFT JOIN jobs ON seq = job AND state IN {states(FINAL_STATES)} WHERE seq IS NULL",
     ),
     (
         "has a unique key that it does not hold",
         "SELECT seq FROM jobs LEFT JOIN unique_keys AS held ON held.type = jobs.type AND held.name = unique_key "
-        f"AND held.id = jobs.id WHERE state IN {states(LIVE)} AND unique_key IS NOT NULL AND held.id IS NULL",
+        f"AND held.id = jobs.id WHERE state IN {states(ACTIVE_STATES)} AND unique_key IS NOT NULL AND held.id IS NULL",
     ),
     *((f"is gone, but has left {what} behind", query) for what, query in _LOST_WORDS),
 )

@@ -20,7 +20,7 @@ from holdfast.core.commands import (
 )
 from holdfast.core.records import JobRecord
 from holdfast.core.retention import expires_at
-from holdfast.core.states import FINAL, LIVE, TRANSITIONS, Request, State, Verb
+from holdfast.core.states import ACTIVE_STATES, FINAL_STATES, TRANSITIONS, Request, State, Verb
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.literals import listed, literal
 from holdfast.storage.mysql.transaction import QUEUE, REMOVED, REQUEST, WritingSession
@@ -116,7 +116,7 @@ class PeopleVerbs(WritingSession):
 
     def _key_is_held(self, verb: Verb, job: Found) -> bool:
         """Whether a unique key that this job would hold again is another one's; if not, it holds it now."""
-        again = TRANSITIONS[verb].target in LIVE and job.state in FINAL
+        again = TRANSITIONS[verb].target in ACTIVE_STATES and job.state in FINAL_STATES
         if not again or job.unique_key is None:
             return False
         return self._held_already(sql.HOLD_UNIQUE, job.type, job.unique_key, job.id)
@@ -134,7 +134,7 @@ class PeopleVerbs(WritingSession):
         groups = _alike(jobs, lambda job: (why(job), max(now, job.since), expires[job.seq]))
         for (told, at, until), group in groups.items():
             seqs = listed([job.seq for job in group])
-            ended = at if target in FINAL else None
+            ended = at if target in FINAL_STATES else None
             self._write(sql.move(verb).format(seqs=seqs), told, actor, at, ended, until)
         for job in jobs:
             about = (job.state, why(job), actor, job.attempt, job.worker)
@@ -147,7 +147,7 @@ class PeopleVerbs(WritingSession):
             self._make_ready([(job.queue, job.type, job.priority, job.seq) for job in jobs])
         elif target is State.SCHEDULED:
             self._note_times(sql.INSERT_DUE, [(job.run_at, job.seq) for job in jobs])
-        elif target in FINAL:
+        elif target in FINAL_STATES:
             self._note_times(sql.INSERT_EXPIRY, [(expires[job.seq], job.seq) for job in jobs])
             for job in jobs:
                 if job.unique_key is not None:
@@ -162,7 +162,7 @@ class PeopleVerbs(WritingSession):
         due = [job for job in jobs if job.state == State.SCHEDULED]
         for at, group in _alike(due, lambda job: job.run_at).items():
             self._write(sql.LEAVE_DUE.format(**_at(at), seqs=listed([job.seq for job in group])))
-        ended = [job for job in jobs if job.state in FINAL]
+        ended = [job for job in jobs if job.state in FINAL_STATES]
         for at, group in _alike(ended, lambda job: job.expires_at).items():
             self._write(sql.LEAVE_EXPIRY.format(**_at(at), seqs=listed([job.seq for job in group])))
 

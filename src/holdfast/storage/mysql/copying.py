@@ -17,7 +17,7 @@ from holdfast.core.dump import (
     tags_of,
 )
 from holdfast.core.records import EVENT_KINDS, BucketRecord
-from holdfast.core.states import FINAL, LIVE, State
+from holdfast.core.states import ACTIVE_STATES, FINAL_STATES, State
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.literals import Value, listed, rows
 from holdfast.storage.mysql.transaction import WritingSession
@@ -99,14 +99,14 @@ class CopyingVerbs(WritingSession):
         self._make_ready([(job.queue, job.type, job.priority, job.seq) for job in enqueued])
         scheduled = [(job.run_at, job.seq) for job in records if job.state == State.SCHEDULED]
         self._note_times(sql.INSERT_DUE, scheduled)
-        ended = [(job.expires_at, job.seq) for job in records if job.state in FINAL]
+        ended = [(job.expires_at, job.seq) for job in records if job.state in FINAL_STATES]
         self._note_times(sql.INSERT_EXPIRY, ended)
         tags = [(tag, job.seq) for job in records if job.tags for tag in tags_of(job) or ()]
         if tags:
             self._write(sql.INSERT_TAGS + rows(tags))
         for whole in jobs:
             job = whole.job
-            if job.unique_key is not None and job.state in LIVE:
+            if job.unique_key is not None and job.state in ACTIVE_STATES:
                 self._write(sql.HOLD_UNIQUE, job.type, job.unique_key, job.id)
             if whole.idempotency_key is not None:
                 self._write(sql.HOLD_IDEMPOTENCY, whole.idempotency_key, job.id)

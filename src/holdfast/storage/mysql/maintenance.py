@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from holdfast.core.records import Swept
 from holdfast.core.rescue import decide_rescue
 from holdfast.core.retention import KEEP_BUCKETS, KEEP_EVENTS, KEEP_LOST_WORKERS, KEEP_OUTCOMES
-from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, State
+from holdfast.core.states import DIED, FINAL_STATES, LEASE_EXPIRED, State
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.command import PeopleVerbs
 from holdfast.storage.mysql.connection import Row
@@ -95,7 +95,7 @@ class UpkeepVerbs(PeopleVerbs):
             swept.append(Swept(job_id, type_, worker, done.target, done.crashes))
             if done.target is State.ENQUEUED:
                 self._make_ready([(queue, type_, priority, seq)])
-            elif done.target in FINAL and unique_key is not None:
+            elif done.target in FINAL_STATES and unique_key is not None:
                 self._write(sql.FREE_UNIQUE, type_, unique_key, job_id)
         self._note_times(sql.INSERT_EXPIRY, [(done.expires_at, seq) for seq, done in rescues.items()])
         return swept

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from holdfast.core.dump import Key, Part, Row, Seal
 from holdfast.core.errors import StorageRefused, StorageUnavailable
-from holdfast.core.job import SUSPECT
+from holdfast.core.job import CRASHES_BEFORE_ISOLATION
 from holdfast.core.query import Query
 from holdfast.core.records import (
     EVENT_KINDS,
@@ -224,7 +224,7 @@ class MysqlReader(InsightVerbs):
         """
         limit = self.now() - int(grace * 1_000_000)
         # a suspect may wait for its child: its time has not begun
-        rows = self._rows(sql, *workers, limit, SUSPECT, limit)
+        rows = self._rows(sql, *workers, limit, CRASHES_BEFORE_ISOLATION, limit)
         return [(str(worker), str(job)) for worker, job in rows]
 
     def write_lock_holder(self) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.retention import expires_at
 from holdfast.core.sizes import HISTORY_CLAIMS, MAX_LOG_LINES
-from holdfast.core.states import FINAL, TRANSITIONS, Request, State
+from holdfast.core.states import FINAL_STATES, TRANSITIONS, Request, State
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.literals import Changes, Value, listed, rows
 from holdfast.storage.mysql.transaction import LOG, PROGRESS, WritingSession
@@ -68,7 +68,7 @@ class EndingVerbs(WritingSession):
         ends = [self._answered(settlement, held[settlement.seq], now) for settlement in mine]
         if ends:
             # an attempt that has failed counts, whatever is done with the job now
-            burns = {s.seq: TRANSITIONS[s.verb].burns for s in mine}
+            burns = {s.seq: TRANSITIONS[s.verb].counts_attempt for s in mine}
             self._write_ends(ends, burns, held, now)
             self._place(ends, held)
         if long := [s.seq for s in mine if s.token % HISTORY_CLAIMS == 0]:
@@ -96,8 +96,10 @@ class EndingVerbs(WritingSession):
         change.put("continues", {end.seq: int(not burns[end.seq]) for end in ends})
         at = {end.seq: max(now, held[end.seq].since) for end in ends}
         change.put("changed_at", at)
-        change.put("finished_at", {end.seq: at[end.seq] if end.target in FINAL else None for end in ends})
-        change.put("expires_at", {end.seq: end.keep if end.target in FINAL else None for end in ends})
+        change.put(
+            "finished_at", {end.seq: at[end.seq] if end.target in FINAL_STATES else None for end in ends}
+        )
+        change.put("expires_at", {end.seq: end.keep if end.target in FINAL_STATES else None for end in ends})
         change.replace("crashes", {end.seq: held[end.seq].crashes + 1 for end in ends if end.crashed})
         succeeded = [end for end in ends if end.target is State.SUCCEEDED]
         results = {end.seq: end.result for end in succeeded}
@@ -120,7 +122,7 @@ class EndingVerbs(WritingSession):
         self._make_ready([(job.queue, job.type, job.priority, job.seq) for job in again])
         later = [(end.run_at, end.seq) for end in ends if end.target is State.SCHEDULED]
         self._note_times(sql.INSERT_DUE, later)
-        ended = [end for end in ends if end.target in FINAL]
+        ended = [end for end in ends if end.target in FINAL_STATES]
         self._note_times(sql.INSERT_EXPIRY, [(end.keep, end.seq) for end in ended])
         for end in ended:
             job = held[end.seq]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from holdfast.core.sizes import HISTORY_CLAIMS, MAX_HISTORY
-from holdfast.core.states import FINAL, TRANSITIONS, State, Verb
+from holdfast.core.states import FINAL_STATES, TRANSITIONS, State, Verb
 
 
 def states(several: Iterable[State]) -> str:
@@ -163,7 +163,8 @@ FORGET_WORKERS = "DELETE FROM workers WHERE id IN {ids}"
 
 LOCK_EXPIRED = "SELECT at, job FROM expiry WHERE at <= %s ORDER BY at, job LIMIT %s FOR UPDATE SKIP LOCKED"
 LOCK_ENDED = f"""
-SELECT seq, id, queue, type, state, idempotency_key, expires_at FROM jobs WHERE seq IN {{seqs}} AND state IN {states(FINAL)}
+SELECT seq, id, queue, type, state, idempotency_key, expires_at
+FROM jobs WHERE seq IN {{seqs}} AND state IN {states(FINAL_STATES)}
 FOR UPDATE SKIP LOCKED
 """
 LEAVE_EXPIRY = "DELETE FROM expiry WHERE at >= {low} AND at <= {high} AND job IN {seqs}"
@@ -175,7 +176,7 @@ DELETE events FROM events JOIN (
 ) AS told ON events.seq = told.seq WHERE nth > 1 AND nth_last > {MAX_HISTORY}
 """
 REMOVE = (
-    f"DELETE FROM jobs WHERE seq IN {{seqs}} AND state IN {states(FINAL)}",
+    f"DELETE FROM jobs WHERE seq IN {{seqs}} AND state IN {states(FINAL_STATES)}",
     "DELETE FROM events WHERE job IN {seqs} AND kind < 2",
     "DELETE FROM saved WHERE job IN {seqs}",
     "DELETE FROM logs WHERE job IN {seqs}",

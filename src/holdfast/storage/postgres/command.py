@@ -22,7 +22,7 @@ from holdfast.core.commands import (
 )
 from holdfast.core.records import JobRecord
 from holdfast.core.retention import expires_at
-from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+from holdfast.core.states import FINAL_STATES, TRANSITIONS, Request, State, Verb
 from holdfast.storage.postgres import command_statements as sql
 from holdfast.storage.postgres.arrays import texts
 from holdfast.storage.postgres.statements import FORGET_HISTORY
@@ -120,7 +120,7 @@ class CommandVerbs(JobVerbs):
 
     def _write_moves(self, jobs: Sequence[Found], verb: Verb, asked: Asked) -> None:
         target = TRANSITIONS[verb].target
-        ended = target in FINAL
+        ended = target in FINAL_STATES
         rows = [
             (job.seq, job.state, expires_at(target, job.retention, self._retention, self._time))
             for job in jobs

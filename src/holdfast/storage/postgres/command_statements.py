@@ -6,7 +6,7 @@ from functools import cache
 from typing import Final, LiteralString
 
 from holdfast.core.sizes import HISTORY_CLAIMS, MAX_HISTORY
-from holdfast.core.states import FINAL, TRANSITIONS, Verb
+from holdfast.core.states import FINAL_STATES, TRANSITIONS, Verb
 from holdfast.storage.postgres.statements import (
     CHANGED,
     JOB_COLUMNS,
@@ -66,7 +66,7 @@ INSERT INTO events (at, kind, job, state, reason, actor, attempt, worker, previo
 """)
 REMOVE = constant(f"""
 WITH gone AS (
-    DELETE FROM runs WHERE seq = ANY(%(seqs)s) AND {within(FINAL)} RETURNING seq, lane, state
+    DELETE FROM runs WHERE seq = ANY(%(seqs)s) AND {within(FINAL_STATES)} RETURNING seq, lane, state
 ), spec AS (
     DELETE FROM specs USING gone WHERE specs.seq = gone.seq RETURNING specs.seq, specs.id
 ), past AS (

@@ -21,7 +21,7 @@ from holdfast.core.dump import Seal
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.job import Inserted, NewJob
 from holdfast.core.retention import format_retention
-from holdfast.core.states import LIVE
+from holdfast.core.states import ACTIVE_STATES
 from holdfast.storage.postgres.connection import Connector, translated
 from holdfast.storage.postgres.drivers import Line, Steps, on, on_async
 from holdfast.storage.postgres.transaction import Transactions
@@ -109,7 +109,7 @@ class JoiningVerbs(Transactions):
         self._home = ""
         self._known = WeakSet[Any]()
         schema = '"' + connector.place.schema.replace('"', '""') + '"'
-        live = ", ".join(f"'{state}'" for state in sorted(LIVE))
+        live = ", ".join(f"'{state}'" for state in sorted(ACTIVE_STATES))
         self._insert_sql, self._take_back_sql, self._find_same_sql = (
             sql.replace("{schema}", schema).replace("{live}", live) for sql in (INSERT, TAKE_BACK, FIND_SAME)
         )

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 
 from holdfast.core.dump import Key, Part, Row, Seal
-from holdfast.core.job import SUSPECT
+from holdfast.core.job import CRASHES_BEFORE_ISOLATION
 from holdfast.core.query import Query
 from holdfast.core.records import (
     EVENT_KINDS,
@@ -244,7 +244,11 @@ class PostgresReader(InsightVerbs):
             requested = 'cancel' AND requested_at < %(limit)s
             OR crashes < %(suspect)s AND started_at + timeout * 1000000 < %(limit)s)
         """
-        asked = {"workers": list(workers), "limit": self.now() - int(grace * 1_000_000), "suspect": SUSPECT}
+        asked = {
+            "workers": list(workers),
+            "limit": self.now() - int(grace * 1_000_000),
+            "suspect": CRASHES_BEFORE_ISOLATION,
+        }
         return [(str(worker), str(job)) for worker, job in self._rows(sql, asked)]
 
     def write_lock_holder(self) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from typing import Final, LiteralString, cast
 
 from holdfast.core.records import TypeRecord
 from holdfast.core.sizes import MAX_HISTORY
-from holdfast.core.states import LIVE, TRANSITIONS, State, Verb
+from holdfast.core.states import ACTIVE_STATES, TRANSITIONS, State, Verb
 
 
 def set_of(states: Iterable[State]) -> str:
@@ -162,7 +162,7 @@ WHERE id = ANY(%s::text[]) AND tags IS NOT NULL
 FIND_SAME = constant(f"""
 SELECT id FROM specs WHERE id = %(id)s
 UNION ALL SELECT id FROM specs WHERE idempotency_key = %(idempotency_key)s
-UNION ALL SELECT id FROM runs JOIN specs USING (seq) WHERE lock_key = %(lock_key)s AND state IN {set_of(LIVE)}
+UNION ALL SELECT id FROM runs JOIN specs USING (seq) WHERE lock_key = %(lock_key)s AND state IN {set_of(ACTIVE_STATES)}
 LIMIT 1
 """)
 ADD_LANES = constant(f"""

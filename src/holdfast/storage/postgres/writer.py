@@ -13,7 +13,7 @@ from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
 from holdfast.core.outcome import Report, Settlement, answer_request
 from holdfast.core.retention import Retention, expires_at, format_retention
 from holdfast.core.sizes import HISTORY_CLAIMS, MAX_LOG_LINES
-from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+from holdfast.core.states import FINAL_STATES, TRANSITIONS, Request, State, Verb
 from holdfast.storage.errors import Contended
 from holdfast.storage.postgres import statements as sql
 from holdfast.storage.postgres.arrays import numbers, texts, truths
@@ -176,12 +176,12 @@ class JobVerbs(Transactions):
         requested, reason, actor, retention, _ = held
         now = self._time
         # an attempt that has failed counts, whatever is done with the job now
-        burns = TRANSITIONS[settlement.verb].burns
+        burns = TRANSITIONS[settlement.verb].counts_attempt
         if requested is not None:
             keep = expires_at(State.CANCELLED, retention, self._retention, self._time)
             settlement = answer_request(settlement, Request(requested), reason, actor, keep)
         s, error = settlement, settlement.error
-        ended = now if s.target in FINAL else None
+        ended = now if s.target in FINAL_STATES else None
         return (
             *(s.seq, s.token, s.target, s.reason, s.actor, s.run_at, s.result),
             *((None, None, None) if error is None else (error.type, error.message, error.traceback)),

@@ -14,7 +14,7 @@ import apsw
 
 from holdfast.core.dump import Key, Part, Row, Seal
 from holdfast.core.errors import StorageRefused
-from holdfast.core.job import SUSPECT
+from holdfast.core.job import CRASHES_BEFORE_ISOLATION
 from holdfast.core.query import Query
 from holdfast.core.records import (
     EVENT_KINDS,
@@ -222,7 +222,7 @@ class SqliteReader(InsightVerbs):
         """
         limit = self.now() - int(grace * 1_000_000)
         # a suspect may wait for its child: its time has not begun
-        asked = (json.dumps(list(workers)), limit, SUSPECT)
+        asked = (json.dumps(list(workers)), limit, CRASHES_BEFORE_ISOLATION)
         return [(str(worker), str(job)) for worker, job in self._rows(sql, *asked)]
 
     # -- the whole --------------------------------------------------------------------------------------------------------

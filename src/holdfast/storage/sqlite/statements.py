@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from holdfast.core.records import TypeRecord
 from holdfast.core.sizes import HISTORY_CLAIMS, MAX_HISTORY
-from holdfast.core.states import FINAL, LIVE, TRANSITIONS, State, Verb
+from holdfast.core.states import ACTIVE_STATES, FINAL_STATES, TRANSITIONS, State, Verb
 
 
 def _set(states: Iterable[State]) -> str:
@@ -49,7 +49,7 @@ INSERT_TAG = "INSERT INTO job_tags (tag, job) SELECT ?1, seq FROM jobs WHERE id 
 FIND_SAME = f"""
 SELECT id FROM jobs WHERE id = ?1
 UNION ALL SELECT id FROM jobs WHERE idempotency_key = ?2
-UNION ALL SELECT id FROM jobs INDEXED BY jobs_unique WHERE type = ?3 AND unique_key = ?4 AND state IN {_set(LIVE)}
+UNION ALL SELECT id FROM jobs INDEXED BY jobs_unique WHERE type = ?3 AND unique_key = ?4 AND state IN {_set(ACTIVE_STATES)}
 LIMIT 1
 """
 
@@ -205,7 +205,7 @@ FORGET_WORKERS = "DELETE FROM workers WHERE state = 'lost' AND lost_at < ?1"
 
 EXPIRE = f"""
 DELETE FROM jobs
-WHERE seq IN (SELECT seq FROM jobs WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) AND +state IN {_set(FINAL)}
+WHERE seq IN (SELECT seq FROM jobs WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) AND +state IN {_set(FINAL_STATES)}
 RETURNING seq
 """
 EXPIRE_EVENTS = """

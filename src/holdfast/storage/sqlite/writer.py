@@ -40,7 +40,7 @@ from holdfast.core.retention import (
     format_retention,
 )
 from holdfast.core.sizes import HISTORY_CLAIMS, MAX_LOG_LINES
-from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
+from holdfast.core.states import DIED, FINAL_STATES, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
 from holdfast.storage.sqlite import statements as sql
 from holdfast.storage.sqlite.boot_clock import boot_id
 from holdfast.storage.sqlite.connection import FORKED, TRANSIENT, unavailable
@@ -208,12 +208,12 @@ class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
         if settlement.report is not None:
             self._report_one(settlement.report, now)
         # an attempt that has failed counts, whatever is done with the job now
-        burns = TRANSITIONS[settlement.verb].burns
+        burns = TRANSITIONS[settlement.verb].counts_attempt
         if requested is not None:
             keep = expires_at(State.CANCELLED, retention, self._retention, now)
             settlement = answer_request(settlement, Request(requested), reason, actor, keep)
         s, error = settlement, settlement.error
-        ended = now if s.target in FINAL else None
+        ended = now if s.target in FINAL_STATES else None
         row = (
             *(s.seq, s.token, s.target, s.reason, s.actor, s.run_at, s.result),
             *((None, None, None) if error is None else (error.type, error.message, error.traceback)),
@@ -288,7 +288,7 @@ class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
                 next(self._db.execute(sql.ASK, (seq, request, now, actor, reason, requested)))
             case ChangeState(verb):
                 target = TRANSITIONS[verb].target
-                ended = now if target in FINAL else None
+                ended = now if target in FINAL_STATES else None
                 expires = expires_at(target, retention, self._retention, now)
                 moved = (seq, reason, actor, now, ended, expires, int(verb is Verb.RETRY))
                 try:

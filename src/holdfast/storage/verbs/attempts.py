@@ -51,5 +51,5 @@ class AttemptReads(Protocol):
 
     def overdue(self, workers: Sequence[str], *, grace: float) -> list[tuple[str, str]]:
         """(worker, job id) of jobs under these workers that should have ended `grace` seconds ago, by their time limit or by
-        a cancel: their process does not react. The limit of a suspect is its child's (SUSPECT)."""
+        a cancel: their process does not react. The limit of a suspect is its child's (CRASHES_BEFORE_ISOLATION)."""
         ...

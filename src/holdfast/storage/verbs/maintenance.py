@@ -20,11 +20,12 @@ class MaintenanceWrites(Protocol):
         ...
 
     def rescue(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
-        """Requeue the jobs of workers that are dead: those named in `dead` (their process is known to have ended) and
-        those whose lease has run out or whose row is gone. A requested cancel or pause is honoured; everything else is
-        enqueued again, with its saved state and a reason: `why` for jobs of `dead`, else LEASE_EXPIRED. `crashes` grows
-        by one up to SUSPECT: such a job then runs alone in a child process, and only the death of that child counts
-        further (see `Settlement.crashed`). So a process that is killed often does not condemn the innocent jobs in it."""
+        """Requeue the jobs of workers that are dead: those named in `dead` (their process is known to have ended)
+        and those whose lease has run out or whose row is gone. A requested cancel or pause is honoured; everything
+        else is enqueued again, with its saved state and a reason: `why` for jobs of `dead`, else LEASE_EXPIRED.
+        `crashes` grows by one up to CRASHES_BEFORE_ISOLATION: such a job then runs alone in a child process, and
+        only the death of that child counts further (see `Settlement.crashed`). So a process that is killed often
+        does not condemn the innocent jobs in it."""
         ...
 
     def expire(self, limit: int) -> int:

@@ -15,7 +15,7 @@ from holdfast.client.views import JobView
 from holdfast.core.commands import ALLOWED, Action
 from holdfast.core.query import link_term
 from holdfast.core.sizes import middle
-from holdfast.core.states import FINAL, Request, State
+from holdfast.core.states import FINAL_STATES, Request, State
 from holdfast.web.dashboard.format import duration, exact, size
 from holdfast.web.dashboard.looks import Look, look_of
 from holdfast.web.dashboard.markup import excerpt_html, json_html, unreadable_html
@@ -179,7 +179,7 @@ class Shown:
 
     @property
     def ended(self) -> bool:
-        return self.job.state in FINAL
+        return self.job.state in FINAL_STATES
 
 
 def unreadable_text(view: views.StoredView) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from holdfast.client.views import HistoryView, JobView, SavedView
-from holdfast.core.states import DIED, FINAL, LEASE_EXPIRED, State
+from holdfast.core.states import DIED, FINAL_STATES, LEASE_EXPIRED, State
 from holdfast.web.dashboard.format import duration, size, ticking, words
 from holdfast.web.dashboard.looks import look_of_state
 from holdfast.web.dashboard.present import amount
@@ -266,7 +266,7 @@ def _spans(
         changes = changes[1:]
     spans: list[tuple[str, datetime, datetime]] = []
     for at, one in enumerate(changes):
-        if one.state in FINAL:
+        if one.state in FINAL_STATES:
             continue
         end = changes[at + 1].at if at + 1 < len(changes) else now
         key = "retrying" if one.state == State.SCHEDULED and one.reason == "retry" else one.state
@@ -277,7 +277,7 @@ def _spans(
 def strip(job: JobView, history: Sequence[HistoryView], saved: SavedView | None, zone: str) -> Strip:
     """The strip of a job."""
     now = datetime.now(UTC)
-    live = job.state not in FINAL
+    live = job.state not in FINAL_STATES
     spans = _spans(history, job, now)
     out = Strip(live=live, checkpoints=saved.count if saved else 0)
     if not spans:

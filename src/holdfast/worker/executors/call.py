@@ -10,11 +10,11 @@ from typing import Any
 from holdfast.client.task import JobType
 from holdfast.context import JobContext
 from holdfast.context.loops import around
-from holdfast.context.worker_link import Port
-from holdfast.core.outcome import Ended
+from holdfast.context.worker_link import WorkerLink
+from holdfast.core.outcome import AttemptResult
 from holdfast.worker.attempt import encode, raised, returned
+from holdfast.worker.executors.base import AttemptPort
 from holdfast.worker.executors.forks import leave_if_copy
-from holdfast.worker.executors.protocol import AttemptPort
 from holdfast.worker.executors.windup import GRACE, end_tasks, end_threads
 
 
@@ -34,7 +34,7 @@ class Force:
         return self.because if self.reached else None
 
 
-def arguments(kind: JobType, text: str, port: Port) -> dict[str, Any]:
+def arguments(kind: JobType, text: str, port: WorkerLink) -> dict[str, Any]:
     """The keyword arguments of one call, with the context where the function wants one. Raises InvalidArguments."""
     values = kind.load(text)
     if kind.context_parameter is not None:
@@ -46,7 +46,7 @@ def arguments(kind: JobType, text: str, port: Port) -> dict[str, Any]:
 
 def call(
     kind: JobType, text: str, port: AttemptPort, *, force: Force | None = None, grace: float = GRACE
-) -> Ended:
+) -> AttemptResult:
     """Run a function to its end in this thread, an asynchronous one in an event loop of its own, and then what it has left
     running. To be called in a copy of the context variables."""
     force = force or Force()
@@ -61,7 +61,7 @@ def call(
         return raised(error, port, force.reason)
 
 
-def _call_here(kind: JobType, text: str, port: AttemptPort, force: Force) -> Ended:
+def _call_here(kind: JobType, text: str, port: AttemptPort, force: Force) -> AttemptResult:
     try:
         value = kind.function(**arguments(kind, text, port))
     except BaseException as error:
@@ -71,7 +71,9 @@ def _call_here(kind: JobType, text: str, port: AttemptPort, force: Force) -> End
     return returned(value, port, force.reason)
 
 
-async def _call_async(kind: JobType, text: str, port: AttemptPort, force: Force, grace: float) -> Ended:
+async def _call_async(
+    kind: JobType, text: str, port: AttemptPort, force: Force, grace: float
+) -> AttemptResult:
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
 

@@ -13,8 +13,8 @@ from typing import Any, TextIO, cast
 from holdfast.context.console import console_line, is_console
 from holdfast.context.loops import who_runs
 from holdfast.core.sizes import MAX_LOG_LINE
+from holdfast.worker.executors.base import AttemptPort
 from holdfast.worker.executors.here import port_here
-from holdfast.worker.executors.protocol import AttemptPort
 
 _LEVELS = {"stdout": "info", "stderr": "warning"}
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from holdfast.context.loops import job_around
 from holdfast.context.worker_link import Attempt
-from holdfast.core.outcome import End, Ended, ErrorInfo
+from holdfast.core.outcome import AttemptResult, ErrorInfo, ResultKind
 from holdfast.core.settings import Settings
 from holdfast.runtime.app_loader import load_app
 from holdfast.runtime.logs import set_up_output
@@ -33,8 +33,8 @@ from holdfast.worker.executors.call import call
 from holdfast.worker.executors.capture import capture_output, finish_output
 from holdfast.worker.executors.childport import ChildPort, Line, Ticker
 from holdfast.worker.executors.forks import mind_forks
+from holdfast.worker.executors.frames import Row, ended_message, read_attempt, receive_frame
 from holdfast.worker.executors.here import only
-from holdfast.worker.executors.wire import Row, ended_message, read_attempt, receive_frame
 
 _PR_SET_PDEATHSIG = 1
 _LAST_WORDS = 2.0
@@ -100,12 +100,12 @@ class Child:
         os._exit(0)
 
 
-def _run(app: Any, port: ChildPort, grace: float) -> Ended:
+def _run(app: Any, port: ChildPort, grace: float) -> AttemptResult:
     attempt: Attempt = port.attempt
     kind = app.registry.get(attempt.type)
     if kind is None:
         error = ErrorInfo("UnknownJobType", f"the child process has no job type {attempt.type!r}")
-        return Ended(End.FAILED, error=error)
+        return AttemptResult(ResultKind.FAILED, error=error)
     ended = contextvars.copy_context().run(call, kind, attempt.args, port, grace=grace)
     try:
         finish_output(port)

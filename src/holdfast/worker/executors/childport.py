@@ -1,4 +1,4 @@
-"""The port of a job in a child process: what `LocalPort` is in the worker, over a socket."""
+"""The port of a job in a child process: what `LocalLink` is in the worker, over a socket."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import structlog
 
 from holdfast.context.worker_link import Attempt, Flags, Remembering, Snapshot
 from holdfast.core.errors import InvalidInput, LeaseLost, StorageUnavailable
-from holdfast.worker.courier import TICK_INTERVAL
-from holdfast.worker.executors.wire import Message, frame, snapshot_value
+from holdfast.worker.executors.frames import Message, frame, snapshot_value
+from holdfast.worker.report_batcher import TICK_INTERVAL
 
 MIN_INTERVAL = 0.02
 """Seconds between two reports of a child: what comes sooner goes up together."""

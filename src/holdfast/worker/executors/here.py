@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.context.loops import Loop, around
-from holdfast.worker.executors.protocol import AttemptPort
+from holdfast.worker.executors.base import AttemptPort
 
 
 class _Only:

@@ -8,12 +8,12 @@ from contextvars import Context
 from typing import Any
 
 from holdfast.context.loops import around
-from holdfast.core.outcome import Ended
+from holdfast.core.outcome import AttemptResult
 from holdfast.worker.attempt import conclude, raised, returned
+from holdfast.worker.executors.base import AttemptPort, Run
 from holdfast.worker.executors.call import arguments
 from holdfast.worker.executors.capture import finish_output, partial_lines
 from holdfast.worker.executors.forks import forks, leave_if_copy, mind_loop
-from holdfast.worker.executors.protocol import AttemptPort, Run
 from holdfast.worker.executors.windup import GRACE, end_tasks
 
 
@@ -43,7 +43,7 @@ class LoopExecutor:
         """Tasks of ended attempts that were cancelled and still run."""
         return len(self._given_up)
 
-    async def run(self, run: Run) -> Ended:
+    async def run(self, run: Run) -> AttemptResult:
         port, task = run.port, asyncio.current_task()
         assert task is not None
         self._running[task] = port
@@ -81,7 +81,7 @@ class LoopExecutor:
         """Nothing is kept between runs."""
         self._loop.set_task_factory(self._plain_factory)
 
-    async def _wind_up(self, port: AttemptPort, ended: Ended) -> Ended:
+    async def _wind_up(self, port: AttemptPort, ended: AttemptResult) -> AttemptResult:
         try:
             ended = await end_tasks(
                 port,

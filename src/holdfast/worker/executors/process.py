@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from holdfast.core.outcome import End, Ended
+from holdfast.core.outcome import AttemptResult, ResultKind
 from holdfast.core.settings import Settings
 from holdfast.worker.attempt import error_info
-from holdfast.worker.executors.keeper import ChildBroken, Keeper
-from holdfast.worker.executors.protocol import Run
+from holdfast.worker.executors.base import Run
+from holdfast.worker.executors.child_handle import ChildBroken, ChildHandle
 from holdfast.worker.executors.windup import GRACE
 
 JOBS_PER_CHILD = 1_000
@@ -45,16 +45,20 @@ class ProcessExecutor:
         self._idle_seconds = idle_seconds
         self._seats = asyncio.Semaphore(children)
         self._forced: dict[Run, asyncio.Future[str]] = {}
-        self._idle: dict[Keeper, asyncio.TimerHandle] = {}
+        self._idle: dict[ChildHandle, asyncio.TimerHandle] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def run(self, run: Run) -> Ended:
+    async def run(self, run: Run) -> AttemptResult:
         loop = asyncio.get_running_loop()
         forced = self._forced[run] = loop.create_future()
         inner = loop.create_task(self._run(run))
         try:
             await asyncio.wait((inner, forced), return_when=asyncio.FIRST_COMPLETED)
-            return inner.result() if inner.done() else Ended(End.INTERRUPTED, reason=forced.result())
+            return (
+                inner.result()
+                if inner.done()
+                else AttemptResult(ResultKind.INTERRUPTED, reason=forced.result())
+            )
         finally:
             del self._forced[run]
             if not inner.done():
@@ -72,7 +76,7 @@ class ProcessExecutor:
         if self._leaving:
             await asyncio.wait(self._leaving)
 
-    async def _run(self, run: Run) -> Ended:
+    async def _run(self, run: Run) -> AttemptResult:
         async with self._seats:
             try:
                 while True:
@@ -82,14 +86,14 @@ class ProcessExecutor:
                         return ended
                     # else the child had died while it was idle, which is no fault of this job
             except ChildBroken as broken:
-                return Ended(End.FAILED, error=broken.error)
+                return AttemptResult(ResultKind.FAILED, error=broken.error)
             except OSError as error:  # no process or memory left for a child
-                return Ended(End.FAILED, error=error_info(error))
+                return AttemptResult(ResultKind.FAILED, error=error_info(error))
 
-    async def _start(self) -> Keeper:
-        return await Keeper.start(self._app, self._settings, self._grace, lock=self._lock)
+    async def _start(self) -> ChildHandle:
+        return await ChildHandle.start(self._app, self._settings, self._grace, lock=self._lock)
 
-    async def _run_in(self, keeper: Keeper, run: Run) -> Ended | None:
+    async def _run_in(self, keeper: ChildHandle, run: Run) -> AttemptResult | None:
         run.begun()  # not before: neither waiting for a child nor its start is the job's own time
         try:
             ended = await keeper.run(run)
@@ -103,7 +107,7 @@ class ProcessExecutor:
             self._dismiss(keeper)
         return ended
 
-    def _take_idle(self) -> Keeper | None:
+    def _take_idle(self) -> ChildHandle | None:
         while self._idle:
             keeper, timer = self._idle.popitem()
             timer.cancel()
@@ -112,7 +116,7 @@ class ProcessExecutor:
             self._dismiss(keeper)
         return None
 
-    def _dismiss(self, keeper: Keeper) -> None:
+    def _dismiss(self, keeper: ChildHandle) -> None:
         if (timer := self._idle.pop(keeper, None)) is not None:
             timer.cancel()
         task = asyncio.get_running_loop().create_task(keeper.leave())

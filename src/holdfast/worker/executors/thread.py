@@ -12,11 +12,11 @@ from enum import Enum, auto
 from queue import SimpleQueue
 from time import monotonic
 
-from holdfast.core.outcome import End, Ended, Interrupted
+from holdfast.core.outcome import AttemptResult, Interrupted, ResultKind
 from holdfast.worker.attempt import conclude, raised
+from holdfast.worker.executors.base import Run
 from holdfast.worker.executors.call import Force, call
 from holdfast.worker.executors.capture import finish_output
-from holdfast.worker.executors.protocol import Run
 from holdfast.worker.executors.windup import GRACE
 
 PATIENCE = 2.0
@@ -37,7 +37,7 @@ class _Work:
     """One attempt on its way through the pool. `stage` and `thread` are changed under the pool's lock only."""
 
     run: Run
-    answer: asyncio.Future[Ended]
+    answer: asyncio.Future[AttemptResult]
     loop: asyncio.AbstractEventLoop
     context: contextvars.Context
     stage: _Stage = _Stage.WAITING
@@ -71,7 +71,7 @@ class ThreadExecutor:
         """Threads that were given up and still run."""
         return len(self._abandoned)
 
-    async def run(self, run: Run) -> Ended:
+    async def run(self, run: Run) -> AttemptResult:
         loop = asyncio.get_running_loop()
         work = self._works[run] = _Work(run, loop.create_future(), loop, contextvars.copy_context())
         with self._lock:
@@ -97,7 +97,7 @@ class ThreadExecutor:
                 work.stage = _Stage.OVER
                 self._outstanding -= 1
         if work.stage is _Stage.OVER:
-            _answer(work, Ended(End.INTERRUPTED, reason=because))
+            _answer(work, AttemptResult(ResultKind.INTERRUPTED, reason=because))
             return
         if not self._cancel(work):
             self._raise_in(work)
@@ -148,7 +148,7 @@ class ThreadExecutor:
             self._abandoned.add(work)
             self._threads.discard(work.thread)
             self._outstanding -= 1
-        _answer(work, _concluded(work, Ended(End.INTERRUPTED, reason=ABANDONED)))
+        _answer(work, _concluded(work, AttemptResult(ResultKind.INTERRUPTED, reason=ABANDONED)))
         self._start_threads()
 
     # -- in a thread of the pool --------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ class ThreadExecutor:
             try:
                 given_up = self._perform(work)
             except Interrupted:  # raised from outside at the last moment, after the end of the job itself
-                given_up = self._finish(work, Ended(End.INTERRUPTED))
+                given_up = self._finish(work, AttemptResult(ResultKind.INTERRUPTED))
             if given_up:
                 return
 
@@ -175,10 +175,10 @@ class ThreadExecutor:
             ended = ended or raised(error, work.run.port, work.force.reason)
         return self._finish(work, ended)
 
-    def _call(self, work: _Work) -> Ended:
+    def _call(self, work: _Work) -> AttemptResult:
         return call(work.run.type, work.run.job.args, work.run.port, force=work.force, grace=self._grace)
 
-    def _finish(self, work: _Work, ended: Ended) -> bool:
+    def _finish(self, work: _Work, ended: AttemptResult) -> bool:
         """Answer, once. True when the thread was given up meanwhile, and so is no part of the pool any more.
 
         Interrupted may be raised in here until it is taken back, and not after: raising needs the lock. So nothing is
@@ -192,7 +192,7 @@ class ThreadExecutor:
             work.stage = _Stage.OVER
             self._abandoned.discard(work)
         if not given_up:
-            if ended.end is End.INTERRUPTED and work.force.because is not None:
+            if ended.end is ResultKind.INTERRUPTED and work.force.because is not None:
                 ended = ended._replace(reason=work.force.because)
             ended = _concluded(work, ended)
             with contextlib.suppress(RuntimeError):  # the worker's loop is closed: nobody waits for this
@@ -211,7 +211,7 @@ def _interruption(force: Force) -> type[Interrupted]:
     return ForcedInterrupted
 
 
-def _concluded(work: _Work, ended: Ended) -> Ended:
+def _concluded(work: _Work, ended: AttemptResult) -> AttemptResult:
     try:
         finish_output(work.run.port)
         return conclude(ended, work.run.port)
@@ -219,7 +219,7 @@ def _concluded(work: _Work, ended: Ended) -> Ended:
         return raised(error, work.run.port)
 
 
-def _answer(work: _Work, ended: Ended) -> None:
+def _answer(work: _Work, ended: AttemptResult) -> None:
     for timer in work.timers:
         timer.cancel()
     if not work.answer.done():

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any
 
-from holdfast.core.outcome import End, Ended, Interrupted
+from holdfast.core.outcome import AttemptResult, Interrupted, ResultKind
 from holdfast.worker.attempt import warn
-from holdfast.worker.executors.protocol import AttemptPort
+from holdfast.worker.executors.base import AttemptPort
 
 Tasks = Iterable[asyncio.Task[Any]]
 
@@ -35,18 +35,18 @@ def is_working(port: AttemptPort) -> bool:
 
 async def end_tasks(
     port: AttemptPort,
-    ended: Ended,
+    ended: AttemptResult,
     tasks: Callable[[], Tasks],
     *,
     grace: float,
     forced: Callable[[], str | None],
-) -> Ended:
+) -> AttemptResult:
     """Bring all `tasks` of the attempt, and the loop bodies in its threads, to their end. `forced` returns why the attempt
     is ended by force, None when it is not; force cancels the task that runs this."""
     left = _Left(tasks)
     if not left.now() and not is_working(port):
         return ended
-    succeeded = ended.end is End.SUCCEEDED
+    succeeded = ended.end is ResultKind.SUCCEEDED
     if not succeeded:
         port.mark_ended()
     try:
@@ -55,7 +55,7 @@ async def end_tasks(
     except asyncio.CancelledError:  # force, or the end of the worker's loop
         port.mark_ended()
         if succeeded:
-            ended = Ended(End.INTERRUPTED, reason=forced())
+            ended = AttemptResult(ResultKind.INTERRUPTED, reason=forced())
     if (count := len(left.now())) and succeeded:
         warn(port, f"the job returned while {count} of its tasks were still running; they are cancelled")
     await _cancel(left)
@@ -63,12 +63,12 @@ async def end_tasks(
     return ended
 
 
-def end_threads(port: AttemptPort, ended: Ended, *, grace: float, forced: bool) -> Ended:
+def end_threads(port: AttemptPort, ended: AttemptResult, *, grace: float, forced: bool) -> AttemptResult:
     """Wait for the loop bodies that run in threads which the function has started. Force raises in here."""
     if not is_working(port):
         return ended
     until = None
-    if ended.end is not End.SUCCEEDED:
+    if ended.end is not ResultKind.SUCCEEDED:
         port.mark_ended()
         until = monotonic() + (0.0 if forced else grace)
     while is_working(port) and (until is None or monotonic() < until):

@@ -12,9 +12,9 @@ from typing import Any
 import uvloop
 
 from holdfast.core.job import Claimed
+from holdfast.worker.executors.base import Executor, Run
 from holdfast.worker.executors.loop import LoopExecutor
 from holdfast.worker.executors.process import ProcessExecutor
-from holdfast.worker.executors.protocol import Executor, Run
 from holdfast.worker.executors.thread import ThreadExecutor
 from tests.unit.context.recording import RecordingPort
 from tests.unit.worker.executors.sample_app import app

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.outcome import End
+from holdfast.core.outcome import ResultKind
 from tests.unit.worker.executors.helpers import ExecutorPort, a_run, an_executor, run, until
 from tests.unit.worker.executors.test_all import everywhere
 
@@ -56,10 +56,10 @@ def test_a_state_that_cannot_be_stored_fails_what_would_continue_from_it(place: 
         async with an_executor(place) as executor:
             one, port = a_run(f"bad_state{way}", how="snooze")
             ended = await executor.run(one)
-            assert (ended.end, ended.error.type) == (End.FAILED_FOR_GOOD, "InvalidInput")
+            assert (ended.end, ended.error.type) == (ResultKind.FAILED_FOR_GOOD, "InvalidInput")
             one, port = a_run(f"bad_state{way}", how="other")
             ended = await executor.run(one)
-            assert (ended.end, ended.error.type) == (End.FAILED, "ValueError")
+            assert (ended.end, ended.error.type) == (ResultKind.FAILED, "ValueError")
             assert any("could not be saved" in line for line in port.warnings)
 
     run(main())
@@ -123,7 +123,7 @@ def test_a_return_after_an_interruption_is_no_success(place: str, way: str, name
         async with an_executor(place) as executor:
             task, port, _ = await start(executor, f"{name}{way}")
             port.raise_flag("pause")
-            assert (await asyncio.wait_for(task, 10)).end is End.INTERRUPTED
+            assert (await asyncio.wait_for(task, 10)).end is ResultKind.INTERRUPTED
             assert any("returned although it had been interrupted" in line for line in port.warnings)
 
     run(main())
@@ -136,7 +136,7 @@ def test_a_return_after_force_is_no_success(place: str, way: str) -> None:
             task, _, one = await start(executor, f"swallow_force{way}")
             executor.force(one, because="timeout")
             ended = await asyncio.wait_for(task, 10)
-            assert (ended.end, ended.reason) == (End.INTERRUPTED, "timeout")
+            assert (ended.end, ended.reason) == (ResultKind.INTERRUPTED, "timeout")
             assert (await executor.run(a_run(f"add{way}", a=1, b=1)[0])).result == "2"
 
     run(main())
@@ -158,7 +158,7 @@ def test_a_pause_waits_for_the_loops_beside_it(place: str, way: str, tmp_path: P
                 enough = len(lines(path)) + 20
                 await until(lambda enough=enough: len(lines(path)) >= enough)
                 port.raise_flag("pause")
-                assert (await asyncio.wait_for(task, 10)).end is End.INTERRUPTED
+                assert (await asyncio.wait_for(task, 10)).end is ResultKind.INTERRUPTED
                 seen, saved = lines(path), port.stored
                 done = {name: position["done"] for name, position in port.saved["positions"].items()}
                 assert done == {name: sum(line.startswith(name) for line in seen) for name in done}
@@ -208,7 +208,7 @@ def test_a_loop_that_is_left_can_be_interrupted(place: str, way: str, tmp_path: 
             task = asyncio.create_task(executor.run(one))
             await until(lambda: lines(path))
             port.raise_flag("pause")
-            assert (await asyncio.wait_for(task, 10)).end is End.INTERRUPTED
+            assert (await asyncio.wait_for(task, 10)).end is ResultKind.INTERRUPTED
             assert port.saved["positions"][""]["done"] == len(lines(path)) < 10
 
     run(main())
@@ -225,7 +225,7 @@ def test_a_loop_that_is_left_can_be_ended_by_force(place: str, way: str, tmp_pat
             await until(lambda: lines(path))
             executor.force(one, because="timeout")
             ended = await asyncio.wait_for(task, 10)
-            assert (ended.end, ended.reason) == (End.INTERRUPTED, "timeout")
+            assert (ended.end, ended.reason) == (ResultKind.INTERRUPTED, "timeout")
             port.raise_flag("lost")
 
     run(main())
@@ -236,7 +236,7 @@ def test_a_failure_wakes_what_sleeps_beside_it(place: str, way: str) -> None:
     async def main() -> None:
         async with an_executor(place, grace=60.0) as executor:
             ended = await asyncio.wait_for(executor.run(a_run(f"fails_beside_a_sleeper{way}")[0]), 20)
-            assert (ended.end, ended.error.type) == (End.FAILED, "ValueError")
+            assert (ended.end, ended.error.type) == (ResultKind.FAILED, "ValueError")
 
     run(main())
 
@@ -253,7 +253,7 @@ def test_a_loop_that_reaches_no_checkpoint_in_the_grace_time_is_cancelled(
             task = asyncio.create_task(executor.run(one))
             await until(lambda: len(lines(path)) >= 2)
             port.raise_flag("pause")
-            assert (await asyncio.wait_for(task, 10)).end is End.INTERRUPTED
+            assert (await asyncio.wait_for(task, 10)).end is ResultKind.INTERRUPTED
             seen = lines(path)
             assert_nothing_runs()
             assert port.saved["positions"]["slow"]["done"] == sum(line.startswith("slow") for line in seen)
@@ -266,7 +266,7 @@ def test_the_failure_of_a_task_that_was_left_is_told(place: str, way: str) -> No
     async def main() -> None:
         async with an_executor(place) as executor:
             one, port = a_run(f"leaves_a_failing_task{way}")
-            assert (await executor.run(one)).end is End.SUCCEEDED
+            assert (await executor.run(one)).end is ResultKind.SUCCEEDED
             assert any("ValueError: while it cleaned up" in line for line in port.warnings)
 
     run(main())

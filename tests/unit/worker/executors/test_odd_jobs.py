@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.outcome import End
+from holdfast.core.outcome import ResultKind
 from holdfast.worker.event_loop import run_to_its_end
 from holdfast.worker.executors.loop import LoopExecutor
 from tests.unit.worker.executors import odd_jobs
@@ -95,7 +95,7 @@ def test_what_cannot_be_stored_fails_the_job_for_good(place: str, way: str, name
     async def main() -> None:
         async with an_executor(place) as executor:
             ended = await executor.run(a_run(f"{name}{way}")[0])
-            assert (ended.end, ended.reason) == (End.FAILED_FOR_GOOD, "invalid input")
+            assert (ended.end, ended.reason) == (ResultKind.FAILED_FOR_GOOD, "invalid input")
             assert ended.error.message.startswith(f"{what}: cannot be stored as JSON")
 
     run(main())
@@ -134,10 +134,10 @@ def test_a_loop_of_a_job_that_is_stopped_fails_that_job(place: str) -> None:
         async with an_executor(place) as executor:
             for how, type_ in (("exit", "SystemExit"), ("interrupt", "KeyboardInterrupt")):
                 ended = await executor.run(a_run("exits_in_a_task_async", how=how)[0])
-                assert (ended.end, ended.error.type) == (End.FAILED, type_)
+                assert (ended.end, ended.error.type) == (ResultKind.FAILED, type_)
             for how in ("here", "thread"):
                 ended = await executor.run(a_run("stops_its_loop_async", how=how)[0])
-                assert (ended.end, ended.error.type) == (End.FAILED, "RuntimeError")
+                assert (ended.end, ended.error.type) == (ResultKind.FAILED, "RuntimeError")
             assert (await executor.run(a_run("exits_in_a_thread")[0])).result == '"done"'
             assert (await executor.run(a_run("add", a=1, b=1)[0])).result == "2"
 

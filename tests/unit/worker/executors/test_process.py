@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.outcome import End
+from holdfast.core.outcome import ResultKind
 from holdfast.core.settings import Settings
 from holdfast.core.sizes import MAX_LOG_LINE
 from holdfast.worker.executors.process import ProcessExecutor
@@ -34,7 +34,7 @@ def test_a_child_that_dies_is_an_answer_and_the_next_job_runs(how: str, reason: 
         async with an_executor("process") as executor:
             one, port = a_run("die", how=how)
             ended = await executor.run(one)
-            assert (ended.end, ended.reason) == (End.CRASHED, reason)
+            assert (ended.end, ended.reason) == (ResultKind.CRASHED, reason)
             assert [line[2] for line in port.of("log")] == ["last words"]
             assert (await executor.run(a_run("add", a=1, b=1)[0])).result == "2"
 
@@ -47,10 +47,10 @@ def test_a_crash_harms_no_neighbour() -> None:
             one, port = a_run("nap")
             task = asyncio.create_task(executor.run(one))
             await until(lambda: port.of("log"))
-            assert (await executor.run(a_run("die", how="kill")[0])).end is End.CRASHED
+            assert (await executor.run(a_run("die", how="kill")[0])).end is ResultKind.CRASHED
             assert not task.done()
             port.raise_flag("pause")
-            assert (await task).end is End.INTERRUPTED
+            assert (await task).end is ResultKind.INTERRUPTED
 
     run(main())
 
@@ -137,7 +137,7 @@ def test_ctrl_c_and_a_stop_of_the_whole_group_are_left_to_the_worker() -> None:
             os.kill(pid, signal.SIGINT)
             os.kill(pid, signal.SIGTERM)
             port.raise_flag("stop")
-            assert (await task).end is End.INTERRUPTED
+            assert (await task).end is ResultKind.INTERRUPTED
             assert (await who(executor))[0] == pid
 
     run(main())
@@ -157,7 +157,7 @@ def test_a_storm_of_long_lines_arrives_in_order() -> None:
     async def main() -> None:
         async with an_executor("process") as executor:
             one, port = a_run("chatty", lines=300, size=100_000)
-            assert (await executor.run(one)).end is End.SUCCEEDED
+            assert (await executor.run(one)).end is ResultKind.SUCCEEDED
             lines = [line[2] for line in port.of("log")]
             assert [int(line.split()[0]) for line in lines] == list(range(300))
             assert max(map(len, lines)) <= MAX_LOG_LINE
@@ -178,7 +178,7 @@ def test_a_child_without_an_app_says_what_is_missing(app: str, message: str) -> 
     async def main() -> None:
         executor = ProcessExecutor(1, app)
         ended = await executor.run(a_run("add", a=1, b=1)[0])
-        assert ended.end is End.FAILED
+        assert ended.end is ResultKind.FAILED
         assert ended.error is not None
         assert message in ended.error.message
         await executor.close()

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from holdfast.core.outcome import End, Interrupted
+from holdfast.core.outcome import Interrupted, ResultKind
 from holdfast.worker.executors.thread import ThreadExecutor, _set_async_exception
 from tests.unit.worker.executors.helpers import a_run, an_executor, run, until
 
@@ -27,7 +27,7 @@ def test_a_thread_in_foreign_code_is_given_up_and_replaced() -> None:
         started = time.monotonic()
         executor.force(one, because="cancel")
         ended = await task
-        assert (ended.end, ended.reason) == (End.INTERRUPTED, "abandoned")
+        assert (ended.end, ended.reason) == (ResultKind.INTERRUPTED, "abandoned")
         assert time.monotonic() - started < 1.2
         assert executor.abandoned == 1
         assert (await executor.run(a_run("add", a=1, b=1)[0])).result == "2"
@@ -60,7 +60,7 @@ def test_a_forced_job_that_ends_in_time_tells_why_it_was_forced() -> None:
             await until(lambda: port.of("log"))
             executor.force(one, because="cancel")
             ended = await task
-            assert (ended.end, ended.reason, executor.abandoned) == (End.INTERRUPTED, "cancel", 0)
+            assert (ended.end, ended.reason, executor.abandoned) == (ResultKind.INTERRUPTED, "cancel", 0)
 
     run(main())
 
@@ -96,7 +96,7 @@ def test_threads_are_few_and_come_as_they_are_needed() -> None:
         assert threading.active_count() == before + 3
         for _, port in naps:
             port.raise_flag("stop")
-        assert {ended.end for ended in await asyncio.gather(*tasks)} == {End.INTERRUPTED}
+        assert {ended.end for ended in await asyncio.gather(*tasks)} == {ResultKind.INTERRUPTED}
         await executor.close()
         assert threading.active_count() == before
 
@@ -120,12 +120,12 @@ def test_an_interruption_hits_only_the_job_it_is_meant_for() -> None:
     async def main() -> None:
         chance = random.Random(7)
         executor = ThreadExecutor(2)
-        forced_ends: set[End] = set()
+        forced_ends: set[ResultKind] = set()
 
         async def one_of_many(n: int) -> None:
             if n % 2:
                 ended = await executor.run(a_run("add", a=n, b=0)[0])
-                assert (ended.end, ended.result) == (End.SUCCEEDED, str(n))
+                assert (ended.end, ended.result) == (ResultKind.SUCCEEDED, str(n))
                 return
             one, _ = a_run("stubborn", seconds=0.0005)
             task = asyncio.create_task(executor.run(one))
@@ -135,7 +135,7 @@ def test_an_interruption_hits_only_the_job_it_is_meant_for() -> None:
 
         for start in range(0, 2_000, 4):
             await asyncio.wait_for(asyncio.gather(*(one_of_many(n) for n in range(start, start + 4))), 20)
-        assert forced_ends == {End.SUCCEEDED, End.INTERRUPTED}
+        assert forced_ends == {ResultKind.SUCCEEDED, ResultKind.INTERRUPTED}
         assert executor.abandoned == 0
         await executor.close()
 
@@ -155,7 +155,7 @@ def test_an_interruption_that_comes_too_late_costs_neither_the_thread_nor_the_an
             while sys._current_frames()[thread.ident].f_code.co_name != "_finish":
                 time.sleep(0.001)
             _set_async_exception(thread.ident, ctypes.py_object(Interrupted))
-        assert (await asyncio.wait_for(task, 10)).end is End.INTERRUPTED
+        assert (await asyncio.wait_for(task, 10)).end is ResultKind.INTERRUPTED
         assert (await executor.run(a_run("add", a=1, b=1)[0])).result == "2"
         assert executor._threads == {thread}
         await executor.close()

@@ -11,7 +11,7 @@ from holdfast.core.commands import ALLOWED, GONE, KEY_HELD, Action
 from holdfast.core.errors import Conflict, NotFound
 from holdfast.core.outcome import ErrorInfo
 from holdfast.core.records import JobRecord
-from holdfast.core.states import FINAL, Request, State, Verb
+from holdfast.core.states import FINAL_STATES, Request, State, Verb
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
 from holdfast.testing.driver import REACHABLE, StoreDriver
@@ -170,7 +170,7 @@ class CommandRules(Rules):
         assert driver.again(claimed.id).crashes == 0
 
     def test_nothing_but_retry_leaves_an_end(self, driver: StoreDriver) -> None:
-        leaves = {action for action in Action for state in FINAL if state in ALLOWED[action]} - {
+        leaves = {action for action in Action for state in FINAL_STATES if state in ALLOWED[action]} - {
             Action.DELETE
         }
         assert leaves == {Action.RETRY}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.core.retention import Retention
-from holdfast.core.states import LIVE, State, Verb
+from holdfast.core.states import ACTIVE_STATES, State, Verb
 from holdfast.storage.protocol import Store
 from holdfast.testing.call_write import CallWrite
 from holdfast.testing.clock import FakeClock
@@ -63,7 +63,7 @@ class InsertRules(Rules):
     def test_a_unique_key_is_held_in_live_states_only(self, driver: StoreDriver, state: State) -> None:
         holder = driver.job_in(state, unique_key="a.csv")
         other = new_job(unique_key="a.csv")
-        expected = (holder.id, False) if state in LIVE else (other.id, True)
+        expected = (holder.id, False) if state in ACTIVE_STATES else (other.id, True)
         assert driver.insert(other) == [expected]
 
     def test_a_unique_key_is_held_between_two_attempts(self, driver: StoreDriver) -> None:

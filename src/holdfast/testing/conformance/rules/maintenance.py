@@ -8,7 +8,7 @@ from holdfast.core.commands import Action
 from holdfast.core.dump import Part, Seal
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.outcome import LogLine
-from holdfast.core.states import FINAL, State, Verb
+from holdfast.core.states import FINAL_STATES, State, Verb
 from holdfast.storage.protocol import Store
 from holdfast.storage.writes import AggregateEvents, Prove
 from holdfast.testing.call_write import CallWrite
@@ -83,7 +83,7 @@ class UpkeepRules(Rules):
         clock.advance(86_399)
         assert driver.expire() == 0
         clock.advance(10**6)
-        kept = state not in FINAL or job.expires_at is None
+        kept = state not in FINAL_STATES or job.expires_at is None
         assert driver.expire() == (0 if kept else 1)
         assert (driver.store.job(job.id) is not None) == kept
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.core.commands import Action
-from holdfast.core.job import SUSPECT
+from holdfast.core.job import CRASHES_BEFORE_ISOLATION
 from holdfast.core.outcome import LogLine, Report
 from holdfast.core.sizes import MAX_LOG_LINES
 from holdfast.core.states import Request, State, Verb
@@ -114,7 +114,7 @@ class ReportRules(Rules):
     def test_a_suspect_may_wait_for_its_child(self, driver: StoreDriver, clock: FakeClock) -> None:
         """It was on board of two workers that died, and runs alone: its time has not begun. A cancel still counts."""
         claimed = driver.start(timeout=5.0)
-        for n in range(SUSPECT):
+        for n in range(CRASHES_BEFORE_ISOLATION):
             driver.rescue(driver.read(claimed.id).worker or "")
             claimed = driver.again(claimed.id, worker=driver.register(f"next-{n}"))
         worker = driver.read(claimed.id).worker or ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.core.commands import Action
-from holdfast.core.job import CRASHES_TO_QUARANTINE, SUSPECT, Claimed
+from holdfast.core.job import CRASHES_BEFORE_ISOLATION, CRASHES_TO_QUARANTINE, Claimed
 from holdfast.core.states import LEASE_EXPIRED, State, Verb
 from holdfast.storage.protocol import Store
 from holdfast.storage.verbs.attempts import LOST
@@ -102,8 +102,8 @@ class RescueRules(Rules):
             assert state == State.ENQUEUED
             counted.append(crashes)
             claimed = driver.again(claimed.id, worker=driver.register(f"next-{n}"))
-        assert counted == [1, SUSPECT, SUSPECT, SUSPECT]
-        assert claimed.crashes == SUSPECT
+        assert counted == [1, CRASHES_BEFORE_ISOLATION, CRASHES_BEFORE_ISOLATION, CRASHES_BEFORE_ISOLATION]
+        assert claimed.crashes == CRASHES_BEFORE_ISOLATION
 
     def test_a_crash_that_a_worker_tells_of_counts_without_end(self, driver: StoreDriver) -> None:
         claimed = driver.start()

@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.core.commands import Action
 from holdfast.core.outcome import ErrorInfo, LogLine, Report, Settlement
-from holdfast.core.states import FINAL, TRANSITIONS, Request, State, Verb
+from holdfast.core.states import FINAL_STATES, TRANSITIONS, Request, State, Verb
 from holdfast.storage.verbs.attempts import LOST
 from holdfast.testing.clock import FakeClock
 from holdfast.testing.conformance.rules.base import Rules
@@ -41,7 +41,7 @@ class SettleRules(Rules):
         job = driver.read(claimed.id)
         assert (job.state, job.token, job.run_at) == (TRANSITIONS[verb].target, claimed.token, later)
         assert (job.reason, job.actor) == ((None, None) if verb is Verb.SUCCEED else ("why", "ann"))
-        assert (job.changed_at, job.finished_at) == (clock(), clock() if job.state in FINAL else None)
+        assert (job.changed_at, job.finished_at) == (clock(), clock() if job.state in FINAL_STATES else None)
         assert driver.path(job.id) == ["enqueued", "processing", job.state]
 
     @pytest.mark.parametrize("verb", ENDS)
@@ -171,7 +171,7 @@ class SettleRules(Rules):
         claimed = driver.start()
         driver.end(claimed, verb, keep=clock() + 5)
         job = driver.read(claimed.id)
-        assert job.expires_at == (clock() + 5 if job.state in FINAL else None)
+        assert job.expires_at == (clock() + 5 if job.state in FINAL_STATES else None)
 
     # -- requests against ends, in both orders ----------------------------------------------------------------------------
 

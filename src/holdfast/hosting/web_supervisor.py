@@ -1,6 +1,6 @@
-"""This exists so that the web server is a process of its own: nothing that happens in it can stop a heartbeat.
+"""Keeps the web server running as a process of its own: nothing that happens in it can stop a heartbeat.
 
-When it dies another one goes on at the same socket, which stays open here: callers in between wait, and are not refused.
+When it dies another one takes over the same socket, which stays open here: callers in between wait, and are not refused.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STOP_PATIENCE = 15.0
 log = structlog.get_logger("holdfast.web")
 
 
-class WebKeeper:
+class WebSupervisor:
     """Keeps one web server process running. The socket is handed in and stays the caller's."""
 
     def __init__(self, settings: Settings, listening: socket.socket) -> None:

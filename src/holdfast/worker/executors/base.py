@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from holdfast.client.task import JobType
-from holdfast.context.worker_link import Port
+from holdfast.context.worker_link import WorkerLink
 from holdfast.core.job import Claimed
-from holdfast.core.outcome import Ended
+from holdfast.core.outcome import AttemptResult
 
 
-class AttemptPort(Port, Protocol):
+class AttemptPort(WorkerLink, Protocol):
     """A port as the executors use it."""
 
     def mark_ended(self) -> None:
@@ -38,7 +38,7 @@ class Run:
 class Executor(Protocol):
     """Runs attempts. All methods are called on the worker's event loop."""
 
-    async def run(self, run: Run) -> Ended:
+    async def run(self, run: Run) -> AttemptResult:
         """Run the job's function to its end. Never raises what the job raises: the end is the answer.
 
         Flags in `run.port.flags` are set by the worker while it runs; the function sees them at its checkpoints."""

@@ -1,4 +1,4 @@
-"""This exists so that all that runs until someone says stop is begun and ended in one order, in one event loop."""
+"""Runs workers, maintenance tasks and the web server in one event loop, and stops them in order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from holdfast.app import Holdfast, Parts
 from holdfast.core.settings import Settings
 from holdfast.hosting.child import SELF, start_forking_server
 from holdfast.hosting.locks import locks_of
-from holdfast.hosting.web_keeper import WebKeeper
+from holdfast.hosting.web_supervisor import WebSupervisor
 from holdfast.runtime.clock import new_worker_id
 from holdfast.runtime.periodic import FailedTooOften, PeriodicRunner, keep_running, when_it_fails
 from holdfast.scheduler.leader import Leader, holder_of, lease_of
@@ -42,7 +42,7 @@ def run_workers(
     app: Holdfast,
     path: str,
     *,
-    web: WebKeeper | None = None,
+    web: WebSupervisor | None = None,
     ready: Callable[[], None] | None = None,
     forks: ForkServer | None = None,
 ) -> int:
@@ -202,7 +202,7 @@ def launch_fork_server() -> ForkServer | None:
     return ForkServer(*start_forking_server()) if can_fork() else None
 
 
-async def _serve_web(parts: Parts, supervisor: Supervisor, web: WebKeeper) -> None:
+async def _serve_web(parts: Parts, supervisor: Supervisor, web: WebSupervisor) -> None:
     """Keep the web server running. Who asks meanwhile stands in line at its socket."""
     with suppress(TimeoutError):  # pages show why there is no worker
         async with asyncio.timeout(WEB_WAITS):
@@ -211,7 +211,7 @@ async def _serve_web(parts: Parts, supervisor: Supervisor, web: WebKeeper) -> No
 
 
 async def _announce(
-    parts: Parts, supervisor: Supervisor, count: int, web: WebKeeper | None, ready: Callable[[], None]
+    parts: Parts, supervisor: Supervisor, count: int, web: WebSupervisor | None, ready: Callable[[], None]
 ) -> None:
     await _until_registered(parts, supervisor, count)
     if web is not None:

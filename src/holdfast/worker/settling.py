@@ -8,7 +8,7 @@ import structlog
 
 from holdfast.context.worker_link import Flags
 from holdfast.core.job import CRASHES_TO_QUARANTINE, Claimed
-from holdfast.core.outcome import End, Ended, ErrorInfo, Report, Settlement
+from holdfast.core.outcome import AttemptResult, ErrorInfo, Report, ResultKind, Settlement
 from holdfast.core.retention import Retention, parse_retention
 from holdfast.core.retry import Backoff, hangfire, read_delay
 from holdfast.core.sizes import clean_text
@@ -30,45 +30,53 @@ class Judge:
         self._chance = chance
 
     def settle(
-        self, job: Claimed, backoff: Backoff, ended: Ended, flags: Flags, report: Report | None
+        self, job: Claimed, backoff: Backoff, ended: AttemptResult, flags: Flags, report: Report | None
     ) -> Settlement | None:
         """The settlement to write, or None when the job is lost and nothing may be written."""
         match ended.end:
-            case End.LOST:
+            case ResultKind.LOST:
                 return None
-            case End.SUCCEEDED:
+            case ResultKind.SUCCEEDED:
                 return self._final(job, Verb.SUCCEED, None, ended, report)
-            case End.FAILED | End.TIMED_OUT | End.RETRY if job.attempt < job.max_attempts:
+            case ResultKind.FAILED | ResultKind.TIMED_OUT | ResultKind.RETRY if (
+                job.attempt < job.max_attempts
+            ):
                 return self._again(job, backoff, ended, report)
-            case End.FAILED | End.RETRY:
+            case ResultKind.FAILED | ResultKind.RETRY:
                 return self._final(job, Verb.FAIL, "no attempt left", ended, report)
-            case End.TIMED_OUT:
+            case ResultKind.TIMED_OUT:
                 return self._final(job, Verb.FAIL, "timed out", ended, report)
-            case End.FAILED_FOR_GOOD:
+            case ResultKind.FAILED_FOR_GOOD:
                 return self._final(job, Verb.FAIL, ended.reason, ended, report)
-            case End.SNOOZE:
+            case ResultKind.SNOOZE:
                 run_at = self._clock() + int((ended.delay or 0.0) * 1_000_000)
                 return self._move(job, Verb.SNOOZE, ended.reason or "snoozed", ended, report, run_at=run_at)
-            case End.CANCELLED:
+            case ResultKind.CANCELLED:
                 return self._final(job, Verb.STOP, ended.reason, ended, report)
-            case End.CRASHED:
+            case ResultKind.CRASHED:
                 return self._crashed(job, ended, report)
-            case End.INTERRUPTED:
+            case ResultKind.INTERRUPTED:
                 return self._interrupted(job, backoff, ended, flags, report)
 
     def unstorable(self, job: Claimed, why: str | None) -> Settlement:
         """The settlement for an attempt whose end could not be stored: it fails for good, and says why. None: not even that
         could be stored, so nothing is said that a store could refuse."""
         if why is None:
-            return self._final(job, Verb.FAIL, REFUSED, Ended(End.FAILED_FOR_GOOD), None)
+            return self._final(job, Verb.FAIL, REFUSED, AttemptResult(ResultKind.FAILED_FOR_GOOD), None)
         error = ErrorInfo(
             "StorageRefused", clean_text(f"The end of this attempt cannot be stored: {why}", MAX_MESSAGE)
         )
         return self._final(
-            job, Verb.FAIL, "its end cannot be stored", Ended(End.FAILED_FOR_GOOD, error=error), None
+            job,
+            Verb.FAIL,
+            "its end cannot be stored",
+            AttemptResult(ResultKind.FAILED_FOR_GOOD, error=error),
+            None,
         )
 
-    def _again(self, job: Claimed, backoff: Backoff, ended: Ended, report: Report | None) -> Settlement:
+    def _again(
+        self, job: Claimed, backoff: Backoff, ended: AttemptResult, report: Report | None
+    ) -> Settlement:
         """Another attempt after the delay that the job has asked for, or that the policy says. A backoff function that fails
         is replaced by the default one, and the error of the attempt says so."""
         delay = ended.delay
@@ -86,7 +94,7 @@ class Judge:
         return self._move(job, Verb.RETRY_LATER, "retry", ended, report, run_at=run_at)
 
     def _interrupted(
-        self, job: Claimed, backoff: Backoff, ended: Ended, flags: Flags, report: Report | None
+        self, job: Claimed, backoff: Backoff, ended: AttemptResult, flags: Flags, report: Report | None
     ) -> Settlement | None:
         if flags.lost:
             return None
@@ -100,11 +108,11 @@ class Judge:
         error = ended.error or ErrorInfo(
             "CancelledError", "The job was interrupted from inside; nobody had asked for it."
         )
-        return self.settle(job, backoff, Ended(End.FAILED, error=error), flags, report)
+        return self.settle(job, backoff, AttemptResult(ResultKind.FAILED, error=error), flags, report)
 
-    def _crashed(self, job: Claimed, ended: Ended, report: Report | None) -> Settlement:
+    def _crashed(self, job: Claimed, ended: AttemptResult, report: Report | None) -> Settlement:
         error = ErrorInfo("WorkerCrashed", f"The process that ran this job died: {ended.reason}.")
-        crashed = Ended(End.CRASHED, error=error)
+        crashed = AttemptResult(ResultKind.CRASHED, error=error)
         if job.crashes + 1 >= CRASHES_TO_QUARANTINE:
             return self._final(job, Verb.QUARANTINE, "quarantined", crashed, report, crashed=True)
         return self._move(job, Verb.RESCUE, "rescued", crashed, report, crashed=True)
@@ -114,7 +122,7 @@ class Judge:
         job: Claimed,
         verb: Verb,
         reason: str | None,
-        ended: Ended,
+        ended: AttemptResult,
         report: Report | None,
         *,
         crashed: bool = False,
@@ -130,7 +138,7 @@ class Judge:
         job: Claimed,
         verb: Verb,
         reason: str,
-        ended: Ended,
+        ended: AttemptResult,
         report: Report | None,
         *,
         run_at: int | None = None,

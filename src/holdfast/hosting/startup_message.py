@@ -1,6 +1,6 @@
-"""This exists so that every process we start gets its orders in the same way: one line of JSON on standard input.
+"""The startup message of a child process: one line of JSON on standard input.
 
-The input stays open after that line: its end tells the process that the one who started it is gone.
+The input stays open after that line: its end means that the parent is gone.
 """
 
 from __future__ import annotations

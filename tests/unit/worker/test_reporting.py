@@ -16,9 +16,9 @@ from holdfast.core.errors import InvalidInput, LeaseLost, StorageUnavailable
 from holdfast.core.outcome import Interrupted, Report
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.verbs.attempts import LOST
-from holdfast.worker import courier
-from holdfast.worker.courier import Courier
-from holdfast.worker.port import LocalPort
+from holdfast.worker import report_batcher as courier
+from holdfast.worker.report_batcher import ReportBatcher
+from holdfast.worker.reporting import LocalLink
 from tests.unit.worker.executors.helpers import until
 from tests.unit.worker.reports import Memory, ReportStore, a_gateway, a_port
 
@@ -283,7 +283,7 @@ def test_a_port_that_is_closed_takes_nothing_more() -> None:
 
 def test_memories_are_ticked_while_their_attempts_run_and_one_that_raises_harms_no_other() -> None:
     async def main(store: ReportStore, gateway: Gateway) -> None:
-        shared = Courier(gateway, asyncio.get_running_loop())
+        shared = ReportBatcher(gateway, asyncio.get_running_loop())
         bad, good = Memory(ValueError("no")), Memory()
         ports = [a_port(gateway, shared, seq) for seq in (1, 2)]
         ports[0].remember(bad)
@@ -308,7 +308,7 @@ def test_timers_see_no_context_of_a_job() -> None:
             super().tick()
             seen.append(MARK.get())
 
-    class Listening(LocalPort):
+    class Listening(LocalLink):
         def take_off(self) -> Any:
             seen.append(MARK.get())
             return super().take_off()

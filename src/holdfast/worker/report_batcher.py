@@ -17,7 +17,7 @@ from holdfast.storage.writes import StoreReports
 
 if TYPE_CHECKING:
     from holdfast.worker.delivery import Flight
-    from holdfast.worker.port import LocalPort
+    from holdfast.worker.reporting import LocalLink
 
 FLUSH_INTERVAL = 0.25
 """Seconds between two reports of one worker process, for all its jobs together."""
@@ -28,7 +28,7 @@ TICK_INTERVAL = 0.5
 log = structlog.get_logger("holdfast.worker")
 
 
-class Courier:
+class ReportBatcher:
     """Carries the reports of all running jobs of a worker process to the store.
 
     Its timers and tasks run in an empty context, never in that of the job whose call started them.
@@ -38,13 +38,13 @@ class Courier:
         self.gateway = gateway
         self._loop = loop
         self._lock = threading.Lock()
-        self._waiting: set[LocalPort] = set()
+        self._waiting: set[LocalLink] = set()
         self._flush_is_due = False
         self._flushing: set[asyncio.Task[None]] = set()
-        self._remembering: set[LocalPort] = set()
+        self._remembering: set[LocalLink] = set()
         self._ticking = False
 
-    def note(self, port: LocalPort) -> None:
+    def note(self, port: LocalLink) -> None:
         """`port` has something to send. Any thread."""
         with self._lock:
             self._waiting.add(port)
@@ -53,7 +53,7 @@ class Courier:
             self._flush_is_due = True
         self._start_timer(FLUSH_INTERVAL, self._start_flush)
 
-    def watch(self, port: LocalPort) -> None:
+    def watch(self, port: LocalLink) -> None:
         """Have the memory of `port` ticked until `forget`. Any thread."""
         with self._lock:
             self._remembering.add(port)
@@ -62,7 +62,7 @@ class Courier:
             self._ticking = True
         self._start_timer(TICK_INTERVAL, self._tick)
 
-    def forget(self, port: LocalPort) -> None:
+    def forget(self, port: LocalLink) -> None:
         """The attempt of `port` has ended."""
         with self._lock:
             self._remembering.discard(port)
@@ -90,7 +90,7 @@ class Courier:
     async def _flush(self) -> None:
         with self._lock:
             ports, self._waiting, self._flush_is_due = self._waiting, set(), False
-        flights: list[tuple[LocalPort, Flight]] = []
+        flights: list[tuple[LocalLink, Flight]] = []
         for port in ports:
             try:
                 flight = port.take_off()
@@ -101,7 +101,7 @@ class Courier:
         if flights:
             await self._send(flights)
 
-    async def _send(self, flights: list[tuple[LocalPort, Flight]]) -> None:
+    async def _send(self, flights: list[tuple[LocalLink, Flight]]) -> None:
         """Each report is an operation of its own, so that one that is refused harms no other; the gateway joins them."""
         try:
             futures = self.gateway.submit_together(*(StoreReports([flight.report]) for _, flight in flights))

@@ -22,7 +22,7 @@ from dataclasses import asdict
 from typing import Any
 
 from holdfast.context.worker_link import Attempt, Snapshot
-from holdfast.core.outcome import End, Ended, ErrorInfo
+from holdfast.core.outcome import AttemptResult, ErrorInfo, ResultKind
 
 Message = dict[str, Any]
 Row = list[int]
@@ -100,14 +100,14 @@ def read_attempt(message: Message) -> Attempt:
     return Attempt(**value)
 
 
-def ended_message(ended: Ended, row: Row) -> Message:
+def ended_message(ended: AttemptResult, row: Row) -> Message:
     error = None if ended.error is None else asdict(ended.error)
     return {"kind": "ended", "row": row, "ended": {**ended._asdict(), "error": error}}
 
 
-def read_ended(message: Message) -> Ended:
+def read_ended(message: Message) -> AttemptResult:
     value: dict[str, Any] = message["ended"]
-    value["end"] = End(value["end"])
+    value["end"] = ResultKind(value["end"])
     if value["error"] is not None:
         value["error"] = ErrorInfo(**value["error"])
-    return Ended(**value)
+    return AttemptResult(**value)

@@ -14,11 +14,11 @@ from typing import Any
 
 import structlog
 
-from holdfast.context.worker_link import Delivery, Port
+from holdfast.context.worker_link import Delivery, WorkerLink
 from holdfast.core.errors import InvalidInput, LeaseLost
-from holdfast.core.outcome import End, Ended, ErrorInfo
-from holdfast.worker.executors.protocol import Run
-from holdfast.worker.executors.wire import (
+from holdfast.core.outcome import AttemptResult, ErrorInfo, ResultKind
+from holdfast.worker.executors.base import Run
+from holdfast.worker.executors.frames import (
     FrameReader,
     Message,
     attempt_message,
@@ -45,7 +45,7 @@ class ChildBroken(Exception):
         self.error = error
 
 
-class Keeper:
+class ChildHandle:
     """A living child process and the connection to it."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Keeper:
     @classmethod
     async def start(
         cls, app: str, settings: dict[str, Any] | None, grace: float, *, lock: int | None = None
-    ) -> Keeper:
+    ) -> ChildHandle:
         """A child that has loaded the app, and holds `lock` open. Raises ChildBroken or OSError."""
         ours, theirs = socket.socketpair()
         with theirs, _copies(lock) as locks:
@@ -97,7 +97,7 @@ class Keeper:
     def alive(self) -> bool:
         return not self._exited.done() and not self._frames.at_end
 
-    async def run(self, run: Run) -> Ended | None:
+    async def run(self, run: Run) -> AttemptResult | None:
         """Have the child run the attempt, and pass on what it says. A child that dies is an answer too; None when it was
         dead before it began, so that nothing was run."""
         self.jobs += 1
@@ -122,10 +122,10 @@ class Keeper:
             raise
         except (EOFError, ConnectionError):
             cause = await self._cause_of_death()
-            return Ended(End.CRASHED, reason=cause) if began else None
+            return AttemptResult(ResultKind.CRASHED, reason=cause) if began else None
         except ValueError:
             self.kill()
-            return Ended(End.CRASHED, reason="what it sent could not be read")
+            return AttemptResult(ResultKind.CRASHED, reason="what it sent could not be read")
         finally:
             flags.cancel()
             if self._storing:
@@ -156,7 +156,7 @@ class Keeper:
         if message["kind"] == "broken":
             raise ChildBroken(ErrorInfo(**message["error"]))
 
-    def _hear(self, port: Port, message: Message) -> None:
+    def _hear(self, port: WorkerLink, message: Message) -> None:
         if message["kind"] == "store":
             delivery = port.store(read_snapshot(message["snapshot"]))  # here: in the order of the messages
             task = asyncio.get_running_loop().create_task(self._answer(delivery, message["id"]))
@@ -170,7 +170,7 @@ class Keeper:
         if "progress" in message:
             port.progress(message["progress"])
 
-    async def _hear_the_rest(self, port: Port) -> None:
+    async def _hear_the_rest(self, port: WorkerLink) -> None:
         """Take what a child that was killed had sent before."""
         with contextlib.suppress(EOFError, ConnectionError, ValueError, TimeoutError):
             async with asyncio.timeout(_TIME_TO_LEAVE):
@@ -194,7 +194,7 @@ class Keeper:
         if not self._writer.is_closing():  # a child that is gone is noticed where it is read from
             self._writer.write(frame(message))
 
-    async def _pass_flags_on(self, port: Port) -> None:
+    async def _pass_flags_on(self, port: WorkerLink) -> None:
         flags, sent = port.flags, (False, False, False, False)
         while True:
             now = (flags.pause, flags.cancel, flags.stop, flags.lost)

@@ -21,15 +21,15 @@ from holdfast.core.sizes import MAX_LOG_LINE, clean_text
 from holdfast.storage.verbs.attempts import LOST
 from holdfast.storage.writes import StoreReports
 from holdfast.worker.attempt import error_info
-from holdfast.worker.courier import Courier
 from holdfast.worker.delivery import Flight, LocalDelivery, wake
 from holdfast.worker.progress import progress_text
+from holdfast.worker.report_batcher import ReportBatcher
 
 _TRIED_AGAIN = (StorageUnavailable, StorageRefused, LeaseLost)
 """Errors that speak of the store or of the attempt, and not of what the report says."""
 
 
-class LocalPort:
+class LocalLink:
     """`holdfast.context.worker_link.Port` for a job that runs in the worker process itself."""
 
     # Defaults of the class: a job that reports nothing costs nothing here. What every attempt reads is set in `__init__`,
@@ -50,7 +50,7 @@ class LocalPort:
     refused: str | None = None
     """Why the store has refused a report of this attempt for good."""
 
-    def __init__(self, job: Claimed, courier: Courier) -> None:
+    def __init__(self, job: Claimed, courier: ReportBatcher) -> None:
         self.flags = Flags()
         self.memory: Remembering | None = None
         self.silent = True

@@ -1,7 +1,7 @@
-"""This exists so that a tiny job does not pay for a task of its own: long-lived tasks run one attempt after the other.
+"""A pool of long-lived tasks, each of which runs one attempt after the other, so that a tiny job does not pay for a task.
 
-An attempt that leaves a mark on its task (a context variable, a cancellation that was asked too late) ends that slot, and
-a fresh one takes its place: jobs see nothing of each other.
+An attempt that leaves a mark on its task (a context variable, a cancellation that came too late) ends that task, and a fresh
+one takes its place: jobs see nothing of each other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ AT_A_STRETCH = 0.005
 """Seconds for which a slot runs attempts that never wait, before everything else in the event loop gets its turn."""
 
 
-class Slots(Generic[T]):
+class TaskPool(Generic[T]):
     """Runs `serve(item)` for every item that is put in, each at once: a new slot begins where no idle one is left."""
 
     def __init__(self, serve: Callable[[T], Awaitable[None]]) -> None:
