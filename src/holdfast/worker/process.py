@@ -1,8 +1,8 @@
 """A worker process: claims and runs jobs until its supervisor stops it, or is gone.
 
 Started by `holdfast.worker.supervisor` with its startup message as one line of JSON on standard input, which then stays
-open: the end of input means that the supervisor died. Stopping has three steps: claim nothing more; let running jobs end or reach
-a checkpoint for the grace period; interrupt and requeue what is left.
+open: the end of input means that the supervisor died. Stopping has three steps: claim nothing more; let running jobs end or
+reach a checkpoint for the grace period; interrupt and requeue what is left.
 """
 
 from __future__ import annotations
