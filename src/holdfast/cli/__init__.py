@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         return run(arguments)
     except KeyboardInterrupt:
-        return 130  # while we were still loading; `Exit.INTERRUPTED` may not be there yet
+        return 130  # while we were still loading; `ExitCode.INTERRUPTED` may not be there yet
 
 
 def __getattr__(name: str) -> Any:

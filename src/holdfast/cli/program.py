@@ -9,8 +9,20 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli import about, database, fleet, job_actions, job_reads, job_run, serve, top
-from holdfast.cli.exits import MEANING, Exit, Trouble, trouble_of
+from holdfast.cli.commands import (
+    config,
+    database,
+    doctor,
+    job_actions,
+    job_queries,
+    job_run,
+    job_types,
+    openapi,
+    queues,
+    serve,
+    top,
+)
+from holdfast.cli.exit_codes import MEANINGS, CliError, ExitCode, cli_error_for
 from holdfast.cli.options import new_group
 from holdfast.version import VERSION
 
@@ -21,12 +33,15 @@ app = new_group("Background jobs that hold their place: durable, pausable, resum
 serve.add_to(app)
 _jobs = new_group("Queue, find, watch and steer jobs.")
 job_run.add_to(_jobs)
-job_reads.add_to(_jobs)
+job_queries.add_to(_jobs)
 job_actions.add_to(_jobs)
 app.add_typer(_jobs, name="job")
-fleet.add_to(app)
+app.add_typer(queues.group(), name="queue")
+app.add_typer(job_types.group(), name="type")
 app.add_typer(database.group(), name="db")
-about.add_to(app)
+app.add_typer(config.group(), name="config")
+doctor.add_to(app)
+openapi.add_to(app)
 top.add_to(app)
 
 _ClickError: type[Exception] = typer.BadParameter.__mro__[2]
@@ -52,13 +67,13 @@ def _root(
 def show_help(topic: Annotated[str, typer.Argument(metavar="TOPIC", help=" or ".join(_TOPICS))] = "") -> None:
     """Explain a topic: exit-codes, output."""
     if topic == "exit-codes":
-        for exit, meaning in MEANING.items():
+        for exit, meaning in MEANINGS.items():
             typer.echo(f"{exit:>4}  {meaning}")
     elif topic == "output":
         typer.echo(_OUTPUT)
     elif topic:
-        cure = f"Topics are: {', '.join(_TOPICS)}. For a command: holdfast COMMAND --help"
-        raise Trouble(f"There is no help on {topic!r}.", cure)
+        hint = f"Topics are: {', '.join(_TOPICS)}. For a command: holdfast COMMAND --help"
+        raise CliError(f"There is no help on {topic!r}.", hint)
     else:
         typer.echo("holdfast --help lists the commands; holdfast COMMAND --help explains one.")
         typer.echo(f"Topics: {', '.join(f'holdfast help {one}' for one in _TOPICS)}")
@@ -81,11 +96,11 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         return int(app(arguments, prog_name="holdfast", standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
-        return Exit.INTERRUPTED
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # whoever read our output has had enough; Python would complain once more when it closes it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.DONE
+        return ExitCode.DONE
     except Exception as error:
         if verbose and not isinstance(error, _ClickError):
             traceback.print_exc()
@@ -95,23 +110,23 @@ def run(arguments: list[str] | None = None) -> int:
 def _tell(error: Exception) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(str(error), err=True)
-        return Exit.USAGE
-    trouble = _usage(error) if isinstance(error, _ClickError) else trouble_of(error)
-    if trouble is None:
+        return ExitCode.USAGE
+    cli_error = _usage(error) if isinstance(error, _ClickError) else cli_error_for(error)
+    if cli_error is None:
         what = f"Something went wrong that nobody expected: {type(error).__name__}: {error}"
-        trouble = Trouble(what, "See where: the same command with --verbose", Exit.FAILED)
-    for line in trouble.what.splitlines():
+        cli_error = CliError(what, "See where: the same command with --verbose", ExitCode.FAILED)
+    for line in cli_error.message.splitlines():
         typer.echo(f"holdfast: {_printable(line)}", err=True)
-    if trouble.cure:
-        typer.echo(f"  {_printable(trouble.cure)}", err=True)
-    return trouble.exit
+    if cli_error.hint:
+        typer.echo(f"  {_printable(cli_error.hint)}", err=True)
+    return cli_error.exit_code
 
 
-def _usage(error: Exception) -> Trouble:
+def _usage(error: Exception) -> CliError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "holdfast"
     message = getattr(error, "format_message", error.__str__)()
-    return Trouble(message, f"See: {command} --help")
+    return CliError(message, f"See: {command} --help")
 
 
 def _printable(text: str) -> str:

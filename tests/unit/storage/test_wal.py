@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from holdfast import Holdfast
-from holdfast.cli.doctor_sqlite import sqlite_checks
+from holdfast.cli.doctor.sqlite import sqlite_checks
 from holdfast.storage.sqlite import turn, wal
 
 
