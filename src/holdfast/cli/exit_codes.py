@@ -1,4 +1,4 @@
-"""This exists so that every way a command can end has one number, and every error one line of what and one of what to do."""
+"""The exit codes of commands, and the errors that end them."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ class ExitCode(IntEnum):
 
 MEANINGS: Final[dict[ExitCode, str]] = {
     ExitCode.DONE: "Done. With --wait, watch and wait: the job succeeded.",
-    ExitCode.FAILED: "The watched job failed; or a check (doctor, db check) found something; or Holdfast itself failed.",
-    ExitCode.USAGE: "The command, an argument or a setting cannot be used; nothing was done.",
-    ExitCode.NOT_FOUND: "There is no such job, type, queue or worker.",
-    ExitCode.FORBIDDEN: "Not signed in, or not allowed.",
-    ExitCode.CONFLICT: "The state of the job does not allow it, or changed meanwhile; nothing was done.",
-    ExitCode.PARTLY: "Some of many were not done; the others were.",
+    ExitCode.FAILED: "The watched job failed, a check (doctor, db check) found a problem, or Holdfast itself failed.",
+    ExitCode.USAGE: "Invalid command, argument or setting; nothing was changed.",
+    ExitCode.NOT_FOUND: "No such job, type, queue or worker.",
+    ExitCode.FORBIDDEN: "Not signed in, or not permitted.",
+    ExitCode.CONFLICT: "Not allowed in the current state of the job; nothing was changed.",
+    ExitCode.PARTLY: "Partly done: the action succeeded for some jobs and was refused for others.",
     ExitCode.CANCELLED: "The watched job was cancelled.",
-    ExitCode.UNREACHABLE: "The server or the storage does not answer; safe to repeat.",
-    ExitCode.TIMEOUT: "The time to wait was over; the job goes on.",
-    ExitCode.INTERRUPTED: "Ctrl-C. A watched job goes on.",
+    ExitCode.UNREACHABLE: "Server or storage unavailable; safe to repeat.",
+    ExitCode.TIMEOUT: "Timed out; the job continues.",
+    ExitCode.INTERRUPTED: "Interrupted by Ctrl-C; a watched job continues.",
 }
 
 
 class CliError(Exception):
-    """A command cannot be done: `what` happened, `hint` (what to do), and the exit code."""
+    """A command failed: a message, a hint on what to do, and the exit code."""
 
-    def __init__(self, what: str, hint: str = "", exit: ExitCode = ExitCode.USAGE) -> None:
-        super().__init__(what)
-        self.message = what
+    def __init__(self, message: str, hint: str = "", exit_code: ExitCode = ExitCode.USAGE) -> None:
+        super().__init__(message)
+        self.message = message
         self.hint = hint
-        self.exit_code = exit
+        self.exit_code = exit_code
 
 
 def cli_error_for(error: Exception) -> CliError | None:
-    """The cli_error that an error of Holdfast means on the command line; None for an error that nobody expected."""
+    """The error of the command line for an error of Holdfast; None for an unexpected error."""
     from holdfast.core import errors as e
 
     if isinstance(error, CliError):
@@ -57,19 +57,19 @@ def cli_error_for(error: Exception) -> CliError | None:
         return _configuration(error)
     if not isinstance(error, e.HoldfastError):
         return None
-    for kind, exit, hint in (
-        (e.UnknownJobType, ExitCode.NOT_FOUND, "List what is known: holdfast type list"),
-        (e.InvalidArguments, ExitCode.USAGE, "See what the type takes: holdfast type show TYPE"),
-        (e.InvalidQuery, ExitCode.USAGE, "For example: state:failed type:report.* created:>2h"),
+    for error_type, exit_code, hint in (
+        (e.UnknownJobType, ExitCode.NOT_FOUND, "List the known types: holdfast type list"),
+        (e.InvalidArguments, ExitCode.USAGE, "Show the arguments of the type: holdfast type show TYPE"),
+        (e.InvalidQuery, ExitCode.USAGE, "Example: state:failed type:report.* created:>2h"),
         (e.InvalidInput, ExitCode.USAGE, ""),
         (e.NotFound, ExitCode.NOT_FOUND, ""),
         (e.Conflict, ExitCode.CONFLICT, ""),
         (e.WaitTimeout, ExitCode.TIMEOUT, "Wait longer: holdfast job wait ID --timeout 10m"),
-        (e.StorageUnavailable, ExitCode.UNREACHABLE, "Find out more: holdfast doctor"),
-        (e.StorageRefused, ExitCode.UNREACHABLE, "Find out more: holdfast doctor"),
+        (e.StorageUnavailable, ExitCode.UNREACHABLE, "Check the installation: holdfast doctor"),
+        (e.StorageRefused, ExitCode.UNREACHABLE, "Check the installation: holdfast doctor"),
     ):
-        if isinstance(error, kind):
-            return CliError(error.detail, hint, exit)
+        if isinstance(error, error_type):
+            return CliError(error.detail, hint, exit_code)
     return CliError(error.detail, "", ExitCode.FAILED)
 
 
@@ -79,9 +79,9 @@ def _configuration(error: Exception) -> CliError:
     assert isinstance(error, ConfigurationError)
     lines = [f"{'.'.join(map(str, problem.loc))}: {problem.msg}" for problem in error.problems]
     hints = {
-        "app": "Name it as --app module:attribute; the module is looked for in this folder too.",
-        "host": "For example: HOLDFAST_HOST=127.0.0.1",
-        "port": "For example: HOLDFAST_PORT=8601, or 0 for any that is free.",
+        "app": "Pass --app module:attribute; the current folder is searched for the module too.",
+        "host": "Example: HOLDFAST_HOST=127.0.0.1",
+        "port": "Example: HOLDFAST_PORT=8601, or 0 for any free port.",
     }
-    general = "Correct it in holdfast.toml or the environment, or take it out."
+    general = "Correct it in holdfast.toml or the environment, or remove it."
     return CliError("\n".join(lines), hints.get(str(error.problems[0].loc[0]), general), ExitCode.USAGE)

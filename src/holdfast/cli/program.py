@@ -1,4 +1,4 @@
-"""This exists so that all commands hang on one tree, which every error leaves as a line of what and one of what to do."""
+"""The tree of all commands; turns every error into a message, a hint and an exit code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TOPICS = ("exit-codes", "output")
 app = new_group("Background jobs that hold their place: durable, pausable, resumable, watched live.")
 
 serve.add_to(app)
-_jobs = new_group("Queue, find, watch and steer jobs.")
+_jobs = new_group("Enqueue, find, watch and control jobs.")
 job_run.add_to(_jobs)
 job_queries.add_to(_jobs)
 job_actions.add_to(_jobs)
@@ -45,7 +45,7 @@ openapi.add_to(app)
 top.add_to(app)
 
 _ClickError: type[Exception] = typer.BadParameter.__mro__[2]
-"""What a command line that cannot be read raises; the public name of its class differs between versions of Typer."""
+"""Raised for an invalid command line; the public name of its class differs between versions of Typer."""
 
 
 def _show_version(wanted: bool) -> None:
@@ -57,7 +57,8 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version)
+        bool,
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version),
     ] = False,
 ) -> None:
     """Background jobs that hold their place: durable, pausable, resumable, watched live."""
@@ -72,25 +73,25 @@ def show_help(topic: Annotated[str, typer.Argument(metavar="TOPIC", help=" or ".
     elif topic == "output":
         typer.echo(_OUTPUT)
     elif topic:
-        hint = f"Topics are: {', '.join(_TOPICS)}. For a command: holdfast COMMAND --help"
-        raise CliError(f"There is no help on {topic!r}.", hint)
+        hint = f"Topics: {', '.join(_TOPICS)}. Help on a command: holdfast COMMAND --help"
+        raise CliError(f"Unknown help topic {topic!r}.", hint)
     else:
-        typer.echo("holdfast --help lists the commands; holdfast COMMAND --help explains one.")
+        typer.echo("List the commands: holdfast --help. Explain one: holdfast COMMAND --help")
         typer.echo(f"Topics: {', '.join(f'holdfast help {one}' for one in _TOPICS)}")
 
 
-_OUTPUT = """Data goes to standard output, words to standard error.
-On a terminal a list is a table; piped, it is lines of tab-separated values without colour and without a head.
-  --json      one document, the same as the REST API answers
-  --ndjson    one JSON object a line
-  --ids       ids (or names) only, one a line:  holdfast job list -q state:failed --ids | xargs holdfast job retry
-  --fields    only these fields; a dot goes inside: id,state,progress.done
-  --utc       times on the terminal in UTC; --json, --ndjson and piped lines are always in UTC
-  --no-color  no colour; so does the variable NO_COLOR"""
+_OUTPUT = """Data goes to standard output, messages to standard error.
+On a terminal, lists are tables. In a pipe, they are tab-separated lines without colour or header.
+  --json      one JSON document, as the REST API returns it
+  --ndjson    one JSON object per line
+  --ids       only ids (or names), one per line:  holdfast job list -q state:failed --ids | xargs holdfast job retry
+  --fields    only these fields; a dot selects a nested field: id,state,progress.done
+  --utc       show times on the terminal in UTC; --json, --ndjson and piped lines always use UTC
+  --no-color  disable colour, as the variable NO_COLOR does"""
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run a command line; answers its exit code. Nothing but exit codes and words comes out of here."""
+    """Run a command line and return its exit code. Errors become messages; none is raised."""
     arguments = sys.argv[1:] if arguments is None else arguments
     verbose = "--verbose" in arguments
     try:
@@ -98,23 +99,25 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # whoever read our output has had enough; Python would complain once more when it closes it
+        # the reader of the output closed the pipe; without this, Python reports it again when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     except Exception as error:
         if verbose and not isinstance(error, _ClickError):
             traceback.print_exc()
-        return _tell(error)
+        return _report(error)
 
 
-def _tell(error: Exception) -> int:
+def _report(error: Exception) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(str(error), err=True)
         return ExitCode.USAGE
     cli_error = _usage(error) if isinstance(error, _ClickError) else cli_error_for(error)
     if cli_error is None:
-        what = f"Something went wrong that nobody expected: {type(error).__name__}: {error}"
-        cli_error = CliError(what, "See where: the same command with --verbose", ExitCode.FAILED)
+        message = f"Unexpected error: {type(error).__name__}: {error}"
+        cli_error = CliError(
+            message, "Show the traceback: run the same command with --verbose", ExitCode.FAILED
+        )
     for line in cli_error.message.splitlines():
         typer.echo(f"holdfast: {_printable(line)}", err=True)
     if cli_error.hint:

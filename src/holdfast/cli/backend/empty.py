@@ -1,4 +1,4 @@
-"""What the command line finds where no store is: nothing, and nothing is made."""
+"""The backend for a store that does not exist: empty, and never created."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from holdfast.core.states import State
 
 
 class EmptyBackend:
-    """Answers for a store at `place` that does not exist yet."""
+    """A store at `place` that does not exist yet."""
 
     def __init__(self, place: str) -> None:
-        self.place = f"{place} (there is no store yet; the first start or enqueue makes it)"
+        self.place = f"{place} (no store yet; the first start or enqueue creates it)"
 
     def enqueue(self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any]) -> NoReturn:
         raise self._nothing("job type", type_)
@@ -37,7 +37,7 @@ class EmptyBackend:
         raise self._nothing("job", job_id)
 
     def search(self, q: str, *, sort: str, limit: int, cursor: str | None) -> JobPage:
-        parse(q, now=datetime.now(UTC), me="me")  # a search that cannot be read is refused here too
+        parse(q, now=datetime.now(UTC), me="me")  # an invalid search is rejected here too
         return JobPage(items=[])
 
     def history(self, job_id: str) -> list[HistoryView]:
@@ -89,7 +89,7 @@ class EmptyBackend:
         )
 
     def listen(self, q: str) -> NoReturn:
-        raise NotFound("There is nothing to watch.")
+        raise NotFound("Nothing to watch.")
 
     def close(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""This exists so that the command line can ask the store directly, without a server."""
+"""The backend that reads and writes a store directly, without a server."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ORIGIN = "cli"
 
 
 class LocalBackend:
-    """Answers from the store of an app."""
+    """The store of an app."""
 
     def __init__(self, app: Holdfast) -> None:
         self._app = app
         self.place = str(app.open().store.info().get("place", "the store"))
         self._client = app.client
         self._overview = app.overview
-        self._actor = _who()
+        self._actor = _user()
 
     def enqueue(
         self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any]
@@ -107,8 +107,8 @@ class LocalBackend:
         return next((queue for queue in self._overview.queues() if queue.name == name), QueueView(name=name))
 
 
-def _who() -> str | None:
-    """The person at the terminal, for the history; a process without a name in the system has none."""
+def _user() -> str | None:
+    """The name of the user, for the history; None when the system does not know one."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

@@ -1,4 +1,4 @@
-"""This exists so that every command asks the same questions in the same words, whether a store or a server answers them."""
+"""The protocol of a backend: what commands ask of a store or a server."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from holdfast.core.commands import Action
 
 
 class ChangeSignal(Protocol):
-    """Rings when something may have changed."""
+    """Set when something may have changed."""
 
     def wait(self, timeout: float) -> bool:
-        """Block until it rings (True) or `timeout` seconds have passed (False)."""
+        """Block until a change (True) or for `timeout` seconds (False)."""
         ...
 
 
 class Backend(Protocol):
-    """What the command line asks. Errors are those of `holdfast.core.errors`, whoever answers."""
+    """A store or a server. Both raise the errors of `holdfast.core.errors`."""
 
     place: str
-    """Whom it asks, in words."""
+    """Where the data is, for messages: a path, an address without password, or a URL."""
 
     def enqueue(
         self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any]
     ) -> tuple[JobView, bool]:
-        """Store a job; answers it, and whether it is new (False: a key met a job that was there)."""
+        """Store a job; returns it, and whether it is new (False: a job with the same key already exists)."""
         ...
 
     def job(self, job_id: str) -> JobView: ...
@@ -49,11 +49,11 @@ class Backend(Protocol):
     def logs(self, job_id: str, *, after: int, limit: int) -> LogPage: ...
 
     def act(self, job_id: str, action: Action, reason: str | None) -> JobView:
-        """Do it; answers the job as it is now, or as it was when it is deleted."""
+        """Apply the action; returns the job as it is now, or as it was before it was deleted."""
         ...
 
     def act_on_all(self, action: Action, q: str, *, dry_run: bool, reason: str | None) -> BulkView:
-        """Do it to all that match, and wait until it is done."""
+        """Apply the action to all jobs that match, and wait until it is complete."""
         ...
 
     def queues(self) -> list[QueueView]: ...
@@ -73,7 +73,7 @@ class Backend(Protocol):
     def stats(self) -> StatsView: ...
 
     def listen(self, q: str) -> AbstractContextManager[ChangeSignal]:
-        """Hear when a job that matches may have changed (a hint; look again from time to time all the same)."""
+        """Listen for changes of the jobs that match. The signal is a hint and may be lost; poll as well."""
         ...
 
     def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""This exists so that the command line can ask a server over REST, and get the same values as from the store."""
+"""The backend that talks to a server over REST."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from holdfast.version import VERSION
 
 M = TypeVar("M", bound=BaseModel)
 
-PATIENCE = 30.0
-"""Seconds for one answer."""
+REQUEST_TIMEOUT = 30.0
+"""Seconds for one request."""
 
 API = "/api/v1"
 
-_EXAMPLE = "For example: --url http://127.0.0.1:8600"
+_EXAMPLE = "Example: --url http://127.0.0.1:8600"
 
 _INPUT: dict[str, type[e.InvalidInput]] = {
     kind.code: kind
@@ -47,7 +47,7 @@ _INPUT: dict[str, type[e.InvalidInput]] = {
 
 
 class RemoteBackend:
-    """Answers from a server. HOLDFAST_TOKEN, where it is set, is sent as the bearer."""
+    """A server. HOLDFAST_TOKEN, when it is set, is sent as bearer token."""
 
     def __init__(self, url: str) -> None:
         self.place = masked(url.rstrip("/"))
@@ -56,11 +56,11 @@ class RemoteBackend:
         if token:
             self.headers["Authorization"] = f"Bearer {token}"
         try:
-            self._http = httpx.Client(base_url=url.rstrip("/"), headers=self.headers, timeout=PATIENCE)
-        except (httpx.InvalidURL, ValueError):  # its words quote what may be the password
-            raise CliError(f"{self.place!r} is not the address of a server.", _EXAMPLE) from None
+            self._http = httpx.Client(base_url=url.rstrip("/"), headers=self.headers, timeout=REQUEST_TIMEOUT)
+        except (httpx.InvalidURL, ValueError):  # its message may quote the password
+            raise CliError(f"{self.place!r} is not a URL of a server.", _EXAMPLE) from None
         if self._http.base_url.scheme not in ("http", "https"):
-            raise CliError(f"{self.place!r} is not the address of a server.", _EXAMPLE)
+            raise CliError(f"{self.place!r} is not a URL of a server.", _EXAMPLE)
 
     # -- jobs -------------------------------------------------------------------------------------------------------------
 
@@ -72,8 +72,8 @@ class RemoteBackend:
         if isinstance(body.get("run_at"), datetime):
             body["run_at"] = body["run_at"].isoformat()
         headers = {} if key is None else {"Idempotency-Key": key}
-        answer = self._send("POST", "/jobs", json=body, headers=headers)
-        return self._read(JobView, answer), "idempotent-replayed" not in answer.headers
+        response = self._send("POST", "/jobs", json=body, headers=headers)
+        return self._read(JobView, response), "idempotent-replayed" not in response.headers
 
     def job(self, job_id: str) -> JobView:
         return self._read(JobView, self._send("GET", f"/jobs/{_quoted(job_id)}"))
@@ -97,16 +97,16 @@ class RemoteBackend:
 
     def act_on_all(self, action: Action, q: str, *, dry_run: bool, reason: str | None) -> BulkView:
         body = {"action": action, "q": q, "dry_run": dry_run, "reason": reason}
-        answer = self._send("POST", "/jobs/actions", json=body)
-        found = self._read(BulkView, answer)
-        if answer.json().get("error"):
-            words = (
-                f"{found.done:,} are done, {found.refused:,} refused, then it ended: {answer.json()['error']}"
+        response = self._send("POST", "/jobs/actions", json=body)
+        found = self._read(BulkView, response)
+        if response.json().get("error"):
+            message = (
+                f"Stopped after {found.done:,} done, {found.refused:,} refused: {response.json()['error']}"
             )
-            raise CliError(words, "It is safe to repeat.", ExitCode.PARTLY)
+            raise CliError(message, "Safe to repeat.", ExitCode.PARTLY)
         return found
 
-    # -- the rest of the house --------------------------------------------------------------------------------------------
+    # -- queues, types, workers --------------------------------------------------------------------------------------------
 
     def queues(self) -> list[QueueView]:
         return self._read_list(QueueView, self._send("GET", "/queues"))
@@ -148,39 +148,37 @@ class RemoteBackend:
     def close(self) -> None:
         self._http.close()
 
-    # -- how it is asked --------------------------------------------------------------------------------------------------
+    # -- requests --------------------------------------------------------------------------------------------------
 
     def get(self, path: str) -> httpx.Response:
-        """What the server answers at a path outside of the API, for example its health."""
-        return self._ask("GET", path)
+        """The response to a path outside of the API, for example its health."""
+        return self._request("GET", path)
 
     def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
-        return self._ask(method, API + path, **more)
+        return self._request(method, API + path, **more)
 
-    def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+    def _request(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
-            answer = self._http.request(method, path, **more)
+            response = self._http.request(method, path, **more)
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
-            hint = (
-                "Is it running? Start one: holdfast up --app module:app. Or ask the store: leave --url out."
-            )
+            hint = "Start one: holdfast up --app module:app. Or use the store directly: omit --url."
             raise Unreachable(
-                f"The server {self.place} does not answer: {reason}", hint, ExitCode.UNREACHABLE
+                f"No response from the server {self.place}: {reason}", hint, ExitCode.UNREACHABLE
             ) from error
-        if answer.is_error:
-            raise self._error(answer)
-        return answer
+        if response.is_error:
+            raise self._error(response)
+        return response
 
-    def _error(self, answer: httpx.Response) -> Exception:
+    def _error(self, response: httpx.Response) -> Exception:
         try:
-            body: dict[str, Any] = answer.json()
+            body: dict[str, Any] = response.json()
             detail = str(body["detail"])
         except (ValueError, KeyError, TypeError):
-            return self._stranger(answer)
+            return self._not_holdfast(response)
         code = str(body.get("code", ""))
         problems = [e.Problem(tuple(item["loc"]), str(item["msg"])) for item in body.get("errors", ())]
-        match answer.status_code:
+        match response.status_code:
             case 401 | 403:
                 return CliError(detail, "Set HOLDFAST_TOKEN to a token of this server.", ExitCode.FORBIDDEN)
             case 404:
@@ -192,31 +190,30 @@ class RemoteBackend:
             case 502 | 503 | 504:
                 return e.StorageUnavailable(detail)
             case _:
-                return CliError(
-                    f"The server answered {answer.status_code}: {detail}", "See its log.", ExitCode.FAILED
-                )
+                message = f"The server responded with {response.status_code}: {detail}"
+                return CliError(message, "See the log of the server.", ExitCode.FAILED)
 
-    def _stranger(self, answer: httpx.Response) -> CliError:
-        words = f"{self.place} answered {answer.status_code} in a form that is not Holdfast's."
+    def _not_holdfast(self, response: httpx.Response) -> CliError:
+        message = f"{self.place} returned {response.status_code} and no response of Holdfast."
         return Unreachable(
-            words, "Is it the address of a Holdfast server, without /api/v1?", ExitCode.UNREACHABLE
+            message, "Check the URL: that of a Holdfast server, without /api/v1.", ExitCode.UNREACHABLE
         )
 
-    def _read(self, kind: type[M], answer: httpx.Response) -> M:
+    def _read(self, kind: type[M], response: httpx.Response) -> M:
         try:
-            return kind.model_validate_json(answer.content)
+            return kind.model_validate_json(response.content)
         except ValidationError:
-            raise self._stranger(answer) from None
+            raise self._not_holdfast(response) from None
 
-    def _read_list(self, kind: type[M], answer: httpx.Response) -> list[M]:
+    def _read_list(self, kind: type[M], response: httpx.Response) -> list[M]:
         try:
-            return [kind.model_validate(item) for item in answer.json()["items"]]
+            return [kind.model_validate(item) for item in response.json()["items"]]
         except (ValidationError, ValueError, KeyError, TypeError):
-            raise self._stranger(answer) from None
+            raise self._not_holdfast(response) from None
 
 
 class Unreachable(CliError):
-    """The server does not answer; worth another try while a job is watched."""
+    """The server cannot be reached; retried while a job is watched."""
 
 
 def _quoted(name: str) -> str:

@@ -1,4 +1,4 @@
-"""This exists so that an action on many jobs is counted first and asked about, and told job by job when some refuse."""
+"""Actions on many jobs: by id, or on all that match a search, counted and confirmed first."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ DONE_WORDS = {
 
 
 def check_choice(name: str, ids: Sequence[str], q: str | None, dry_run: bool) -> None:
-    """Raise CliError unless exactly one of ids and a search is given."""
+    """Raise CliError unless either ids or a search is given, not both."""
     if bool(ids) == (q is not None):
-        what = "Both ids and a search were given." if ids else "Neither ids nor a search were given."
-        raise CliError(what, f"Write: holdfast job {name} ID…, or: holdfast job {name} -q 'state:…'")
+        message = "Both ids and a search were given." if ids else "Neither ids nor a search were given."
+        raise CliError(message, f"Use: holdfast job {name} ID…, or: holdfast job {name} -q 'state:…'")
     if dry_run and q is None:
         raise CliError(
-            "--dry-run counts what a search matches; ids were given.",
-            f"holdfast job {name} -q 'id:…' --dry-run",
+            "--dry-run requires a search; ids were given.",
+            f"Use: holdfast job {name} -q 'id:…' --dry-run",
         )
 
 
 def act_on_ids(
     backend: Backend, writer: Writer, action: Action, ids: Sequence[str], *, reason: str | None
 ) -> int:
-    """Do it to each of the jobs; one that refuses does not keep the others from it."""
+    """Apply the action to each job; a refused job does not stop the others."""
     done: list[JobView] = []
     exit_codes: list[ExitCode] = []
     for job_id in dict.fromkeys(ids):
@@ -66,8 +66,10 @@ def act_on_ids(
 def _write(writer: Writer, action: Action, done: Sequence[JobView], *, alone: bool) -> None:
     if writer.terminal and writer.plain and not writer.common.fields:
         for job in done:
-            asked = action in (Action.PAUSE, Action.CANCEL) and job.state == State.PROCESSING
-            writer.lines([f"{job.id}  {f'{action} asked' if asked else DONE_WORDS[action]}  {job.type}"])
+            requested = action in (Action.PAUSE, Action.CANCEL) and job.state == State.PROCESSING
+            writer.lines(
+                [f"{job.id}  {f'{action} requested' if requested else DONE_WORDS[action]}  {job.type}"]
+            )
     elif alone:
         writer.one(done[0], JOB)
     else:
@@ -77,7 +79,7 @@ def _write(writer: Writer, action: Action, done: Sequence[JobView], *, alone: bo
 def act_on_all(
     backend: Backend, writer: Writer, action: Action, q: str, *, dry_run: bool, yes: bool, reason: str | None
 ) -> int:
-    """Count what matches, ask, do it; answers the exit code."""
+    """Count the jobs that match, ask for confirmation, act; returns the exit code."""
     counted = backend.act_on_all(action, q, dry_run=True, reason=None)
     say(count_text(counted))
     writer.found_nothing = not counted.matched
@@ -88,26 +90,27 @@ def act_on_all(
         writer.one(counted.model_copy(update={"dry_run": False}), BULK, key="q")
         return ExitCode.CONFLICT if counted.matched else ExitCode.DONE
     if not yes:
-        _ask(action, counted)
+        _confirm(action, counted)
     found = backend.act_on_all(action, q, dry_run=False, reason=reason)
-    changed = f", {found.refused:,} had changed meanwhile" if found.refused else ""
+    changed = f", {found.refused:,} refused because they changed meanwhile" if found.refused else ""
     say(f"{found.done:,} {DONE_WORDS[action]}{changed}.")
     writer.one(found, BULK, key="q")
     return ExitCode.PARTLY if found.refused else ExitCode.DONE
 
 
 def count_text(counted: BulkView) -> str:
-    """What matches, by state, and to how many of them the action applies."""
+    """How many jobs match, by state, and to how many of them the action applies."""
     states = ", ".join(f"{count:,} {state}" for state, count in counted.by_state.items()) or "none"
     allowed = ", ".join(state for state in State if state in ALLOWED[Action(counted.action)])
-    note = "" if counted.fits == counted.matched else f" ({allowed} can be)"
+    note = "" if counted.fits == counted.matched else f" (allowed: {allowed})"
     return f"{counted.matched:,} match: {states}. {counted.fits:,} would be {DONE_WORDS[Action(counted.action)]}{note}."
 
 
-def _ask(action: Action, counted: BulkView) -> None:
+def _confirm(action: Action, counted: BulkView) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise CliError(
-            "Nothing was done: there is nobody to ask.", "Add --yes to do it, or --dry-run to count only."
+            "Nothing was changed: confirmation needs a terminal.",
+            "Add --yes to confirm, or --dry-run to count only.",
         )
     if not typer.confirm(f"{action.capitalize()} {counted.fits:,} jobs?", err=True):
-        raise CliError("Nothing was done.", "")
+        raise CliError("Nothing was changed.", "")

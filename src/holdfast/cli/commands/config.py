@@ -23,10 +23,10 @@ def group() -> typer.Typer:
     def show(
         common: Common,
         changed: Annotated[
-            bool, typer.Option("--changed", help="Only those that differ from their default.")
+            bool, typer.Option("--changed", help="Show only settings that differ from their default.")
         ] = False,
     ) -> None:
-        """Show every setting, its value and its meaning."""
+        """Show every setting with its value and meaning."""
         from holdfast.cli.backend.opening import load
         from holdfast.cli.commands.config_views import SETTINGS, setting_views
         from holdfast.cli.format.output import Writer
@@ -36,7 +36,7 @@ def group() -> typer.Typer:
 
     @command(config, "check", _FORMS)
     def check(common: Common) -> None:
-        """Check holdfast.toml and HOLDFAST_* as `up` would; exit code 2 with every problem when something is wrong."""
+        """Check holdfast.toml and HOLDFAST_* as `up` does; exit code 2 with all problems when one is found."""
         from holdfast.cli.backend.opening import load
         from holdfast.cli.commands.config_check import check_settings
         from holdfast.cli.commands.config_views import SETTINGS, setting_views
@@ -46,11 +46,9 @@ def group() -> typer.Typer:
         settings = load(common.app).settings
         check_settings(settings)
         if services := service_variables(os.environ):
-            say(f"Ignored, as they describe a network service: {', '.join(services)}")
+            say(f"Ignored variables of a network service: {', '.join(services)}")
         views = [view for view in setting_views(settings) if view.changed]
-        say(
-            f"The settings are fine; {len(views)} of them {'differs' if len(views) == 1 else 'differ'} from the default."
-        )
+        say(f"Settings valid; {len(views)} {'differs' if len(views) == 1 else 'differ'} from the default.")
         Writer(common).many(views, SETTINGS, key="name")
 
     return config

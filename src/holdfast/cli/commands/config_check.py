@@ -1,4 +1,4 @@
-"""Judges settings as `holdfast up` would, without opening a database or a port."""
+"""Checks settings as `holdfast up` does, without opening a database or a port."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from holdfast.web.guard import check_bind
 
 
 def check_settings(settings: Settings) -> None:
-    """Raises ConfigurationError with everything for which `up` would refuse to start: a URL that cannot be read, a missing
-    driver, an address that may not be bound, a folder that cannot hold the database."""
+    """Raise ConfigurationError with every problem that keeps `up` from starting: an invalid URL, a missing driver, an
+    address that must not be bound, a folder that cannot hold the database."""
     found = [problem for check in (_store, _folder, check_bind) for problem in _problems_of(check, settings)]
     if found:
         raise ConfigurationError(found)

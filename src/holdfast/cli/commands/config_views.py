@@ -1,4 +1,4 @@
-"""This exists so that settings are shown with their meaning, and passwords in them are not."""
+"""Settings as output: value, variable and meaning, with passwords masked."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SETTINGS = (
 
 
 def setting_views(settings: Settings) -> list[SettingView]:
-    """Every setting, in the order in which they are explained."""
+    """Every setting, in the order of the reference."""
     values = settings.model_dump(mode="json")
     fields = Settings.model_fields
     return [

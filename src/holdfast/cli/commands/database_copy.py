@@ -1,4 +1,4 @@
-"""This exists so that a store is moved to another database from a terminal: drained, copied, compared, then left."""
+"""Moves a store to another database: drain workers, lock the source, copy, compare."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from holdfast.storage.copying import Move, Total, give_up
 from holdfast.storage.kinds import kind_of
 
 PROGRESS_INTERVAL = 5.0
-"""Seconds between two words about a part that takes long."""
+"""Seconds between two messages about the progress of a part."""
 
 COPY = columns_of("source target jobs saved logs history queues types buckets given_back checksums seconds")
 
 
 class CopyView(View):
-    """A copy that has ended: how many rows of each part are equal in both stores, and their SHA-256."""
+    """A complete copy: the number of rows of each part, equal in both stores, and their SHA-256."""
 
     source: str
     target: str
@@ -47,63 +47,63 @@ class CopyView(View):
 def copy(
     settings: Settings, source_url: str, target_url: str, *, deadline: float | None, give_back: bool
 ) -> CopyView:
-    """Move the store at `source_url` to `target_url`. Raises CliError (TIMEOUT) when jobs still run at `deadline` and shall
-    not be given back; then nothing is copied yet."""
+    """Move the store at `source_url` to `target_url`. Raises CliError (TIMEOUT) before anything is copied when jobs still run
+    at `deadline` and `give_back` is not set."""
     begun = time.monotonic()
     names = place_of(source_url), place_of(target_url)
     if names[0] == names[1]:
-        raise CliError(f"Source and target are the same: {names[0]}.", "Name another database: --to URL")
+        raise CliError(
+            f"Source and target are the same database: {names[0]}.", "Use another target: --to URL"
+        )
     target = make_store(_at(settings, target_url))
     with closing(Holdfast(settings=_at(settings, source_url))) as app, closing(target):
         source = app.open().store
         target.open()
         move = Move(source, target, names, new_id())
         if move.begun:
-            say("A copy was begun before; it goes on.")
+            say("Resuming the copy that was started before.")
         else:
             _drain(LocalBackend(app), deadline, give_back=give_back)
         given_back = move.seal()
-        say(f"{names[0]} is closed for writing; {exact(given_back)} running jobs are given back.")
-        move.copy(_Telling())
-        say("Comparing what has arrived.")
+        say(f"{names[0]} is now read-only; {exact(given_back)} running jobs were requeued.")
+        move.copy(_Progress())
+        say("Comparing source and target.")
         totals = move.verify()
         move.finish()
     return _view(names, totals, given_back, time.monotonic() - begun)
 
 
 def abort(settings: Settings, source_url: str) -> None:
-    """Give up a copy that has not ended, and open its source again."""
+    """Abort an unfinished copy and make its source writable again."""
     source = make_store(_at(settings, source_url))
     with closing(source):
         source.open()
         give_up(source)
-    say(
-        f"{place_of(source_url)} is open again. What has arrived in the target is of no use; remove that database."
-    )
+    say(f"{place_of(source_url)} is writable again. The target is incomplete; delete that database.")
 
 
 def next_step(target_url: str) -> str:
-    """What to do after a copy; it ends with the URL of the target, to be pasted: all of it but a password."""
+    """What to do after a copy; ends with the URL of the target, complete except for a password."""
     shown = url_to_paste(target_url)
     complete = shown == target_url or target_url.startswith("sqlite:")
-    what = (
+    message = (
         "Moved. Start the workers with" if complete else "Moved. Add the password, and start the workers with"
     )
-    return f"{what} HOLDFAST_DATABASE_URL={shlex.quote(shown)}"
+    return f"{message} HOLDFAST_DATABASE_URL={shlex.quote(shown)}"
 
 
 def url_to_paste(url: str) -> str:
-    """The URL without its password, which leads to the same database from any folder."""
+    """The URL without its password; it names the same database from any folder."""
     if url.startswith("sqlite:"):
         return f"sqlite:///{place_of(url)}"
     try:
         return split_url(url).without_password()
-    except ValueError:  # a kind of store that was added reads its own URLs
+    except ValueError:  # a third-party store has URLs of its own form
         return masked(url)
 
 
 def place_of(url: str) -> str:
-    """A database in words, without its password."""
+    """The database for messages, without its password."""
     return kind_of(url).care(url).place
 
 
@@ -112,34 +112,32 @@ def _at(settings: Settings, url: str) -> Settings:
 
 
 def _drain(backend: LocalBackend, deadline: float | None, *, give_back: bool) -> None:
-    """Let the workers of the source end. With `give_back` those that still run at the deadline are left behind."""
+    """Drain the workers of the source. With `give_back`, workers that still run at the deadline are ignored."""
     workers = [backend.drain_worker(worker.id) for worker in backend.workers() if worker.state != "lost"]
     if not workers:
         return
     busy = sum(worker.busy for worker in workers)
     if give_back and (deadline is None or time.monotonic() >= deadline):
         say(
-            f"{len(workers)} workers are told to end; their {busy} jobs continue in the target from where they are saved."
+            f"Draining {len(workers)} workers; their {busy} jobs continue in the target from their saved states."
         )
         return
-    say(f"Draining {len(workers)} workers, which end with their {busy} jobs.")
+    say(f"Draining {len(workers)} workers, which finish their {busy} jobs.")
     if wait_until_ended(backend, workers, deadline) == ExitCode.TIMEOUT and not give_back:
-        hint = "Wait longer (--wait 1h), or let their jobs run again, from their saved states, in the target: --give-back"
-        raise CliError(
-            "Workers have not ended; nothing is copied yet, and they go on draining.", hint, ExitCode.TIMEOUT
-        )
+        hint = "Wait longer (--wait 1h), or let their jobs continue in the target from their saved states: --give-back"
+        raise CliError("Timed out: workers are still draining; nothing was copied.", hint, ExitCode.TIMEOUT)
 
 
-class _Telling:
-    """Says how far a long copy has come."""
+class _Progress:
+    """Reports the progress of a long copy."""
 
     def __init__(self) -> None:
-        self._told_at = time.monotonic()
+        self._reported_at = time.monotonic()
 
     def __call__(self, part: Part, done: int) -> None:
-        if time.monotonic() - self._told_at > PROGRESS_INTERVAL:
-            self._told_at = time.monotonic()
-            say(f"Copying {part}: {exact(done)} rows are there.")
+        if time.monotonic() - self._reported_at > PROGRESS_INTERVAL:
+            self._reported_at = time.monotonic()
+            say(f"Copying {part}: {exact(done)} rows done.")
 
 
 def _view(names: tuple[str, str], totals: dict[Part, Total], given_back: int, seconds: float) -> CopyView:

@@ -1,4 +1,4 @@
-"""This exists so that what is known of a database file is shown like everything else: as a value with stable fields."""
+"""The database as output: schema, check, backup."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from holdfast.storage.kinds import SchemaStatus
 
 
 class SchemaView(View):
-    """Where the schema of the database stands."""
+    """The migrations of the database, applied and pending."""
 
     place: str
     exists: bool
@@ -20,7 +20,7 @@ class SchemaView(View):
 
 
 class CheckView(View):
-    """Whether the database is sound."""
+    """Whether the database is intact."""
 
     place: str
     sound: bool

@@ -13,7 +13,7 @@ def add_to(app: typer.Typer) -> None:
 
     @command(app, "doctor", ASKS)
     def doctor(common: Common) -> int:  # pyright: ignore[reportUnusedFunction] - the decorator registers it
-        """Look for what is wrong with this installation, or with a server (--url), and say what to do."""
+        """Check this installation, or a server (--url), and show how to fix problems."""
         from holdfast.cli.doctor.findings import FINDINGS
         from holdfast.cli.doctor.installation import examine
         from holdfast.cli.format.output import Writer, say
@@ -29,5 +29,5 @@ def add_to(app: typer.Typer) -> None:
         if bad:
             say(f"{len(bad)} of {len(findings)} checks failed.")
         else:
-            say(f"Nothing is broken; worth a look: {len(notes)}." if notes else "All is well.")
+            say(f"All checks passed; notes: {len(notes)}." if notes else "All checks passed.")
         return ExitCode.FAILED if bad else ExitCode.DONE

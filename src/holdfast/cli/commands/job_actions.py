@@ -1,4 +1,4 @@
-"""This exists so that jobs are steered from a terminal: by id, or all that match a search."""
+"""`holdfast job pause|resume|cancel|retry|delete`: by id, or all that match a search."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import typer
 from holdfast.cli.options import LISTS, Common, command
 
 _DOES = {
-    "pause": "Let jobs stand still: at once while they wait, at the next checkpoint while they run.",
-    "resume": "Let paused jobs go on from where they stood.",
-    "cancel": "Stop jobs for good; one that runs is asked first, and forced after the grace time.",
-    "retry": "Try failed or cancelled jobs again now, from their saved state.",
-    "delete": "Remove ended jobs and all that belongs to them.",
+    "pause": "Pause jobs: waiting jobs immediately, running jobs at their next checkpoint.",
+    "resume": "Resume paused jobs from their saved state.",
+    "cancel": "Cancel jobs; a running job is asked to stop, and killed after the grace period.",
+    "retry": "Retry failed or cancelled jobs now, from their saved state.",
+    "delete": "Delete finished jobs with their history and logs.",
 }
 
 
@@ -29,13 +29,15 @@ def _add(group: typer.Typer, name: str, does: str) -> None:
         ids: Annotated[list[str], typer.Argument(metavar="[ID…]", help="Ids of jobs.")] = [],  # noqa: B006 - Typer copies it
         q: Annotated[
             str | None,
-            typer.Option("-q", "--query", metavar="QUERY", help="All jobs that match, instead of ids."),
+            typer.Option(
+                "-q", "--query", metavar="QUERY", help="All jobs that match this search, instead of ids."
+            ),
         ] = None,
-        reason: Annotated[str | None, typer.Option(help="Why; kept in the history of the job.")] = None,
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count by state; do nothing.")] = False,
-        yes: Annotated[
-            bool, typer.Option("--yes", "-y", help="Do not ask before acting on all that match.")
+        reason: Annotated[str | None, typer.Option(help="Reason, kept in the history of the job.")] = None,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Only count by state; change nothing.")
         ] = False,
+        yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     ) -> int:
         from holdfast.cli.commands.bulk_actions import act_on_all, act_on_ids, check_choice
         from holdfast.cli.session import open_session

@@ -1,4 +1,4 @@
-"""This exists so that the console of a job is read in a terminal, as a whole or while it grows."""
+"""The log lines of a job: all of them, the last ones, or live."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC
 
 from holdfast.cli.backend.protocol import Backend
-from holdfast.cli.commands.job_wait import POLL_INTERVAL, OutageTimer, interrupted, look
+from holdfast.cli.commands.job_wait import POLL_INTERVAL, OutageTimer, interrupted, poll_job
 from holdfast.cli.exit_codes import CliError, ExitCode
 from holdfast.cli.format.job_text import printable
 from holdfast.cli.format.output import Writer, as_json, as_row, as_text, picked, say
@@ -21,11 +21,11 @@ FIELDS = ("n", "at", "level", "message")
 def show_logs(
     backend: Backend, writer: Writer, job_id: str, *, follow: bool, tail: int | None, level: str | None
 ) -> int:
-    """Write the console of a job; with `follow` until the job has ended."""
+    """Write the log lines of a job; with `follow` until the job has finished."""
     if level is not None and level.lower() not in LEVELS:
-        raise CliError(f"There is no level {level!r}.", f"Levels are: {', '.join(LEVELS)}")
+        raise CliError(f"Unknown level {level!r}.", f"Levels: {', '.join(LEVELS)}")
     if follow and writer.common.json:
-        raise CliError("--json is one document and cannot follow.", "Write: --follow --ndjson")
+        raise CliError("--json cannot be combined with --follow.", "Use: --follow --ndjson")
     wanted = LEVELS[LEVELS.index(level.lower()) :] if level else ()
     first = _tail(backend, job_id, tail) if tail is not None else backend.logs(job_id, after=0, limit=PAGE)
     if writer.common.json:
@@ -41,14 +41,14 @@ def show_logs(
 
 
 def line_text(line: LogView, *, utc: bool) -> str:
-    """A console line for a person: 14:03:21 INFO  wrote part 3  part=3."""
+    """The text of a log line: 14:03:21 INFO  wrote part 3  part=3."""
     at = line.at.astimezone(UTC if utc else None)
     fields = "".join(f"  {name}={as_text(value)}" for name, value in (line.fields or {}).items())
     return f"{at:%H:%M:%S} {line.level.upper():<7} {printable(line.message)}{fields}"
 
 
 def _tail(backend: Backend, job_id: str, tail: int) -> LogPage:
-    if tail == 0:  # nothing of what is there, and from its end on
+    if tail == 0:  # no existing lines; continue after the last one
         last = backend.logs(job_id, after=-1, limit=1)
         return LogPage(items=[], next_after=last.next_after)
     return backend.logs(job_id, after=-min(tail, PAGE), limit=PAGE)
@@ -76,8 +76,8 @@ def _write_all(
             if not page.items:
                 if ended or not follow:
                     return
-                job = look(backend, job_id, outage)
-                # and one more look when it has: lines may have come with the end
+                job = poll_job(backend, job_id, outage)
+                # read once more when it has finished: lines may have arrived with the end
                 ended = job is not None and job.state in FINAL
                 if not ended:
                     changes.wait(POLL_INTERVAL)

@@ -1,6 +1,6 @@
-"""This exists so that jobs are found, read and watched from a terminal."""
+"""`holdfast job list|show|logs|watch|wait`: find, read and follow jobs."""
 
-# The decorators keep the functions below; nobody calls them by name.
+# The decorators register the functions below.
 # pyright: reportUnusedFunction=false
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ _ID = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.")]
 _IDS = Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of jobs.")]
 _TIMEOUT = Annotated[
     str | None,
-    typer.Option(metavar="DURATION", help="Longest time, for example 90s or 10m; then exit code 124."),
+    typer.Option(
+        metavar="DURATION", help="Maximum time to wait, for example 90s or 10m; then exit code 124."
+    ),
 ]
 _STATUS = Annotated[bool, typer.Option(help="ExitCode with 1 when a job failed, 7 when it was cancelled.")]
 
 PAGE = 200
-"""Most jobs that are asked for at once."""
+"""Maximum number of jobs in one request."""
 
 LINES = 500
 
@@ -37,13 +39,15 @@ def add_to(group: typer.Typer) -> None:
                 "-q", "--query", metavar="QUERY", help="Search, for example 'state:failed type:report.*'."
             ),
         ] = "",
-        limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most jobs to list.")] = 50,
-        sort: Annotated[str, typer.Option(help="Field; with - before it: descending.")] = "-created",
+        limit: Annotated[
+            int, typer.Option("--limit", "-n", min=1, help="Maximum number of jobs to list.")
+        ] = 50,
+        sort: Annotated[str, typer.Option(help="Sort field; with a leading -: descending.")] = "-created",
         cursor: Annotated[
-            str | None, typer.Option(help="Go on after next_cursor of the page before.")
+            str | None, typer.Option(help="Continue after next_cursor of the previous page.")
         ] = None,
     ) -> None:
-        """Find jobs."""
+        """List jobs, optionally those that match a search."""
         from holdfast.cli.format.columns import JOBS
         from holdfast.cli.format.output import say
         from holdfast.cli.session import open_session
@@ -60,17 +64,15 @@ def add_to(group: typer.Typer) -> None:
                     break
             writer.many(found, JOBS, document=page.model_copy(update={"items": found}))
             if page.searched is not None:
-                say(
-                    f"Only the newest {page.searched:,} jobs were searched; add type: or created: to search in all."
-                )
+                say(f"Searched only the newest {page.searched:,} jobs. Add type: or created: to search all.")
             elif after is not None and writer.terminal and writer.plain:
-                say(f"There are more: --limit {limit * 2}, or --cursor {after}")
+                say(f"More jobs match: --limit {limit * 2}, or --cursor {after}")
 
     @command(group, "show", ASKS)
     def show(
         common: Common,
         id: _ID,
-        history: Annotated[bool, typer.Option("--history", help="What happened to it, instead.")] = False,
+        history: Annotated[bool, typer.Option("--history", help="Show its history instead.")] = False,
     ) -> None:
         """Show one job."""
         from holdfast.cli.format.columns import HISTORY, JOB
@@ -87,16 +89,16 @@ def add_to(group: typer.Typer) -> None:
         common: Common,
         id: _ID,
         follow: Annotated[
-            bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")
+            bool, typer.Option("--follow", "-f", help="Continue until the job has finished.")
         ] = False,
         tail: Annotated[
-            int | None, typer.Option("--tail", min=0, help="Only so many of the last lines.")
+            int | None, typer.Option("--tail", min=0, help="Only the last lines, this many.")
         ] = None,
         level: Annotated[
-            str | None, typer.Option(help="Only lines of this level or above: debug, info, warning, error.")
+            str | None, typer.Option(help="Only lines of this level or higher: debug, info, warning, error.")
         ] = None,
     ) -> int | None:
-        """Show what a job has written to its console."""
+        """Show the log lines of a job."""
         from holdfast.cli.commands.job_logs import show_logs
         from holdfast.cli.session import open_session
 
@@ -110,7 +112,7 @@ def add_to(group: typer.Typer) -> None:
         timeout: _TIMEOUT = None,
         exit_status: _STATUS = True,
     ) -> int:
-        """Show a job live until it has ended. Keys: p pause, r resume, c cancel, l console, q leave."""
+        """Show a job live until it has finished. Keys: p pause, r resume, c cancel, l console, q quit."""
         from holdfast.cli.commands.job_wait import deadline_of
         from holdfast.cli.commands.job_watch import watch_job
         from holdfast.cli.session import open_session
@@ -123,11 +125,11 @@ def add_to(group: typer.Typer) -> None:
     def wait(
         common: Common,
         ids: _IDS,
-        any_one: Annotated[bool, typer.Option("--any", help="Until any one of them has ended.")] = False,
+        any_one: Annotated[bool, typer.Option("--any", help="Until one of them has finished.")] = False,
         timeout: _TIMEOUT = None,
         exit_status: _STATUS = True,
     ) -> int:
-        """Wait until jobs have ended; the exit code tells how."""
+        """Wait until jobs have finished; the exit code reports the result."""
         from holdfast.cli.commands.job_wait import deadline_of, wait_for
         from holdfast.cli.session import open_session
 

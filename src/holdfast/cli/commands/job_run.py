@@ -1,4 +1,4 @@
-"""This exists so that a job is queued from a terminal, and its end awaited when that is wanted."""
+"""`holdfast job run`: enqueue a job, and optionally wait for it or watch it."""
 
 from __future__ import annotations
 
@@ -20,59 +20,71 @@ def add_to(group: typer.Typer) -> None:
     """Add the command to the group."""
 
     @command(group, "run", LISTS)
-    def run(  # pyright: ignore[reportUnusedFunction] - the decorator keeps it
+    def run(  # pyright: ignore[reportUnusedFunction] - the decorator registers it
         common: Common,
         type: Annotated[str, typer.Argument(metavar="TYPE", help="Name of the job type.")],
         arg: Annotated[
             list[str],
             typer.Option(
-                "--arg", "-a", metavar="KEY=VALUE", help="An argument; JSON if it parses, else text."
+                "--arg", "-a", metavar="KEY=VALUE", help="An argument; JSON if valid, otherwise text."
             ),
         ] = [],  # noqa: B006 - Typer copies it
         json_args: Annotated[
             str | None,
             typer.Option("--json-args", metavar="JSON|@FILE|-", help="All arguments as a JSON object."),
         ] = None,
-        queue: Annotated[str | None, typer.Option(help="Queue; default: that of the type.")] = None,
-        priority: Annotated[int | None, typer.Option(help="Higher goes first.")] = None,
+        queue: Annotated[str | None, typer.Option(help="Queue; default: the queue of the type.")] = None,
+        priority: Annotated[int | None, typer.Option(help="Higher runs first.")] = None,
         delay: Annotated[
-            str | None, typer.Option("--in", metavar="DURATION", help="Not before so long: 30s, 15m, 1h30m.")
+            str | None,
+            typer.Option("--in", metavar="DURATION", help="Start after this delay: 30s, 15m, 1h30m."),
         ] = None,
         at: Annotated[
             str | None,
             typer.Option(
-                "--at", metavar="TIME", help="Not before this time: 2026-11-20T14:00Z; without zone: local."
+                "--at",
+                metavar="TIME",
+                help="Start at this time: 2026-11-20T14:00Z; without zone: local time.",
             ),
         ] = None,
-        owner: Annotated[str | None, typer.Option(help="For whom.")] = None,
-        tag: Annotated[list[str], typer.Option("--tag", help="A tag; may be repeated.")] = [],  # noqa: B006 - Typer copies it
+        owner: Annotated[str | None, typer.Option(help="Owner of the job.")] = None,
+        tag: Annotated[list[str], typer.Option("--tag", help="A tag; can be repeated.")] = [],  # noqa: B006 - Typer copies it
         unique: Annotated[
-            str | None, typer.Option(metavar="KEY", help="At most one live job of the type with this key.")
+            str | None,
+            typer.Option(metavar="KEY", help="Allow only one unfinished job of the type with this key."),
         ] = None,
         retries: Annotated[int | None, typer.Option(help="Retries after the first attempt.")] = None,
         timeout: Annotated[
-            str | None, typer.Option(metavar="DURATION", help="Longest time of one attempt.")
+            str | None, typer.Option(metavar="DURATION", help="Maximum time of one attempt.")
         ] = None,
         keep: Annotated[
-            str | None, typer.Option(metavar="DURATION", help='How long the ended job is kept, or "forever".')
+            str | None,
+            typer.Option(metavar="DURATION", help='How long to keep the finished job, or "forever".'),
         ] = None,
         idempotency_key: Annotated[
-            str | None, typer.Option(metavar="KEY", help="A repeat with this key makes no second job.")
+            str | None,
+            typer.Option(metavar="KEY", help="Repeating the command with this key creates no second job."),
         ] = None,
         wait: Annotated[
-            bool, typer.Option("--wait", help="Wait for the end; the exit code tells it.")
+            bool, typer.Option("--wait", help="Wait until it has finished; the exit code reports the result.")
         ] = False,
         watch: Annotated[
-            bool, typer.Option("--watch", help="Show it until its end; the exit code tells it.")
+            bool,
+            typer.Option(
+                "--watch", help="Show it live until it has finished; the exit code reports the result."
+            ),
         ] = False,
         wait_timeout: Annotated[
-            str | None, typer.Option(metavar="DURATION", help="Longest time of --wait and --watch.")
+            str | None, typer.Option(metavar="DURATION", help="Maximum time for --wait and --watch.")
         ] = None,
         exit_status: Annotated[
-            bool, typer.Option(help="With --wait and --watch: 1 when it failed, 7 when it was cancelled.")
+            bool,
+            typer.Option(
+                help="With --wait and --watch: exit with 1 when it failed, 7 when it was cancelled."
+            ),
         ] = True,
     ) -> int | None:
-        """Queue a job."""
+        """Enqueue a job."""
         from holdfast.cli.commands.job_wait import deadline_of, wait_for
         from holdfast.cli.format.columns import JOB
         from holdfast.cli.format.output import say
@@ -97,7 +109,7 @@ def add_to(group: typer.Typer) -> None:
         with open_session(common, creates=True) as (backend, writer):
             job, created = backend.enqueue(type, arguments, options)
             if not created:
-                say(f"Nothing was queued: the key is held by job {job.id}, which is {job.state}.")
+                say(f"Nothing was enqueued: job {job.id} ({job.state}) already has this key.")
             if watch:
                 from holdfast.cli.commands.job_watch import watch_job
 
@@ -113,49 +125,49 @@ def add_to(group: typer.Typer) -> None:
 
 
 def read_arguments(pairs: list[str], document: str | None) -> dict[str, Any]:
-    """The arguments of a job: those of the document, then the pairs over them. Raises CliError with the place."""
+    """The arguments of a job: those of the document, overridden by the pairs. Raises CliError for invalid input."""
     arguments: dict[str, Any] = {}
     if document is not None:
         value = _parsed(_text(document), "--json-args")
         if not isinstance(value, dict):
             raise CliError(
-                "--json-args is not a JSON object.", """For example: --json-args '{"path": "a.csv"}'"""
+                "--json-args is not a JSON object.", """Example: --json-args '{"path": "a.csv"}'"""
             )
         arguments.update(cast("dict[str, Any]", value))
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name:
-            raise CliError(f"--arg {pair!r} has no name and value.", "Write --arg name=value")
+            raise CliError(f"--arg {pair!r} has no name and value.", "Use: --arg name=value")
         arguments[name] = _value(text)
     return arguments
 
 
 def moment(text: str) -> datetime:
-    """A time in ISO form; without a zone it is local."""
+    """A time in ISO format; local time without a zone."""
     try:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
-        hint = "For example: --at 2026-11-20T14:00 (local), or 2026-11-20T14:00Z"
+        hint = "Example: --at 2026-11-20T14:00 (local), or 2026-11-20T14:00Z"
         raise CliError(f"--at {text!r} is not a time.", hint) from None
 
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return json.loads(text, parse_constant=_reject_constant)
     except (ValueError, RecursionError):
         return text
 
 
 def _parsed(text: str, name: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return json.loads(text, parse_constant=_reject_constant)
     except RecursionError:
-        raise CliError(f"{name} is nested too deep.") from None
+        raise CliError(f"{name} is nested too deeply.") from None
     except ValueError as error:
         raise CliError(f"{name} is not JSON: {error}") from None
 
 
-def _no_number(name: str) -> Any:
+def _reject_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 

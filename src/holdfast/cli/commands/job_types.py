@@ -14,7 +14,7 @@ from holdfast.cli.options import ASKS, LISTS, Common, command, new_group
 
 def group() -> typer.Typer:
     """The commands under `holdfast type`."""
-    types = new_group("Job types: what can be queued.")
+    types = new_group("Job types: list, show.")
 
     @command(types, "list", LISTS)
     def list_(common: Common) -> None:

@@ -1,4 +1,4 @@
-"""This exists so that a script can wait for jobs and learn from the exit code how they ended."""
+"""Waits for jobs, through outages of the server or store, and returns their result as exit code."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from holdfast.core.errors import StorageUnavailable
 from holdfast.core.states import FINAL, State
 
 POLL_INTERVAL = 1.0
-"""Longest time in seconds between two looks; the changes rings sooner."""
+"""Maximum seconds between two queries; a change signal ends the wait sooner."""
 
-PATIENCE = 300.0
-"""Seconds for which a server or store that does not answer is asked again."""
+OUTAGE_TIMEOUT = 300.0
+"""Seconds for which requests to an unavailable server or store are repeated."""
 
 RETRY_AFTER = 1.0
 
 
 class OutageTimer:
-    """Goes on asking while the server is restarted, and says so, once."""
+    """Times an outage of the server or store, for example a restart, and reports its start and end."""
 
     def __init__(self) -> None:
         self._since: float | None = None
 
     def failed(self, error: Exception) -> None:
-        """Wait a moment after an error; raises it when it has lasted too long."""
+        """Wait before the next request; raises the error when the outage lasts too long."""
         now = time.monotonic()
         if self._since is None:
             self._since = now
-            say(f"{error} Asking again for {PATIENCE / 60:g} minutes.")
-        if now - self._since > PATIENCE:
+            say(f"{error} Retrying for {OUTAGE_TIMEOUT / 60:g} minutes.")
+        if now - self._since > OUTAGE_TIMEOUT:
             raise error
         time.sleep(RETRY_AFTER)
 
-    def answered(self) -> None:
-        """It answers again."""
+    def succeeded(self) -> None:
+        """End the outage."""
         if self._since is not None:
-            say("It answers again.")
+            say("Connection restored.")
         self._since = None
 
 
 def is_unreachable(error: Exception) -> bool:
-    """Whether an error says that nobody answers, so that asking again may help."""
+    """Whether an error means that the server or store is unavailable, so that a retry may succeed."""
     unreachable = isinstance(error, CliError) and error.exit_code is ExitCode.UNREACHABLE
     return unreachable or isinstance(error, StorageUnavailable)
 
 
-def look(backend: Backend, job_id: str, outage: OutageTimer) -> JobView | None:
-    """The job as it is now; None when nobody answers just now."""
+def poll_job(backend: Backend, job_id: str, outage: OutageTimer) -> JobView | None:
+    """The job as it is now; None during an outage."""
     try:
         job = backend.job(job_id)
     except (CliError, StorageUnavailable) as error:
@@ -61,7 +61,7 @@ def look(backend: Backend, job_id: str, outage: OutageTimer) -> JobView | None:
             raise
         outage.failed(error)
         return None
-    outage.answered()
+    outage.succeeded()
     return job
 
 
@@ -74,21 +74,21 @@ def wait_for(
     any_one: bool = False,
     exit_status: bool = True,
 ) -> int:
-    """Wait until all of the jobs (or any one) have ended, write them, and answer the exit code."""
-    # a job that does not exist is told before anything is waited for
+    """Wait until all jobs (or one of them) have finished, write them, and return the exit code."""
+    # reports a job that does not exist before waiting
     jobs = {job_id: backend.job(job_id) for job_id in ids}
     outage = OutageTimer()
     try:
-        with backend.listen(_all_of(ids)) as changes:
+        with backend.listen(_query_of(ids)) as changes:
             while not _enough(jobs, any_one):
                 if deadline is not None and time.monotonic() >= deadline:
-                    return _too_late(jobs)
+                    return _timed_out(jobs)
                 changes.wait(
                     POLL_INTERVAL if deadline is None else min(POLL_INTERVAL, deadline - time.monotonic())
                 )
                 for job_id, job in jobs.items():
                     if job.state not in FINAL:
-                        jobs[job_id] = look(backend, job_id, outage) or job
+                        jobs[job_id] = poll_job(backend, job_id, outage) or job
     except KeyboardInterrupt:
         say(interrupted(ids))
         return ExitCode.INTERRUPTED
@@ -101,7 +101,7 @@ def wait_for(
 
 
 def exit_of(ended: Sequence[JobView]) -> ExitCode:
-    """The exit code for jobs that have ended: one that failed weighs more than one that was cancelled."""
+    """The exit code for finished jobs: a failure takes precedence over a cancellation."""
     states = {job.state for job in ended}
     if State.FAILED in states:
         return ExitCode.FAILED
@@ -109,7 +109,7 @@ def exit_of(ended: Sequence[JobView]) -> ExitCode:
 
 
 def deadline_of(timeout: str | None) -> float | None:
-    """The moment, on the monotonic clock, at which a time to wait is over."""
+    """The end of a timeout on the monotonic clock; None without a timeout."""
     if timeout is None:
         return None
     try:
@@ -119,12 +119,12 @@ def deadline_of(timeout: str | None) -> float | None:
 
 
 def interrupted(ids: Sequence[str]) -> str:
-    """What a person should know who has pressed Ctrl-C."""
-    who, whom = ("The job goes", "it") if len(ids) == 1 else ("The jobs go", "them")
-    return f"{who} on. To stop {whom}: holdfast job cancel {' '.join(ids)}"
+    """The message after Ctrl-C."""
+    subject, pronoun = ("The job continues", "it") if len(ids) == 1 else ("The jobs continue", "them")
+    return f"{subject}. Cancel {pronoun}: holdfast job cancel {' '.join(ids)}"
 
 
-def _all_of(ids: Sequence[str]) -> str:
+def _query_of(ids: Sequence[str]) -> str:
     return f"id:{','.join(ids)}"
 
 
@@ -133,8 +133,8 @@ def _enough(jobs: dict[str, JobView], any_one: bool) -> bool:
     return any(ended) if any_one else all(ended)
 
 
-def _too_late(jobs: dict[str, JobView]) -> int:
+def _timed_out(jobs: dict[str, JobView]) -> int:
     for job in jobs.values():
         if job.state not in FINAL:
-            say(f"Job {job.id} is {job.state}; it has not ended in time and goes on.")
+            say(f"Timed out: job {job.id} is {job.state} and continues.")
     return ExitCode.TIMEOUT

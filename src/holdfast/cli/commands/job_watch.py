@@ -1,4 +1,4 @@
-"""This exists so that a person can follow one job in a terminal as in the browser, and steer it with a key."""
+"""The live view of one job, controlled with single keys; lines of changes when output is not a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from holdfast.cli.backend.protocol import Backend, ChangeSignal
 from holdfast.cli.commands.job_logs import PAGE, line_text
-from holdfast.cli.commands.job_wait import OutageTimer, exit_of, interrupted, is_unreachable, look
+from holdfast.cli.commands.job_wait import OutageTimer, exit_of, interrupted, is_unreachable, poll_job
 from holdfast.cli.commands.keys import Keys
 from holdfast.cli.exit_codes import CliError, ExitCode
 from holdfast.cli.format.columns import JOB
@@ -22,10 +22,10 @@ from holdfast.core.errors import HoldfastError, StorageUnavailable
 from holdfast.core.states import FINAL, State
 
 FRAME = 0.25
-"""Least time in seconds between two frames."""
+"""Minimum seconds between two frames."""
 
 LINES = 12
-"""Console lines that are shown."""
+"""Number of log lines shown."""
 
 ACTIONS = {"p": Action.PAUSE, "r": Action.RESUME, "c": Action.CANCEL}
 
@@ -33,7 +33,7 @@ ACTIONS = {"p": Action.PAUSE, "r": Action.RESUME, "c": Action.CANCEL}
 def watch_job(
     backend: Backend, writer: Writer, job_id: str, *, deadline: float | None, exit_status: bool
 ) -> int:
-    """Show a job until it has ended; answers the exit code. Leaving does not touch the job."""
+    """Show a job until it has finished; returns the exit code. Quitting does not affect the job."""
     job = backend.job(job_id)
     try:
         with backend.listen(f"id:{job_id}") as changes:
@@ -47,7 +47,7 @@ def watch_job(
     if ended is None:
         return ExitCode.DONE
     if ended.state not in FINAL:
-        say(f"Job {job_id} is {ended.state}; it has not ended in time and goes on.")
+        say(f"Timed out: job {job_id} is {ended.state} and continues.")
         return ExitCode.TIMEOUT
     return exit_of([ended]) if exit_status else ExitCode.DONE
 
@@ -58,22 +58,22 @@ def watch_job(
 def _lines(
     backend: Backend, writer: Writer, changes: ChangeSignal, job: JobView, deadline: float | None
 ) -> JobView:
-    """One line for each change (with --json only the end)."""
+    """Write a line for each change (with --json, only the finished job)."""
     outage = OutageTimer()
     shown: Any = None
     while True:
-        face = (job.state, job.reason, job.requested, job.attempt, job.progress)
-        if face != shown:
-            shown = face
+        snapshot = (job.state, job.reason, job.requested, job.attempt, job.progress)
+        if snapshot != shown:
+            shown = snapshot
             _write_change(writer, job)
         if job.state in FINAL or (deadline is not None and time.monotonic() >= deadline):
             if writer.common.json:
                 writer.one(job, JOB)
             return job
         begun = time.monotonic()
-        changes.wait(_outage(1.0, deadline))
+        changes.wait(_timeout(1.0, deadline))
         time.sleep(max(0.0, min(FRAME, FRAME - (time.monotonic() - begun))))
-        job = look(backend, job.id, outage) or job
+        job = poll_job(backend, job.id, outage) or job
 
 
 def _write_change(writer: Writer, job: JobView) -> None:
@@ -85,7 +85,7 @@ def _write_change(writer: Writer, job: JobView) -> None:
     row = as_row(job)
     progress = progress_text(row["progress"]) if row["progress"] else ""
     note = (
-        (job.requested and f"{job.requested} asked")
+        (job.requested and f"{job.requested} requested")
         or job.reason
         or (job.progress and job.progress.message)
         or ""
@@ -93,7 +93,7 @@ def _write_change(writer: Writer, job: JobView) -> None:
     writer.cells((row["changed_at"], job.id, job.state, progress, note))
 
 
-def _outage(longest: float, deadline: float | None) -> float:
+def _timeout(longest: float, deadline: float | None) -> float:
     return longest if deadline is None else max(0.0, min(longest, deadline - time.monotonic()))
 
 
@@ -101,7 +101,7 @@ def _outage(longest: float, deadline: float | None) -> float:
 
 
 class _Screen:
-    """The live view: head, bars, the last console lines, keys."""
+    """The live view: header, progress bars, last log lines, keys."""
 
     def __init__(
         self, backend: Backend, writer: Writer, changes: ChangeSignal, deadline: float | None
@@ -113,13 +113,13 @@ class _Screen:
         self._lines: deque[LogView] = deque(maxlen=LINES)
         self._after = 0
         self._show_console = True
-        self._asking = False
-        self._word = ""
+        self._confirming = False
+        self._note = ""
         self._pace: deque[tuple[float, float]] = deque(maxlen=40)
         self._outage = OutageTimer()
 
     def show(self, job: JobView) -> JobView | None:
-        """Until the job has ended or the time is over; None when the person leaves."""
+        """Show frames until the job has finished or the deadline has passed; None when the user quits."""
         from rich.live import Live
 
         self._after = max(0, self._backend.logs(job.id, after=-1, limit=1).next_after - 1)
@@ -134,7 +134,7 @@ class _Screen:
                     return job
                 for key in self._keys_until_next_frame(keys):
                     if not self._press(key, job):
-                        self._word = "left; the job goes on"
+                        self._note = "quit; the job continues"
                         live.update(self._frame(job, False), refresh=True)
                         return None
                 job = self._look(job)
@@ -143,21 +143,21 @@ class _Screen:
         begun = time.monotonic()
         while time.monotonic() - begun < 1.0:
             yield from keys.pressed()
-            rung = self._changes.wait(_outage(FRAME, self._deadline))
-            if rung or self._word or self._asking:
+            changed = self._changes.wait(_timeout(FRAME, self._deadline))
+            if changed or self._note or self._confirming:
                 break
         time.sleep(max(0.0, FRAME - (time.monotonic() - begun)))
         yield from keys.pressed()
 
     def _look(self, job: JobView) -> JobView:
         try:
-            found = look(self._backend, job.id, self._outage)
+            found = poll_job(self._backend, job.id, self._outage)
             if found is not None:
                 self._take(self._backend.logs(job.id, after=self._after, limit=PAGE).items)
         except (CliError, StorageUnavailable) as error:
             if not is_unreachable(error):
                 raise
-            found = None  # the next look says whether it lasts
+            found = None  # the next poll counts the outage
         if found is not None and found.progress is not None and found.state == State.PROCESSING:
             self._pace.append((time.monotonic(), found.progress.done))
         elif found is not None:
@@ -170,10 +170,10 @@ class _Screen:
             self._after = lines[-1].n
 
     def _press(self, key: str, job: JobView) -> bool:
-        """React to a key; False = leave."""
-        if self._asking:
-            self._asking = False
-            self._word = "not cancelled"
+        """Handle a key; False means quit."""
+        if self._confirming:
+            self._confirming = False
+            self._note = "not cancelled"
             if key == "y":
                 self._act(job, Action.CANCEL)
         elif key == "q":
@@ -181,7 +181,7 @@ class _Screen:
         elif key == "l":
             self._show_console = not self._show_console
         elif key == "c":
-            self._asking = True
+            self._confirming = True
         elif key in ACTIONS:
             self._act(job, ACTIONS[key])
         return True
@@ -189,9 +189,9 @@ class _Screen:
     def _act(self, job: JobView, action: Action) -> None:
         try:
             self._backend.act(job.id, action, "from holdfast job watch")
-            self._word = f"{action} asked"
+            self._note = f"{action} requested"
         except (HoldfastError, CliError) as error:
-            self._word = str(error)
+            self._note = str(error)
 
     def _frame(self, job: JobView, keys: bool) -> Any:
         from rich.console import Group
@@ -214,17 +214,17 @@ class _Screen:
             parts.append(Text(f"  last checkpoint {ago(job.saved_at, now)}", "bright_black"))
         if job.state in FINAL:
             parts += _ending(job)
-        elif self._asking:
-            parts.append(Text("  Cancel this job for good?  [y]es  any other key: no", "bold"))
+        elif self._confirming:
+            parts.append(Text("  Cancel this job?  [y]es  any other key: no", "bold"))
         elif keys:
             parts.append(
-                Text(f"  [p]ause [r]esume [c]ancel [l]ogs [q]uit   {printable(self._word)}", "bright_black")
+                Text(f"  [p]ause [r]esume [c]ancel [l]ogs [q]uit   {printable(self._note)}", "bright_black")
             )
-        self._word = ""
+        self._note = ""
         return Group(*parts)
 
     def _left(self, total: float | None) -> float | None:
-        """Seconds that are left by the pace of the last ten seconds or so; None while that is not known."""
+        """Estimated seconds left, from the pace of about the last ten seconds; None while unknown."""
         if len(self._pace) < 8 or total is None:
             return None
         (since, before), (now, done) = self._pace[0], self._pace[-1]
@@ -234,7 +234,7 @@ class _Screen:
 
 
 def bars_of(job: JobView) -> list[tuple[str, dict[str, Any]]]:
-    """The bars of a job by name; the main one has none, and is left out where the named ones say the same."""
+    """The bars of a job by name. The main bar has no name; it is omitted when the first named bar equals it."""
     if job.progress is None:
         return []
     whole = as_row(job.progress)
@@ -244,9 +244,9 @@ def bars_of(job: JobView) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _state_text(job: JobView, now: datetime) -> str:
-    words = f"{job.state}, {job.requested} asked" if job.requested else job.state
+    text = f"{job.state}, {job.requested} requested" if job.requested else job.state
     since = job.started_at if job.state == State.PROCESSING and job.started_at else job.changed_at
-    return words if job.state in FINAL else f"{words} {duration((now - since).total_seconds())}"
+    return text if job.state in FINAL else f"{text} {duration((now - since).total_seconds())}"
 
 
 def _ending(job: JobView) -> list[Any]:

@@ -1,4 +1,4 @@
-"""This exists so that single keys are read from a terminal while something else is shown on it."""
+"""Single keys, read from the terminal of a live view."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Keys:
-    """Keys pressed on standard input, where that is a terminal; restores the terminal at its end, whatever happens."""
+    """Keys pressed on standard input, if it is a terminal; always restores the terminal on exit."""
 
     def __init__(self) -> None:
         self.there = sys.stdin.isatty()
@@ -34,7 +34,7 @@ class Keys:
             termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, self._before)
 
     def pressed(self) -> str:
-        """The keys since the last look; never waits."""
+        """The keys pressed since the last call; never blocks."""
         if not self.there or not select.select([sys.stdin], [], [], 0)[0]:
             return ""
         data = os.read(sys.stdin.fileno(), 64)

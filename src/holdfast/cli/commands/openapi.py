@@ -14,7 +14,7 @@ def add_to(app: typer.Typer) -> None:
 
     @command(app, "openapi", ASKS)
     def openapi(common: Common) -> None:  # pyright: ignore[reportUnusedFunction] - the decorator registers it
-        """Write the OpenAPI document of the REST API; without --url that of this program, and no database is touched."""
+        """Write the OpenAPI document of the REST API; without --url, that of this version, without opening a database."""
         from holdfast.cli.format.output import Writer
 
         writer = Writer(common)

@@ -16,11 +16,11 @@ _NAMES = Annotated[list[str], typer.Argument(metavar="NAME…", help="Names of q
 
 def group() -> typer.Typer:
     """The commands under `holdfast queue`."""
-    queues = new_group("Queues: look, pause, resume.")
+    queues = new_group("Queues: list, pause, resume.")
 
     @command(queues, "list", LISTS)
     def list_(common: Common) -> None:
-        """List the queues that a job, a type or a pause names."""
+        """List the queues that have jobs, job types or a pause."""
         from holdfast.cli.format.columns import QUEUES
         from holdfast.cli.session import open_session
 
@@ -31,9 +31,9 @@ def group() -> typer.Typer:
     def pause(
         common: Common,
         names: _NAMES,
-        reason: Annotated[str | None, typer.Option(help="Why; shown beside the queue.")] = None,
+        reason: Annotated[str | None, typer.Option(help="Reason, shown with the queue.")] = None,
     ) -> None:
-        """Let no worker take jobs from queues. Running jobs go on; jobs may still be added."""
+        """Pause queues: workers claim no jobs from them. Running jobs continue; jobs can still be enqueued."""
         from holdfast.cli.format.columns import QUEUES
         from holdfast.cli.session import open_session
 
@@ -42,7 +42,7 @@ def group() -> typer.Typer:
 
     @command(queues, "resume", LISTS)
     def resume(common: Common, names: _NAMES) -> None:
-        """Open paused queues."""
+        """Resume paused queues."""
         from holdfast.cli.format.columns import QUEUES
         from holdfast.cli.session import open_session
 

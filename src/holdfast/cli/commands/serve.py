@@ -1,6 +1,6 @@
-"""This exists so that the long-running parts (workers, web, scheduler, or all of them) are started from a terminal."""
+"""`holdfast up|worker|web|scheduler`: run the long-running parts of Holdfast."""
 
-# The decorators keep the functions below; nobody calls them by name.
+# The decorators register the functions below.
 # pyright: reportUnusedFunction=false
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ _TYPES = Annotated[
     typer.Option("--types", metavar="GLOB,…", help="Serve only these job types, for example 'report.*'."),
 ]
 _PROCESSES = Annotated[
-    int | None, typer.Option("--processes", "-p", metavar="N", help="Worker processes; -1 = one per core.")
+    int | None,
+    typer.Option("--processes", "-p", metavar="N", help="Number of worker processes; -1 = one per core."),
 ]
 _CONCURRENCY = Annotated[
-    int | None, typer.Option("--concurrency", "-c", metavar="N", help="Jobs at once per process.")
+    int | None, typer.Option("--concurrency", "-c", metavar="N", help="Concurrent jobs per process.")
 ]
 _HOST = Annotated[str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
 _PORT = Annotated[
@@ -48,11 +49,11 @@ def add_to(app: typer.Typer) -> None:
         queues: _QUEUES = None,
         types: _TYPES = None,
     ) -> int:
-        """Run everything: web server, scheduler and workers, until Ctrl-C."""
+        """Run web server, scheduler and workers until Ctrl-C."""
         from holdfast.hosting.child import Child
 
         path = _needed(common.app, "up")
-        web_child = Child("web-process")  # ahead of everything: it loads while we do
+        web_child = Child("web-process")  # first, so that it starts up in parallel with this process
         from holdfast.hosting.service import run_workers
         from holdfast.hosting.web_keeper import WebKeeper
         from holdfast.runtime.listen import address, bind
@@ -73,9 +74,7 @@ def add_to(app: typer.Typer) -> None:
             url = address(app.settings, listening)
             return run_workers(app, path, web=web, ready=lambda: _print(f"Holdfast is ready: {url}"))
 
-    workers = new_group(
-        "Run jobs of an app, until Ctrl-C; or list and drain the workers there are.", alone=True
-    )
+    workers = new_group("Run the jobs of an app until Ctrl-C; or list and drain workers.", alone=True)
 
     def worker(
         context: typer.Context,
@@ -85,7 +84,7 @@ def add_to(app: typer.Typer) -> None:
         processes: _PROCESSES = None,
         concurrency: _CONCURRENCY = None,
     ) -> int:
-        """Run jobs of an app, until Ctrl-C; or list and drain the workers there are."""
+        """Run the jobs of an app until Ctrl-C; or list and drain workers."""
         if context.invoked_subcommand is not None:
             return 0
         from holdfast.hosting.service import run_workers, worker_count
@@ -95,8 +94,8 @@ def add_to(app: typer.Typer) -> None:
         _open(app)
         _say_where(app)
         count = worker_count(app.settings)
-        words = f"{count} process" if count == 1 else f"{count} processes"
-        return run_workers(app, path, ready=lambda: _print(f"Holdfast worker is ready: {words}"))
+        processes_text = f"{count} process" if count == 1 else f"{count} processes"
+        return run_workers(app, path, ready=lambda: _print(f"Holdfast worker is ready: {processes_text}"))
 
     workers.callback(invoke_without_command=True)(with_common(worker, SERVES))
     worker_commands.add_to(workers)
@@ -104,7 +103,7 @@ def add_to(app: typer.Typer) -> None:
 
     @command(app, "web", SERVES)
     def web(common: Common, host: _HOST = None, port: _PORT = None) -> int:
-        """Run only the web server: pages, REST API, live stream, until Ctrl-C."""
+        """Run only the web server (pages, REST API, live stream) until Ctrl-C."""
         from holdfast.cli.web_process import serve
 
         app = _app(common.app, _given(host=host, port=port))
@@ -114,7 +113,7 @@ def add_to(app: typer.Typer) -> None:
 
     @command(app, "scheduler", SERVES)
     def scheduler(common: Common) -> int:
-        """Run only what happens by the clock: due jobs, rescue, retention, until Ctrl-C."""
+        """Run only the scheduler (promote, rescue, retention) until Ctrl-C."""
         from holdfast.hosting.service import run_duties
 
         app = _app(common.app, {})
@@ -124,10 +123,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _needed(path: str | None, command: str) -> str:
-    """The path of the app, which this command cannot do without."""
+    """The path of the app; raises CliError when it is missing."""
     if not path:
-        hint = f"Name it: holdfast {command} --app module:app, or HOLDFAST_APP=module:app"
-        raise CliError(f"holdfast {command} needs the program that holds the job functions.", hint)
+        hint = f"Use: holdfast {command} --app module:app, or HOLDFAST_APP=module:app"
+        raise CliError(f"holdfast {command} needs the app that defines the job functions.", hint)
     return path
 
 
@@ -136,7 +135,7 @@ def _given(**values: Any) -> dict[str, Any]:
 
 
 def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
-    """The app with the settings of this command line over its own; from here on, logs are written as the settings say."""
+    """The app, with its settings overridden by those of the command line. Configures logging as well."""
     import structlog
 
     from holdfast.cli.backend.opening import load
@@ -144,7 +143,7 @@ def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
     from holdfast.runtime.logs import set_up_output
     from holdfast.runtime.output import protect_output
 
-    protect_output()  # before the program of the user is imported, which may print
+    protect_output()  # before the import of the app, which may print
     app: Holdfast = load(path)
     if given:
         app.configure(load_settings({**app.settings.model_dump(exclude_unset=True), **given}))
@@ -157,7 +156,7 @@ def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
 
 
 def _open(app: Holdfast) -> None:
-    """Open the store of an app, once its server answers. Raises StorageRefused for one that has moved."""
+    """Open the store of an app, once its database is reachable. Raises StorageRefused for a store that has moved."""
     from holdfast.core.errors import StorageRefused
     from holdfast.hosting.opening import open_when_it_answers
 
@@ -168,15 +167,15 @@ def _open(app: Holdfast) -> None:
 
 
 def _say_where(app: Holdfast) -> None:
-    """Print where the store is, once nothing keeps us from starting any more."""
+    """Print the place of the store; called when nothing can prevent the start any more."""
     from holdfast.cli.format.output import say
 
     say(f"Store: {app.open().store.info()['place']}")
 
 
 def _checked(settings: Settings) -> Settings:
-    """The settings, once it is sure that the web server may listen on their address."""
-    # what is known to be safe need not load the web's guard
+    """The settings; raises ConfigurationError when the web server must not listen on their address."""
+    # a loopback address is always allowed; the import of the guard is avoided
     if settings.host not in ("127.0.0.1", "localhost", "::1"):
         from holdfast.web.guard import check_bind
 

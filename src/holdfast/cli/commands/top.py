@@ -1,4 +1,4 @@
-"""This exists so that the whole system is seen at a glance in a terminal: counts, rates, queues, running jobs, workers."""
+"""`holdfast top`: a live view of the whole system."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def add_to(app: typer.Typer) -> None:
     """Add the command to the tree."""
 
     @command(app, "top", ASKS)
-    def top(  # pyright: ignore[reportUnusedFunction] - the decorator keeps it
+    def top(  # pyright: ignore[reportUnusedFunction] - the decorator registers it
         common: Common,
-        once: Annotated[bool, typer.Option("--once", help="One frame, then end.")] = False,
+        once: Annotated[bool, typer.Option("--once", help="Show one frame and exit.")] = False,
     ) -> int:
-        """Show the whole system live: counts, rates, queues, running jobs, workers. q leaves."""
+        """Show the whole system live: counts, rates, queues, running jobs, workers. q quits."""
         from holdfast.cli.commands.top_view import show
         from holdfast.cli.session import open_session
 

@@ -1,4 +1,4 @@
-"""This exists so that one frame of the live view is made from one set of answers, the same for the screen and for --json."""
+"""The live view of the whole system; --json outputs the data of one frame."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from holdfast.client.views import JobView, StatsView, View, WorkerView
 from holdfast.core.errors import StorageUnavailable
 
 FRAME = 0.25
-"""Least time in seconds between two frames."""
+"""Minimum seconds between two frames."""
 
 QUIET = 2.0
-"""Longest time between two frames when nothing is heard: rates and waits change by themselves."""
+"""Maximum seconds between two frames without a change; rates and waiting times change by themselves."""
 
 MAX_JOBS = 200
 MAX_CONCERNS = 4
@@ -40,7 +40,7 @@ STATES = ("scheduled", "awaiting", "enqueued", "processing", "paused", "succeede
 
 
 class TopView(View):
-    """All that one frame shows."""
+    """The data of one frame."""
 
     stats: StatsView
     running: list[JobView]
@@ -59,9 +59,9 @@ TOP = (
 
 
 def show(backend: Backend, writer: Writer, *, once: bool) -> int:
-    """Show frames until the person leaves; one frame only with `once`, and where there is no terminal."""
+    """Show frames until the user quits; a single frame with `once` or when output is not a terminal."""
     if once or not (writer.terminal and writer.plain):
-        found = ask(backend, MAX_JOBS)
+        found = fetch(backend, MAX_JOBS)
         if writer.terminal and writer.plain and not writer.common.fields:
             console = writer.console()
             console.print(frame(found, backend.place, utc=writer.common.utc, width=console.width))
@@ -77,22 +77,22 @@ def show(backend: Backend, writer: Writer, *, once: bool) -> int:
             while True:
                 try:
                     size = shutil.get_terminal_size()
-                    found = ask(backend, max(3, size.lines // 2))
+                    found = fetch(backend, max(3, size.lines // 2))
                     shown = frame(found, backend.place, utc=writer.common.utc, width=size.columns)
                     live.update(shown, refresh=True)
-                    outage.answered()
+                    outage.succeeded()
                 except (CliError, StorageUnavailable) as error:
                     if not is_unreachable(error):
                         raise
                     outage.failed(error)
-                if _left(keys, changes):
+                if _wait_or_quit(keys, changes):
                     return ExitCode.DONE
     except KeyboardInterrupt:
-        return ExitCode.DONE  # Ctrl-C is how one leaves a view; nothing was under way
+        return ExitCode.DONE  # Ctrl-C quits the view as q does
 
 
-def ask(backend: Backend, jobs: int) -> TopView:
-    """Everything for one frame."""
+def fetch(backend: Backend, jobs: int) -> TopView:
+    """Fetch the data of one frame."""
     running = backend.search(
         "state:processing", sort="-created", limit=min(jobs, MAX_JOBS), cursor=None
     ).items
@@ -129,11 +129,11 @@ def frame(top: TopView, place: str, *, utc: bool, width: int) -> Any:
 
 
 def _attention(stats: StatsView, *, utc: bool, width: int) -> list[Any]:
-    """What needs a person, each in a line; or that nothing does."""
+    """A line for each concern, or one that says there is none."""
     from rich.text import Text
 
     if not stats.concerns:
-        return [Text("All quiet", "green")]
+        return [Text("No concerns", "green")]
     lines = [
         f"! {concern.text}" + (f" Since {stamp(concern.since, utc=utc)}." if concern.since else "")
         for concern in stats.concerns[:MAX_CONCERNS]
@@ -144,7 +144,7 @@ def _attention(stats: StatsView, *, utc: bool, width: int) -> list[Any]:
 
 
 def running_table(jobs: list[JobView], now: datetime, *, utc: bool, width: int) -> Any:
-    """Running jobs with their bars; the upright mark is the place that a crash cannot take away."""
+    """Running jobs with progress bars; the upright mark is the last durable checkpoint."""
     return table_of([_running(job, now) for job in jobs], RUNNING, utc=utc, width=width)
 
 
@@ -159,8 +159,8 @@ def _running(job: JobView, now: datetime) -> dict[str, Any]:
     return row
 
 
-def _left(keys: Keys, changes: ChangeSignal) -> bool:
-    """Wait for the next frame; True when the person leaves."""
+def _wait_or_quit(keys: Keys, changes: ChangeSignal) -> bool:
+    """Wait for the next frame; True when the user quits."""
     begun = time.monotonic()
     while time.monotonic() - begun < QUIET:
         if "q" in keys.pressed():

@@ -1,4 +1,4 @@
-"""This exists so that a deploy can take workers out of service by name and wait until they have ended."""
+"""Drains workers by name and waits until they have stopped."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from holdfast.core.errors import NotFound, StorageUnavailable
 def drain_all(
     backend: Backend, writer: Writer, names: Sequence[str], *, wait: bool, deadline: float | None
 ) -> int:
-    """Drain the workers that are named, write them as they are then, and answer the exit code. `wait`: until they have
-    ended; FAILED when one of them was lost on the way."""
+    """Drain the named workers, write their state, and return the exit code. `wait`: until they have stopped; FAILED when one
+    of them was lost meanwhile."""
     drained: list[WorkerView] = []
     for worker in _chosen(backend.workers(), names):
         if worker.state == "lost":
-            say(f"{worker.name or worker.id} is lost; there is nothing to drain.")
+            say(f"{worker.name or worker.id} is lost; nothing to drain.")
         else:
             try:
                 drained.append(backend.drain_worker(worker.id))
-            except NotFound:  # since we looked
-                say(f"{worker.name or worker.id} has ended.")
+            except NotFound:  # it stopped after the list was read
+                say(f"{worker.name or worker.id} has stopped.")
     writer.many(drained, WORKERS)
     return wait_until_ended(backend, drained, deadline) if wait else ExitCode.DONE
 
 
 def _chosen(workers: Sequence[WorkerView], names: Sequence[str]) -> list[WorkerView]:
-    """The workers that are meant; one that is lost only by its id. Raises NotFound for a name that means none."""
+    """The workers with these names; lost ones only by id. Raises NotFound for a name without a worker."""
     chosen: dict[str, WorkerView] = {}
     for name in names:
         found = [
@@ -42,26 +42,26 @@ def _chosen(workers: Sequence[WorkerView], names: Sequence[str]) -> list[WorkerV
             if name == worker.id or (worker.state != "lost" and name in (worker.name, worker.host))
         ]
         if not found:
-            raise NotFound(f"There is no worker {name[:60]!r}; see: holdfast worker list")
+            raise NotFound(f"No worker {name[:60]!r}. List them: holdfast worker list")
         chosen |= {worker.id: worker for worker in found}
     return list(chosen.values())
 
 
 def wait_until_ended(backend: Backend, workers: Sequence[WorkerView], deadline: float | None) -> int:
-    """Wait for workers that drain, and say of each how it ended; answers the exit code: FAILED when one was lost, TIMEOUT
-    when `deadline` came first."""
+    """Wait until draining workers have stopped, with a message for each. Returns the exit code: FAILED when one was lost,
+    TIMEOUT when `deadline` passed first."""
     waiting = {worker.id: worker for worker in workers}
     outage, lost = OutageTimer(), False
     with backend.listen("") as changes:
         while waiting:
-            known = _look(backend, outage)
+            known = _workers_by_id(backend, outage)
             for worker in list(waiting.values()):
                 now = worker if known is None else known.get(worker.id)
                 if now is None:
-                    say(f"{worker.name or worker.id} has ended.")
+                    say(f"{worker.name or worker.id} has stopped.")
                 elif now.state == "lost":
                     lost = True
-                    say(f"{worker.name or worker.id} was lost; its jobs are given back.")
+                    say(f"{worker.name or worker.id} was lost; its jobs are requeued.")
                 else:
                     waiting[worker.id] = now
                     continue
@@ -70,9 +70,7 @@ def wait_until_ended(backend: Backend, workers: Sequence[WorkerView], deadline: 
                 break
             if deadline is not None and time.monotonic() >= deadline:
                 left = sum(worker.busy for worker in waiting.values())
-                say(
-                    f"Not ended in time: {len(waiting)} of the workers, with {left} jobs; they go on draining."
-                )
+                say(f"Timed out: {len(waiting)} workers with {left} jobs are still draining.")
                 return ExitCode.TIMEOUT
             changes.wait(
                 POLL_INTERVAL if deadline is None else min(POLL_INTERVAL, deadline - time.monotonic())
@@ -80,7 +78,7 @@ def wait_until_ended(backend: Backend, workers: Sequence[WorkerView], deadline: 
     return ExitCode.FAILED if lost else ExitCode.DONE
 
 
-def _look(backend: Backend, outage: OutageTimer) -> dict[str, WorkerView] | None:
+def _workers_by_id(backend: Backend, outage: OutageTimer) -> dict[str, WorkerView] | None:
     try:
         known = {worker.id: worker for worker in backend.workers()}
     except (CliError, StorageUnavailable) as error:
@@ -88,5 +86,5 @@ def _look(backend: Backend, outage: OutageTimer) -> dict[str, WorkerView] | None
             raise
         outage.failed(error)
         return None
-    outage.answered()
+    outage.succeeded()
     return known

@@ -1,6 +1,6 @@
-"""This exists so that the workers there are can be listed and drained beside the command that starts one."""
+"""`holdfast worker list` and `drain`: list worker processes, take them out of service."""
 
-# The decorators keep the functions below; nobody calls them by name.
+# The decorators register the functions below.
 # pyright: reportUnusedFunction=false
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def add_to(group: typer.Typer) -> None:
 
     @command(group, "list", LISTS)
     def list_(common: Common) -> None:
-        """List the worker processes, the lost ones of the last 24 hours too."""
+        """List the worker processes, including those lost in the last 24 hours."""
         from holdfast.cli.format.columns import WORKERS
         from holdfast.cli.session import open_session
 
@@ -30,21 +30,22 @@ def add_to(group: typer.Typer) -> None:
         names: Annotated[
             list[str],
             typer.Argument(
-                metavar="WORKER…", help="Ids or names of worker processes, or a host: all of its."
+                metavar="WORKER…", help="Ids or names of worker processes, or a host for all of its workers."
             ),
         ],
-        wait: Annotated[bool, typer.Option("--wait", help="Return when they have ended.")] = False,
+        wait: Annotated[bool, typer.Option("--wait", help="Wait until they have stopped.")] = False,
         timeout: Annotated[
-            str | None, typer.Option(metavar="TIME", help="With --wait: at most so long, for example 10m.")
+            str | None,
+            typer.Option(metavar="TIME", help="With --wait: maximum time to wait, for example 10m."),
         ] = None,
     ) -> int:
-        """Let workers end with the jobs that they have: they claim nothing more, and nobody starts others in their place."""
+        """Drain workers: they finish their jobs, claim no more and are not replaced."""
         from holdfast.cli.commands.job_wait import deadline_of
         from holdfast.cli.commands.worker_drain import drain_all
         from holdfast.cli.exit_codes import CliError
         from holdfast.cli.session import open_session
 
         if timeout is not None and not wait:
-            raise CliError("--timeout says how long to wait.", "Give --wait too.")
+            raise CliError("--timeout requires --wait.", "Add --wait.")
         with open_session(common) as (backend, writer):
             return drain_all(backend, writer, names, wait=wait, deadline=deadline_of(timeout))

@@ -1,4 +1,4 @@
-"""This exists so that someone whose Holdfast does not work is told why, and what to do."""
+"""Runs the checks of `holdfast doctor`, and those of the installation itself."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ MIN_FREE = 200 * 1024 * 1024
 
 
 def examine(common: Common) -> list[Finding]:
-    """Every check, of this installation or of the server of --url. A check that itself fails is a finding."""
+    """The findings of every check, of this installation or of the server of --url. A check that raises is a finding."""
     if common.url:
         from holdfast.cli.backend.remote import RemoteBackend
         from holdfast.cli.doctor.server import server_checks
 
         with closing(RemoteBackend(common.url)) as backend:
-            return [finding for name, check in server_checks(backend) for finding in _tried(name, check)]
+            return [
+                finding for name, check in server_checks(backend) for finding in _findings_of(name, check)
+            ]
     try:
         app = load(common.app)
         settings = app.settings
@@ -42,16 +44,16 @@ def examine(common: Common) -> list[Finding]:
     with closing(app):
         checks: list[tuple[str, Check]] = [
             ("version", _version),
-            ("settings", lambda: Finding(name="settings", result="good", found="all can be used")),
+            ("settings", lambda: Finding(name="settings", result="good", found="all valid")),
             ("clock", _clock),
             *_of_folder(settings),
             ("port", lambda: _port(settings)),
             *store_checks(app),
         ]
-        return [finding for name, check in checks for finding in _tried(name, check)]
+        return [finding for name, check in checks for finding in _findings_of(name, check)]
 
 
-def _tried(name: str, check: Check) -> list[Finding]:
+def _findings_of(name: str, check: Check) -> list[Finding]:
     try:
         found = check()
     except (HoldfastError, CliError, OSError) as error:
@@ -72,7 +74,7 @@ def _version() -> Finding:
 def _clock() -> Finding:
     now = datetime.now(UTC)
     if now.year < 2025:
-        fix = "The clock is wrong; set it, for example by NTP."
+        fix = "Set the clock, for example by NTP."
         return Finding(name="clock", result="bad", found=f"{now:%Y-%m-%d %H:%M:%S} UTC", fix=fix)
     return Finding(
         name="clock", result="good", found=f"{now:%Y-%m-%d %H:%M:%S} UTC, zone {now.astimezone().tzname()}"
@@ -80,7 +82,7 @@ def _clock() -> Finding:
 
 
 def _of_folder(settings: Settings) -> list[tuple[str, Check]]:
-    """With a database on a server, nothing is kept in a folder."""
+    """The check of the data folder; none for a database on a server, which needs no folder."""
     embedded = database_url(settings).startswith("sqlite:")
     return [("folder", lambda: _folder(Path(settings.data_dir)))] if embedded else []
 
@@ -92,13 +94,13 @@ def _folder(folder: Path) -> Finding:
         with tempfile.NamedTemporaryFile(dir=there, prefix=".holdfast-doctor-"):
             free = shutil.disk_usage(there).free
     except OSError as error:
-        fix = "Make it writable for this user, or choose another: HOLDFAST_DATA_DIR"
+        fix = "Make the folder writable for this user, or choose another: HOLDFAST_DATA_DIR"
         return Finding(
-            name="folder", result="bad", found=f"{where} cannot be written: {error.strerror}", fix=fix
+            name="folder", result="bad", found=f"{where} is not writable: {error.strerror}", fix=fix
         )
-    found = f"{where} can be written, {exact(free // 1024**2)} MiB free"
+    found = f"{where} is writable, {exact(free // 1024**2)} MiB free"
     if free < MIN_FREE:
-        fix = "Make room on this disk, or choose another: HOLDFAST_DATA_DIR"
+        fix = "Free space on this disk, or choose another: HOLDFAST_DATA_DIR"
         return Finding(name="folder", result="bad", found=found, fix=fix)
     return Finding(name="folder", result="good", found=found)
 
@@ -106,16 +108,16 @@ def _folder(folder: Path) -> Finding:
 def _port(settings: Settings) -> Finding:
     where = f"{settings.host}, port {settings.port}"
     if settings.port == 0:
-        return Finding(name="port", result="good", found="any free one is used")
+        return Finding(name="port", result="good", found="any free port")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         socket.create_server((settings.host.strip("[]"), settings.port), family=family).close()
     except OSError as error:
         if _is_ours(settings):
-            return Finding(name="port", result="good", found=f"{where}: Holdfast answers there")
-        fix = "Choose another port: HOLDFAST_PORT=8601, or 0 for any that is free."
+            return Finding(name="port", result="good", found=f"{where}: in use by Holdfast")
+        fix = "Choose another port: HOLDFAST_PORT=8601, or 0 for any free port."
         return Finding(name="port", result="bad", found=f"{where}: {error.strerror}", fix=fix)
-    return Finding(name="port", result="note", found=f"{where}: free, no web server runs here")
+    return Finding(name="port", result="note", found=f"{where}: free, no web server is running")
 
 
 def _is_ours(settings: Settings) -> bool:
@@ -123,7 +125,7 @@ def _is_ours(settings: Settings) -> bool:
 
     host = f"[{settings.host.strip('[]')}]" if ":" in settings.host else settings.host
     try:
-        answer = httpx.get(f"http://{host}:{settings.port}/health/live", timeout=2.0, trust_env=False)
-        return answer.json().get("status") == "live"
+        response = httpx.get(f"http://{host}:{settings.port}/health/live", timeout=2.0, trust_env=False)
+        return response.json().get("status") == "live"
     except (httpx.HTTPError, ValueError, AttributeError):
         return False

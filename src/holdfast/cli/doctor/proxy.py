@@ -1,4 +1,4 @@
-"""Checks of `holdfast doctor --url` on what a proxy in front of the server has to pass on."""
+"""The checks of `holdfast doctor --url` for a proxy in front of the server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OTHER_SITE = "https://other-site.invalid"
 
 
 def proxy_checks(backend: RemoteBackend) -> list[tuple[str, Check]]:
-    """The checks, each as a browser would try it."""
+    """The checks; each sends the request of a browser."""
     return [
         ("pages", lambda: _pages(backend)),
         ("form", lambda: _form(backend)),
@@ -31,7 +31,7 @@ def proxy_checks(backend: RemoteBackend) -> list[tuple[str, Check]]:
 
 
 def _pages(backend: RemoteBackend) -> Finding:
-    """A page, and a style sheet at the address that the page names: wrong where the prefix is not the proxy's."""
+    """A page, and a style sheet at the URL in that page, which is wrong when the prefix is not that of the proxy."""
     prefix = urlsplit(backend.place).path
     page = _request(backend, "GET", backend.place + "/")
     base = _BASE.search(page.text)
@@ -39,36 +39,36 @@ def _pages(backend: RemoteBackend) -> Finding:
         return _refused("pages", backend, page)
     if base[1] != prefix:
         fix = f"Set HOLDFAST_ROOT_PATH={prefix or '(empty)'} for the web server."
-        found = f"links of the pages begin with {base[1] or '/'}, but the pages are at {prefix or '/'}"
+        found = f"links in the pages begin with {base[1] or '/'}, but the pages are at {prefix or '/'}"
         return Finding(name="pages", result="bad", found=found, fix=fix)
     style = _STYLE.search(page.text)
-    answer = _request(backend, "GET", _origin_of(backend) + (style[1] if style else "/"))
-    if answer.status_code != 200 or not answer.headers.get("content-type", "").startswith("text/css"):
-        fix = "The proxy has to pass on everything below the prefix; see proxy_prefix in the settings."
-        found = f"a style sheet of the pages answers {answer.status_code}"
+    response = _request(backend, "GET", _origin_of(backend) + (style[1] if style else "/"))
+    if response.status_code != 200 or not response.headers.get("content-type", "").startswith("text/css"):
+        fix = "Configure the proxy to forward everything below the prefix; see the setting proxy_prefix."
+        found = f"a style sheet of the pages returns {response.status_code}"
         return Finding(name="pages", result="bad", found=found, fix=fix)
-    return Finding(name="pages", result="good", found=f"pages and their files are at {prefix or '/'}")
+    return Finding(name="pages", result="good", found=f"pages and their assets are at {prefix or '/'}")
 
 
 def _form(backend: RemoteBackend) -> Finding:
-    """The form of the theme, with nothing chosen: it changes nothing."""
-    answer = _request(backend, "POST", f"{backend.place}/looks", {"Origin": _origin_of(backend)})
-    if answer.status_code != 303:
-        return _refused("form", backend, answer)
-    return Finding(name="form", result="good", found="a form of our own page is accepted")
+    """The theme form with nothing selected, which changes nothing."""
+    response = _request(backend, "POST", f"{backend.place}/looks", {"Origin": _origin_of(backend)})
+    if response.status_code != 303:
+        return _refused("form", backend, response)
+    return Finding(name="form", result="good", found="a form from the same origin is accepted")
 
 
 def _origin(backend: RemoteBackend) -> Finding:
-    answer = _request(backend, "POST", f"{backend.place}/looks", {"Origin": _OTHER_SITE})
-    if answer.status_code != 403:
-        fix = "The proxy rewrites or removes the Origin header; let it pass on as it is."
-        found = f"a form of another site answers {answer.status_code}, not 403"
+    response = _request(backend, "POST", f"{backend.place}/looks", {"Origin": _OTHER_SITE})
+    if response.status_code != 403:
+        fix = "Configure the proxy to forward the Origin header unchanged."
+        found = f"a form from another site returns {response.status_code}, not 403"
         return Finding(name="origin", result="bad", found=found, fix=fix)
-    return Finding(name="origin", result="good", found="a form of another site is refused")
+    return Finding(name="origin", result="good", found="a form from another site is rejected")
 
 
 def _websocket(backend: RemoteBackend) -> Finding:
-    fix = "The proxy has to speak HTTP/1.1 to the server and to pass on Upgrade and Connection."
+    fix = "Configure the proxy to use HTTP/1.1 and to forward the headers Upgrade and Connection."
     url = re.sub("^http", "ws", backend.place) + f"{API}/ws"
     headers = {name: value for name, value in backend.headers.items() if name != "User-Agent"}
     try:
@@ -77,21 +77,21 @@ def _websocket(backend: RemoteBackend) -> Finding:
         ):
             return Finding(name="websocket", result="good", found="connects")
     except InvalidStatus as error:
-        found = f"answers {error.response.status_code} instead of an upgrade"
+        found = f"returns {error.response.status_code} instead of an upgrade"
         return Finding(name="websocket", result="bad", found=found, fix=fix)
     except (WebSocketException, OSError) as error:
         return Finding(name="websocket", result="bad", found=str(error) or type(error).__name__, fix=fix)
 
 
-def _refused(name: str, backend: RemoteBackend, answer: httpx.Response) -> Finding:
+def _refused(name: str, backend: RemoteBackend, response: httpx.Response) -> Finding:
     host = urlsplit(backend.place).hostname or ""
     fix = {
-        400: f"Add {host} to HOLDFAST_ALLOWED_HOSTS, and let the proxy pass on the Host header.",
-        403: f"Let the proxy pass on the Host header with its port, and add {host} to HOLDFAST_ALLOWED_HOSTS.",
-        404: "The address of the server or its prefix is wrong; see HOLDFAST_ROOT_PATH.",
+        400: f"Add {host} to HOLDFAST_ALLOWED_HOSTS, and configure the proxy to forward the Host header.",
+        403: f"Configure the proxy to forward the Host header with its port, and add {host} to HOLDFAST_ALLOWED_HOSTS.",
+        404: "Correct the URL of the server or its prefix; see HOLDFAST_ROOT_PATH.",
         413: "Raise the limit of the proxy for request bodies to 16 MiB.",
-    }.get(answer.status_code, "Look at what answers at this address, and into the log of the proxy.")
-    return Finding(name=name, result="bad", found=f"answers {answer.status_code}", fix=fix)
+    }.get(response.status_code, "Check what runs at this URL, and see the log of the proxy.")
+    return Finding(name=name, result="bad", found=f"returns {response.status_code}", fix=fix)
 
 
 def _request(

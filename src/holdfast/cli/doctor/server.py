@@ -1,4 +1,4 @@
-"""This exists so that `holdfast doctor --url` looks at a server from where its callers are."""
+"""The checks of `holdfast doctor --url`, made from the place of a client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from holdfast.cli.format.job_text import duration
 from holdfast.version import VERSION
 
 FIRST_LINE = 5.0
-"""Seconds in which the stream must begin; a proxy that buffers keeps it back for much longer."""
+"""Seconds in which the stream must begin; a proxy that buffers it takes much longer."""
 
 
 def server_checks(backend: RemoteBackend) -> list[tuple[str, Check]]:
@@ -35,20 +35,20 @@ def server_checks(backend: RemoteBackend) -> list[tuple[str, Check]]:
 def _reachable(backend: RemoteBackend) -> Finding:
     begun = time.perf_counter()
     version = str(backend.get("/health/live").json().get("version", "?"))
-    found = f"{backend.place} answers in {duration(time.perf_counter() - begun)}, version {version}"
+    found = f"{backend.place} responds in {duration(time.perf_counter() - begun)}, version {version}"
     if version != VERSION:
         return Finding(
             name="reachable",
             result="note",
             found=found,
-            fix=f"This program is {VERSION}; use the same version.",
+            fix=f"Use the same version; this program is {VERSION}.",
         )
     return Finding(name="reachable", result="good", found=found)
 
 
 def _ready(backend: RemoteBackend) -> Finding:
     backend.get("/health/ready")
-    return Finding(name="ready", result="good", found="its storage answers, the schema is up to date")
+    return Finding(name="ready", result="good", found="storage available, schema up to date")
 
 
 def _clock(backend: RemoteBackend) -> Finding:
@@ -56,23 +56,23 @@ def _clock(backend: RemoteBackend) -> Finding:
     server = parsedate_to_datetime(header) if header else backend.stats().at
     skew = abs((datetime.now(UTC) - server).total_seconds())
     if skew > MAX_SKEW:
-        fix = "Times given here (--at) mean others there; set both clocks, for example by NTP."
-        return Finding(name="clock", result="bad", found=f"differs from ours by {duration(skew)}", fix=fix)
-    return Finding(name="clock", result="good", found="agrees with ours")
+        fix = "Synchronize the clocks, for example by NTP; until then, times of --at mean other times on the server."
+        return Finding(
+            name="clock", result="bad", found=f"differs from the local clock by {duration(skew)}", fix=fix
+        )
+    return Finding(name="clock", result="good", found="agrees with the local clock")
 
 
 def _stream(backend: RemoteBackend) -> Finding:
-    fix = "A proxy keeps the live stream back; turn its buffering off for /api/v1/events and /live."
+    fix = "Turn off the buffering of the proxy for /api/v1/events and /live."
     try:
         with httpx.stream(
             "GET", f"{backend.place}{API}/events", timeout=FIRST_LINE, headers=backend.headers
-        ) as answer:
-            answer.raise_for_status()
-            next(answer.iter_raw(), None)
+        ) as response:
+            response.raise_for_status()
+            next(response.iter_raw(), None)
     except httpx.TimeoutException:
-        return Finding(
-            name="stream", result="bad", found=f"no line of it came within {duration(FIRST_LINE)}", fix=fix
-        )
+        return Finding(name="stream", result="bad", found=f"no event within {duration(FIRST_LINE)}", fix=fix)
     except httpx.HTTPError as error:
         return Finding(name="stream", result="bad", found=str(error), fix=fix)
-    return Finding(name="stream", result="good", found="live events arrive at once")
+    return Finding(name="stream", result="good", found="live events arrive immediately")

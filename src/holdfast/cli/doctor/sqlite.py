@@ -1,4 +1,4 @@
-"""This exists so that `holdfast doctor` knows what can be wrong with an embedded database only: its library, its disk."""
+"""The checks of `holdfast doctor` for SQLite: library, file system, write-ahead log."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from holdfast.storage.sqlite.wal import MAX_WAL
 
 
 def sqlite_checks(url: str) -> list[tuple[str, Check]]:
-    """The checks of the library and of the place of the file."""
-    care = Maintenance(path_of(url).absolute())
+    """The checks of the library, the file system and the write-ahead log."""
+    admin = Maintenance(path_of(url).absolute())
     return [
         ("sqlite", _library),
-        ("file system", lambda: _file_system(care)),
-        ("write-ahead log", lambda: _write_ahead_log(care.path)),
+        ("file system", lambda: _file_system(admin)),
+        ("write-ahead log", lambda: _write_ahead_log(admin.path)),
     ]
 
 
@@ -29,18 +29,18 @@ def _library() -> Finding:
     return Finding(name="sqlite", result="good", found=f"SQLite {apsw.sqlite_lib_version()}")
 
 
-def _file_system(care: Maintenance) -> Finding:
-    kind = care.file_system()
+def _file_system(admin: Maintenance) -> Finding:
+    kind = admin.file_system()
     if kind in NETWORK_FILE_SYSTEMS:
-        fix = "SQLite's locks do not hold there. Choose a local folder: HOLDFAST_DATA_DIR"
-        found = f"{care.path.parent} is on {kind}, a network file system"
+        fix = "Choose a local folder: HOLDFAST_DATA_DIR. The locks of SQLite are not reliable on a network file system."
+        found = f"{admin.path.parent} is on {kind}, a network file system"
         return Finding(name="file system", result="bad", found=found, fix=fix)
     if kind in ("tmpfs", "ramfs"):
-        fix = "Everything in it is gone after a reboot. Choose a folder on a disk: HOLDFAST_DATA_DIR"
+        fix = "Choose a folder on a disk: HOLDFAST_DATA_DIR. A reboot deletes everything in memory."
         return Finding(
-            name="file system", result="note", found=f"{care.path.parent} is on {kind}, in memory", fix=fix
+            name="file system", result="note", found=f"{admin.path.parent} is on {kind}, in memory", fix=fix
         )
-    return Finding(name="file system", result="good", found=kind or "not known on this system")
+    return Finding(name="file system", result="good", found=kind or "unknown on this system")
 
 
 def _write_ahead_log(database: Path) -> Finding:
@@ -48,15 +48,15 @@ def _write_ahead_log(database: Path) -> Finding:
     log = database.with_name(database.name + "-wal")
     size = log.stat().st_size if log.exists() else 0
     readers = ", ".join(f"process {pid} ({_command(pid)})" for pid in turn.reading(database))
-    found = f"{size / 1e6:.1f} MB, read at this moment by {readers or 'no process'}"
+    found = f"{size / 1e6:.1f} MB, currently read by {readers or 'no process'}"
     if size <= 2 * MAX_WAL:
         return Finding(name=name, result="good", found=found)
-    fix = "It shrinks when no long transaction reads it any more; end the program that does."
+    fix = "End the long transaction that reads it; then the log shrinks."
     return Finding(name=name, result="note", found=found, fix=fix)
 
 
 def _command(pid: int) -> str:
-    """The short name of a process; its arguments may hold a password."""
+    """The short name of a process, without arguments, which may contain a password."""
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:

@@ -1,4 +1,4 @@
-"""This exists so that `holdfast doctor` looks at a store of whatever kind: schema, durability, clock, wake-ups, workers."""
+"""The checks of `holdfast doctor` that every store shares: schema, durability, clock, signals, workers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from holdfast.runtime.signals.polling import PollingSignals
 from holdfast.storage.kinds import Care, kind_of
 from holdfast.storage.topics import Topic
 
-PATIENCE = 3.0
-"""Seconds that a wake-up is waited for."""
+SIGNAL_TIMEOUT = 3.0
+"""Seconds to wait for a wake-up."""
 
 SLOW = 0.5
-"""Seconds that a wake-up may take before it is worth a note; a few milliseconds are usual."""
+"""Seconds above which a slow wake-up is reported; a few milliseconds are usual."""
 
 
 def store_checks(app: Holdfast) -> list[tuple[str, Check]]:
-    """The checks of the store of an app. None of them makes a database that is not there."""
+    """The checks of the store of an app. None of them creates a missing database."""
     url = database_url(app.settings)
     if url.startswith("sqlite:"):
         from holdfast.cli.doctor.sqlite import sqlite_checks
@@ -51,45 +51,43 @@ def _can_be_opened(app: Holdfast) -> bool:
     try:
         status = database_admin(app.settings).status()
     except HoldfastError:
-        return False  # a finding of its own says so
+        return False  # reported by the checks above
     return status.usable
 
 
 def _database(url: str) -> Finding:
     begun = time.perf_counter()
     place = kind_of(url).care(url).status().place
-    found = f"{kind_of(url).label} at {place} answers in {duration(time.perf_counter() - begun)}"
+    found = f"{kind_of(url).label} at {place} responds in {duration(time.perf_counter() - begun)}"
     return Finding(name="database", result="good", found=found)
 
 
-def _schema(care: Care) -> Finding:
-    status = care.status()
+def _schema(admin: Care) -> Finding:
+    status = admin.status()
     if not status.exists:
-        fix = "It is made at the first start, or by: holdfast db migrate"
-        return Finding(
-            name="schema", result="note", found=f"there is no database at {status.place} yet", fix=fix
-        )
+        fix = "Created at the first start, or by: holdfast db migrate"
+        return Finding(name="schema", result="note", found=f"no database at {status.place} yet", fix=fix)
     found = f"{status.applied} of {status.known} migrations applied, {status.place}"
     if status.applied > status.known:
-        fix = "A newer Holdfast has brought it up to date; upgrade this program."
+        fix = "Upgrade this program; a newer version of Holdfast has migrated the schema."
         result = "note" if status.usable else "bad"
         return Finding(name="schema", result=result, found=found, fix=fix)
     if status.pending:
         return Finding(
-            name="schema", result="bad", found=found, fix="Bring it up to date: holdfast db migrate"
+            name="schema", result="bad", found=found, fix="Apply the pending migrations: holdfast db migrate"
         )
     return Finding(name="schema", result="good", found=found)
 
 
 def _writing(app: Holdfast) -> Finding:
-    seal = app.open().store.sealed()
-    if seal is not None:
+    lock = app.open().store.sealed()
+    if lock is not None:
         fix = (
             ""
-            if seal.moved
-            else "Begin the copy again: holdfast db copy --to …; or give it up: holdfast db copy --abort"
+            if lock.moved
+            else "Repeat the copy: holdfast db copy --to …; or abort it: holdfast db copy --abort"
         )
-        return Finding(name="writing", result="bad", found=seal.words, fix=fix)
+        return Finding(name="writing", result="bad", found=lock.words, fix=fix)
     return Finding(name="writing", result="good", found="open")
 
 
@@ -98,13 +96,15 @@ def _durability(app: Holdfast) -> Finding:
     details = [f"{name} {facts[name]}" for name in ("journal", "fsync") if name in facts]
     found = ", ".join([str(facts["durability"]), *details, f"{int(facts['bytes']) / 1e6:.1f} MB"])
     if facts.get("journal", "wal") != "wal":
-        fix = "Another program has changed the journal mode; stop it, then restart Holdfast."
+        fix = "Stop the program that changed the journal mode, then restart Holdfast."
         return Finding(name="durability", result="bad", found=found, fix=fix)
     if facts.get("fsync", "on") != "on":
-        fix = "The server writes nothing for certain: a crash of its host may lose all. Set fsync = on in its settings."
+        fix = (
+            "Set fsync = on in the settings of the server. Without it, a crash of its host may lose all data."
+        )
         return Finding(name="durability", result="bad", found=found, fix=fix)
     if facts["durability"] != "full":
-        fix = "What was acknowledged in the last moments may be lost in a power cut; HOLDFAST_DURABILITY=full keeps it."
+        fix = "Set HOLDFAST_DURABILITY=full; otherwise a power cut may lose the latest acknowledged writes."
         return Finding(name="durability", result="note", found=found, fix=fix)
     return Finding(name="durability", result="good", found=found)
 
@@ -114,43 +114,45 @@ def _clock(app: Holdfast) -> Finding:
     theirs = app.open().store.now()
     ahead = (theirs - (before + now_us()) / 2) / 1_000_000
     if abs(ahead) > MAX_SKEW:
-        fix = "Times given here (--at) mean others there; set both clocks, for example by NTP."
-        found = f"{duration(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the clock of this host"
+        fix = "Synchronize the clocks, for example by NTP; until then, times of --at mean other times in the database."
+        found = f"{duration(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the local clock"
         return Finding(name="database clock", result="bad", found=found, fix=fix)
-    return Finding(name="database clock", result="good", found="agrees with ours")
+    return Finding(name="database clock", result="good", found="agrees with the local clock")
 
 
 def _signals(app: Holdfast) -> Finding:
     parts = app.open()
-    fix = "Jobs start all the same, up to poll_interval later. "
+    fix = "Jobs start, but up to poll_interval later. "
     if isinstance(parts.signals, PollingSignals):
         begun = time.perf_counter()
         parts.store.last_event()
-        return _wake_up(parts.signals, "a look", time.perf_counter() - begun, fix + "The database is slow.")
+        return _wake_up(
+            parts.signals, "a query", time.perf_counter() - begun, fix + "Check the speed of the database."
+        )
     if isinstance(parts.signals, FileSignals):
-        fix += "See fs.inotify.max_user_instances and max_user_watches."
+        fix += "Check fs.inotify.max_user_instances and max_user_watches."
     else:
-        fix += "See that the server answers from here, and what the log says of signals; or choose HOLDFAST_SIGNALS_URL."
-    took = _time_to_hear(parts.signals, make_signals(app.settings, parts.store))
+        fix += "Check that the server is reachable from this host, and see the log for signals; or set HOLDFAST_SIGNALS_URL."
+    took = _signal_latency(parts.signals, make_signals(app.settings, parts.store))
     if took is None:
-        found = f"{parts.signals.word}: a wake-up did not arrive within {PATIENCE:g} s"
+        found = f"{parts.signals.word}: no wake-up within {SIGNAL_TIMEOUT:g} s"
         return Finding(name="signals", result="bad", found=found, fix=fix)
     return _wake_up(parts.signals, "a wake-up", took, fix)
 
 
-def _time_to_hear(signals: Signals, other: Signals) -> float | None:
-    """Seconds from one process to another, which `other` stands for; None when nothing arrives."""
+def _signal_latency(signals: Signals, other: Signals) -> float | None:
+    """Seconds that a wake-up takes from `other`, as from another process; None when none arrives."""
     listener = signals.listen((Topic.EVENTS,))
     try:
-        if not signals.ready(PATIENCE):
+        if not signals.ready(SIGNAL_TIMEOUT):
             return None
-        listener.wait(0.0)  # it was woken when the connection stood
+        listener.wait(0.0)  # the connection itself was a wake-up
         other.notify((Topic.EVENTS,))
-        if not listener.wait(PATIENCE):  # the first one has to connect
+        if not listener.wait(SIGNAL_TIMEOUT):  # the first one includes the time to connect
             return None
         begun = time.perf_counter()
         other.notify((Topic.EVENTS,))
-        return time.perf_counter() - begun if listener.wait(PATIENCE) else None
+        return time.perf_counter() - begun if listener.wait(SIGNAL_TIMEOUT) else None
     finally:
         listener.close()
         other.close()

@@ -25,7 +25,7 @@ HISTORY = (
     Column("AT", "at"),
     Column("KIND", "kind"),
     Column("STATE", "state"),
-    Column("REASON", "reason", wide=True, words=True, rank=1),
+    Column("REASON", "reason", wide=True, prose=True, rank=1),
     Column("BY", "actor", wide=True, rank=2),
     Column("ATTEMPT", "attempt", rank=3),
     Column("WORKER", "worker", wide=True, rank=4),
@@ -40,7 +40,7 @@ QUEUES = (
     Column("PAUSED", "paused", rank=5),
     Column("OLDEST WAIT", "oldest_wait", rank=3),
     Column("WORKERS", "workers", rank=6),
-    Column("REASON", "paused_reason", wide=True, words=True, rank=7),
+    Column("REASON", "paused_reason", wide=True, prose=True, rank=7),
     Column("CONCERN", "concern", under=True),
 )
 
@@ -50,7 +50,7 @@ TYPES = (
     Column("EXECUTOR", "executor", rank=4),
     Column("ATTEMPTS", "max_attempts", rank=5),
     Column("WORKERS", "workers", rank=2),
-    Column("SIGNATURE", "signature", wide=True, words=True, rank=6),
+    Column("SIGNATURE", "signature", wide=True, prose=True, rank=6),
     Column("WAITING", "waiting", rank=3),
     Column("CONCERN", "concern", under=True),
 )

@@ -1,4 +1,4 @@
-"""This exists so that a job reads the same wherever a terminal shows it: state, held mark, times, durations."""
+"""The texts of a job on a terminal: state, progress bar with checkpoint mark, times, durations."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ FILL, HELD, EMPTY = "█", "┃", "░"
 
 
 def printable(text: str) -> str:
-    """Text without anything that could steer a terminal; what is not printable is shown as its escape."""
+    """Text that cannot control the terminal: characters that are not printable are shown as escapes."""
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def style_of(row: Mapping[str, Any], field: str) -> str:
-    """The colour of a cell; the word itself says the same."""
+    """The colour of a cell; it only repeats what the text says."""
     return STYLES.get(str(row.get("state")), "") if field == "state" else ""
 
 
 def cell(row: Mapping[str, Any], field: str, *, utc: bool = False, whole: bool = False) -> str:
-    """A field of a row, for a person. `whole`: nothing is left out."""
+    """The text of a field of a row. `whole`: not shortened."""
     head, _, rest = field.partition(".")
     value = row.get(head)
     unreadable: Mapping[str, str] = row.get("unreadable") or {}
@@ -53,7 +53,7 @@ def cell(row: Mapping[str, Any], field: str, *, utc: bool = False, whole: bool =
     if value is None or rest:
         return ""
     if field == "state" and row.get("requested"):
-        return f"{value}, {row['requested']} asked"
+        return f"{value}, {row['requested']} requested"
     if field == "progress":
         return progress_text(value)
     if field == "args" and not whole:
@@ -79,12 +79,12 @@ def cell(row: Mapping[str, Any], field: str, *, utc: bool = False, whole: bool =
 
 
 def exact(value: float) -> str:
-    """A count in full, with thousands marked."""
+    """A number in full, with thousands separators."""
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,}"
 
 
 def duration(seconds: float) -> str:
-    """A span in two units at most: 12 ms, 1.9 s, 41 s, 2 min 14 s, 7 h 56 min, 3 d 4 h. Never negative."""
+    """A duration in at most two units: 12 ms, 1.9 s, 41 s, 2 min 14 s, 7 h 56 min, 3 d 4 h. Never negative."""
     if 0 < seconds < 0.1:
         return f"{max(1, round(seconds * 1000))} ms"
     if 0 < seconds < 10 and seconds != int(seconds):
@@ -97,32 +97,32 @@ def duration(seconds: float) -> str:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """How long a moment lies back or ahead, in one unit: 2 min ago, in 5 min, now."""
+    """A time relative to now, in one unit: 2 min ago, in 5 min, now."""
     seconds = (now - moment).total_seconds()
     if abs(seconds) < 1:
         return "now"
     size, unit = next(
         (s, u) for s, u in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")) if abs(seconds) >= s
     )
-    words = f"{int(abs(seconds) // size)} {unit}"
-    return f"in {words}" if seconds < 0 else f"{words} ago"
+    span = f"{int(abs(seconds) // size)} {unit}"
+    return f"in {span}" if seconds < 0 else f"{span} ago"
 
 
 def stamp(moment: datetime, *, utc: bool) -> str:
-    """A time with its zone: of this machine, or UTC. The day is left out when it is today."""
+    """A time with its zone, local or UTC; with the date unless it is today."""
     local = moment.astimezone(UTC if utc else None)
     day = "" if local.date() == datetime.now(local.tzinfo).date() else f"{local:%Y-%m-%d} "
     return f"{day}{local:%H:%M:%S} {local.tzname() or ''}".rstrip()
 
 
 def error_text(error: Mapping[str, Any], *, whole: bool = False) -> str:
-    """The last failure: its class and message."""
+    """The class and message of the last error."""
     text = f"{error['type']}: {error['message']}"
     return printable(text if whole else middle(text, 80))
 
 
 def progress_text(progress: Mapping[str, Any]) -> str:
-    """Done and total in figures: 41,200 / 90,000 · 46 %."""
+    """Progress in numbers: 41,200 / 90,000  46 %."""
     done, total = progress["done"], progress.get("total")
     if not total:
         return exact(done)
@@ -130,12 +130,12 @@ def progress_text(progress: Mapping[str, Any]) -> str:
 
 
 def share(done: float, total: float) -> str:
-    """The share in whole percent; 100 % only when all is done."""
+    """The share in whole percent, rounded down: 100 % only when everything is done."""
     return f"{int(max(-MAX_PERCENT, min(MAX_PERCENT, 100 * (done / total)))) if total > 0 else 0} %"
 
 
 def bar(done: float, total: float | None, held: float | None, width: int = BAR) -> str:
-    """A progress bar: filled as far as it is done, with the upright mark at the last place that a crash cannot take away."""
+    """A progress bar, with an upright mark at the last durable checkpoint."""
     if not total or total <= 0:
         return EMPTY * width
     filled = _cells(done, total, width)
@@ -150,7 +150,7 @@ def _cells(part: float, total: float, width: int) -> int:
 
 
 def bar_line(name: str, progress: Mapping[str, Any], *, left: float | None = None) -> str:
-    """One bar with its figures: rows ████┃█░░  41,200 / 90,000  46 %  held 40,960  2 min left."""
+    """A progress bar with its numbers: rows ████┃█░░  41,200 / 90,000  46 %  held 40,960  2 min left."""
     done, total, held = progress["done"], progress.get("total"), progress.get("held")
     parts = [f"{printable(name)} " if name else "", bar(done, total, held), "  ", progress_text(progress)]
     if held is not None:

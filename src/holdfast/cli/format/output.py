@@ -1,4 +1,4 @@
-"""This exists so that every answer is written by one rule: tables for people, lines for pipes, JSON for programs."""
+"""Output of every command: tables on a terminal, lines in a pipe, JSON for programs."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ if TYPE_CHECKING:
 
 
 class Writer:
-    """Writes the answer of one command, as `common` asks."""
+    """Writes the output of one command in the format that `common` selects."""
 
     def __init__(self, common: Common, out: TextIO | None = None) -> None:
         self.common = common
         self.out = out or sys.stdout
         self.terminal = self.out.isatty()
         self.found_nothing = False
-        """Whether the list that was written last is empty."""
+        """Whether the last list written is empty."""
         if sum((common.json, common.ndjson, common.ids)) > 1:
             raise CliError(
-                "--json, --ndjson and --ids cannot be combined.", "Choose one; see: holdfast help output"
+                "--json, --ndjson and --ids cannot be combined.",
+                "Choose one of them; see: holdfast help output",
             )
 
     @property
     def plain(self) -> bool:
-        """Whether neither JSON nor ids are wanted."""
+        """Whether neither JSON nor ids are requested."""
         return not (self.common.json or self.common.ndjson or self.common.ids)
 
     def console(self) -> Console:
-        """The terminal, with colour only where it is wanted."""
+        """The terminal, with colour unless it is disabled."""
         from rich.console import Console
 
         no_color = self.common.no_color or bool(os.environ.get("NO_COLOR"))
@@ -58,7 +59,7 @@ class Writer:
         key: str = "id",
         document: BaseModel | None = None,
     ) -> None:
-        """A list. `key` names an item. `document` is what --json writes (default: `{"items": […]}`)."""
+        """Write a list. `key`: the field for --ids. `document`: what --json writes (default: `{"items": […]}`)."""
         rows = [as_row(item) for item in items]
         self.found_nothing = not rows
         chosen = self._fields(type(items[0]) if items else None)
@@ -78,10 +79,10 @@ class Writer:
             for row in rows:
                 self.cells(value_at(row, name) for name in names)
 
-    # -- one thing --------------------------------------------------------------------------------------------------------
+    # -- one item ---------------------------------------------------------------------------------------------------------
 
     def one(self, item: BaseModel, shown: Sequence[Column], *, key: str = "id") -> None:
-        """One thing: its fields under each other."""
+        """Write one item: a line for each field."""
         row = as_row(item)
         chosen = self._fields(type(item))
         if self.common.ids:
@@ -111,17 +112,17 @@ class Writer:
     # -- parts ------------------------------------------------------------------------------------------------------------
 
     def json(self, value: Any) -> None:
-        """One JSON document; on one line with --ndjson."""
+        """Write one JSON document; on one line with --ndjson."""
         self._lines(
             [as_json(value) if self.common.ndjson else json.dumps(value, ensure_ascii=False, indent=2)]
         )
 
     def lines(self, lines: Iterable[str]) -> None:
-        """Lines of text, made fit for a terminal."""
+        """Write lines of text, with control characters escaped."""
         self._lines(printable(line) for line in lines)
 
     def cells(self, values: Iterable[Any]) -> None:
-        """One line of values with tabs between them."""
+        """Write one line of values separated by tabs."""
         self._lines(["\t".join(as_text(value) for value in values)])
 
     def _lines(self, lines: Iterable[str]) -> None:
@@ -138,18 +139,18 @@ class Writer:
             if name.partition(".")[0] not in known:
                 close = difflib.get_close_matches(name, known, n=1)
                 hint = f" Did you mean {close[0]}?" if close else ""
-                raise CliError(f"There is no field {name!r}.{hint}", f"Fields are: {', '.join(known)}")
+                raise CliError(f"Unknown field {name!r}.{hint}", f"Fields: {', '.join(known)}")
         return names
 
 
-def say(words: str) -> None:
-    """Words for the person, beside the data."""
-    sys.stderr.write(printable(words) + "\n")
+def say(message: str) -> None:
+    """Write a message to standard error, apart from the data."""
+    sys.stderr.write(printable(message) + "\n")
     sys.stderr.flush()
 
 
 def as_row(item: BaseModel) -> Row:
-    """The item as REST writes it."""
+    """The item as the REST API returns it."""
     return item.model_dump(mode="json")
 
 
@@ -159,12 +160,12 @@ def as_json(value: Any) -> str:
 
 
 def picked(row: Row, fields: Sequence[str]) -> Row:
-    """Only these fields of a row, under the names by which they were asked for; all of them when none is named."""
+    """These fields of a row, under the names requested; all fields when none is named."""
     return {name: value_at(row, name) for name in fields} if fields else row
 
 
 def value_at(row: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path, None where there is nothing."""
+    """The value at a dotted path; None when it does not exist."""
     value: Any = row
     for part in path.split("."):
         value = cast("dict[str, Any]", value).get(part) if isinstance(value, dict) else None
@@ -172,7 +173,7 @@ def value_at(row: Mapping[str, Any], path: str) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """A value as a piped line holds it: text as it is (on one line), nothing for None, JSON for the rest."""
+    """A value in a piped line: text on one line, nothing for None, JSON for other values."""
     if value is None:
         return ""
     return printable(value if isinstance(value, str) else as_json(value))

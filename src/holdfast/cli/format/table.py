@@ -1,4 +1,4 @@
-"""Tables for a terminal: which columns fit, who gets the rest, and where a long text is cut."""
+"""Tables for a terminal: which columns fit, how wide they are, and where long text is truncated."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 MIN_WIDTH = 12
-"""A column that may be cut keeps so many cells."""
+"""Cells that a truncated column keeps at least."""
 
 NAME = 20
-"""So many cells a name has while there are columns that may leave."""
+"""Cells that a name keeps while other columns can be dropped."""
 
 MAX_WIDTH = 48
-"""A column that may be cut gets no more while others want more too."""
+"""Cells that a truncated column gets at most while other columns are truncated too."""
 
 GAP = 2
 INDENT = 4
@@ -28,28 +28,29 @@ INDENT = 4
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: its head, and the field it shows (a dot goes inside)."""
+    """A column of a table: its header and the field it shows (a dot selects a nested field)."""
 
     head: str
     field: str
     wide: bool = False
-    """May be cut where the terminal is narrow: a name in its middle, words at their end (`words`)."""
+    """May be truncated on a narrow terminal: a name in its middle, prose at its end (`prose`)."""
     rank: int = 0
-    """While the table does not fit, the column with the highest rank leaves, of equals the last; STATE and names have 0."""
-    words: bool = False
+    """While the table does not fit, the column with the highest rank is dropped, the last among equals; STATE and names
+    have 0."""
+    prose: bool = False
     under: bool = False
-    """Stands below its row, over the whole width, where there is something to say."""
+    """Shown below its row over the whole width, when it has a value."""
     shows: str = ""
-    """The field that a table shows, where a pipe gets another one."""
+    """The field that a table shows when piped output shows another."""
 
 
 def columns_of(fields: str) -> tuple[Column, ...]:
-    """Columns for these fields, each with its own name as its head."""
+    """Columns for these fields, each with its name as header."""
     return tuple(Column(name.replace("_", " "), name) for name in fields.split())
 
 
 def table_of(rows: Sequence[Row], columns: Sequence[Column], *, utc: bool, width: int) -> Group:
-    """A table for people, no line wider than `width`. Columns leave by rank; numbers, times and ids are never cut."""
+    """A table with no line wider than `width`. Columns are dropped by rank; numbers, times and ids are never truncated."""
     from rich.cells import cell_len
     from rich.console import Group
     from rich.text import Text
@@ -86,7 +87,7 @@ def table_of(rows: Sequence[Row], columns: Sequence[Column], *, utc: bool, width
 
 
 def middle_cut(text: str, width: int) -> str:
-    """A text of at most so many cells: a longer one without its middle, so that both ends can be told apart."""
+    """Text of at most `width` cells; a longer one loses its middle, so that names with a common start stay distinct."""
     from rich.cells import cell_len
 
     if cell_len(text) <= width:
@@ -96,7 +97,7 @@ def middle_cut(text: str, width: int) -> str:
 
 
 def end_cut(text: str, width: int) -> str:
-    """Words of at most so many cells."""
+    """Text of at most `width` cells; a longer one loses its end."""
     from rich.cells import cell_len
 
     return text if cell_len(text) <= width else f"{_head(text, max(0, width - 1))}…"
@@ -116,11 +117,11 @@ def _head(text: str, width: int) -> str:
 def _cut(text: str, width: int, column: Column) -> str:
     if not column.wide:
         return text
-    return end_cut(text, width) if column.words else middle_cut(text, width)
+    return end_cut(text, width) if column.prose else middle_cut(text, width)
 
 
 def _fitting(columns: Sequence[Column], natural: Mapping[str, int], width: int) -> list[Column]:
-    """The columns that fit, in their order. Those with a rank leave before a name becomes hard to read."""
+    """The columns that fit, in their order. Columns with a rank are dropped before a name becomes unreadable."""
     shown = list(columns)
 
     def takes(name: int) -> int:
@@ -140,7 +141,7 @@ def _least(column: Column, natural: Mapping[str, int], least: int = MIN_WIDTH) -
 
 
 def _widths(shown: Sequence[Column], natural: Mapping[str, int], width: int) -> dict[str, int]:
-    """The least widths, and what is left for those that want more: first up to MAX_WIDTH each by rank, then all of it."""
+    """The minimum widths, plus the remaining cells by rank: first up to MAX_WIDTH for each column, then without limit."""
     widths = {column.field: _least(column, natural) for column in shown}
     left = width - GAP * (len(shown) - 1) - sum(widths.values())
     for most in (MAX_WIDTH, width):

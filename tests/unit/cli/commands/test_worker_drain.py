@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from holdfast.cli.commands import job_wait
 from holdfast.cli.backend.protocol import ChangeSignal
+from holdfast.cli.commands import job_wait
 from holdfast.cli.commands.worker_drain import wait_until_ended
 from holdfast.cli.exit_codes import ExitCode
 from holdfast.client.views import WorkerView
