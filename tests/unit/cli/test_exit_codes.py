@@ -42,7 +42,7 @@ def test_the_numbers_are_these() -> None:
         (e.ConfigurationError([e.Problem(("port",), "x")]), ExitCode.USAGE),
         (e.WaitTimeout("x"), ExitCode.TIMEOUT),
         (e.LeaseLost("x"), ExitCode.FAILED),
-        (CliError("x", exit=ExitCode.FORBIDDEN), ExitCode.FORBIDDEN),
+        (CliError("x", exit_code=ExitCode.FORBIDDEN), ExitCode.FORBIDDEN),
     ],
 )
 def test_each_error_has_its_exit(error: Exception, exit: ExitCode) -> None:
@@ -92,7 +92,7 @@ def test_help_lists_them_all(terminal: Terminal) -> None:
         (["help", "nothing"], 2, "exit-codes"),
         (["db", "check"], 3, "holdfast db migrate"),
         (["job", "list", "--url", "ftp://x"], 2, "http://127.0.0.1:8600"),
-        (["job", "list", "--url", "http://127.0.0.1:9"], 69, "does not answer"),
+        (["job", "list", "--url", "http://127.0.0.1:9"], 69, "No response from the server"),
         (["job", "list", "--app", "nowhere:app"], 2, "nowhere"),
     ],
 )

@@ -94,7 +94,7 @@ def test_the_doctor_tells_its_size_and_who_reads(app: Holdfast) -> None:
     app.open()
     path = Path(app.settings.data_dir) / "holdfast.db"
     check = dict(sqlite_checks(f"sqlite:///{path}"))["write-ahead log"]
-    assert "read at this moment by no process" in check().found
+    assert "currently read by no process" in check().found
     assert turn.reading(path) == []
     reader = Reader(path)
     grow(app)

@@ -47,8 +47,8 @@ class CopyView(View):
 def copy(
     settings: Settings, source_url: str, target_url: str, *, deadline: float | None, give_back: bool
 ) -> CopyView:
-    """Move the store at `source_url` to `target_url`. Raises CliError (TIMEOUT) before anything is copied when jobs still run
-    at `deadline` and `give_back` is not set."""
+    """Move the store at `source_url` to `target_url`. Without `give_back`, raises CliError (TIMEOUT) before anything is
+    copied when jobs still run at `deadline`."""
     begun = time.monotonic()
     names = place_of(source_url), place_of(target_url)
     if names[0] == names[1]:

@@ -14,7 +14,7 @@ from holdfast.cli.commands.job_wait import OutageTimer, exit_of, interrupted, is
 from holdfast.cli.commands.keys import Keys
 from holdfast.cli.exit_codes import CliError, ExitCode
 from holdfast.cli.format.columns import JOB
-from holdfast.cli.format.job_text import STYLES, ago, bar_line, duration, printable, progress_text
+from holdfast.cli.format.job_text import STYLES, ago, bar_line, duration, printable, progress_text, state_text
 from holdfast.cli.format.output import Writer, as_row, say
 from holdfast.client.views import JobView, LogView
 from holdfast.core.commands import Action
@@ -244,7 +244,7 @@ def bars_of(job: JobView) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _state_text(job: JobView, now: datetime) -> str:
-    text = f"{job.state}, {job.requested} requested" if job.requested else job.state
+    text = state_text(job.state, job.requested)
     since = job.started_at if job.state == State.PROCESSING and job.started_at else job.changed_at
     return text if job.state in FINAL else f"{text} {duration((now - since).total_seconds())}"
 

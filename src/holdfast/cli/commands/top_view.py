@@ -133,7 +133,7 @@ def _attention(stats: StatsView, *, utc: bool, width: int) -> list[Any]:
     from rich.text import Text
 
     if not stats.concerns:
-        return [Text("No concerns", "green")]
+        return [Text("All quiet", "green")]
     lines = [
         f"! {concern.text}" + (f" Since {stamp(concern.since, utc=utc)}." if concern.since else "")
         for concern in stats.concerns[:MAX_CONCERNS]

@@ -24,6 +24,9 @@ STYLES = {
     "open": "green",
 }
 
+REQUESTED = {"pause": "pausing", "cancel": "cancelling"}
+"""A request that a running job has not followed yet, in the terms of `state:` in a search."""
+
 BAR = 24
 MAX_PERCENT = 1_000_000
 FILL, HELD, EMPTY = "█", "┃", "░"
@@ -53,7 +56,7 @@ def cell(row: Mapping[str, Any], field: str, *, utc: bool = False, whole: bool =
     if value is None or rest:
         return ""
     if field == "state" and row.get("requested"):
-        return f"{value}, {row['requested']} requested"
+        return state_text(value, row["requested"])
     if field == "progress":
         return progress_text(value)
     if field == "args" and not whole:
@@ -76,6 +79,11 @@ def cell(row: Mapping[str, Any], field: str, *, utc: bool = False, whole: bool =
     if isinstance(value, str):
         return printable(value)
     return printable(json.dumps(value, ensure_ascii=False))
+
+
+def state_text(state: str, requested: str | None) -> str:
+    """The state of a job, with the request that it has not followed yet: processing, cancelling."""
+    return f"{state}, {REQUESTED[requested]}" if requested else state
 
 
 def exact(value: float) -> str:

@@ -105,7 +105,7 @@ def test_reading_and_refusing_is_the_same(
 
 def placeless(text: str) -> str:
     """Without where nothing was found: each tells its own place."""
-    return re.sub(r"((?:Looked|Nothing found) in) .*", r"\1 …", text)
+    return re.sub(r"((?:Searched|Nothing found) in) .*", r"\1 …", text)
 
 
 def steady(text: str) -> str:
@@ -160,8 +160,8 @@ def test_a_key_that_is_held_is_told_through_a_server(terminal: Terminal, url: st
         words = ["job", "run", "count_to", key, "k", "--url", url, "--ids"]
         first, second = terminal(*words), terminal(*words)
         assert first.out == second.out
-        assert "Nothing was queued" in second.err
-        assert "Nothing was queued" not in first.err
+        assert "Nothing was enqueued" in second.err
+        assert "Nothing was enqueued" not in first.err
 
 
 def test_bulk_through_a_server_also_in_the_background(terminal: Terminal, hands: Hands, url: str) -> None:
@@ -187,7 +187,7 @@ def test_workers_are_drained_through_a_server(terminal: Terminal, hands: Hands, 
     assert terminal(*drain, "w1", "--fields", "state").out == "draining\n"
     assert terminal(*drain, "nobody").code == 3
     waited = terminal(*drain, "w1", "--wait", "--timeout", "0.1s")
-    assert (waited.code, "go on draining" in waited.err) == (124, True)
+    assert (waited.code, "still draining" in waited.err) == (124, True)
     hands.gateway.run(Rescue(["w1"]))
     again = terminal(*drain, "w1", "--wait")
     assert (again.code, "is lost" in again.err) == (0, True)

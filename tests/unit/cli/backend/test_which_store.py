@@ -31,7 +31,7 @@ def test_a_command_that_finds_nothing_says_where_and_makes_nothing(
 ) -> None:
     done = terminal(*line.split())
     assert done.code == (3 if "nope" in line else 0), done.err
-    assert f"{tmp_path}/.holdfast/holdfast.db (there is no store yet" in done.err
+    assert f"{tmp_path}/.holdfast/holdfast.db (no store yet" in done.err
     assert list(tmp_path.iterdir()) == []
     made = terminal("job", "run", "count_to", "--arg", "n=1", "--ids")
     assert made.code == 0

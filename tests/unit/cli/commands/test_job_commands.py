@@ -46,8 +46,8 @@ def test_a_key_that_is_held_makes_no_second_job(terminal: Terminal) -> None:
     first = terminal("job", "run", "count_to", "--unique", "a.csv", "--ids")
     second = terminal("job", "run", "count_to", "--unique", "a.csv", "--ids")
     assert first.out == second.out
-    assert "Nothing was queued" in second.err
-    assert "Nothing was queued" not in first.err
+    assert "Nothing was enqueued" in second.err
+    assert "Nothing was enqueued" not in first.err
 
 
 def test_the_history_names_the_person(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ def test_waiting_ends_when_the_time_is_over_and_the_job_goes_on(terminal: Termin
     for words in (["job", "wait", job_id], ["job", "watch", job_id]):
         done = terminal(*words, "--timeout", "50ms")
         assert done.code == 124
-        assert "goes on" in done.err
+        assert "continues" in done.err
     assert terminal("job", "run", "count_to", "--wait", "--wait-timeout", "50ms").code == 124
     other = hands.add()
     terminal("job", "cancel", other)

@@ -61,12 +61,12 @@ def waited(*looks: Sequence[WorkerView] | Exception) -> int:
 
 def test_until_the_last_one_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
     assert waited([worker("a"), worker("b")], [worker("b")], [worker("b")], []) == ExitCode.DONE
-    assert capsys.readouterr().err.splitlines() == ["a has ended.", "b has ended."]
+    assert capsys.readouterr().err.splitlines() == ["a has stopped.", "b has stopped."]
 
 
 def test_one_that_was_lost_on_the_way_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
     assert waited([worker("a"), worker("b", "lost")], []) == ExitCode.FAILED
-    assert "b was lost; its jobs are given back." in capsys.readouterr().err
+    assert "b was lost; its jobs are requeued." in capsys.readouterr().err
 
 
 def test_a_server_that_is_away_for_a_moment_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ def findings(terminal: Terminal, url: str) -> dict[str, dict[str, Any]]:
         (as_host("jobs.example"), {"form", "websocket"}, "Host header with its port"),
         (as_host("unknown.example"), {"pages", "form", "origin", "websocket"}, "HOLDFAST_ALLOWED_HOSTS"),
         (without("Origin"), {"origin"}, "Origin header"),
-        (without("Upgrade"), {"websocket"}, "pass on Upgrade and Connection"),
+        (without("Upgrade"), {"websocket"}, "forward the headers Upgrade and Connection"),
     ],
     ids=["as it is", "prefix stripped", "host without port", "unknown host", "no origin", "no upgrade"],
 )

@@ -97,7 +97,7 @@ def test_nothing_steers_the_terminal() -> None:
 
 
 def test_a_request_is_told_beside_the_state() -> None:
-    assert cell({"state": "processing", "requested": "pause"}, "state") == "processing, pause asked"
+    assert cell({"state": "processing", "requested": "pause"}, "state") == "processing, pausing"
 
 
 @pytest.mark.parametrize(("done", "total"), [(1e308, 5e-324), (-1e308, 1e-300), (1e308, 1e308), (0, 5e-324)])
