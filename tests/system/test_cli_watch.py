@@ -134,12 +134,12 @@ def test_a_job_is_steered_by_keys(house: House) -> None:
     screen.press("r")
     screen.until(r"processing [\d.]+ m?s")
     screen.press("c")
-    screen.until(r"Cancel this job for good\?")
+    screen.until(r"Cancel this job\?")
     screen.press("n")
     screen.until(r"not cancelled")
     screen.press("l")
     screen.press("c")
-    screen.until(r"Cancel this job for good\?")
+    screen.until(r"Cancel this job\?")
     screen.press("y")
     assert screen.end() == 7
     assert house.ask("job", "show", job_id)["reason"] == "from holdfast job watch"

@@ -11,9 +11,6 @@ import typer
 
 F = TypeVar("F", bound=Callable[..., int | None])
 
-PLACE = "Where to ask"
-OUTPUT = "How to answer"
-
 
 @dataclass(frozen=True, slots=True)
 class Common:

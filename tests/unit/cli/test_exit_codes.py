@@ -1,4 +1,4 @@
-"""Every way to end has its number, and every error its two lines."""
+"""Every result has its exit code, and every error a message and a hint."""
 
 from __future__ import annotations
 

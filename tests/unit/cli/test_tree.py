@@ -1,4 +1,4 @@
-"""The reference of the command line lists what there is, in the words of `--help`; and loading it costs little."""
+"""The reference lists every command with the text of `--help`; the import of the command line is cheap."""
 
 from __future__ import annotations
 

@@ -54,9 +54,8 @@ def load(path: str | None) -> Any:
 
     if not path:
         return Holdfast()
-    with redirect_stdout(
-        sys.stderr
-    ):  # standard output is for data; what the program prints at its import is not
+    # standard output is for data only, so what the app prints at its import goes to standard error
+    with redirect_stdout(sys.stderr):
         try:
             return load_app(path)
         except HoldfastError:

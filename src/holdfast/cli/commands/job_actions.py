@@ -10,10 +10,10 @@ from holdfast.cli.options import LISTS, Common, command
 
 _DOES = {
     "pause": "Pause jobs: waiting jobs immediately, running jobs at their next checkpoint.",
-    "resume": "Resume paused jobs from their saved state.",
-    "cancel": "Cancel jobs; a running job is asked to stop, and killed after the grace period.",
+    "resume": "Resume paused jobs where they were paused.",
+    "cancel": "Cancel jobs; a running job is asked to stop, and stopped by force after the grace period.",
     "retry": "Retry failed or cancelled jobs now, from their saved state.",
-    "delete": "Delete finished jobs with their history and logs.",
+    "delete": "Delete finished jobs with all their data.",
 }
 
 

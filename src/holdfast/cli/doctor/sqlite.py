@@ -60,4 +60,4 @@ def _command(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
-        return "ended"
+        return "exited"

@@ -1,4 +1,4 @@
-"""A program that cannot be imported is told with the real error and its place."""
+"""An app that cannot be imported is reported with the original error and its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server answers every command as the store does."""
+"""Every command has the same output with a server as with a store."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_reading_and_refusing_is_the_same(
 
 
 def placeless(text: str) -> str:
-    """Without where nothing was found: each tells its own place."""
+    """The messages without the place that was searched, which differs."""
     return re.sub(r"((?:Searched|Nothing found) in) .*", r"\1 …", text)
 
 
@@ -212,7 +212,7 @@ def test_the_doctor_of_a_server(terminal: Terminal, url: str) -> None:
 
 
 class Answer(BaseHTTPRequestHandler):
-    """Answers as no Holdfast does, and remembers who asked."""
+    """A server that is not Holdfast; records the credentials it receives."""
 
     status = 200
     body = b"hello"

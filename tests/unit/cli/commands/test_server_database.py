@@ -1,4 +1,4 @@
-"""What is asked of a database on a server, in the same words as of a file."""
+"""The commands on a database server have the same output as on a file."""
 
 from __future__ import annotations
 

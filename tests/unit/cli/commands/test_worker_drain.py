@@ -1,4 +1,4 @@
-"""Waiting for workers that drain: who has ended, who was lost, and a server that is away for a moment."""
+"""Waiting for draining workers: stopped ones, lost ones, and a short outage of the server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def worker(worker_id: str, state: str = "draining") -> WorkerView:
 
 
 class Script:
-    """A backend that answers with these workers, one look after the other."""
+    """A backend that returns these workers, one list for each poll."""
 
     def __init__(self, *looks: Sequence[WorkerView] | Exception) -> None:
         self._looks = list(looks)

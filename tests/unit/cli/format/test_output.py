@@ -1,4 +1,4 @@
-"""The same answer as a table, as lines, as JSON, as ids."""
+"""The same output as a table, as lines, as JSON, as ids."""
 
 from __future__ import annotations
 
