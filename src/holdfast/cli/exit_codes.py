@@ -28,7 +28,7 @@ MEANINGS: Final[dict[ExitCode, str]] = {
     ExitCode.USAGE: "Invalid command, argument or setting; nothing was changed.",
     ExitCode.NOT_FOUND: "No such job, type, queue or worker.",
     ExitCode.FORBIDDEN: "Not signed in, or not permitted.",
-    ExitCode.CONFLICT: "Not allowed in the current state of the job; nothing was changed.",
+    ExitCode.CONFLICT: "Not allowed in the current state of the job, or it changed meanwhile; nothing was done.",
     ExitCode.PARTLY: "Partly done: the action succeeded for some jobs and was refused for others.",
     ExitCode.CANCELLED: "The watched job was cancelled.",
     ExitCode.UNREACHABLE: "Server or storage unavailable; safe to repeat.",

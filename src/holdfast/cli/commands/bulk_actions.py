@@ -19,7 +19,7 @@ from holdfast.core.states import State
 
 BULK = columns_of("action q dry_run matched fits by_state done refused")
 
-DONE_WORDS = {
+PAST_TENSE = {
     Action.PAUSE: "paused",
     Action.RESUME: "resumed",
     Action.CANCEL: "cancelled",
@@ -68,7 +68,7 @@ def _write(writer: Writer, action: Action, done: Sequence[JobView], *, alone: bo
         for job in done:
             requested = action in (Action.PAUSE, Action.CANCEL) and job.state == State.PROCESSING
             writer.lines(
-                [f"{job.id}  {f'{action} requested' if requested else DONE_WORDS[action]}  {job.type}"]
+                [f"{job.id}  {f'{action} requested' if requested else PAST_TENSE[action]}  {job.type}"]
             )
     elif alone:
         writer.one(done[0], JOB)
@@ -93,7 +93,7 @@ def act_on_all(
         _confirm(action, counted)
     found = backend.act_on_all(action, q, dry_run=False, reason=reason)
     changed = f", {found.refused:,} refused because they changed meanwhile" if found.refused else ""
-    say(f"{found.done:,} {DONE_WORDS[action]}{changed}.")
+    say(f"{found.done:,} {PAST_TENSE[action]}{changed}.")
     writer.one(found, BULK, key="q")
     return ExitCode.PARTLY if found.refused else ExitCode.DONE
 
@@ -103,7 +103,7 @@ def count_text(counted: BulkView) -> str:
     states = ", ".join(f"{count:,} {state}" for state, count in counted.by_state.items()) or "none"
     allowed = ", ".join(state for state in State if state in ALLOWED[Action(counted.action)])
     note = "" if counted.fits == counted.matched else f" (allowed: {allowed})"
-    return f"{counted.matched:,} match: {states}. {counted.fits:,} would be {DONE_WORDS[Action(counted.action)]}{note}."
+    return f"{counted.matched:,} match: {states}. {counted.fits:,} would be {PAST_TENSE[Action(counted.action)]}{note}."
 
 
 def _confirm(action: Action, counted: BulkView) -> None:

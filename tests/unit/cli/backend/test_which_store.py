@@ -1,4 +1,4 @@
-"""The store of a command is searched upwards as git does, named in messages, and never created by a command that only reads."""
+"""The store of a command is searched upwards as git does, named in messages, and created by no command that only reads."""
 
 from __future__ import annotations
 
