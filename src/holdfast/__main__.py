@@ -1,5 +1,4 @@
-"""This exists so that `python -m holdfast` is the command, and that processes we start ourselves load no more than they
-need."""
+"""`python -m holdfast`: the command, and the entry point of worker and web processes."""
 
 import sys
 

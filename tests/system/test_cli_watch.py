@@ -129,17 +129,17 @@ def test_a_job_is_steered_by_keys(house: House) -> None:
     screen.until(r"┃.*held \d+")
     screen.until(r"at \d+")
     screen.press("p")
-    screen.until(r"pause asked")
+    screen.until(r"(pausing|pause requested)")
     screen.until(r"paused [\d.]+ m?s")
     screen.press("r")
     screen.until(r"processing [\d.]+ m?s")
     screen.press("c")
-    screen.until(r"Cancel this job for good\?")
+    screen.until(r"Cancel this job\?")
     screen.press("n")
     screen.until(r"not cancelled")
     screen.press("l")
     screen.press("c")
-    screen.until(r"Cancel this job for good\?")
+    screen.until(r"Cancel this job\?")
     screen.press("y")
     assert screen.end() == 7
     assert house.ask("job", "show", job_id)["reason"] == "from holdfast job watch"
@@ -188,9 +188,9 @@ def test_watching_outlives_a_restart_of_the_server(house: House) -> None:
     until(lambda: "processing" in house.out(watching))
     web.kill()
     web.wait()
-    until(lambda: "Asking again" in house.err(watching))
+    until(lambda: "Retrying" in house.err(watching))
     house.ready(house.start("web", HOLDFAST_PORT=port))
-    until(lambda: "It answers again" in house.err(watching))
+    until(lambda: "Connection restored" in house.err(watching))
     house.allow("gate of server")
     assert watching.wait(PATIENCE) == 0
     assert house.out(watching).splitlines()[-1].split("\t")[2] == "succeeded"

@@ -1,4 +1,4 @@
-"""How Holdfast is started and driven from a terminal."""
+"""The command line: how Holdfast is started and controlled from a terminal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command `holdfast`; answers its exit code."""
+    """Run the command `holdfast` and return its exit code."""
     if arguments is None:
-        # first of all: what is opened from here on must not get the number of a closed standard file
+        # first, so that no file opened later gets the number of a closed standard stream
         from holdfast.hosting.init import run_below_init
         from holdfast.runtime.output import open_standard_files
 
@@ -19,11 +19,11 @@ def main(arguments: list[str] | None = None) -> int:
 
         return run(arguments)
     except KeyboardInterrupt:
-        return 130  # while we were still loading; `Exit.INTERRUPTED` may not be there yet
+        return 130  # during the imports, when `ExitCode.INTERRUPTED` may not be defined yet
 
 
 def __getattr__(name: str) -> Any:
-    if name == "app":  # the tree of commands, for whoever wants to walk it; built only when asked for
+    if name == "app":  # the tree of commands, for documentation and tests; built on first access
         from holdfast.cli.program import app
 
         return app

@@ -1,4 +1,4 @@
-"""This exists so that every command takes the same options for where to ask and how to write the answer, declared once."""
+"""The options that commands share, declared once: where to connect and how to write output."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ import typer
 
 F = TypeVar("F", bound=Callable[..., int | None])
 
-PLACE = "Where to ask"
-OUTPUT = "How to answer"
-
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What every command may be told."""
+    """The values of the shared options."""
 
     app: str | None = None
     url: str | None = None
@@ -33,23 +30,27 @@ class Common:
 _APP = Annotated[
     str | None,
     typer.Option(
-        "--app", metavar="MODULE:APP", envvar="HOLDFAST_APP", help="The program with the job types."
+        "--app", metavar="MODULE:APP", envvar="HOLDFAST_APP", help="The app that defines the job types."
     ),
 ]
 _URL = Annotated[
     str | None,
-    typer.Option("--url", metavar="URL", envvar="HOLDFAST_URL", help="Ask this server instead of the store."),
+    typer.Option(
+        "--url", metavar="URL", envvar="HOLDFAST_URL", help="Connect to this server instead of the store."
+    ),
 ]
-_JSON = Annotated[bool, typer.Option("--json", help="One JSON document.")]
-_NDJSON = Annotated[bool, typer.Option("--ndjson", help="One JSON object a line.")]
-_IDS = Annotated[bool, typer.Option("--ids", help="Ids (or names) only, one a line.")]
+_JSON = Annotated[bool, typer.Option("--json", help="Output one JSON document.")]
+_NDJSON = Annotated[bool, typer.Option("--ndjson", help="Output one JSON object per line.")]
+_IDS = Annotated[bool, typer.Option("--ids", help="Output only ids (or names), one per line.")]
 _FIELDS = Annotated[
     str | None,
-    typer.Option("--fields", metavar="A,B", help="Only these fields, for example id,state,progress.done."),
+    typer.Option(
+        "--fields", metavar="A,B", help="Output only these fields, for example id,state,progress.done."
+    ),
 ]
-_NO_COLOR = Annotated[bool, typer.Option("--no-color", help="No colour; NO_COLOR does the same.")]
-_UTC = Annotated[bool, typer.Option("--utc", help="Times in UTC, not in the zone of this machine.")]
-_VERBOSE = Annotated[bool, typer.Option("--verbose", help="Show the trace of an error.")]
+_NO_COLOR = Annotated[bool, typer.Option("--no-color", help="Disable colour (as NO_COLOR does).")]
+_UTC = Annotated[bool, typer.Option("--utc", help="Show times in UTC instead of local time.")]
+_VERBOSE = Annotated[bool, typer.Option("--verbose", help="Show the traceback of an error.")]
 
 _DECLARED: dict[str, tuple[Any, Any]] = {
     "app": (_APP, None),
@@ -64,20 +65,21 @@ _DECLARED: dict[str, tuple[Any, Any]] = {
 }
 
 SERVES = ("app", "verbose")
-"""For commands that run something here."""
+"""For commands that run a part of Holdfast in this process."""
 
 SPEAKS = ("app", "json", "no_color", "verbose")
-"""For commands about this installation, with one answer."""
+"""For commands about this installation that output one value."""
 
 ASKS = ("app", "url", "json", "fields", "no_color", "utc", "verbose")
-"""For commands with one answer."""
+"""For commands that output one value."""
 
 LISTS = tuple(field.name for field in fields(Common))
-"""For commands with a list as answer."""
+"""For commands that output a list."""
 
 
 def with_common(function: Callable[..., int | None], names: tuple[str, ...]) -> Callable[..., None]:
-    """The function as Typer takes it: its `Common` parameter becomes the options `names`, its answer the exit code."""
+    """The function as Typer takes it: its `Common` parameter becomes the options `names`, its return
+    value the exit code."""
     signature = inspect.signature(function, eval_str=True)
     slot = next(name for name, parameter in signature.parameters.items() if parameter.annotation is Common)
     own = [parameter for name, parameter in signature.parameters.items() if name != slot]
@@ -106,7 +108,7 @@ def with_common(function: Callable[..., int | None], names: tuple[str, ...]) -> 
 
 
 def command(group: typer.Typer, name: str, names: tuple[str, ...] = ASKS) -> Callable[[F], F]:
-    """Make a function a command of `group`. It takes a `Common`, and answers its exit code (None = 0)."""
+    """Register a function as a command of `group`. It takes a `Common` and returns its exit code (None = 0)."""
 
     def decorate(function: F) -> F:
         group.command(name)(with_common(function, names))
@@ -116,5 +118,5 @@ def command(group: typer.Typer, name: str, names: tuple[str, ...] = ASKS) -> Cal
 
 
 def new_group(help: str, *, alone: bool = False) -> typer.Typer:
-    """A group of commands. `alone`: it does something without a command below it, too."""
+    """A group of commands. `alone`: the group also runs without a subcommand."""
     return typer.Typer(help=help, no_args_is_help=not alone, add_completion=False, rich_markup_mode=None)

@@ -1,4 +1,4 @@
-"""This exists so that all commands hang on one tree, which every error leaves as a line of what and one of what to do."""
+"""The tree of all commands; turns every error into a message, a hint and an exit code."""
 
 from __future__ import annotations
 
@@ -9,8 +9,20 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli import about, database, fleet, job_actions, job_reads, job_run, serve, top
-from holdfast.cli.exits import MEANING, Exit, Trouble, trouble_of
+from holdfast.cli.commands import (
+    config,
+    database,
+    doctor,
+    job_actions,
+    job_queries,
+    job_run,
+    job_types,
+    openapi,
+    queues,
+    serve,
+    top,
+)
+from holdfast.cli.exit_codes import MEANINGS, CliError, ExitCode, cli_error_for
 from holdfast.cli.options import new_group
 from holdfast.version import VERSION
 
@@ -19,18 +31,21 @@ _TOPICS = ("exit-codes", "output")
 app = new_group("Background jobs that hold their place: durable, pausable, resumable, watched live.")
 
 serve.add_to(app)
-_jobs = new_group("Queue, find, watch and steer jobs.")
+_jobs = new_group("Enqueue, find, watch and control jobs.")
 job_run.add_to(_jobs)
-job_reads.add_to(_jobs)
+job_queries.add_to(_jobs)
 job_actions.add_to(_jobs)
 app.add_typer(_jobs, name="job")
-fleet.add_to(app)
+app.add_typer(queues.group(), name="queue")
+app.add_typer(job_types.group(), name="type")
 app.add_typer(database.group(), name="db")
-about.add_to(app)
+app.add_typer(config.group(), name="config")
+doctor.add_to(app)
+openapi.add_to(app)
 top.add_to(app)
 
 _ClickError: type[Exception] = typer.BadParameter.__mro__[2]
-"""What a command line that cannot be read raises; the public name of its class differs between versions of Typer."""
+"""Raised for an invalid command line; the public name of its class differs between versions of Typer."""
 
 
 def _show_version(wanted: bool) -> None:
@@ -42,7 +57,8 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version)
+        bool,
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version),
     ] = False,
 ) -> None:
     """Background jobs that hold their place: durable, pausable, resumable, watched live."""
@@ -52,66 +68,68 @@ def _root(
 def show_help(topic: Annotated[str, typer.Argument(metavar="TOPIC", help=" or ".join(_TOPICS))] = "") -> None:
     """Explain a topic: exit-codes, output."""
     if topic == "exit-codes":
-        for exit, meaning in MEANING.items():
+        for exit, meaning in MEANINGS.items():
             typer.echo(f"{exit:>4}  {meaning}")
     elif topic == "output":
         typer.echo(_OUTPUT)
     elif topic:
-        cure = f"Topics are: {', '.join(_TOPICS)}. For a command: holdfast COMMAND --help"
-        raise Trouble(f"There is no help on {topic!r}.", cure)
+        hint = f"Topics: {', '.join(_TOPICS)}. Help on a command: holdfast COMMAND --help"
+        raise CliError(f"Unknown help topic {topic!r}.", hint)
     else:
-        typer.echo("holdfast --help lists the commands; holdfast COMMAND --help explains one.")
+        typer.echo("List the commands: holdfast --help. Explain one: holdfast COMMAND --help")
         typer.echo(f"Topics: {', '.join(f'holdfast help {one}' for one in _TOPICS)}")
 
 
-_OUTPUT = """Data goes to standard output, words to standard error.
-On a terminal a list is a table; piped, it is lines of tab-separated values without colour and without a head.
-  --json      one document, the same as the REST API answers
-  --ndjson    one JSON object a line
-  --ids       ids (or names) only, one a line:  holdfast job list -q state:failed --ids | xargs holdfast job retry
-  --fields    only these fields; a dot goes inside: id,state,progress.done
-  --utc       times on the terminal in UTC; --json, --ndjson and piped lines are always in UTC
-  --no-color  no colour; so does the variable NO_COLOR"""
+_OUTPUT = """Data goes to standard output, messages to standard error.
+On a terminal, lists are tables. In a pipe, they are tab-separated lines without colour or header.
+  --json      one JSON document, as the REST API returns it
+  --ndjson    one JSON object per line
+  --ids       only ids (or names), one per line:  holdfast job list -q state:failed --ids | xargs holdfast job retry
+  --fields    only these fields; a dot selects a nested field: id,state,progress.done
+  --utc       show times on the terminal in UTC; --json, --ndjson and piped lines always use UTC
+  --no-color  disable colour, as the variable NO_COLOR does"""
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run a command line; answers its exit code. Nothing but exit codes and words comes out of here."""
+    """Run a command line and return its exit code. Errors become messages; none is raised."""
     arguments = sys.argv[1:] if arguments is None else arguments
     verbose = "--verbose" in arguments
     try:
         return int(app(arguments, prog_name="holdfast", standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
-        return Exit.INTERRUPTED
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # whoever read our output has had enough; Python would complain once more when it closes it
+        # the reader of the output closed the pipe; without this, Python reports it again when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.DONE
+        return ExitCode.DONE
     except Exception as error:
         if verbose and not isinstance(error, _ClickError):
             traceback.print_exc()
-        return _tell(error)
+        return _report(error)
 
 
-def _tell(error: Exception) -> int:
+def _report(error: Exception) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(str(error), err=True)
-        return Exit.USAGE
-    trouble = _usage(error) if isinstance(error, _ClickError) else trouble_of(error)
-    if trouble is None:
-        what = f"Something went wrong that nobody expected: {type(error).__name__}: {error}"
-        trouble = Trouble(what, "See where: the same command with --verbose", Exit.FAILED)
-    for line in trouble.what.splitlines():
+        return ExitCode.USAGE
+    cli_error = _usage(error) if isinstance(error, _ClickError) else cli_error_for(error)
+    if cli_error is None:
+        message = f"Unexpected error: {type(error).__name__}: {error}"
+        cli_error = CliError(
+            message, "Show the traceback: run the same command with --verbose", ExitCode.FAILED
+        )
+    for line in cli_error.message.splitlines():
         typer.echo(f"holdfast: {_printable(line)}", err=True)
-    if trouble.cure:
-        typer.echo(f"  {_printable(trouble.cure)}", err=True)
-    return trouble.exit
+    if cli_error.hint:
+        typer.echo(f"  {_printable(cli_error.hint)}", err=True)
+    return cli_error.exit_code
 
 
-def _usage(error: Exception) -> Trouble:
+def _usage(error: Exception) -> CliError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "holdfast"
     message = getattr(error, "format_message", error.__str__)()
-    return Trouble(message, f"See: {command} --help")
+    return CliError(message, f"See: {command} --help")
 
 
 def _printable(text: str) -> str:

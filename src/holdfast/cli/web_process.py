@@ -1,4 +1,4 @@
-"""This exists so that the web server runs as a process: one that `up` keeps, or the one in front of a terminal."""
+"""The web server as a process: a child of `up`, or in the foreground."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ log = structlog.get_logger("holdfast.web")
 
 
 def web_process() -> int:
-    """The body of the web server that `hosting.WebSupervisor` keeps; its orders and its end come on standard input."""
+    """The web server that `hosting.WebSupervisor` keeps; it receives its settings and its end on standard input."""
     taken = take_orders()
     if taken is None:
-        return 0  # whoever started us ahead of time had to give up, and has said why
+        return 0  # the parent gave up its start and has reported why
     orders, listening = taken
     keep_output_apart()
     settings = Settings.model_validate(orders["settings"])
@@ -53,7 +53,7 @@ def web_app(app: Holdfast) -> FastAPI:
 
 
 def described(app: Holdfast) -> dict[str, Any]:
-    """The OpenAPI document of that web app. The store is made for it, and never opened."""
+    """The OpenAPI document of that web app. The store is constructed and never opened."""
     store = make_store(app.settings)
     signals = make_signals(app.settings, store)
     client = Client(app.settings, store, Gateway(store, signals.notify), signals, app.registry)
@@ -63,7 +63,8 @@ def described(app: Holdfast) -> dict[str, Any]:
 def serve(
     app: Holdfast, *, listening: socket.socket | None = None, ready: Callable[[str], None] | None = None
 ) -> int:
-    """Serve until SIGTERM or Ctrl-C; answers the exit code. `listening`: the socket of a keeper, whose end is ours too."""
+    """Serve until SIGTERM or Ctrl-C; returns the exit code. `listening`: the socket of the parent, whose end stops this
+    process too."""
     server = _Server(web_app(app), app.settings, ready=ready, listening=listening)
 
     async def main() -> None:
@@ -80,14 +81,14 @@ def serve(
 
 
 class _Server(WebServer):
-    """The server without signal handlers of its own: they would end the process by the signal after stopping in order."""
+    """The server without its own signal handlers, which would re-raise the signal after a graceful stop."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
 
     def stop(self) -> None:
-        """First call: in order. Second call: without waiting for open requests."""
+        """First call: stop gracefully. Second call: do not wait for open requests."""
         self.force_exit = self.should_exit
         super().stop()
 
@@ -96,7 +97,7 @@ def _watch_keeper(loop: asyncio.AbstractEventLoop, server: _Server) -> None:
     def on_input() -> None:
         if not os.read(sys.stdin.fileno(), 1024):
             loop.remove_reader(sys.stdin.fileno())
-            log.warning("the supervisor is gone, the web server stops")
+            log.warning("supervisor exited; stopping web server")
             server.stop()
 
     loop.add_reader(sys.stdin.fileno(), on_input)

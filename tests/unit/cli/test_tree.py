@@ -1,4 +1,4 @@
-"""The reference of the command line lists what there is, in the words of `--help`; and loading it costs little."""
+"""The reference lists every command with the text of `--help`; the import of the command line is cheap."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from holdfast.cli import app, main
-from holdfast.cli.exits import MEANING
+from holdfast.cli.exit_codes import MEANINGS
 from holdfast.core.commands import Action
 from tests.unit.cli.conftest import Terminal
 
@@ -42,7 +42,7 @@ def test_the_reference_lists_every_command_and_no_other() -> None:
 
 def test_the_reference_lists_every_exit_code() -> None:
     listed = dict(re.findall(r"^\| (\d+) \| (.*) \|$", REFERENCE.read_text(), re.MULTILINE))
-    assert listed == {str(int(exit)): meaning for exit, meaning in MEANING.items()}
+    assert listed == {str(int(exit)): meaning for exit, meaning in MEANINGS.items()}
 
 
 @pytest.mark.parametrize("command", sorted(documented()))

@@ -12,9 +12,8 @@ import apsw
 import pytest
 
 from holdfast import Holdfast
-from holdfast.cli.doctor_sqlite import sqlite_checks
-from holdfast.storage.sqlite import wal
-from holdfast.storage.sqlite import write_lock as turn
+from holdfast.cli.doctor.sqlite import sqlite_checks
+from holdfast.storage.sqlite import turn, wal
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ def test_the_doctor_tells_its_size_and_who_reads(app: Holdfast) -> None:
     app.open()
     path = Path(app.settings.data_dir) / "holdfast.db"
     check = dict(sqlite_checks(f"sqlite:///{path}"))["write-ahead log"]
-    assert "read at this moment by no process" in check().found
+    assert "currently read by no process" in check().found
     assert turn.reading(path) == []
     reader = Reader(path)
     grow(app)

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from holdfast.cli.findings import of_concerns
+from holdfast.cli.doctor.findings import of_concerns
 from holdfast.core.concerns import Kind
 from holdfast.core.job import NewJob
 from holdfast.core.outcome import Settlement

@@ -1,0 +1,1 @@
+"""What a command asks: a store or a server, behind one protocol."""

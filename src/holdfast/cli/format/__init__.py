@@ -1,0 +1,1 @@
+"""How output looks: tables, texts of a job, JSON and lines."""
