@@ -32,10 +32,7 @@ WORDS = {
 ALLOWED = {
     "docs": {
         "`--give-back`": "the name of an option",
-        "`TRANSITIONS[verb].burns`": "a name in the code",
-        "(not `burns`)": "a name in the code",
         "✗ a clock that stands still": "output of the conformance kit, quoted",
-        "Show where the schema stands;": "help of `holdfast db status`, quoted",
         "the exit code tells how.": "help of `holdfast job wait`, quoted",
         "Run only what happens by the clock:": "help of `holdfast scheduler`, quoted",
         "Let paused jobs go on from where they stood.": "help of `holdfast job resume`, quoted",

@@ -45,7 +45,7 @@ def command(pid: int) -> str:
         return ""
 
 
-def standing(fleet: Fleet, kind: str, how: str) -> tuple[Supervisor, JobHandle]:
+def started(fleet: Fleet, kind: str, how: str) -> tuple[Supervisor, JobHandle]:
     """A fleet whose only job has begun."""
     supervisor = fleet.start()
     job = fleet.enqueue(kind, {"how": how})
@@ -71,7 +71,7 @@ def test_a_run_is_over_before_the_next_one_begins(
 ) -> None:
     """Stopped is the worker, whose children run on; or its supervisor, so that no heartbeat comes."""
     fleet = make_fleet(**LEASES)
-    supervisor, job = standing(fleet, kind, how)
+    supervisor, job = started(fleet, kind, how)
     worker = fleet.worker_of(job)
     pids = {"supervisor": [supervisor.pid], "worker": [worker.pid], "both": [supervisor.pid, worker.pid]}
     fleet.stand_still(*pids[stopped])
@@ -126,7 +126,7 @@ def test_a_worker_that_holds_its_interpreter_lives_while_heartbeats_are_confirme
 
 def test_a_guard_that_dies_is_replaced(make_fleet: Callable[..., Fleet]) -> None:
     fleet = make_fleet(**LEASES)
-    supervisor, job = standing(fleet, "alone_loop", "spin")
+    supervisor, job = started(fleet, "alone_loop", "spin")
     [guard] = [pid for pid in fleet.processes() if "guard.py" in command(pid)]
     kill(guard)
     until(lambda: supervisor.lines("the guard of the workers ended"), "its supervisor has noticed")
@@ -139,7 +139,7 @@ def test_a_guard_that_dies_is_replaced(make_fleet: Callable[..., Fleet]) -> None
 def test_a_job_that_the_store_has_given_to_others_is_interrupted(make_fleet: Callable[..., Fleet]) -> None:
     """Its worker compares both ways; this job would never hear of it by itself."""
     fleet = make_fleet(heartbeat_interval=0.3)
-    _, job = standing(fleet, "alone_thread", "spin")
+    _, job = started(fleet, "alone_thread", "spin")
     [(seq, token)] = fleet.parts.store.claims_of(fleet.worker_of(job).id)
     fleet.parts.gateway.run(Settle([Settlement(seq, token, Verb.RELEASE)]))
     until(lambda: [e for e in fleet.effects(job, "end") if e["token"] == 1], "the first run has ended")

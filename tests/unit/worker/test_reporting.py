@@ -174,7 +174,7 @@ def test_a_sender_that_is_ended_by_force_leaves_nothing_in_flight() -> None:
             self._gateway = gateway
             self.entered, self.go_on = threading.Event(), threading.Event()
 
-        def call(self, *args: Any) -> Any:
+        def run(self, *args: Any) -> Any:
             self.entered.set()
             self.go_on.wait(20)
             raise Interrupted

@@ -33,10 +33,10 @@ def test_a_copy_of_a_child_says_nothing_for_the_job(way: str) -> None:
 
 
 def test_the_end_of_another_attempt_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    from holdfast.worker.executors import keeper
+    from holdfast.worker.executors import child_handle
 
     ends: list[Any] = []
-    original: Callable[..., Any] = keeper.FrameReader.read
+    original: Callable[..., Any] = child_handle.FrameReader.read
 
     async def read(self: Any) -> Any:
         if ends:
@@ -47,7 +47,7 @@ def test_the_end_of_another_attempt_is_not_taken(monkeypatch: pytest.MonkeyPatch
             return {**message, "row": [message["row"][0] - 1, 3], "ended": {"end": "failed", "error": None}}
         return message
 
-    monkeypatch.setattr(keeper.FrameReader, "read", read)
+    monkeypatch.setattr(child_handle.FrameReader, "read", read)
 
     async def main() -> None:
         async with an_executor("process") as executor:
