@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from httpx import ASGITransport, AsyncClient
+from structlog.testing import capture_logs
 
 from holdfast.client.views import JobView
 from holdfast.core.commands import Action
 from holdfast.core.errors import StorageUnavailable
 from holdfast.storage.topics import Topic
+from holdfast.web import live
 from holdfast.web.api.operations import Operations
 from holdfast.web.api.search import filter_of
 from holdfast.web.dashboard.fragments import Fragments
@@ -289,9 +292,10 @@ async def test_a_page_nobody_reads_is_told_that_it_has_a_gap(
 
 
 async def test_an_outage_of_the_store_is_survived_and_logged_once(
-    lab: Lab, hub: LiveHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    lab: Lab, hub: LiveHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = threading.Event()
+    monkeypatch.setattr(live, "log", structlog.get_logger())  # one that no earlier test has set up
     real = lab.parts.store.last_event
 
     def last_event() -> int:
@@ -301,14 +305,18 @@ async def test_an_outage_of_the_store_is_survived_and_logged_once(
 
     monkeypatch.setattr(lab.parts.store, "last_event", last_event)
     ids = lab.add(2)
-    async with reading(hub, viewer(lab, ids), Feed(filter_of(), lab.parts.overview, None)) as [page, feed]:
-        away.set()
-        await asyncio.to_thread(lab.client.act, ids[0], Action.PAUSE)
-        await asyncio.sleep(2)
-        assert not feed
-        away.clear()
-        await come_true(lambda: _rows(page, ids[0]) == "paused" and feed)
-    assert capsys.readouterr().out.count("live updates wait for the storage") == 1
+    with capture_logs() as logs:
+        async with reading(hub, viewer(lab, ids), Feed(filter_of(), lab.parts.overview, None)) as [
+            page,
+            feed,
+        ]:
+            away.set()
+            await asyncio.to_thread(lab.client.act, ids[0], Action.PAUSE)
+            await asyncio.sleep(2)
+            assert not feed
+            away.clear()
+            await come_true(lambda: _rows(page, ids[0]) == "paused" and feed)
+    assert sum("live updates wait for the storage" in line["event"] for line in logs) == 1
     hub.stop()
 
 
