@@ -1,3 +1,3 @@
-"""This exists so that the version is known without loading anything."""
+"""The version, known without loading anything."""
 
 VERSION = "0.1.0"

@@ -1,4 +1,4 @@
-"""This exists so that the browser tests look at real processes: `web` or `worker`, set up by HOLDFAST_* as anywhere."""
+"""Starts real processes, `web` or `worker`, configured by HOLDFAST_* variables."""
 
 from __future__ import annotations
 

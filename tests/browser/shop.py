@@ -1,4 +1,4 @@
-"""This exists so that the browser tests have jobs to look at: some that count, some that talk, some with names that hurt."""
+"""The jobs that browser tests look at: some that count, some that log, some with hostile names."""
 
 from __future__ import annotations
 

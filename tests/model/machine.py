@@ -24,7 +24,7 @@ from holdfast.testing import FakeClock, StoreDriver, new_job
 from tests.model.model import ACTIVE_STATES, SECOND, TARGET, Model, Refused, Worker
 
 LEASE = 30
-MOST_JOBS = 12
+MAX_JOBS = 12
 ANY = st.integers(0, 999)
 REASON = st.sampled_from([None, "because"])
 
@@ -84,7 +84,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     # -- the way of a job ---------------------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.model.jobs) < MOST_JOBS)
+    @precondition(lambda self: len(self.model.jobs) < MAX_JOBS)
     @rule(
         queue=st.sampled_from("ab"),
         priority=st.integers(-1, 1),

@@ -11,7 +11,7 @@ from tests.programs.nodes import Case
 from tests.programs.programs import HEALTH, cases
 from tests.programs.trace import Wrong
 
-MOST = 3_000
+MAX_PROGRAMS = 3_000
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -19,7 +19,7 @@ def test_the_judge_finds_seeded_faults(fault: str, no_waiting: None) -> None:
     make_context, make_port, verdict = FAULTS[fault]
 
     @settings(
-        max_examples=MOST,
+        max_examples=MAX_PROGRAMS,
         database=None,
         derandomize=True,
         report_multiple_bugs=False,

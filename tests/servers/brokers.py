@@ -1,4 +1,4 @@
-"""This exists so that the kit of signals reaches a real broker through a proxy that each test can cut."""
+"""Real brokers behind a proxy that each test can cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that a test has hosts: network namespaces of this machine, each joined to it by a cable that can be pulled.
+"""Hosts: network namespaces of this machine, each joined to it by a virtual cable that can be pulled.
 
 Needs root and iproute2. Nothing of it is reached from outside.
 """
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-LONGEST = 15
+MAX_SECONDS = 15
 """Bytes that the kernel takes for the name of a device."""
 
 
@@ -21,8 +21,8 @@ class Host:
     """A network namespace. `gateway` is our end of its cable: the address under which it reaches servers of this machine."""
 
     def __init__(self, number: int) -> None:
-        self.name = f"hf{os.getpid()}h{number}"[-LONGEST:]
-        self._inside = f"{self.name}i"[-LONGEST:]
+        self.name = f"hf{os.getpid()}h{number}"[-MAX_SECONDS:]
+        self._inside = f"{self.name}i"[-MAX_SECONDS:]
         net = f"10.231.{os.getpid() % 250}"
         self.gateway = f"{net}.{4 * number + 1}"
         self._address = f"{net}.{4 * number + 2}"

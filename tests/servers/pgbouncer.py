@@ -1,4 +1,4 @@
-"""This exists so that a test has a PgBouncer in transaction mode of its own, before a PostgreSQL that runs already."""
+"""A PgBouncer in transaction mode, in front of a PostgreSQL that runs already."""
 
 from __future__ import annotations
 

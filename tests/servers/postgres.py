@@ -1,4 +1,4 @@
-"""This exists so that tests have a PostgreSQL of their own: a fresh cluster from the wheel for each run of the suite.
+"""A PostgreSQL of the tests' own: a fresh cluster for each run of the suite.
 
 `HOLDFAST_TEST_POSTGRES` names a database that is there already, to be used in its place. A test that must restart a server,
 or wants its writes on the disk, starts a `Cluster` for itself.

@@ -1,4 +1,4 @@
-"""This exists so that the program of a test's own server is found, and listens where nobody else does."""
+"""Finds the program of a test's server, and a free port for it."""
 
 from __future__ import annotations
 

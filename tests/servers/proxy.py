@@ -1,4 +1,4 @@
-"""This exists so that a test can hurt a connection: a TCP proxy on loopback that knows no protocol.
+"""A TCP proxy on loopback that can disturb a connection.
 
     with Proxy(("127.0.0.1", 5432)) as proxy:
         connect_to(proxy.host, proxy.port)

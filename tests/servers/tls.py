@@ -1,4 +1,4 @@
-"""This exists so that a test has servers that speak TLS only, with a certificate that nobody but the test trusts."""
+"""Servers that speak TLS only, with a certificate that only the test trusts."""
 
 from __future__ import annotations
 

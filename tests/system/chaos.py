@@ -1,4 +1,4 @@
-"""This exists so that tests under fire have two sizes: one for every run of the suite, and one for `make chaos`."""
+"""The two sizes of the long tests: for every run of the suite, and for `make chaos`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that tests of the command line have a running Holdfast of their own, started as a person starts it."""
+"""A running Holdfast for tests of the command line, started as a person starts it."""
 
 from __future__ import annotations
 

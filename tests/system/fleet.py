@@ -1,6 +1,4 @@
-"""This exists so that a system test has a real fleet (supervisors, worker processes, children of jobs) on a store of its
-own, can
-kill any of it, and leaves no process behind whatever happens."""
+"""A real fleet on a store of its own, of which a test can kill any process; it leaves none behind."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def test_an_action_on_very_many_is_done_before_the_response_ends(
     lab: Lab, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that no later request, which a proxy may send to another process, has to find it."""
-    monkeypatch.setattr(jobs_api, "AT_ONCE", 100)
+    monkeypatch.setattr(jobs_api, "MAX_BATCH", 100)
     monkeypatch.setattr(operations, "KEEP_ALIVE", 0.001)
     lab.add(450)
     asked = {"action": "cancel", "q": "type:count_to", "reason": "old"}
@@ -171,7 +171,7 @@ def test_an_action_on_very_many_is_done_before_the_response_ends(
 def test_an_action_that_ends_early_says_why_and_what_is_done(
     lab: Lab, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs_api, "AT_ONCE", 100)
+    monkeypatch.setattr(jobs_api, "MAX_BATCH", 100)
     monkeypatch.setattr(overview, "BULK_AT_ONCE", 100)
     lab.add(450)
     act, batches = lab.client.act_on, iter(range(2))

@@ -176,7 +176,7 @@ def test_a_slow_reader_is_told_that_it_missed_something(
 
 
 def test_too_many_streams_are_refused(lab: Lab, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "MOST_WATCHERS", 2)
+    monkeypatch.setattr(live, "MAX_WATCHERS", 2)
     with listening(f"{url}/api/v1/events"), listening(f"{url}/live"):
         refused = httpx.get(f"{url}/api/v1/events", timeout=HEARD)
         assert refused.status_code == 503

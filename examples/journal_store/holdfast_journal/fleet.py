@@ -1,4 +1,4 @@
-"""This exists so that who works, who leads and what they can do is written apart from the jobs."""
+"""Worker processes, leases and job types."""
 
 from __future__ import annotations
 

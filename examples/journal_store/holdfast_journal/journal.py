@@ -1,4 +1,4 @@
-"""This exists so that a transaction is one line of a file: there as a whole, durable before anybody sees it, or never there.
+"""A transaction as one line of a file: there as a whole and durable before it is visible, or not at all.
 
 Committing is three steps: append `checksum changes` without an end of line, fsync, append the end of line. A line without
 an end is nobody's fact yet. If its checksum is right it was whole, so the next writer ends it (its author had no answer,

@@ -1,4 +1,4 @@
-"""This exists so that `journal:///path/to/file` leads to the store: what the entry point in pyproject.toml names."""
+"""The backend of `journal:///path/to/file`, which the entry point in pyproject.toml names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that looking never waits for a writer: every verb reads the committed rows that are in memory."""
+"""Reads the committed rows that are in memory, without waiting for a writer."""
 
 from __future__ import annotations
 

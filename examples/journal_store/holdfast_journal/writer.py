@@ -1,4 +1,4 @@
-"""This exists so that every change of a job is guarded by its state and token, and told in history and feed with it."""
+"""Makes every change of a job, guarded by its state and token, with its history and events."""
 
 from __future__ import annotations
 

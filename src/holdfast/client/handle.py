@@ -15,7 +15,7 @@ from holdfast.storage.topics import Topic
 if TYPE_CHECKING:
     from holdfast.client.client import Client
 
-LOOK_AGAIN = 0.5
+POLL_INTERVAL = 0.5
 """Longest time in seconds between two looks while waiting; a signal comes sooner."""
 
 
@@ -115,11 +115,11 @@ class JobHandle:
 
     def _patience(self, deadline: float | None) -> float:
         if deadline is None:
-            return LOOK_AGAIN
+            return POLL_INTERVAL
         left = deadline - time.monotonic()
         if left <= 0:
             raise WaitTimeout(f"Job {self.id} is {self.state}; it has not ended in time and goes on.")
-        return min(LOOK_AGAIN, left)
+        return min(POLL_INTERVAL, left)
 
 
 def _refuse_in_event_loop() -> None:

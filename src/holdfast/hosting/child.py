@@ -16,7 +16,7 @@ from typing import Any
 SELF = (sys.executable, "-m", "holdfast")
 """How we start ourselves again, in the same environment."""
 
-MOST_ORDERS = 1024 * 1024
+MAX_ORDERS = 1024 * 1024
 
 
 class Child:
@@ -55,9 +55,9 @@ def start_forking_server() -> tuple[subprocess.Popen[bytes], socket.socket]:
 def take_orders() -> tuple[dict[str, Any], socket.socket] | None:
     """What the one who started this process wants of it, and the socket to listen on; None when it is gone already."""
     with socket.socket(fileno=os.dup(sys.stdin.fileno())) as line:
-        text, fds, _, _ = socket.recv_fds(line, MOST_ORDERS, 1)
+        text, fds, _, _ = socket.recv_fds(line, MAX_ORDERS, 1)
         while text and not text.endswith(b"\n"):
-            more = line.recv(MOST_ORDERS)
+            more = line.recv(MAX_ORDERS)
             if not more:
                 return None
             text += more

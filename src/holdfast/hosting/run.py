@@ -30,7 +30,7 @@ from holdfast.worker.supervisor import Supervisor
 WEB_WAITS = 3.0
 """Seconds that the web server waits for the first worker at most."""
 
-LOOK_AGAIN = 0.05
+POLL_INTERVAL = 0.05
 """Seconds between two looks whether the workers are there, when no signal comes."""
 
 log = structlog.get_logger("holdfast.hosting")
@@ -223,7 +223,7 @@ async def _until_registered(parts: Parts, supervisor: Supervisor, count: int) ->
     listener = parts.signals.listen((Topic.EVENTS,))
     try:
         while not await _are_registered(parts, supervisor, count):
-            await listener.wait_async(LOOK_AGAIN)
+            await listener.wait_async(POLL_INTERVAL)
     finally:
         listener.close()
 

@@ -19,7 +19,7 @@ WEB_PROCESS = "web-process"
 """What the process is called on its command line."""
 
 QUICK_DEATH = 5.0
-LONGEST_PAUSE = 10.0
+MAX_PAUSE = 10.0
 STOP_PATIENCE = 15.0
 """Seconds that the server has to end its open connections before it is killed."""
 
@@ -47,7 +47,7 @@ class WebSupervisor:
             if self._stopping:
                 return
             quick = time.monotonic() - self._started < QUICK_DEATH
-            pause = min(LONGEST_PAUSE, max(0.5, pause * 2)) if quick else 0.0
+            pause = min(MAX_PAUSE, max(0.5, pause * 2)) if quick else 0.0
             log.warning("the web server ended, it is replaced", exit=code, after=round(pause, 1))
             await asyncio.sleep(pause)
 

@@ -19,14 +19,14 @@ from holdfast.storage.gateway import Gateway
 from holdfast.storage.topics import Topic
 from holdfast.storage.writes import AcquireLease, ReleaseLease
 
-LONGEST_LEASE = 10.0
+MAX_LEASE = 10.0
 TRUST = 0.75
 """Part of the lease for which the leader believes in it: its clock and the store's need not go alike."""
 
 SLOW = 1.0
 """Seconds of one answer from which on the store counts as having been away."""
 
-LEAST_GAP = 0.25
+MIN_INTERVAL = 0.25
 """Seconds between two tries to lead, however often somebody resigns or a person asks something of a job."""
 
 log = structlog.get_logger("holdfast.scheduler")
@@ -34,7 +34,7 @@ log = structlog.get_logger("holdfast.scheduler")
 
 def lease_of(worker_lease: float) -> float:
     """Seconds of the leader lease: never longer than that of a worker, so that a rescue does not wait for a leader."""
-    return min(LONGEST_LEASE, worker_lease)
+    return min(MAX_LEASE, worker_lease)
 
 
 def holder_of(host: str, pid: int, name: str) -> str:
@@ -78,7 +78,7 @@ class Leader:
 
     async def run_once(self) -> float:
         now = self._clock()
-        wait = self._last_try + (self._lease / 4 if self.leads else LEAST_GAP) - now
+        wait = self._last_try + (self._lease / 4 if self.leads else MIN_INTERVAL) - now
         if wait > 0:
             return wait
         self._last_try = now

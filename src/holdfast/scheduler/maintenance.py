@@ -15,13 +15,13 @@ from holdfast.storage.gateway import Gateway
 from holdfast.storage.protocol import Reader
 from holdfast.storage.topics import Topic
 
-AT_ONCE = 500
-EVENTS_AT_ONCE = 50_000
-BETWEEN = 0.05
+MAX_BATCH = 500
+MAX_EVENT_BATCH = 50_000
+BATCH_PAUSE = 0.05
 """Seconds between two portions, for others to write."""
 
-LONGEST_SLEEP = 1.0
-HINDERED_SLEEP = 0.25
+MAX_SLEEP = 1.0
+CONTENDED_SLEEP = 0.25
 
 log = structlog.get_logger("holdfast.scheduler")
 
@@ -39,11 +39,11 @@ class PromoteDueJobs:
     async def run_once(self) -> float:
         due, now = await asyncio.to_thread(lambda: (self._reader.next_due(), self._reader.now()))
         if due is not None and due <= now:
-            promoted, due = await self._gateway.run_async(writes.Promote(AT_ONCE))
+            promoted, due = await self._gateway.run_async(writes.Promote(MAX_BATCH))
             if not promoted:  # somebody else has the due jobs in hand, or has locked them
-                return HINDERED_SLEEP
+                return CONTENDED_SLEEP
             now = await asyncio.to_thread(self._reader.now)
-        return LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, (due - now) / 1_000_000))
+        return MAX_SLEEP if due is None else min(MAX_SLEEP, max(0.0, (due - now) / 1_000_000))
 
 
 class RescueExpiredLeases:
@@ -124,8 +124,8 @@ class ExpireEndedJobs:
         self._gateway = gateway
 
     async def run_once(self) -> float:
-        removed = await self._gateway.run_async(writes.Expire(AT_ONCE))
-        return BETWEEN if removed == AT_ONCE else self.every
+        removed = await self._gateway.run_async(writes.Expire(MAX_BATCH))
+        return BATCH_PAUSE if removed == MAX_BATCH else self.every
 
 
 class AggregateChart:
@@ -144,8 +144,8 @@ class AggregateChart:
     async def run_once(self) -> float:
         newest = await asyncio.to_thread(self._reader.last_event)
         if newest != self._seen:
-            if await self._gateway.run_async(writes.AggregateEvents(EVENTS_AT_ONCE)) == EVENTS_AT_ONCE:
-                return BETWEEN
+            if await self._gateway.run_async(writes.AggregateEvents(MAX_EVENT_BATCH)) == MAX_EVENT_BATCH:
+                return BATCH_PAUSE
             self._seen = newest
         return self.every
 

@@ -21,7 +21,7 @@ from holdfast.core.states import Verb
 from holdfast.storage.protocol import Store
 from holdfast.storage.verbs.attempts import LOST
 
-AT_ONCE: Final = {Part.JOBS: 500, Part.SAVED: 50, Part.LOGS: 1_000, Part.HISTORY: 2_000}
+BATCH_SIZES: Final = {Part.JOBS: 500, Part.SAVED: 50, Part.LOGS: 1_000, Part.HISTORY: 2_000}
 """Rows in one transaction: each may be large (arguments 256 KiB, a saved state 1 MiB, a console line 8 KiB)."""
 
 FEW: Final = 500
@@ -146,7 +146,7 @@ def give_up(source: Store) -> None:
 
 def _pages(store: Store, part: Part) -> Iterator[list[Row]]:
     after: Key | None = None
-    while rows := list(store.dump(part, after=after, limit=AT_ONCE.get(part, FEW))):
+    while rows := list(store.dump(part, after=after, limit=BATCH_SIZES.get(part, FEW))):
         yield rows
         after = key_of(rows[-1])
 

@@ -1,4 +1,4 @@
-"""This exists so that the web side is one ASGI app: the API, the pages, the live streams, behind one guard."""
+"""The ASGI app: API, pages and live streams, behind one guard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that the API can be read and tried in the browser, from files of our own, under our strict policy."""
+"""The interactive API reference, from files of our own, under a strict policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that every failed request is answered in one form: a problem (RFC 9457) for programs, a page for people."""
+"""Responds to every failed request in one form: a problem (RFC 9457) for programs, a page for people."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from starlette.responses import Response
 from holdfast.core.errors import ConfigurationError, HoldfastError, InvalidInput, Problem
 
 MEDIA_TYPE = "application/problem+json"
-MOST_PROBLEMS = 50
-LONGEST_DETAIL = 2_000
+MAX_PROBLEMS = 50
+MAX_DETAIL = 2_000
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -105,7 +105,7 @@ def problem(
     if error_id is not None:
         body["error_id"] = error_id
     if errors is not None:
-        body["errors"] = [{"loc": [*map(_short, p.loc)], "msg": _cut(p.msg)} for p in errors[:MOST_PROBLEMS]]
+        body["errors"] = [{"loc": [*map(_short, p.loc)], "msg": _cut(p.msg)} for p in errors[:MAX_PROBLEMS]]
     # escaped to ASCII: what is quoted from a bad input may be no text at all
     return Response(json.dumps(body).encode(), status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
 
@@ -121,7 +121,7 @@ def problem_of(error: HoldfastError) -> Response:
 
 def problem_of_validation(error: RequestValidationError) -> Response:
     """The problem of parameters or a body that do not have their declared form."""
-    found = [Problem(_place(item["loc"]), str(item["msg"])) for item in error.errors()[:MOST_PROBLEMS]]
+    found = [Problem(_place(item["loc"]), str(item["msg"])) for item in error.errors()[:MAX_PROBLEMS]]
     return problem(422, _sentence(found), code=InvalidInput.code, title=InvalidInput.title, errors=found)
 
 
@@ -175,4 +175,4 @@ def _short(part: str | int) -> str | int:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_DETAIL else f"{text[:LONGEST_DETAIL]}…"
+    return text if len(text) <= MAX_DETAIL else f"{text[:MAX_DETAIL]}…"

@@ -1,5 +1,4 @@
-"""This exists so that programs hear of every committed change of the jobs they care for, may come back where they left, and
-are told when something was dropped."""
+"""The feed of committed changes for programs: resumable, and explicit about what was dropped."""
 
 from __future__ import annotations
 
@@ -16,12 +15,12 @@ from holdfast.web.api.search import Filter
 from holdfast.web.live import Tick
 from holdfast.web.stream import Message, Watcher, message
 
-MOST_MESSAGES = 256
-MOST_BYTES = 64 * 1024
+MAX_MESSAGES = 256
+MAX_BYTES = 64 * 1024
 SLICE = 64
 """Messages that are put into the box at once, before the writer gets its chance to empty it."""
 
-MOST_REPLAYED = 10_000
+MAX_REPLAYED = 10_000
 """Events between the one a client has seen and now; of more it is told `resync`."""
 
 CHANGES = frozenset({"state", "request", "progress"})
@@ -58,10 +57,10 @@ class Feed(Watcher):
             return
         missed = [
             e
-            for e in tick.client.reader.events(after=self._seen, limit=MOST_REPLAYED + 1)
+            for e in tick.client.reader.events(after=self._seen, limit=MAX_REPLAYED + 1)
             if e.seq <= tick.seq
         ]
-        if len(missed) > MOST_REPLAYED:
+        if len(missed) > MAX_REPLAYED:
             self._replay = [message("resync", tick.seq, {"seq": tick.seq})]
         else:
             self._replay = [told for _, told in self._messages(tick, missed)]
@@ -107,7 +106,7 @@ class Feed(Watcher):
         old = self._box.pop(job, None)
         self._box[job] = told
         self._bytes += _size(told) - (_size(old) if old else 0)
-        if len(self._box) > MOST_MESSAGES or self._bytes > MOST_BYTES:
+        if len(self._box) > MAX_MESSAGES or self._bytes > MAX_BYTES:
             dropped = message("resync", told.seq, {"seq": told.seq})
             self._box = {"": dropped}
             self._bytes = _size(dropped)

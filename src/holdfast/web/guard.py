@@ -1,4 +1,4 @@
-"""This exists so that nothing reaches a page or an address of the API before it is known who sent it and how large it is."""
+"""Checks every request before it reaches a page or the API: its host, its origin, its size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that a thousand changes a second cost a few questions: one hub looks at the store for everyone who watches.
+"""The live hub: polls the store once for all watchers, so that a thousand changes a second cost a few queries.
 
 No event causes a question of its own. A look (a *tick*) asks which of the jobs that somebody sees have changed, fetches
 those once, and lets every watcher draw from that; the first change after silence is looked at at once, then four times a
@@ -28,8 +28,8 @@ from holdfast.runtime.signals import Listener, Topic
 from holdfast.web.errors import TooManyStreams, log_accident
 from holdfast.web.stream import Watcher
 
-MOST_WATCHERS = 500
-GAP = 0.25
+MAX_WATCHERS = 500
+MIN_INTERVAL = 0.25
 """Seconds between two looks while things change; one look in reserve may come after SHORT_GAP."""
 
 SHORT_GAP = 0.05
@@ -40,12 +40,12 @@ BUSY = 500
 SLOW_GAP = 0.5
 """Least seconds between two drawings of figures (counts, charts, tabs)."""
 
-LONGEST_WAIT = 2.0
+MAX_WAIT = 2.0
 """Longest time in seconds without a look while somebody watches: a signal may be lost."""
 
-LONGEST_BACKOFF = 10.0
-MOST_EVENTS = 10_000
-AT_ONCE = 1_000
+MAX_BACKOFF = 10.0
+MAX_EVENTS = 10_000
+MAX_BATCH = 1_000
 
 T = TypeVar("T")
 log = structlog.get_logger("holdfast.web")
@@ -72,7 +72,7 @@ class Tick:
 
     def _bound(self) -> None:
         """End this tick where the events that it takes end, so that the next goes on there."""
-        if len(self.events) == MOST_EVENTS and self.events[-1].seq < self.seq:
+        if len(self.events) == MAX_EVENTS and self.events[-1].seq < self.seq:
             self.seq, self.more = self.events[-1].seq, True
 
     def once(self, key: Hashable, ask: Callable[[], T]) -> T:
@@ -83,8 +83,8 @@ class Tick:
 
     @property
     def events(self) -> list[EventRecord]:
-        """The events after `after`, at most MOST_EVENTS."""
-        return self.once("events", lambda: self.client.reader.events(after=self.after, limit=MOST_EVENTS))
+        """The events after `after`, at most MAX_EVENTS."""
+        return self.once("events", lambda: self.client.reader.events(after=self.after, limit=MAX_EVENTS))
 
     @property
     def changed(self) -> frozenset[str]:
@@ -123,13 +123,13 @@ class Tick:
         if between <= 0:
             return False
         # the store keeps some kinds of events longer than others; where none is missing, none has been removed
-        kept = self.client.reader.events(after=seq, limit=min(between, MOST_EVENTS))
+        kept = self.client.reader.events(after=seq, limit=min(between, MAX_EVENTS))
         return len(kept) < between or kept[-1].seq > seq + between
 
 
 def _parts(ids: Iterable[str]) -> Iterable[list[str]]:
     whole = list(ids)
-    return (whole[start : start + AT_ONCE] for start in range(0, len(whole), AT_ONCE))
+    return (whole[start : start + MAX_BATCH] for start in range(0, len(whole), MAX_BATCH))
 
 
 class LiveHub:
@@ -185,9 +185,9 @@ class LiveHub:
     async def _join(self, watcher: Watcher) -> None:
         if self._stopped:
             raise TooManyStreams("The server is stopping.")
-        if len(self._watchers) + self._joining >= MOST_WATCHERS:
+        if len(self._watchers) + self._joining >= MAX_WATCHERS:
             raise TooManyStreams(
-                f"{MOST_WATCHERS} live connections are open, which is the limit; try again later."
+                f"{MAX_WATCHERS} live connections are open, which is the limit; try again later."
             )
         self._joining += 1
         self._deserted.clear()
@@ -244,22 +244,22 @@ class LiveHub:
                 failures += 1
                 if failures == 1:
                     log.warning("live updates wait for the storage", error=error.detail)
-                await asyncio.sleep(min(LONGEST_BACKOFF, 0.25 * 2**failures) * (0.5 + random.random() / 2))
+                await asyncio.sleep(min(MAX_BACKOFF, 0.25 * 2**failures) * (0.5 + random.random() / 2))
                 continue
             if failures:
                 log.info("live updates go on", failed=failures)
             failures = 0
             await self._deliver()
             if tick.seq > tick.after:
-                wait = GAP
+                wait = MIN_INTERVAL
                 await asyncio.sleep(0.0 if tick.more else self._pause(tick))
             else:
-                wait = min(LONGEST_WAIT, wait * 2 or GAP)
-                await asyncio.sleep(GAP if due <= 0 and not heard else 0.0)
+                wait = min(MAX_WAIT, wait * 2 or MIN_INTERVAL)
+                await asyncio.sleep(MIN_INTERVAL if due <= 0 and not heard else 0.0)
 
     def _pause(self, tick: Tick) -> float:
         """Seconds until the next look. After some silence one is in reserve: an answer often follows its request closely."""
-        gap = BUSY_GAP if tick.rate > BUSY else GAP
+        gap = BUSY_GAP if tick.rate > BUSY else MIN_INTERVAL
         self._reserve = min(2.0, self._reserve + (tick.now - self._looked) / gap) - 1.0
         self._looked = tick.now
         return SHORT_GAP if self._reserve >= 1.0 else gap

@@ -1,4 +1,4 @@
-"""This exists so that the web app is served the same way everywhere: bound to loopback, with limits, and ended promptly."""
+"""Runs the web app: bound to loopback by default, with limits, and stopped promptly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that whoever watches over a slow line costs a bounded box here, and is let go when it stands still."""
+"""One client's stream: a bounded buffer, and a disconnect for a client that stops reading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that a page stays true while it is open: what has changed is drawn again and sent in few messages.
+"""Keeps an open page current: redraws what has changed and sends it in few messages.
 
 The wire is described in `holdfast.web.dashboard.fragments`.
 """
@@ -23,9 +23,9 @@ from holdfast.web.dashboard.view import View
 from holdfast.web.live import Tick
 from holdfast.web.stream import Message, Watcher, message
 
-MOST_IDS = 500
-MOST_LINES = 500
-MOST_BYTES = 512 * 1024
+MAX_IDS = 500
+MAX_LINES = 500
+MAX_BYTES = 512 * 1024
 """What waits for a page that does not fetch it; above, it is told `gap`."""
 
 MESSAGE_BYTES = 60 * 1024
@@ -76,7 +76,7 @@ def read_asked(values: Mapping[str, str], last_event_id: str | None) -> Asked:
     after = number("log_after", values.get("log_after", ""))
     return Asked(
         topics=names("topics", 8),
-        ids=names("ids", MOST_IDS),
+        ids=names("ids", MAX_IDS),
         q=values.get("q"),
         state=_state(values.get("state", "")),
         job=values.get("job", ""),
@@ -257,7 +257,7 @@ class Viewer(Watcher):
             return
         try:
             page = tick.once(
-                ("log", job, self._line), lambda: tick.client.logs(job, after=self._line, limit=MOST_LINES)
+                ("log", job, self._line), lambda: tick.client.logs(job, after=self._line, limit=MAX_LINES)
             )
         except NotFound:
             page = LogPage(items=[], next_after=self._line)
@@ -266,7 +266,7 @@ class Viewer(Watcher):
             html = tick.once(key, lambda: self._fragments.log_html(page.items, self._view))
             self._line = page.next_after
             self._drawn.log.append((html, self._line))
-        self._lines_due = tick.now + 0.1 if len(page.items) == MOST_LINES else NEVER
+        self._lines_due = tick.now + 0.1 if len(page.items) == MAX_LINES else NEVER
 
     def _draw_tabs(self, tick: Tick) -> None:
         if self._asked.q is None:
@@ -320,7 +320,7 @@ class Viewer(Watcher):
         box.tabs = drawn.tabs or box.tabs
         box.new = box.new if drawn.new is None else drawn.new
         box.rate = box.rate if drawn.rate is None else drawn.rate
-        if box.size() > MOST_BYTES:
+        if box.size() > MAX_BYTES:
             self._box, self._gap = Box(), True
         self.seq = self.told
         if self._gap or self._box != Box():

@@ -15,7 +15,7 @@ from holdfast.core.outcome import LogLine, Report
 if TYPE_CHECKING:
     from holdfast.worker.reporting import LocalLink
 
-LOOK_AGAIN = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between two looks of a thread whose report is sent by another one: that thread may have been ended by force."""
 
 
@@ -49,7 +49,7 @@ class LocalDelivery:
             woken = threading.Event()
             self._port.when_done(self, woken.set)
             while not self.done:
-                woken.wait(LOOK_AGAIN)
+                woken.wait(POLL_INTERVAL)
         if self.error is not None:
             raise self.error
 

@@ -20,7 +20,7 @@ from holdfast.storage.verbs.attempts import LOST
 from holdfast.storage.writes import Claim, Settle, Write
 from holdfast.worker.attempt import error_info
 
-MOST_AT_ONCE = 500
+MAX_BATCH = 500
 """Jobs claimed or settled in one exchange: a transaction stays within a few milliseconds."""
 
 CONTENDED_PAUSE = 0.5
@@ -132,7 +132,7 @@ class Fetcher:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
-            self._sent, self._ended = self._ended[:MOST_AT_ONCE], self._ended[MOST_AT_ONCE:]
+            self._sent, self._ended = self._ended[:MAX_BATCH], self._ended[MAX_BATCH:]
             self._exchanging = True
             try:
                 await self._exchange(wanted, start)
@@ -158,7 +158,7 @@ class Fetcher:
         """How many jobs each hungry pool has free places for."""
         if not self._claiming:
             return []
-        free = min(self._slots - self._busy, MOST_AT_ONCE)
+        free = min(self._slots - self._busy, MAX_BATCH)
         wanted: list[tuple[Pool, int]] = []
         for pool in self._pools:
             count = min(free, pool.slots - pool.busy)

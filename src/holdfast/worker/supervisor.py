@@ -36,10 +36,10 @@ from holdfast.worker.supervisor_line import HURRY, heartbeat_line
 UNRESPONSIVE_AFTER = 5.0
 """Seconds after the end of its own grace in which a worker process must have acted on a cancel or a time limit."""
 
-LONGEST_TURN = 5.0
+MAX_TRANSACTION = 5.0
 """Seconds for which a worker process may stand in one transaction, which takes milliseconds; others wait at most ten."""
 
-LONGEST_PAUSE = 10.0
+MAX_PAUSE = 10.0
 
 LATEST_HEARTBEAT = 1 / 4
 """Part of the lease between two heartbeats at most, whatever the settings say: a few may be lost."""
@@ -47,7 +47,7 @@ LATEST_HEARTBEAT = 1 / 4
 LAST_CHILD = 2.0
 """Seconds for the children of a dead worker to end too: the kernel kills them with it."""
 
-LOOK_AGAIN = 0.01
+POLL_INTERVAL = 0.01
 
 log = structlog.get_logger("holdfast.worker")
 
@@ -175,7 +175,7 @@ class Supervisor:
                 log.info("a worker was drained, it is not replaced", worker=child.worker)
                 return
             # a worker that cannot come up must not be tried in a hot loop; one that stood and was killed is replaced at once
-            pause = 0.0 if child.confirmed else min(LONGEST_PAUSE, max(0.5, pause * 2))
+            pause = 0.0 if child.confirmed else min(MAX_PAUSE, max(0.5, pause * 2))
             log.warning(
                 "a worker process ended, it is replaced",
                 worker=child.worker,
@@ -203,7 +203,7 @@ class Supervisor:
         try:
             async with asyncio.timeout(LAST_CHILD):
                 while self._locks.look(child.worker) is Lock.HELD:  # noqa: ASYNC110 - no event tells it
-                    await asyncio.sleep(LOOK_AGAIN)
+                    await asyncio.sleep(POLL_INTERVAL)
         except TimeoutError:
             log.warning("children of a dead worker still run, its jobs wait for them", worker=child.worker)
             return
@@ -307,7 +307,7 @@ class Supervisor:
         turn = await asyncio.to_thread(self._reader.write_lock_holder)
         if turn is None or turn != self._turn:
             self._turn, self._turn_seen = turn, time.monotonic()
-        elif time.monotonic() - self._turn_seen > LONGEST_TURN:
+        elif time.monotonic() - self._turn_seen > MAX_TRANSACTION:
             for child in self._children.values():
                 if child.process.pid == turn[0]:
                     log.error(

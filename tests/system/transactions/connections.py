@@ -1,4 +1,4 @@
-"""This exists so that one test runs on every kind of connection that `tx=` takes."""
+"""Every kind of connection that `tx=` takes."""
 
 from __future__ import annotations
 

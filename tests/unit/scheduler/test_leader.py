@@ -12,7 +12,7 @@ import pytest
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.facts import ROLE
 from holdfast.core.states import State
-from holdfast.scheduler.leader import LEAST_GAP, TRUST, Leader, LeaderOnly, lease_of
+from holdfast.scheduler.leader import MIN_INTERVAL, TRUST, Leader, LeaderOnly, lease_of
 from holdfast.scheduler.maintenance import RescueExpiredLeases
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
@@ -68,7 +68,7 @@ async def test_the_first_one_leads_and_the_second_stands_by(gateway: Gateway, cl
     assert await second.run_once() == LEASE / 5
     assert (first.leads, second.leads) == (True, False)
     await first.resign()
-    clock.advance(LEAST_GAP)
+    clock.advance(MIN_INTERVAL)
     await second.run_once()
     assert (first.leads, second.leads) == (False, True)
 
@@ -114,7 +114,7 @@ async def test_a_task_waits_until_it_is_led(gateway: Gateway, clock: FakeClock) 
     await asyncio.sleep(0)
     assert task.done == 0
     await other.resign()
-    clock.advance(LEAST_GAP)
+    clock.advance(MIN_INTERVAL)
     await mine.run_once()
     assert await led == 1.0
     assert task.done == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.scheduler.maintenance import HINDERED_SLEEP, PromoteDueJobs
+from holdfast.scheduler.maintenance import CONTENDED_SLEEP, PromoteDueJobs
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.sqlite import SqliteStore
 from holdfast.testing import FakeClock, StoreDriver
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Generator[Locked]:
 def test_due_jobs_that_cannot_be_had_are_not_asked_for_without_a_pause(store: Locked) -> None:
     gateway = Gateway(store, lambda topics: None)
     task = PromoteDueJobs(gateway, store)
-    assert asyncio.run(task.run_once()) == HINDERED_SLEEP
+    assert asyncio.run(task.run_once()) == CONTENDED_SLEEP
     store.locked = False
     assert asyncio.run(task.run_once()) > 0
     assert store.states()["enqueued"] == 1

@@ -10,7 +10,7 @@ import pytest
 from holdfast.core.errors import StorageRefused
 from holdfast.storage.sqlite import connection
 from holdfast.storage.sqlite.connection import (
-    LEAST_SQLITE,
+    MIN_SQLITE,
     NETWORK_FILE_SYSTEMS,
     check_library,
     check_place,
@@ -91,7 +91,7 @@ def test_later_ones_are_taken(monkeypatch: pytest.MonkeyPatch, version: str) -> 
 
 
 def test_the_library_at_hand_is_good_enough() -> None:
-    assert tuple(map(int, apsw.sqlite_lib_version().split("."))) >= LEAST_SQLITE
+    assert tuple(map(int, apsw.sqlite_lib_version().split("."))) >= MIN_SQLITE
     check_library()
 
 

@@ -28,7 +28,7 @@ from holdfast.web.api.search import filter_of
 from holdfast.web.dashboard.fragments import Fragments
 from holdfast.web.dashboard.routes import make_desk
 from holdfast.web.dashboard.view import View
-from holdfast.web.feed import MOST_BYTES, MOST_MESSAGES, Feed
+from holdfast.web.feed import MAX_BYTES, MAX_MESSAGES, Feed
 from holdfast.web.live import LiveHub
 from holdfast.web.stream import EventStream, Message, Watcher
 from holdfast.web.viewer import Asked, Viewer
@@ -255,8 +255,8 @@ async def test_a_box_nobody_empties_is_bounded_and_says_so(lab: Lab, hub: LiveHu
         assert "resync" not in {message.event for message in heard}
         kept = slow.flush()
     assert kept[0].event == "resync"
-    assert len(kept) <= MOST_MESSAGES
-    assert sum(len(message.data) for message in kept) <= MOST_BYTES
+    assert len(kept) <= MAX_MESSAGES
+    assert sum(len(message.data) for message in kept) <= MAX_BYTES
     assert kept[-1].seq == lab.client.reader.last_event()
     hub.stop()
 
@@ -278,7 +278,7 @@ async def test_changes_of_one_job_are_merged(lab: Lab, hub: LiveHub) -> None:
 async def test_a_page_nobody_reads_is_told_that_it_has_a_gap(
     lab: Lab, hub: LiveHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("holdfast.web.viewer.MOST_BYTES", 2_000)
+    monkeypatch.setattr("holdfast.web.viewer.MAX_BYTES", 2_000)
     ids = lab.add(10)
     page = viewer(lab, ids)
     async with hub.watching(page):

@@ -28,14 +28,14 @@ GAPS: Final = {Topic.WORK: 0.005, Topic.CONTROL: 0.005, Topic.EVENTS: 0.02}
 """Seconds between two signals of one topic from one process, at least. An idle worker waits for the first two kinds; pages
 that wait for events have a pace of their own."""
 
-LONGEST_GAP: Final = 0.02
+MAX_GAP: Final = 0.02
 CROWD: Final = 4
 """With more calls joined into one signal than this, the next gap is twice as long; else half."""
 
 PING: Final = 4.0
 """Seconds between two questions whether the line still stands: a silent one is noticed PING + DEADLINE later at most."""
 
-LONGEST_BACKOFF: Final = 5.0
+MAX_BACKOFF: Final = 5.0
 STEADY: Final = 10.0
 """Seconds that a line must have stood for its loss to be no continuation of the failures before it."""
 
@@ -103,7 +103,7 @@ class BrokerSignals:
         """With the lock."""
         for topic in topics:
             gap = self._gap[topic] * (2 if self._joined[topic] > CROWD else 0.5)
-            self._gap[topic] = min(LONGEST_GAP, max(GAPS[topic], gap))
+            self._gap[topic] = min(MAX_GAP, max(GAPS[topic], gap))
             self._free_at[topic] = now + self._gap[topic]
             self._joined[topic] = 0
             self._pending.discard(topic)
@@ -178,7 +178,7 @@ class BrokerSignals:
             except Exception as error:
                 failures = 1 if self._loop.time() - begun > STEADY else failures + 1
                 self._tell(error)
-                await asyncio.sleep(min(LONGEST_BACKOFF, 0.05 * 2**failures) * (0.5 + random.random() / 2))
+                await asyncio.sleep(min(MAX_BACKOFF, 0.05 * 2**failures) * (0.5 + random.random() / 2))
 
     async def _use_a_line(self) -> None:
         """Open a line and serve it until it is lost, which raises, or until all is told after closing."""

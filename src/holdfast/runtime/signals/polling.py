@@ -1,8 +1,8 @@
 """Signals without a broker: the listener is woken when the newest committed event has changed.
 
 The default for a database without signals of its own, and what works behind PgBouncer in transaction mode. A poll is one
-cheap query. After a change it runs every SHORTEST seconds, then less and less often, down to once in LONGEST; without
-listeners, not at all.
+cheap query. After a change it runs every MIN_INTERVAL seconds, then less and less often, down to once in MAX_INTERVAL;
+without listeners, not at all.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from holdfast.runtime.signals.hub import Hub, HubListener
 from holdfast.runtime.signals.options import SignalOptions
 from holdfast.storage.topics import Topic
 
-SHORTEST: Final = 0.02
-LONGEST: Final = 1.0
+MIN_INTERVAL: Final = 0.02
+MAX_INTERVAL: Final = 1.0
 GROWTH: Final = 1.25
 
 log = structlog.get_logger("holdfast.runtime")
@@ -79,7 +79,7 @@ class PollingSignals:
         """Look until it is over. The first look has nothing to compare with: it wakes everyone, like the first answer after
         an outage."""
         seen: int | None = None
-        pause = SHORTEST
+        pause = MIN_INTERVAL
         failing = False
         while not self._over.is_set():
             if self._hub.empty:
@@ -93,14 +93,14 @@ class PollingSignals:
             except Exception as error:  # whatever it is, this thread is all that looks
                 if not failing:
                     log.warning("signals do not arrive", through=self.word, error=str(error))
-                failing, seen, pause = True, None, LONGEST
+                failing, seen, pause = True, None, MAX_INTERVAL
             else:
                 failing = False
                 if now != seen:
                     self._hub.wake(Topic)
                     self._looked.set()
-                seen, pause = now, SHORTEST if now != seen else min(LONGEST, pause * GROWTH)
+                seen, pause = now, MIN_INTERVAL if now != seen else min(MAX_INTERVAL, pause * GROWTH)
             if self._stirred.wait(pause):
                 self._stirred.clear()
-                pause = SHORTEST
-                self._over.wait(SHORTEST)  # a storm of signals is no storm of questions
+                pause = MIN_INTERVAL
+                self._over.wait(MIN_INTERVAL)  # a storm of signals is no storm of questions

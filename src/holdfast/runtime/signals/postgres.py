@@ -30,7 +30,7 @@ from holdfast.storage.topics import Topic
 GRACE: Final = 0.003
 """Seconds for the next commit to take a joined signal along, which costs less than to send it."""
 
-LONGEST_NAMESPACE: Final = 40
+MAX_NAMESPACE: Final = 40
 """Bytes of the namespace that a channel carries: PostgreSQL takes names of 63."""
 
 ALIVE: Final = {
@@ -93,7 +93,7 @@ class PostgresSignals(BrokerSignals):
 
 def channel(namespace: str, topic: Topic) -> str:
     """The channel on which a topic is told."""
-    return f"holdfast:{namespace.encode()[:LONGEST_NAMESPACE].decode(errors='ignore')}:{topic}"
+    return f"holdfast:{namespace.encode()[:MAX_NAMESPACE].decode(errors='ignore')}:{topic}"
 
 
 def connection_string(url: str) -> str:

@@ -17,7 +17,7 @@ from holdfast.storage.mysql.schema import MIGRATIONS, TABLES
 from holdfast.storage.mysql.statements import states
 from holdfast.storage.versions import Standing
 
-MOST_FINDINGS: Final = 20
+MAX_FINDINGS: Final = 20
 
 SIZE: Final = """
 SELECT CAST(coalesce(sum(data_length + index_length), 0) AS SIGNED) FROM information_schema.tables
@@ -103,9 +103,9 @@ class MysqlCare:
                     found.append(f"table {table}: {words}")
             _rows(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             for words, query in CHECKS:
-                jobs = _rows(connection, f"{query} LIMIT {MOST_FINDINGS}")
+                jobs = _rows(connection, f"{query} LIMIT {MAX_FINDINGS}")
                 found += [f"job {seq}: {words}" for (seq,) in jobs]
-            for queue, type_, state, counted, kept in _rows(connection, f"{COUNTS} LIMIT {MOST_FINDINGS}"):
+            for queue, type_, state, counted, kept in _rows(connection, f"{COUNTS} LIMIT {MAX_FINDINGS}"):
                 found.append(f"{state} jobs {type_} in {queue}: {counted}, but {kept} are counted")
             _rows(connection, "COMMIT")
         return found

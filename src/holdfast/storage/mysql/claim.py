@@ -16,14 +16,14 @@ from holdfast.storage.mysql.connection import Row
 from holdfast.storage.mysql.literals import listed, literal
 from holdfast.storage.mysql.transaction import WritingSession
 
-MOST_LANES: Final = 100
+MAX_LANES: Final = 100
 """Lanes that are compared in one statement."""
 SLOW: Final = 0.01
 """Seconds that finding the first entries of a lane may take; some hundred microseconds are usual."""
 SLOW_LOOKS: Final = 5
 """So many slow looks in a row are no chance: a host that is busy makes one now and then."""
 FLOOR_SECONDS: Final = 1.0
-MOST_LOOKS: Final = 3
+MAX_LOOKS: Final = 3
 """So often a claim looks further in a lane whose first jobs others have in hand."""
 WIDER: Final = 8
 """So many times as many entries are looked at then."""
@@ -90,7 +90,7 @@ class ClaimingVerbs(WritingSession):
         claimed: list[Claimed] = []
         passed: set[int] = set()
         limit = share
-        for _ in range(MOST_LOOKS):
+        for _ in range(MAX_LOOKS):
             entries = self._lock_entries(lane, limit)
             fresh = [entry for entry in entries if entry[1] not in passed]
             passed.update(seq for _, seq in fresh)
@@ -138,8 +138,8 @@ class ClaimingVerbs(WritingSession):
 
     def _shares(self, lanes: list[Lane], limit: int) -> list[tuple[Lane, int]]:
         """How many of the best jobs of all lanes each lane has; no more than `limit` lanes have any."""
-        while len(lanes) > MOST_LANES:
-            parts = [lanes[n : n + MOST_LANES] for n in range(0, len(lanes), MOST_LANES)]
+        while len(lanes) > MAX_LANES:
+            parts = [lanes[n : n + MAX_LANES] for n in range(0, len(lanes), MAX_LANES)]
             kept = [lane for part in parts for lane, _ in self._compare(part, limit)]
             if len(kept) >= len(lanes):
                 break  # each lane has one of the best: the server compares them all

@@ -20,8 +20,8 @@ from holdfast.storage.mysql.errors import in_our_words, is_gone
 Connection: TypeAlias = "pymysql.connections.Connection[Any]"
 Row: TypeAlias = tuple[Any, ...]
 
-LEAST_MARIADB: Final = (10, 6)
-LEAST_MYSQL: Final = (8, 0, 17)
+MIN_MARIADB: Final = (10, 6)
+MIN_MYSQL: Final = (8, 0, 17)
 """SKIP LOCKED is there since 10.6 and 8.0.1; a collation that neither folds letters nor drops blanks since 8.0.17."""
 
 CONNECT_SECONDS: Final = 5.0
@@ -34,9 +34,9 @@ LONG_LOCK_SECONDS: Final = 5
 """The same for what waits by itself."""
 READ_SECONDS: Final = 20
 """A reading statement that takes longer is stopped by the server."""
-MOST_READERS: Final = 8
+MAX_READERS: Final = 8
 """Reading connections of a process: enough for its threads, few enough for the server's max_connections of 151."""
-PATIENCE: Final = 15.0
+TIMEOUT: Final = 15.0
 MODE: Final = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
 """No value is cut to fit, and a backslash in a text is what the driver takes it for."""
 
@@ -76,11 +76,11 @@ class Server:
 
     def check(self) -> None:
         """Raise StorageRefused for a server that is too old."""
-        least: tuple[int, ...] = LEAST_MARIADB if self.is_mariadb else LEAST_MYSQL
+        least: tuple[int, ...] = MIN_MARIADB if self.is_mariadb else MIN_MYSQL
         if self.version < least:
             raise StorageRefused(
                 f"{self.name} lacks what Holdfast needs to claim jobs (SKIP LOCKED): at least MariaDB "
-                f"{'.'.join(map(str, LEAST_MARIADB))} or MySQL {'.'.join(map(str, LEAST_MYSQL))}. Upgrade the server."
+                f"{'.'.join(map(str, MIN_MARIADB))} or MySQL {'.'.join(map(str, MIN_MYSQL))}. Upgrade the server."
             )
 
 
@@ -173,7 +173,7 @@ class ReadingPool:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._idle: list[Connection] = []
-        self._free = threading.BoundedSemaphore(MOST_READERS)
+        self._free = threading.BoundedSemaphore(MAX_READERS)
         self._lock = threading.Lock()
         self._closed = False
         self._process = os.getpid()
@@ -183,9 +183,9 @@ class ReadingPool:
         """A connection; the driver's errors come out in our words, and a connection that is lost is not lent again."""
         if self._process != os.getpid():
             raise StorageRefused(FORKED)
-        if not self._free.acquire(timeout=PATIENCE):
+        if not self._free.acquire(timeout=TIMEOUT):
             raise StorageUnavailable(
-                f"{MOST_READERS} reads of this process have kept every connection busy for {PATIENCE:g} s."
+                f"{MAX_READERS} reads of this process have kept every connection busy for {TIMEOUT:g} s."
             )
         connection: Connection | None = None
         try:

@@ -10,7 +10,7 @@ from holdfast.core.query import Pattern
 from holdfast.storage.search import Compiler, Path, Sql, Value
 
 _NUMBERS: Final = "('INTEGER', 'UNSIGNED INTEGER', 'DOUBLE', 'DECIMAL')"
-MOST: Final = 1e35
+MAX_TEXT: Final = 1e35
 """Numbers are compared with 35 digits before and 30 behind the point, the most that the servers have."""
 
 
@@ -61,7 +61,7 @@ class MysqlCompiler(Compiler):
 
     def number(self, value: int | float) -> Value:
         """As a decimal number: a comparison with a binary one would round the argument."""
-        return Decimal(repr(value)) if isinstance(value, float) and abs(value) < MOST else value
+        return Decimal(repr(value)) if isinstance(value, float) and abs(value) < MAX_TEXT else value
 
     def argument_is(self, path: Path, literal: Literal["null", "true", "false"] | None) -> Sql:
         found, values = _argument(path)

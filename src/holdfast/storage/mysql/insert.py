@@ -16,8 +16,8 @@ from holdfast.storage.mysql.errors import DUPLICATE
 from holdfast.storage.mysql.literals import Value, rows
 from holdfast.storage.mysql.transaction import WritingSession
 
-MOST_ROWS = 500
-MOST_LETTERS = 4_000_000
+MAX_ROWS = 500
+MAX_LETTERS = 4_000_000
 """One statement stays well below the server's max_allowed_packet of 16 MB."""
 
 
@@ -116,7 +116,7 @@ def _runs(jobs: Sequence[NewJob]) -> Generator[list[NewJob]]:
     for job in jobs:
         size = len(job.args or "")
         if run and (
-            len(run) >= MOST_ROWS or letters + size > MOST_LETTERS or _has_key(job) != _has_key(run[0])
+            len(run) >= MAX_ROWS or letters + size > MAX_LETTERS or _has_key(job) != _has_key(run[0])
         ):
             yield run
             run, letters = [], 0

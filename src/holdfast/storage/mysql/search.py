@@ -20,7 +20,7 @@ from holdfast.storage.server_search import Lane, Piece, Window
 
 NEWEST: Final = 256
 """When so many of the newest jobs all fit a prefix of the id, it is not worth looking for the bounds of what fits."""
-MOST_PIECES: Final = 200
+MAX_PIECES: Final = 200
 """Pieces that one statement reads; a server takes long to understand one that names thousands."""
 
 LANES: Final = "SELECT queue, type, state, n FROM counts WHERE n > 0 ORDER BY queue, type, state"
@@ -217,8 +217,8 @@ def snapshot(db: Connection) -> Generator[MysqlSnapshot]:
 
 def _portions(pieces: Sequence[Piece]) -> Iterator[Sequence[Piece]]:
     """As many pieces as one statement reads."""
-    for start in range(0, len(pieces), MOST_PIECES):
-        yield pieces[start : start + MOST_PIECES]
+    for start in range(0, len(pieces), MAX_PIECES):
+        yield pieces[start : start + MAX_PIECES]
 
 
 def _turn(down: bool) -> str:

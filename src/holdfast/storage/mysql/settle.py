@@ -164,12 +164,12 @@ class EndingVerbs(WritingSession):
             entries: list[tuple[Any, ...]] = [
                 (report.seq, line.at, line.level, line.message, line.fields, held.attempt) for line in lines
             ]
-            for start in range(0, len(entries), MOST_LINES):
-                self._write(sql.LOG + rows(entries[start : start + MOST_LINES]))
+            for start in range(0, len(entries), MAX_LINES):
+                self._write(sql.LOG + rows(entries[start : start + MAX_LINES]))
             self._tell(LOG, now, report.seq)
 
 
-MOST_LINES = 500
+MAX_LINES = 500
 """Lines of up to 8 KiB that one statement carries."""
 
 
@@ -178,7 +178,7 @@ def _runs(items: Sequence[T]) -> Generator[list[T]]:
     run: list[T] = []
     seen: set[int] = set()
     for item in items:
-        if item.seq in seen or len(run) >= MOST_JOBS:
+        if item.seq in seen or len(run) >= MAX_JOBS:
             yield run
             run, seen = [], set()
         run.append(item)
@@ -187,5 +187,5 @@ def _runs(items: Sequence[T]) -> Generator[list[T]]:
         yield run
 
 
-MOST_JOBS = 500
+MAX_JOBS = 500
 """Jobs that one statement changes."""

@@ -25,7 +25,7 @@ from holdfast.storage.server_clock import ServerClock, since_boot
 STATE, REQUEST, PROGRESS, LOG, REMOVED, QUEUE, WORKER = range(7)
 """Kinds of events; the first two are the history of a job and live as long as it."""
 
-MOST_UNSENT: Final = 4_000_000
+MAX_UNSENT: Final = 4_000_000
 """Letters that are sent at once: well below the server's max_allowed_packet of 16 MB."""
 
 IDLE_SECONDS: Final = 2.0
@@ -165,7 +165,7 @@ class WritingSession:
         text = self._cursor.mogrify(statement, values) if values else statement
         self._unsent.append(text)
         self._letters += len(text)
-        if self._letters > MOST_UNSENT:
+        if self._letters > MAX_UNSENT:
             self._send()
 
     def _send(self) -> None:

@@ -19,12 +19,12 @@ SLOW: Final = 0.005
 FAR: Final = 50
 """With so many pages between the start of a lane and its first job, thousands that are dead lie there; else it is five."""
 
-LEAST_GAP: Final = 1.0
+MIN_GAP: Final = 1.0
 SHARE: Final = 50
-"""A claim from the start may take one part in so many of the time, but comes after MOST_GAP seconds at the latest."""
+"""A claim from the start may take one part in so many of the time, but comes after MAX_GAP seconds at the latest."""
 
-MOST_GAP: Final = 10.0
-MOST_LANES: Final = 4
+MAX_GAP: Final = 10.0
+MAX_LANES: Final = 4
 
 
 class Floors:
@@ -47,9 +47,9 @@ class Floors:
         if used:
             return
         now = time.monotonic()
-        self._next_full = now + min(MOST_GAP, max(LEAST_GAP, SHARE * seconds))
+        self._next_full = now + min(MAX_GAP, max(MIN_GAP, SHARE * seconds))
         if seconds < SLOW:
             self._on = False
         elif not self._on and now >= self._next_look:
-            self._next_look = now + LEAST_GAP
-            self._on = any(self._pages(lane) > FAR for lane in list(heads or self._heads)[-MOST_LANES:])
+            self._next_look = now + MIN_GAP
+            self._on = any(self._pages(lane) > FAR for lane in list(heads or self._heads)[-MAX_LANES:])

@@ -28,11 +28,11 @@ from holdfast.core.errors import ConfigurationError, Problem, StorageRefused, St
 from holdfast.core.urls import split_url
 from holdfast.storage.errors import CommitUnknown, Contended
 
-LEAST_SERVER: Final = 140000
+MIN_SERVER: Final = 140000
 READERS: Final = 4
 """Reading connections of one process at most."""
 
-PATIENCE: Final = 10.0
+TIMEOUT: Final = 10.0
 """Seconds to wait for a reading connection."""
 
 WRITE_MS: Final = 10_000
@@ -176,7 +176,7 @@ class Connector:
             raise translated(error) from None  # what stands behind it may show how we connect
         try:
             guard(db)
-            if db.info.server_version < LEAST_SERVER:
+            if db.info.server_version < MIN_SERVER:
                 raise StorageRefused(
                     f"{self.place.words} is PostgreSQL {db.info.server_version // 10000}; at least 14 is needed."
                 )
@@ -258,10 +258,8 @@ class ReadingLines:
         """A connection for a few short reads; errors come out in our words. Raises StorageUnavailable."""
         if self._process != os.getpid():
             raise StorageRefused(FORKED)
-        if not self._places.acquire(timeout=PATIENCE):
-            raise StorageUnavailable(
-                f"No reading connection was free within {PATIENCE:g} s. Repeat the call."
-            )
+        if not self._places.acquire(timeout=TIMEOUT):
+            raise StorageUnavailable(f"No reading connection was free within {TIMEOUT:g} s. Repeat the call.")
         try:
             line = self._idle.pop() if self._idle else self._connector.open(reading=True)
             try:

@@ -23,7 +23,7 @@ from holdfast.storage.postgres.transaction import Lane, Transactions
 from holdfast.storage.server_clock import ServerClock
 from holdfast.storage.verbs.attempts import LOST
 
-MOST_TRIES: Final = 3
+MAX_TRIES: Final = 3
 """So often a unique key that is free when one looks, and taken when one stores, is tried again; and so often a claim looks
 further when others have taken what it saw."""
 
@@ -79,7 +79,7 @@ class JobVerbs(Transactions):
     def _insert_one(self, job: NewJob) -> Inserted:
         """The careful way: look who is there, and store otherwise."""
         keys = {"id": job.id, "idempotency_key": job.idempotency_key, "lock_key": lock_key(job)}
-        for _ in range(MOST_TRIES):
+        for _ in range(MAX_TRIES):
             there = self._db.execute(sql.FIND_SAME, keys).fetchone()
             if there is not None:
                 return Inserted(there[0], False)
@@ -119,7 +119,7 @@ class JobVerbs(Transactions):
         look = Look(request, self._floors.begin(), self._time)
         claimed: list[Claimed] = []
         began = time.perf_counter()
-        for _ in range(MOST_TRIES):
+        for _ in range(MAX_TRIES):
             claimed += look.read(self._db.execute(sql.CLAIM, look.parameters(len(claimed))).fetchall())
             if not look.further(len(claimed)):
                 break

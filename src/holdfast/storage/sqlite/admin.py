@@ -19,7 +19,7 @@ from holdfast.storage.sqlite.connection import file_system, unavailable
 from holdfast.storage.sqlite.schema import MIGRATIONS, standing
 
 BUSY_MS = 10_000
-MOST_FINDINGS = 100
+MAX_FINDINGS = 100
 
 
 class Maintenance:
@@ -44,7 +44,7 @@ class Maintenance:
 
         Raises NotFound without a file."""
         with self._reading() as db:
-            found = [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({MOST_FINDINGS})")]
+            found = [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({MAX_FINDINGS})")]
             found += [f"foreign key: {row}" for row in db.execute("PRAGMA foreign_key_check")]
         return [line for line in found if line != "ok"]
 

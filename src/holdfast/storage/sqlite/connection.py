@@ -12,7 +12,7 @@ import apsw
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.storage.sqlite.forks import guard
 
-LEAST_SQLITE = (3, 51, 3)
+MIN_SQLITE = (3, 51, 3)
 """Older libraries have the WAL-reset race (sqlite.org/wal.html#walresetbug), which can corrupt a file with two writers."""
 
 # fmt: off
@@ -33,12 +33,12 @@ FORKED = (
 
 
 def check_library() -> None:
-    """Raise StorageRefused when the bundled SQLite is older than LEAST_SQLITE."""
+    """Raise StorageRefused when the bundled SQLite is older than MIN_SQLITE."""
     version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
-    if version < LEAST_SQLITE:
+    if version < MIN_SQLITE:
         raise StorageRefused(
             f"SQLite {apsw.sqlite_lib_version()} can corrupt a database that several processes write; "
-            f"at least {'.'.join(map(str, LEAST_SQLITE))} is needed: pip install --upgrade apsw"
+            f"at least {'.'.join(map(str, MIN_SQLITE))} is needed: pip install --upgrade apsw"
         )
 
 

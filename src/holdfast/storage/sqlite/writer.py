@@ -51,7 +51,7 @@ from holdfast.storage.sqlite.wal import WalKeeper
 from holdfast.storage.sqlite.workers import FleetVerbs
 from holdfast.storage.verbs.attempts import LOST
 
-MOST_LANES: Final = 400  # SQLite joins up to 500 selects in one statement
+MAX_LANES: Final = 400  # SQLite joins up to 500 selects in one statement
 
 
 class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
@@ -151,7 +151,7 @@ class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
         lanes = self._lanes(request)
         if not lanes:
             return []
-        if len(lanes) > MOST_LANES:
+        if len(lanes) > MAX_LANES:
             lanes = self._best_lanes(lanes, request.limit)
         now = self._now()
         parameters: list[str | int] = [request.worker, now, now]
@@ -170,7 +170,7 @@ class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
         for queue, type_ in lanes:
             seq, priority = next(self._db.execute(sql.LANE_HEAD, (queue, type_, 1)))
             heads.append((-priority, seq, queue, type_))
-        return [(queue, type_) for _, _, queue, type_ in sorted(heads)[: min(limit, MOST_LANES)]]
+        return [(queue, type_) for _, _, queue, type_ in sorted(heads)[: min(limit, MAX_LANES)]]
 
     def _lanes(self, request: ClaimRequest) -> list[tuple[str, str]]:
         paused = {name for (name,) in self._db.execute(sql.PAUSED_QUEUES)}

@@ -19,7 +19,7 @@ import pytest
 
 KIT: Final = "holdfast.testing.conformance.rules."
 PROPERTY: Final = "holdfast-rule"
-LONGEST_MESSAGE: Final = 160
+MAX_MESSAGE: Final = 160
 
 
 class Rule(NamedTuple):
@@ -164,4 +164,4 @@ def _message(report: pytest.TestReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(crash.message) if crash is not None else report.longreprtext
     first = next(iter(text.strip().splitlines()), "no message")
-    return first if len(first) <= LONGEST_MESSAGE else f"{first[: LONGEST_MESSAGE - 1]}…"
+    return first if len(first) <= MAX_MESSAGE else f"{first[: MAX_MESSAGE - 1]}…"

@@ -1,4 +1,4 @@
-"""This exists so that a JSON body is strict before anything looks into it: real JSON, real text, finite numbers, shallow."""
+"""Reads a JSON body strictly: real JSON, real text, finite numbers, bounded depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that programs can hear of changes instead of asking again and again: by event stream or WebSocket."""
+"""Changes as they happen, for programs: by event stream or WebSocket."""
 
 # The decorators keep the functions below; nobody calls them by name.
 # pyright: reportUnusedFunction=false

@@ -1,4 +1,4 @@
-"""This exists so that programs can enqueue, find, read and steer jobs over HTTP."""
+"""Enqueue, find, read and control jobs over HTTP."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from holdfast.web.api.operations import BulkResult, Operations, respond
 from holdfast.web.api.search import Filter, filter_of
 from holdfast.web.api.shapes import KEY, SORTS
 
-AT_ONCE = 1_000
+MAX_BATCH = 1_000
 """An action on more jobs than this is responded to in a way that proxies wait for."""
 
-MOST_LINES = 1_000
+MAX_LINES = 1_000
 
 NO_IDS = frozenset({"actions", "bulk", "count"})
 
@@ -173,7 +173,7 @@ def _add_many(router: APIRouter, overview: Overview, operations: Operations) -> 
         counted = overview.act_on_all(body.action, query, dry_run=True)
         if body.dry_run:
             return counted
-        if counted.matched <= AT_ONCE:
+        if counted.matched <= MAX_BATCH:
             return overview.act_on_all(body.action, query, counted=counted, reason=body.reason)
         return respond(operations.start(counted, body.action, query, body.reason))
 
@@ -196,9 +196,9 @@ def _add_one(router: APIRouter, client: Client) -> None:
     def logs(
         job_id: str,
         after: Annotated[
-            int, Query(ge=-MOST_LINES, le=2**63 - 1, description="Lines above this n; -k: the last k")
+            int, Query(ge=-MAX_LINES, le=2**63 - 1, description="Lines above this n; -k: the last k")
         ] = 0,
-        limit: Annotated[int, Query(ge=1, le=MOST_LINES)] = 500,
+        limit: Annotated[int, Query(ge=1, le=MAX_LINES)] = 500,
     ) -> LogPage:
         """The console of a job, oldest line first; ask again with `after` = `next_after` for more."""
         return client.logs(job_id, after=after, limit=limit)

@@ -1,4 +1,4 @@
-"""This exists so that what the API takes in a body is declared once: for validation, and for the description in OpenAPI."""
+"""The bodies that the API accepts, for validation and for OpenAPI."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from holdfast.core.commands import Action
 from holdfast.core.sizes import MAX_REASON, MAX_TAGS
 from holdfast.web.api.shapes import Delay, Keep, Key, Moment, Name, Note, Priority, Retries, Search, Timeout
 
-MOST_JOBS = 10_000
-MOST_FIELDS = 64
+MAX_JOBS = 10_000
+MAX_FIELDS = 64
 
 
 class Body(BaseModel):
@@ -24,8 +24,8 @@ class Body(BaseModel):
     @classmethod
     def few_fields(cls, value: Any) -> Any:
         """Refuse at once what would make a report of a hundred thousand unknown fields."""
-        if isinstance(value, dict) and len(value) > MOST_FIELDS:  # pyright: ignore[reportUnknownArgumentType]
-            raise ValueError(f"has more than {MOST_FIELDS} fields; known are {', '.join(cls.model_fields)}")
+        if isinstance(value, dict) and len(value) > MAX_FIELDS:  # pyright: ignore[reportUnknownArgumentType]
+            raise ValueError(f"has more than {MAX_FIELDS} fields; known are {', '.join(cls.model_fields)}")
         return value  # pyright: ignore[reportUnknownVariableType]
 
 
@@ -59,7 +59,7 @@ class JobRequest(Body):
 class BulkRequest(Body):
     """Jobs to enqueue together: all of them, or none."""
 
-    jobs: Annotated[list[JobRequest], FailFast(), Field(min_length=1, max_length=MOST_JOBS)]
+    jobs: Annotated[list[JobRequest], FailFast(), Field(min_length=1, max_length=MAX_JOBS)]
 
 
 class Reason(Body):

@@ -1,5 +1,4 @@
-"""This exists so that a misspelt parameter of an address is refused: a filter that is silently left out answers with jobs
-that nobody asked for."""
+"""Refuses misspelt query parameters: a filter that is silently ignored would return other jobs than those requested."""
 
 from __future__ import annotations
 

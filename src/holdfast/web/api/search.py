@@ -1,4 +1,4 @@
-"""This exists so that the filters of an address (`state=`, `tag=` …) and its search text become one search, quoted right."""
+"""Joins the filters of a URL (`state=`, `tag=` …) and its search text into one search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that programs can ask how the whole stands: health, figures, types, queues, workers."""
+"""Health, figures, job types, queues and workers over HTTP."""
 
 # The decorators keep the functions below; nobody calls them by name.
 # pyright: reportUnusedFunction=false

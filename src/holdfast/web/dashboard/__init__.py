@@ -1,4 +1,4 @@
-"""This exists so that people see and steer their jobs in a browser; `dashboard_router` is all the web app needs of it."""
+"""The dashboard; `dashboard_router` is all that the web app needs of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that styles, scripts and icons come from inside the package, under names that change with the content."""
+"""Serves styles, scripts and icons from inside the package, under names that change with their content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that charts are drawn on the server, as SVG that reads without a script: numbers become places."""
+"""Draws charts on the server, as SVG that reads without a script."""
 
 from __future__ import annotations
 

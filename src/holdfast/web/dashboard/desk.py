@@ -1,4 +1,4 @@
-"""This exists so that what every page shows (counts, worker names) is asked in one place, once a second only."""
+"""What every page shows (counts, worker names), read at most once a second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that a page that cannot be shown says what happened, whether anything is lost, and what to do."""
+"""The pages of errors: what happened, whether anything is lost, and what to do."""
 
 from __future__ import annotations
 

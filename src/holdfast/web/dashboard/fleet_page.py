@@ -1,4 +1,4 @@
-"""This exists so that queues, workers and types are told in a sentence first and a table then, the same live as on load."""
+"""Queues, workers and types: one sentence first, then a table, the same live as on load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that what was typed into a form becomes arguments again: texts to JSON, by the schema that drew it."""
+"""Turns the texts of a form into arguments, by the schema that drew it."""
 
 from __future__ import annotations
 

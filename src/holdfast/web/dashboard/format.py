@@ -1,4 +1,4 @@
-"""This exists so that numbers, times and durations read the same everywhere; `static/js/time.js` has the same rules."""
+"""Formats numbers, times and durations; `static/js/time.js` has the same rules."""
 
 from __future__ import annotations
 

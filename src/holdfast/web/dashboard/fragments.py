@@ -1,4 +1,4 @@
-"""This exists so that the live hub and the pages draw the same job with the same macro: one picture, wherever it is sent.
+"""Draws a job with the same macro for pages and for the live hub.
 
 The wire of `GET {base}/live` (server-sent events, UTF-8, one JSON object as `data` of each event)
 --------------------------------------------------------------------------------------------------

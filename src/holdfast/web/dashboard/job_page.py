@@ -1,4 +1,4 @@
-"""This exists so that the page of one job and its live stream show the same panels: all that is worked out for them."""
+"""The panels of one job, for its page and its live stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that a state is shown by one table: its word, icon and meaning; the colour follows from `data-state`."""
+"""The word, icon and meaning of each state; the colour follows from `data-state`."""
 
 from __future__ import annotations
 

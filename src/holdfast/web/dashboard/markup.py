@@ -1,4 +1,4 @@
-"""This exists so that HTML made in Python stands in one reviewed file; every value is escaped by `Markup.format`."""
+"""HTML made in Python; every value is escaped by `Markup.format`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that the overview speaks first: what needs a person, in sentences; then the numbers."""
+"""The overview: what needs attention, in sentences; then the numbers."""
 
 from __future__ import annotations
 

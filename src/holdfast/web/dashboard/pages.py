@@ -1,4 +1,4 @@
-"""This exists so that every page is put together the same way: its frame, the viewer's looks, headers, messages."""
+"""Composes every page: its frame, the viewer's preferences, headers, messages."""
 
 from __future__ import annotations
 

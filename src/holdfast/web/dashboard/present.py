@@ -1,4 +1,4 @@
-"""This exists so that templates hold no arithmetic: a job as it is shown, worked out once for page and fragment alike."""
+"""Prepares a job for templates, the same for page and fragment, so that templates hold no arithmetic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that the dashboard is one router: it joins the routes of its pages and its static files."""
+"""Joins the routes of the pages and the static files into one router."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that queues, workers, help and the viewer's own looks have their pages."""
+"""The routes of queues, workers, help and the viewer's preferences."""
 
 # The decorators keep the functions below; nobody calls them by name.
 # pyright: reportUnusedFunction=false

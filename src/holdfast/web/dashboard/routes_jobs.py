@@ -1,4 +1,4 @@
-"""This exists so that jobs can be found and read: the overview, the list with its filter, one job, its console as a file."""
+"""The routes of the overview, the list of jobs, one job, and its console as a file."""
 
 # The decorators keep the functions below; nobody calls them by name.
 # pyright: reportUnusedFunction=false

@@ -1,4 +1,4 @@
-"""This exists so that a job can be queued by hand: the list of types, and for each a form made from its JSON Schema."""
+"""The routes of job types, and of the form that enqueues a job."""
 
 # The decorators keep the functions below; nobody calls them by name.
 # pyright: reportUnusedFunction=false

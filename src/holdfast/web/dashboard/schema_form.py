@@ -1,4 +1,4 @@
-"""This exists so that the arguments of any job type can be filled in by hand: a JSON Schema becomes a tree of form fields.
+"""Turns the JSON Schema of a job type into a tree of form fields.
 
 Only drawing is decided here. What the fields mean is checked by the same model as everywhere else, when the job is queued.
 """

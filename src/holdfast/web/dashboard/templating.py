@@ -1,4 +1,4 @@
-"""This exists so that every page and fragment is drawn by one Jinja environment: always escaped, strict about names."""
+"""The Jinja environment: always escaped, strict about names."""
 
 from __future__ import annotations
 

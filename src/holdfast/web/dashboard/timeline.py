@@ -1,4 +1,4 @@
-"""This exists so that what happened to a job can be read from top to bottom and seen in one strip."""
+"""The history of a job as a list and as a strip."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from holdfast.web.dashboard.format import duration, size, ticking, words
 from holdfast.web.dashboard.looks import look_of_state
 from holdfast.web.dashboard.present import amount
 
-MOST = 50
+MAX_ROWS = 50
 """Entries of a long timeline that are drawn, with each change anew; all of them are to be had by REST."""
 
 MAX_LEFT = 10 * 365 * 86_400
@@ -96,7 +96,7 @@ def entries(
         dot = Entry(f"{held} · {size(saved.bytes)}", at=saved.at, dot=True)
         place = sum(1 for entry in told if entry.at is not None and entry.at <= saved.at)
         told.insert(place, dot)
-    hidden = len(told) - 1 - MOST if len(told) > 2 * MOST else 0
+    hidden = len(told) - 1 - MAX_ROWS if len(told) > 2 * MAX_ROWS else 0
     between = [f"{words(forgotten, 'earlier run')} not kept"] if forgotten else []
     between += [f"{words(hidden, 'earlier change')} not shown"] if hidden else []
     told[1 : 1 + hidden] = [Entry(gap, dot=True) for gap in between]

@@ -1,4 +1,4 @@
-"""This exists so that a stored traceback is read as frames: the user's own code open, libraries folded."""
+"""Parses a stored traceback into frames: the user's own code open, libraries folded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This exists so that what a page needs to know of its viewer is one small value: where it is mounted, which zone."""
+"""What a page needs to know of its viewer: where it is mounted, which time zone."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from holdfast.worker.executors.call import Force, call
 from holdfast.worker.executors.capture import finish_output
 from holdfast.worker.executors.windup import GRACE
 
-PATIENCE = 2.0
+FORCE_TIMEOUT = 2.0
 """Seconds between force and giving a thread up."""
 
 ABANDONED = "abandoned"
@@ -55,7 +55,7 @@ class ThreadExecutor:
     such a thread for certain. `grace`: seconds for which what a job has left running may reach a checkpoint, see `windup`.
     """
 
-    def __init__(self, threads: int, *, patience: float = PATIENCE, grace: float = GRACE) -> None:
+    def __init__(self, threads: int, *, patience: float = FORCE_TIMEOUT, grace: float = GRACE) -> None:
         self._limit = threads
         self._patience = patience
         self._grace = grace

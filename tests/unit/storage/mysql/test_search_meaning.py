@@ -52,7 +52,7 @@ def _small() -> Iterator[None]:
         patch.setattr(server_search, "LARGE", 5)
         patch.setattr(server_search, "COMPARED", 8)
         patch.setattr(search, "NEWEST", 2)
-        patch.setattr(search, "MOST_PIECES", 2)
+        patch.setattr(search, "MAX_PIECES", 2)
         yield
 
 

@@ -57,7 +57,7 @@ def test_a_database_that_needs_a_newer_program_is_refused(tmp_path: Path) -> Non
 
 
 def test_a_server_that_is_too_old_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "LEAST_SERVER", 990000)
+    monkeypatch.setattr(connection, "MIN_SERVER", 990000)
     with pytest.raises(StorageRefused, match="at least 14 is needed"):
         store_in(tmp_path, FakeClock()).open()
 

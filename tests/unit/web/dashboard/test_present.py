@@ -13,7 +13,7 @@ from holdfast.core.commands import Action
 from holdfast.web.dashboard.markup import json_html
 from holdfast.web.dashboard.present import args_line, shown
 from holdfast.web.dashboard.templating import macros
-from holdfast.web.dashboard.timeline import MOST, entries, seconds_left, strip
+from holdfast.web.dashboard.timeline import MAX_ROWS, entries, seconds_left, strip
 from holdfast.web.dashboard.trace import parts_of
 from holdfast.web.dashboard.view import View
 
@@ -174,12 +174,12 @@ def test_the_timeline_says_in_words_why_a_run_ended(actor: str | None, reason: s
 
 
 def test_of_a_long_timeline_the_newest_entries_are_drawn() -> None:
-    steps = [(200 - n, "state", "processing" if n % 2 else "enqueued", None) for n in range(2 * MOST + 1)]
-    told = entries(job(claims=MOST), history(*steps), None, {})
-    assert len(told) == MOST + 2
+    steps = [(200 - n, "state", "processing" if n % 2 else "enqueued", None) for n in range(2 * MAX_ROWS + 1)]
+    told = entries(job(claims=MAX_ROWS), history(*steps), None, {})
+    assert len(told) == MAX_ROWS + 2
     assert [entry.title for entry in told[-2:]] == ["50 earlier changes not shown", "Queued"]
-    assert told[0].at == NOW - timedelta(seconds=200 - 2 * MOST)
-    assert len(entries(job(claims=MOST), history(*steps[1:]), None, {})) == 2 * MOST
+    assert told[0].at == NOW - timedelta(seconds=200 - 2 * MAX_ROWS)
+    assert len(entries(job(claims=MAX_ROWS), history(*steps[1:]), None, {})) == 2 * MAX_ROWS
 
 
 def test_the_time_left_is_counted_from_the_time_it_ran() -> None:

@@ -1,4 +1,4 @@
-// This exists so that a bar of a chart can be read exactly, by pointing at it or touching it.
+// Shows the exact value of a bar of a chart on hover and touch.
 
 import { clock } from "./time.js";
 

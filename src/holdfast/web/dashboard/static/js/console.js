@@ -1,4 +1,4 @@
-// This exists so that a job's console can be followed while it is written: lines come in order, the eye keeps its place.
+// Follows a job's console: lines come in order, the scroll position stays.
 
 import { byId } from "./dom.js";
 import { asks, takes } from "./live.js";

@@ -1,4 +1,4 @@
-// This exists so that parts which only scripts add look like those that the server draws, and what has happened is told in one.
+// Makes the elements that only scripts add, and announces what has happened, in one way.
 
 /** A sign of our sprite. @param {string} name @returns {Element} */
 export function icon(name) {

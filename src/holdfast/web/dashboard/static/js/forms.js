@@ -1,4 +1,4 @@
-// This exists so that forms act without leaving the page: the outcome is told by the server, never guessed.
+// Submits forms without leaving the page; the outcome is what the server says.
 // Without it every form and link here works as a page of its own.
 
 import { button, byId, make, say, toast } from "./dom.js";

@@ -1,4 +1,4 @@
-// This exists so that a page is one script: it starts the parts in the order in which they need each other.
+// Starts the parts of a page in the order of their dependencies.
 
 import { startCharts } from "./chart.js";
 import { startConsole } from "./console.js";

@@ -1,4 +1,4 @@
-// This exists so that every page and action is one shortcut away, and the keys are off while one types.
+// The command palette and the keyboard shortcuts, which are off while the user types.
 
 import { byId, icon, make } from "./dom.js";
 import { ask, post } from "./forms.js";

@@ -1,4 +1,4 @@
-// This exists so that the page is changed in one place: two functions, and no other file knows what they are made of.
+// Changes the page, in two functions; no other file knows how.
 
 import { retell } from "./time.js";
 

@@ -1,4 +1,4 @@
-// This exists so that the jobs table can be worked with while it lives: select, move by keys, and never lose one's place.
+// The jobs table while it is live: selection, keys, scroll position.
 
 import { byId, find, say } from "./dom.js";
 import { openMenu } from "./forms.js";

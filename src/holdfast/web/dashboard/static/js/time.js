@@ -1,4 +1,4 @@
-// This exists so that every time on a page is told in the viewer's zone and goes on counting, by one timer.
+// Shows every time on a page in the viewer's zone and keeps it current, by one timer.
 // The words are the same as those of format.py.
 
 import { byId } from "./dom.js";
