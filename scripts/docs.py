@@ -225,7 +225,7 @@ def winners() -> str:
         (Verb.RETRY_LATER, "it fails, and would be tried again"),
         (Verb.SNOOZE, "it snoozes"),
         (Verb.STOP, "it cancels itself"),
-        (Verb.RELEASE, "its worker stops and hands it back"),
+        (Verb.RELEASE, "its worker stops and requeues it"),
         (Verb.RESCUE, "the child process that ran it dies"),
         (Verb.QUARANTINE, "that is its third crash"),
     ]

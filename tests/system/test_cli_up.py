@@ -82,7 +82,7 @@ def test_the_web_server_that_dies_is_replaced_and_nobody_else_notices(house: Hou
     assert house.run("job", "run", "add", "--arg", "a=1", "--wait").returncode == 0
     process.terminate()
     assert process.wait(30) == 0
-    assert "the web server ended, it is replaced" in house.err(process)
+    assert "web server ended; replacing it" in house.err(process)
 
 
 def test_a_supervisor_that_is_killed_leaves_nobody_behind(house: House) -> None:

@@ -137,7 +137,7 @@ def test_connections_cut_at_any_byte_and_behind_commits_cost_nothing(
             network.armed = False
             waited = begins(fleet, enqueuer)
         cut = judge(fleet, enqueuer.answered)
-        back = len(supervisor.lines("jobs were claimed whose claim was not answered"))
+        back = len(supervisor.lines("jobs were claimed but their claim was not confirmed"))
         tell(
             f"{urlsplit(network.url).scheme}: {network.ambiguous} ambiguous commits, {cuts} cuts at random bytes, "
             f"{len(enqueuer.answered)} jobs, {enqueuer.repeated} enqueues repeated, {enqueuer.found} of them stored "

@@ -87,7 +87,7 @@ def play(fleet: Fleet) -> None:
     lines, used = len(supervisor.lines("")), cpu_seconds(worker.pid)
     fleet.allow("full")  # now all of them want to save, or have something to say
     began = fleet.parts.store.now()
-    until(lambda: supervisor.lines("the store does not answer"), "the worker has noticed")
+    until(lambda: supervisor.lines("storage unavailable"), "the worker has noticed")
     until(lambda: fleet.parts.store.now() > began + 6_000_000, "it stays full for a while", every=0.2)
     written, used = len(supervisor.lines("")) - lines, cpu_seconds(worker.pid) - used
     seconds = (fleet.parts.store.now() - began) / 1_000_000

@@ -85,7 +85,7 @@ def test_a_leader_that_stood_still_finds_another_one_and_stands_by(
     until(lambda: leads(fleet, second), "the second one leads")
     first.signal(signal.SIGCONT)
     until(lambda: fleet.parts.store.states()["enqueued"] == len(due), "all that was due is claimable")
-    until(lambda: first.lines("another scheduler leads now, this one stands by"), "the first one knows")
+    until(lambda: first.lines("lost leadership to another scheduler"), "the first one knows")
     assert leads(fleet, second)
     assert {tuple(fleet.path(job)) for job in due} == {("scheduled", "enqueued")}
 
@@ -114,8 +114,8 @@ def test_a_process_whose_maintenance_fails_again_and_again_ends_and_another_one_
     sound = fleet.start("scheduler")
     due = fleet.enqueue("nap", {"seconds": 0}, delay=0.5)
     assert broken.ended(60) == 1
-    assert len(broken.lines("a part of this process failed, it is begun anew", "promote")) == 4
-    assert broken.lines("a part of this process failed, the process ends", "promote")
+    assert len(broken.lines("a part of this process failed; restarting it", "promote")) == 4
+    assert broken.lines("a part of this process failed; stopping the process", "promote")
     until(lambda: leads(fleet, sound), "the sound one leads, long before the lease is over")
     until(lambda: fleet.job(due).state == "enqueued", "what was due is claimable")
 
@@ -142,7 +142,7 @@ def test_a_drained_worker_ends_with_its_last_job(make_fleet: Callable[..., Fleet
     [ended] = fleet.ended([job])
     assert (ended.state, ended.attempt, ended.token) == ("succeeded", 1, 1)
     assert going.ended() == 0
-    assert len(going.lines("a worker was drained, it is not replaced")) == 2
+    assert len(going.lines("worker drained; not replacing it")) == 2
     assert staying.process.poll() is None
     assert len(fleet.workers()) == 1
     assert fleet.workers("lost", "draining") == []

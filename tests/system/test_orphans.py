@@ -57,7 +57,7 @@ def test_a_job_that_kills_its_worker_is_shut_away(
     assert len(set(pids)) == 3
     workers = fleet.workers("live", "lost")
     assert len({worker.name for worker in workers}) == len(workers) == 3, "names tell processes apart"
-    assert len(supervisor.lines("a worker process ended, it is replaced")) == 2, (
+    assert len(supervisor.lines("worker process ended; replacing it")) == 2, (
         "the third death was that of a child"
     )
     check_neighbours(fleet, others)
@@ -71,7 +71,7 @@ def test_a_child_dies_alone(make_fleet: Callable[..., Fleet], how: str) -> None:
     bad = fleet.enqueue("bad_process", {"how": how})
     [after] = fleet.ended([bad])
     assert (after.state, after.reason, after.crashes, after.token) == ("failed", "quarantined", 3, 3)
-    assert not supervisor.lines("a worker process ended")
+    assert not supervisor.lines("worker process ended")
     check_neighbours(fleet, others)
     assert all(fleet.job(job).token == 1 for job in others), "nobody else has noticed"
 
@@ -83,7 +83,7 @@ def test_memory_that_is_not_there_fails_the_job_alone(make_fleet: Callable[..., 
     bad = fleet.enqueue("bad_process", {"how": "memory"})
     [after] = fleet.ended([bad])
     assert (after.state, after.error_type, after.crashes) == ("failed", "MemoryError", 0)
-    assert not supervisor.lines("a worker process ended")
+    assert not supervisor.lines("worker process ended")
     check_neighbours(fleet, others)
 
 
@@ -135,7 +135,7 @@ def test_a_job_that_holds_everything_can_be_cancelled(
     [after] = fleet.ended([bad])
     assert (after.state, after.reason) == ("cancelled", "too long")
     check_history(after, fleet.history(bad))
-    assert supervisor.lines("does not react, it is killed")
+    assert supervisor.lines("worker unresponsive; killing")
     check_neighbours(fleet, others)
 
 
@@ -170,7 +170,7 @@ def test_a_job_that_listens_to_nobody_is_forced(make_fleet: Callable[..., Fleet]
     bad.cancel()
     [after] = fleet.ended([bad])
     assert after.state == "cancelled"
-    assert not supervisor.lines("a worker process ended")
+    assert not supervisor.lines("worker process ended")
     check_neighbours(fleet, others)
 
 
@@ -190,5 +190,5 @@ def test_a_thread_that_nothing_can_end_is_left_and_its_worker_renewed(
     check_neighbours(fleet, others)
     until(lambda: old.pid not in fleet.processes(), "the old process is gone, with its thread")
     until(lambda: [w for w in fleet.workers() if w.id != old.id], "there is a new worker")
-    assert not supervisor.lines("given back by a dead worker"), "it has ended in order"
+    assert not supervisor.lines("requeued from a dead worker"), "it has ended in order"
     assert fleet.ended([fleet.enqueue("note_loop")])[0].state == "succeeded"

@@ -51,8 +51,8 @@ def test_a_zombie_writes_nothing(
     until(
         lambda: (
             fleet.effects(job, "lost")
-            or supervisor.lines("stale results were refused")
-            or supervisor.lines("not ours any more")
+            or supervisor.lines("stale settlements were refused")
+            or supervisor.lines("job lost to another attempt")
         ),
         "it has learnt that its job is lost",
     )
@@ -61,7 +61,7 @@ def test_a_zombie_writes_nothing(
     supervisor.signal(signal.SIGCONT)
     until(lambda: zombie.pid not in fleet.processes(), "the zombie is ended")
     until(lambda: len(fleet.workers()) == 2, "the zombie is replaced")
-    assert supervisor.lines("taken for dead by others")
+    assert supervisor.lines("presumed dead by others")
     fleet.allow("go-2")
     [after] = fleet.ended([job])
     assert (after.state, after.token, after.attempt, after.result) == ("succeeded", 2, 1, "2")

@@ -248,14 +248,14 @@ class Client:
             listener.close()
 
     def pause_queue(self, name: str, *, reason: str | None = None, actor: str | None = None) -> None:
-        """Let no worker claim from a queue. Running jobs go on. Idempotent."""
+        """Pause a queue: no worker claims from it. Running jobs continue. Idempotent."""
         check_name(name, loc=("queue",))
         if reason:
             check_line(reason, loc=("reason",), limit=MAX_REASON)
         self._gateway.run(PauseQueue(name, actor=actor, reason=reason or None))
 
     def resume_queue(self, name: str, *, actor: str | None = None) -> None:
-        """Open a paused queue. Idempotent."""
+        """Resume a paused queue. Idempotent."""
         check_name(name, loc=("queue",))
         self._gateway.run(ResumeQueue(name, actor=actor))
 

@@ -88,7 +88,7 @@ def decide(action: Action, facts: Facts) -> Decision:
             if state is not State.PROCESSING:
                 return ChangeState(Verb.PAUSE)
             if facts.requested is Request.CANCEL:
-                return Reject("A cancel has been asked for; it cannot be turned into a pause.")
+                return Reject("A cancel has been requested; it cannot be turned into a pause.")
             return SetRequest(Request.PAUSE)
         case Action.RESUME:
             if facts.waits_for_parents:

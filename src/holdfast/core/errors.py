@@ -28,7 +28,7 @@ class HoldfastError(Exception):
 
 
 class InvalidInput(HoldfastError):
-    """What was handed in cannot be used. `problems` names each place and reason."""
+    """The input is invalid. `problems` names each path and reason."""
 
     code = "invalid"
     status = 422
@@ -50,7 +50,7 @@ class InvalidQuery(InvalidInput):
     """The search text cannot be read."""
 
     code = "invalid_query"
-    title = "The search cannot be read"
+    title = "Invalid search query"
 
 
 class TooLarge(InvalidInput):
@@ -81,7 +81,7 @@ class Conflict(HoldfastError):
 
     code = "conflict"
     status = 409
-    title = "The state does not allow this"
+    title = "Action not allowed in this state"
 
 
 class StorageUnavailable(HoldfastError):
@@ -89,7 +89,7 @@ class StorageUnavailable(HoldfastError):
 
     code = "storage_unavailable"
     status = 503
-    title = "The storage does not answer"
+    title = "Storage unavailable"
 
 
 class StorageRefused(HoldfastError):
@@ -111,7 +111,7 @@ class ConfigurationError(HoldfastError):
 
 
 class WaitTimeout(HoldfastError, TimeoutError):
-    """A job did not end within the time that the caller was ready to wait; the job itself goes on."""
+    """A job did not end within the timeout; the job continues."""
 
     code = "wait_timeout"
     status = 504
@@ -119,18 +119,18 @@ class WaitTimeout(HoldfastError, TimeoutError):
 
 
 class LeaseLost(HoldfastError):
-    """This attempt no longer holds the job: its worker was taken for dead and another attempt may run. Stop the work."""
+    """This attempt no longer holds the job: its worker was presumed dead and another attempt may run. Stop the work."""
 
     code = "lease_lost"
-    title = "The job belongs to another attempt now"
+    title = "Lease lost"
 
 
 class CheckpointMismatch(HoldfastError, LookupError):
-    """A saved place does not fit the code or the source any more."""
+    """A saved position does not fit the code or the source any more."""
 
     code = "checkpoint_mismatch"
     status = 409
-    title = "The saved place does not fit"
+    title = "The saved position does not fit"
 
 
 def missing_driver(setting: str, scheme: str, extra: str, error: ImportError) -> ConfigurationError:

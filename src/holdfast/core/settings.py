@@ -106,9 +106,7 @@ class Settings(BaseModel):
     types: Names = Field(
         default=(), description="Globs of the job types that the worker serves; empty = all it knows."
     )
-    poll_interval: Seconds = Field(
-        default=1.0, description="Longest time in seconds between two looks for work without a wake-up."
-    )
+    poll_interval: Seconds = Field(default=1.0, description="Maximum seconds between two polls for work.")
     heartbeat_interval: Seconds = Field(
         default=5.0, description="Seconds between two heartbeats of a worker process."
     )
@@ -139,7 +137,7 @@ class Settings(BaseModel):
         default="console", description="How the processes write their own log."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Least level that is logged."
+        default="info", description="Minimum log level."
     )
     log_requests: bool = Field(
         default=False, description="Log each request of the web server, at level info."

@@ -86,12 +86,12 @@ TRANSITIONS: dict[Verb, Transition] = {
         _way(Verb.CLAIM, (_S.ENQUEUED,), _S.PROCESSING, "a worker takes it, with a new fence token"),
         _way(Verb.SUCCEED, (_S.PROCESSING,), _S.SUCCEEDED, "it returned a result"),
         _way(Verb.FAIL, (_S.PROCESSING,), _S.FAILED, "it raised, and no attempt is left"),
-        _way(Verb.RETRY_LATER, (_S.PROCESSING,), _S.SCHEDULED, "it raised, and will be tried again"),
-        _way(Verb.SNOOZE, (_S.PROCESSING,), _S.SCHEDULED, "it asked to go on later", counts_attempt=False),
-        _way(Verb.SUSPEND, (_S.PROCESSING,), _S.PAUSED, "it reached a checkpoint after a pause was asked",
+        _way(Verb.RETRY_LATER, (_S.PROCESSING,), _S.SCHEDULED, "it raised, and will be retried"),
+        _way(Verb.SNOOZE, (_S.PROCESSING,), _S.SCHEDULED, "it asked to continue later", counts_attempt=False),
+        _way(Verb.SUSPEND, (_S.PROCESSING,), _S.PAUSED, "it reached a checkpoint after a pause was requested",
              counts_attempt=False),
-        _way(Verb.STOP, (_S.PROCESSING,), _S.CANCELLED, "it stopped after a cancel was asked", counts_attempt=False),
-        _way(Verb.RELEASE, (_S.PROCESSING,), _S.ENQUEUED, "its worker stops and hands it back", counts_attempt=False),
+        _way(Verb.STOP, (_S.PROCESSING,), _S.CANCELLED, "it stopped after a cancel was requested", counts_attempt=False),
+        _way(Verb.RELEASE, (_S.PROCESSING,), _S.ENQUEUED, "its worker stops and requeues it", counts_attempt=False),
         _way(Verb.CONTINUE, (_S.PROCESSING,), _S.ENQUEUED, "it stopped for a pause that was withdrawn meanwhile",
              counts_attempt=False),
         _way(Verb.RESCUE, (_S.PROCESSING,), _S.ENQUEUED, "its worker died", counts_attempt=False),
@@ -102,7 +102,7 @@ TRANSITIONS: dict[Verb, Transition] = {
         _way(Verb.RESUME_WAITING, (_S.PAUSED,), _S.AWAITING, "a person resumed it before its parents ended"),
         _way(Verb.CANCEL, (_S.SCHEDULED, _S.AWAITING, _S.ENQUEUED, _S.PAUSED), _S.CANCELLED,
              "a person cancelled it while it waited"),
-        _way(Verb.RETRY, (_S.FAILED, _S.CANCELLED, _S.SCHEDULED), _S.ENQUEUED, "a person wants it tried now"),
+        _way(Verb.RETRY, (_S.FAILED, _S.CANCELLED, _S.SCHEDULED), _S.ENQUEUED, "a person retried it"),
     )
 }
 # fmt: on

@@ -84,7 +84,7 @@ def run_workers(
         try:
             await supervisor.run()
         except* FailedTooOften as failed:
-            log.error("the supervisor failed, its workers end with it", exc_info=failed)
+            log.error("the supervisor failed; stopping its workers", exc_info=failed)
             end.because_of_a_failure()
         if web is not None:  # its pages go on when all workers have been drained
             await stopping.wait()

@@ -48,7 +48,7 @@ class WebSupervisor:
                 return
             quick = time.monotonic() - self._started < QUICK_DEATH
             pause = min(MAX_PAUSE, max(0.5, pause * 2)) if quick else 0.0
-            log.warning("the web server ended, it is replaced", exit=code, after=round(pause, 1))
+            log.warning("web server ended; replacing it", exit=code, after=round(pause, 1))
             await asyncio.sleep(pause)
 
     async def answers(self) -> None:
@@ -66,7 +66,7 @@ class WebSupervisor:
         try:
             await asyncio.to_thread(process.wait, STOP_PATIENCE)
         except subprocess.TimeoutExpired:
-            log.warning("the web server did not end in time, it is killed")
+            log.warning("web server did not stop in time; killing it")
             process.kill()
             await asyncio.to_thread(process.wait)
 

@@ -53,7 +53,7 @@ async def keep_running(name: str, body: Callable[[], Awaitable[None]]) -> None:
                 raise FailedTooOften(f"{name} has failed {failures} times") from error
             pause = backoff(failures)
             log.error(
-                "a part of this process failed, it is begun anew",
+                "a part of this process failed; restarting it",
                 part=name,
                 times=failures,
                 again_in=round(pause, 2),
@@ -67,7 +67,9 @@ def when_it_fails(task: asyncio.Task[None], call: Callable[[], None]) -> None:
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a part of this process failed, the process ends", part=task.get_name(), exc_info=error)
+            log.error(
+                "a part of this process failed; stopping the process", part=task.get_name(), exc_info=error
+            )
             call()
 
     task.add_done_callback(ended)
@@ -80,7 +82,7 @@ def backoff(failures: int) -> float:
 
 def say_that_the_store_is_away(part: str, error: Exception, pause: float) -> None:
     """The one line about it in the log."""
-    log.warning("the store does not answer", part=part, error=str(error), again_in=round(pause, 2))
+    log.warning("storage unavailable", part=part, error=str(error), again_in=round(pause, 2))
 
 
 def _is_asked_to_end() -> bool:

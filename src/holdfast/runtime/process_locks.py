@@ -75,7 +75,7 @@ class ProcessLocks:
                 return self._lock(name)
         except OSError as error:
             log.warning(
-                "no lock file: the death of this process is noticed at the end of its lease",
+                "no lock file; the death of this process is noticed at the end of its lease",
                 folder=str(self._folder),
                 error=str(error),
             )

@@ -114,13 +114,13 @@ class Leader:
         try:
             await self._gateway.run_async(ReleaseLease(ROLE, self._holder))
         except StorageUnavailable as error:
-            log.warning("the next leader waits for the end of the lease", error=str(error))
+            log.warning("could not release the lease; the next leader waits for its end", error=str(error))
 
     def _tell(self, term: int | None) -> None:
         if term is None:
-            log.warning("another scheduler leads now, this one stands by", term=self._term)
+            log.warning("lost leadership to another scheduler", term=self._term)
         else:
-            log.info("leads what happens by the clock", term=term, holder=self._holder)
+            log.info("became leader", term=term, holder=self._holder)
 
 
 class LeaderOnly:

@@ -102,7 +102,7 @@ class RescueDeadProcesses:
                 await self._gateway.run_async(writes.ReleaseLease(leader.role, leader.holder))
         for swept in await self._gateway.run_async(writes.Rescue(dead)):
             log.warning(
-                "rescued from a process that has died",
+                "rescued from a dead process",
                 job=swept.id,
                 type=swept.type,
                 worker=swept.worker,

@@ -170,7 +170,7 @@ class Gateway:
                     self._run_waiting()
                 self._run_aside()
             except Exception:
-                log.exception("a transaction failed in an unexpected way; the next one is run")
+                log.exception("transaction failed unexpectedly; continuing with the next one")
             finally:
                 self._pass_on()
             if self._closed:
@@ -283,7 +283,7 @@ class Gateway:
             try:
                 self._notify(frozenset(topics - notified))
             except Exception:  # it is committed all the same, and whoever waits looks by itself after a while
-                log.exception("a signal could not be given")
+                log.exception("could not send a signal")
 
     def _run_begun(self, pending: Sequence[PendingWrite]) -> tuple[list[Any], frozenset[Topic]]:
         """`_run_once`, tried again while others keep every transaction from beginning, as at the moment of a seal."""

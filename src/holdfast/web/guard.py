@@ -156,7 +156,9 @@ class Guard:
             await _answer(page or problem_of(error), scope, receive, out)
         except ClientDisconnect:
             log.debug(
-                "the client left before its body was whole", method=scope["method"], path=scope["path"][:200]
+                "client disconnected before the body was complete",
+                method=scope["method"],
+                path=scope["path"][:200],
             )
         except Exception as error:
             error_id = log_accident(error, scope["method"], scope["path"])

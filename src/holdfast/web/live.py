@@ -243,11 +243,11 @@ class LiveHub:
             except StorageUnavailable as error:
                 failures += 1
                 if failures == 1:
-                    log.warning("live updates wait for the storage", error=error.detail)
+                    log.warning("live updates paused: storage unavailable", error=error.detail)
                 await asyncio.sleep(min(MAX_BACKOFF, 0.25 * 2**failures) * (0.5 + random.random() / 2))
                 continue
             if failures:
-                log.info("live updates go on", failed=failures)
+                log.info("live updates resumed", failed=failures)
             failures = 0
             await self._deliver()
             if tick.seq > tick.after:

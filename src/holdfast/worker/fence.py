@@ -67,7 +67,7 @@ class Fence:
         self._begun = max(self._begun, begun)
         if self._halted and self._elapsed < STOP_AT:
             self._halted = self._told_idle = False
-            log.info("a heartbeat is confirmed again, jobs continue")
+            log.info("heartbeat confirmed again; jobs continue")
             self._work.go_on()
 
     def begin(self) -> None:
@@ -91,7 +91,7 @@ class Fence:
         if not self._halted:
             self._halted = True
             log.error(
-                "no heartbeat is confirmed: jobs are stopped before the lease ends",
+                "no heartbeat confirmed; stopping jobs before the lease ends",
                 seconds=round(self._clock() - self._begun, 1),
             )
             self._work.halt()

@@ -142,7 +142,7 @@ class Fetcher:
                 delay = min(5.0, 0.25 * 2**failures) * (0.5 + random.random() / 2)
                 if isinstance(error, StorageUnavailable):
                     log.warning(
-                        "the store does not answer",
+                        "storage unavailable",
                         error=str(error),
                         waiting=len(self._ended),
                         again_in=round(delay, 2),
@@ -247,7 +247,9 @@ class Fetcher:
     def _come_again(self, key: Key) -> None:
         """Others are in its way: it is sent again after a while, and nothing else waits for it."""
         pause = self._pauses[key] = min(MAX_PAUSE, 2 * self._pauses.get(key, CONTENDED_PAUSE / 2))
-        log.warning("the end of a job waits: others have locked its row", job=self._set_aside[key][1].id)
+        log.warning(
+            "settlement delayed: another transaction has locked the job", job=self._set_aside[key][1].id
+        )
         asyncio.get_running_loop().call_later(pause, self._bring_back, key)
 
     def _bring_back(self, key: Key) -> None:
@@ -261,9 +263,7 @@ class Fetcher:
         refusals = self._refusals[key] = self._refusals.get(key, 0) + 1
         told = error_info(error)
         why = f"{told.type}: {told.message}"
-        log.error(
-            "the store refused the end of an attempt", job=job.id, type=job.type, times=refusals, error=why
-        )
+        log.error("the store refused a settlement", job=job.id, type=job.type, times=refusals, error=why)
         if refusals >= MAX_SETTLED:
             return None
         return self._unstorable(job, why if refusals == 1 else None)
@@ -283,7 +283,7 @@ class Fetcher:
                 self._pauses.pop(key, None)
         if lost:
             self.lost += lost
-            log.warning("stale results were refused", jobs=lost)
+            log.warning("stale settlements were refused", jobs=lost)
 
 
 def _concerns_all(error: BaseException) -> bool:

@@ -89,7 +89,7 @@ class GuardKeeper:
             except asyncio.CancelledError:
                 await self._let_go(process)
                 raise
-            log.warning("the guard of the workers ended, it is replaced", exit=code)
+            log.warning("the guard of the workers ended; replacing it", exit=code)
             await asyncio.sleep(_RESTART_PAUSE)
 
     async def _let_go(self, process: asyncio.subprocess.Process) -> None:

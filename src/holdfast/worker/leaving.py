@@ -36,9 +36,7 @@ class Leaving:
     def _end_late(self) -> None:
         time.sleep(LEAVE_GRACE)
         names = [thread.name for thread in threading.enumerate() if not thread.daemon and thread.is_alive()]
-        log.warning(
-            "threads or exit handlers of jobs do not end; the process ends without them", threads=names
-        )
+        log.warning("threads or exit handlers of jobs do not end; exiting without them", threads=names)
         self._finish()
 
     def _finish(self) -> None:

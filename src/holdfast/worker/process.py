@@ -255,9 +255,7 @@ class WorkerProcess:
                 if heard:
                     await self._look_whether_drained()
                 if self._threads.abandoned and not self._stopping.is_set():
-                    log.warning(
-                        "a thread cannot be ended; the worker is renewed when its other jobs are done"
-                    )
+                    log.warning("a thread cannot be ended; replacing the worker when its other jobs are done")
                     self._stopping.set()
                 await asyncio.sleep(WAKE_GAP)
         finally:
@@ -267,7 +265,7 @@ class WorkerProcess:
         try:
             self._runner.hear(await asyncio.to_thread(self._reader.pending_requests, [self._worker.id]))
         except StorageUnavailable as error:
-            log.warning("requests cannot be read, the store does not answer", error=str(error))
+            log.warning("could not read requests: storage unavailable", error=str(error))
 
     async def _look_whether_drained(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -277,10 +275,10 @@ class WorkerProcess:
         try:
             mine = [w.state for w in await asyncio.to_thread(self._reader.workers) if w.id == self._worker.id]
         except StorageUnavailable as error:
-            log.warning("cannot see whether to drain, the store does not answer", error=str(error))
+            log.warning("could not read whether to drain: storage unavailable", error=str(error))
             return
         if mine == ["draining"]:
-            log.info("this worker is drained: it claims no more and ends with its last job")
+            log.info("worker is draining; it claims nothing more and exits after its last job")
             self._draining = asyncio.create_task(self._drain(), name="drain")
             when_it_fails(self._draining, lambda: self.fail(1))
 
@@ -309,14 +307,15 @@ class WorkerProcess:
                 twice, strangers = unknown & strangers, unknown
                 if twice:
                     log.warning(
-                        "jobs were claimed whose claim was not answered, they are given back", jobs=len(twice)
+                        "jobs were claimed but their claim was not confirmed; requeueing them",
+                        jobs=len(twice),
                     )
                     back = [
                         Settlement(seq, token, Verb.RELEASE, "claim not answered") for seq, token in twice
                     ]
                     await self._gateway.run_async(Settle(back))
             except StorageUnavailable as error:
-                log.warning("cannot reconcile, the store does not answer", error=str(error))
+                log.warning("could not reconcile: storage unavailable", error=str(error))
 
     def _say_what_is_awaited(self) -> None:
         log.warning(
@@ -331,7 +330,7 @@ class WorkerProcess:
         try:
             await self._gateway.run_async(DrainWorker(self._worker.id))
         except StorageUnavailable as error:
-            log.warning("that the worker drains cannot be shown, the store does not answer", error=str(error))
+            log.warning("could not mark worker as draining: storage unavailable", error=str(error))
         patience = asyncio.get_running_loop().call_later(1.0, self._say_what_is_awaited)
         while not self._fetcher.idle and not self._hurry.is_set():  # noqa: ASYNC110 - an event would cost every job
             await asyncio.sleep(0.01)
@@ -344,7 +343,7 @@ class WorkerProcess:
                         await asyncio.sleep(0.01)
             except TimeoutError:
                 log.error(
-                    "jobs did not let go; they are given back when the process has ended",
+                    "jobs did not stop in time; requeueing them when the process has ended",
                     jobs=len(self._runner.active),
                 )
                 self.exit_code = self.exit_code or 1

@@ -78,7 +78,7 @@ class ReportBatcher:
             try:
                 port.tick()
             except Exception:
-                log.exception("the place of a job could not be saved", job=port.attempt.id)
+                log.exception("could not save the position of a job", job=port.attempt.id)
         if ports:
             self._loop.call_later(TICK_INTERVAL, self._tick)
 
@@ -95,7 +95,7 @@ class ReportBatcher:
             try:
                 flight = port.take_off()
             except Exception:  # of one job, whose report is not made; those of the others are sent
-                log.exception("the report of a job could not be made", job=port.attempt.id)
+                log.exception("could not make the report of a job", job=port.attempt.id)
             else:
                 flights += [] if flight is None else [(port, flight)]
         if flights:
@@ -122,6 +122,4 @@ def _warn(errors: list[BaseException]) -> None:
             log.error("a report was refused by the store", exc_info=error)
     unavailable = [error for error in errors if isinstance(error, StorageUnavailable)]
     if unavailable:
-        log.warning(
-            "reports wait: the store is unavailable", jobs=len(unavailable), error=str(unavailable[0])
-        )
+        log.warning("reports delayed: storage unavailable", jobs=len(unavailable), error=str(unavailable[0]))

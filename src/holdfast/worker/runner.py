@@ -120,7 +120,7 @@ class Runner:
         try:
             settlement = self._judge.settle(job, backoff, ended, flags, report)
         except Exception as error:
-            log.exception("the end of an attempt cannot be written as it is", job=job.id, type=job.type)
+            log.exception("a settlement cannot be stored as it is", job=job.id, type=job.type)
             broken = error_info(error)
             settlement = self._judge.unstorable(job, f"{broken.type}: {broken.message}")
         if settlement is not None and settlement.error is not None:
@@ -191,7 +191,7 @@ class Runner:
     def lose(self, keys: Iterable[Key]) -> None:
         """Interrupt at once those of these attempts that still run: their jobs belong to others now."""
         for active in filter(None, map(self.active.get, keys)):
-            log.warning("a job is not ours any more, it is interrupted", job=active.run.job.id)
+            log.warning("job lost to another attempt; interrupting it", job=active.run.job.id)
             active.port.raise_flag(lost=True)
             active.executor.force(active.run, because="lost")
 

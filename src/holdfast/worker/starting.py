@@ -151,14 +151,14 @@ class WorkerStarter:
             return process
         except Stale:
             self._forks = not last  # it changes with each import
-            log.info("the code of the app has changed, it is loaded anew")
+            log.info("the code of the app has changed; reloading it")
         except Unfit as unfit:
             self._forks = unfit.may_change
             if not unfit.may_change:
                 log.info("worker processes are not forked", reason=str(unfit))
         except OSError as error:
             if not self._closed:
-                log.warning("the fork server ended, it is replaced", error=str(error) or type(error).__name__)
+                log.warning("the fork server ended; replacing it", error=str(error) or type(error).__name__)
         self._drop()
         return None
 

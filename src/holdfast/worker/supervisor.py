@@ -156,7 +156,7 @@ class Supervisor:
     def _end_the_stubborn(self) -> None:
         """The grace time is over: processes that a job has blocked do not even hear that they shall stop."""
         for child in self._children.values():
-            log.error("a worker does not stop, it is killed", worker=child.worker)
+            log.error("worker does not stop; killing it", worker=child.worker)
             child.signal(signal.SIGKILL)
 
     async def _keep(self, index: int) -> None:
@@ -172,12 +172,12 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             if code == DRAINED and await self._retired(child):
-                log.info("a worker was drained, it is not replaced", worker=child.worker)
+                log.info("worker drained; not replacing it", worker=child.worker)
                 return
             # a worker that cannot come up must not be tried in a hot loop; one that stood and was killed is replaced at once
             pause = 0.0 if child.confirmed else min(MAX_PAUSE, max(0.5, pause * 2))
             log.warning(
-                "a worker process ended, it is replaced",
+                "worker process ended; replacing it",
                 worker=child.worker,
                 exit=self._how(child, code),
                 after=round(pause, 1),
@@ -205,17 +205,17 @@ class Supervisor:
                 while self._locks.look(child.worker) is Lock.HELD:  # noqa: ASYNC110 - no event tells it
                     await asyncio.sleep(POLL_INTERVAL)
         except TimeoutError:
-            log.warning("children of a dead worker still run, its jobs wait for them", worker=child.worker)
+            log.warning("children of a dead worker still run; its jobs wait for them", worker=child.worker)
             return
         why = f"{DIED} ({self._how(child, code)})"
         try:
             for swept in await self._gateway.run_async(Rescue([child.worker], why=why)):
                 log.warning(
-                    "given back by a dead worker", job=swept.id, type=swept.type, why=why, now=swept.state
+                    "requeued from a dead worker", job=swept.id, type=swept.type, why=why, now=swept.state
                 )
             self._locks.forget(child.worker)
         except StorageUnavailable as error:
-            log.warning("jobs of a dead worker wait, the store does not answer", error=str(error))
+            log.warning("could not requeue jobs of a dead worker: storage unavailable", error=str(error))
 
     def _how(self, child: Child, code: int) -> str:
         """How a worker process has ended, in words."""
@@ -264,7 +264,7 @@ class Supervisor:
                 (standing if worker in answer else missing).add(worker)
         if failed:
             error = str(next(iter(failed.values())))
-            log.warning("heartbeats fail, the store does not answer", workers=list(failed), error=error)
+            log.warning("heartbeats fail: storage unavailable", workers=list(failed), error=error)
         for worker in standing & self._children.keys():
             child = self._children[worker]
             child.confirm(begun)
@@ -281,7 +281,7 @@ class Supervisor:
         for worker in missing:
             child = self._children.get(worker)
             if child is not None and known.get(worker) == "lost":
-                log.error("a worker was taken for dead by others, it is ended and replaced", worker=worker)
+                log.error("worker was presumed dead by others; killing and replacing it", worker=worker)
                 child.signal(signal.SIGKILL)
 
     async def _watch(self) -> None:
@@ -300,7 +300,7 @@ class Supervisor:
             for worker, job in overdue:
                 child = self._children.get(worker)
                 if child is not None and not child.stopped:
-                    log.error("a worker does not react, it is killed and replaced", worker=worker, job=job)
+                    log.error("worker unresponsive; killing and replacing it", worker=worker, job=job)
                     child.signal(signal.SIGKILL)
 
     async def _free_the_store(self) -> None:
@@ -311,7 +311,7 @@ class Supervisor:
             for child in self._children.values():
                 if child.process.pid == turn[0]:
                     log.error(
-                        "a worker keeps all others from writing, it is killed and replaced",
+                        "worker blocks all writes; killing and replacing it",
                         worker=child.worker,
                     )
                     child.signal(signal.SIGKILL)

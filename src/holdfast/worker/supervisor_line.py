@@ -76,7 +76,7 @@ class SupervisorLine:
         if not data:
             self._ended = True
             self._loop.remove_reader(self._fd)
-            log.warning("the supervisor is gone, the worker stops")
+            log.warning("supervisor exited; stopping the worker")
             self._worker.fail(1)
             return
         *lines, self._rest = (self._rest + data).split(b"\n")

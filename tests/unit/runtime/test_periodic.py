@@ -91,7 +91,7 @@ async def test_a_store_that_is_away_is_waited_for_however_long(error: type[Excep
     with capture_logs() as logs:
         await cancelled(await steady(Body(*(error("away") for _ in range(20)))))
     assert {(line["event"], line["part"], line["error"]) for line in logs} == {
-        ("the store does not answer", "part", "away")
+        ("storage unavailable", "part", "away")
     }
 
 
@@ -181,7 +181,7 @@ async def test_a_task_that_raises_each_time_ends_its_process() -> None:
         async with asyncio.timeout(20):
             await failed.wait()
     assert task.passes == service.MAX_FAILURES
-    assert logs[-1]["event"] == "a part of this process failed, the process ends"
+    assert logs[-1]["event"] == "a part of this process failed; stopping the process"
     assert logs[-1]["part"] == "task"
     await loop.stop()
     assert signals.open == 0

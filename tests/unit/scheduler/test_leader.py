@@ -154,7 +154,7 @@ class Away(Gateway):
     async def run_async(self, write: Write[R]) -> R:
         self.clock.advance(self.late)
         if self.closed:
-            raise StorageUnavailable("the store does not answer")
+            raise StorageUnavailable("storage unavailable")
         return await super().run_async(write)
 
     clock: FakeClock

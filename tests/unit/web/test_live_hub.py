@@ -316,7 +316,7 @@ async def test_an_outage_of_the_store_is_survived_and_logged_once(
             assert not feed
             away.clear()
             await come_true(lambda: _rows(page, ids[0]) == "paused" and feed)
-    assert sum("live updates wait for the storage" in line["event"] for line in logs) == 1
+    assert sum("live updates paused: storage unavailable" in line["event"] for line in logs) == 1
     hub.stop()
 
 

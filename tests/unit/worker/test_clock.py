@@ -1,4 +1,4 @@
-"""The worker's notion of the store's time goes on while the store does not answer."""
+"""The worker's notion of the store's time continues while the storage is unavailable."""
 
 from __future__ import annotations
 

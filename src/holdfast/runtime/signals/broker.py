@@ -250,9 +250,9 @@ class BrokerSignals:
             words = str(error).partition("\n")[0] or (
                 "no answer in time" if isinstance(error, TimeoutError) else repr(error)
             )
-            log.warning("signals do not arrive, work is found by looking", through=self.word, error=words)
+            log.warning("signals unavailable; falling back to polling", through=self.word, error=words)
         elif error is None and self._down:
-            log.info("signals arrive again", through=self.word)
+            log.info("signals available again", through=self.word)
         self._down = error is not None
 
 

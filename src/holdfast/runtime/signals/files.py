@@ -64,7 +64,7 @@ class FileSignals:
                 return InotifyListener(paths)
             except OSError as error:
                 # the host's inotify instances are used up: slower to hear is better than deaf
-                log.warning("no file notification, signals are looked for instead", error=str(error))
+                log.warning("no file notification; falling back to polling", error=str(error))
         return PollingListener(paths)
 
     def ready(self, timeout: float) -> bool:

@@ -92,7 +92,7 @@ class PollingSignals:
                 now = self._look()
             except Exception as error:  # whatever it is, this thread is all that looks
                 if not failing:
-                    log.warning("signals do not arrive", through=self.word, error=str(error))
+                    log.warning("signals unavailable", through=self.word, error=str(error))
                 failing, seen, pause = True, None, MAX_INTERVAL
             else:
                 failing = False

@@ -117,7 +117,7 @@ def system_routes(client: Client, overview: Overview) -> APIRouter:
 
     @router.post("/queues/{name:path}/pause", summary="Pause a queue")
     def pause_queue(name: QueueName, body: Reason | None = None) -> QueueView:
-        """Let no worker claim from the queue. Jobs that run go on; jobs may still be added."""
+        """Pause a queue: no worker claims from it. Running jobs continue; jobs can still be enqueued."""
         client.pause_queue(name, reason=body.reason if body else None)
         return _queue(overview, name)
 

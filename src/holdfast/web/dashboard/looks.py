@@ -26,18 +26,20 @@ LOOKS: dict[str, Look] = {
         Look("awaiting", "Waiting", "awaiting", "waits for its parents", "state:awaiting"),
         Look("enqueued", "Queued", "enqueued", "ready, waits for a worker", "state:enqueued"),
         Look("processing", "Running", "processing", "on a worker now", "state:processing"),
-        Look("pausing", "Pausing", "paused", "asked; stops at the next checkpoint", "state:pausing"),
-        Look("paused", "Paused", "paused", "holds its place until resumed", "state:paused"),
+        Look("pausing", "Pausing", "paused", "requested; stops at the next checkpoint", "state:pausing"),
+        Look("paused", "Paused", "paused", "paused at its last checkpoint", "state:paused"),
         Look(
             "cancelling",
             "Cancelling",
             "cancelled",
-            "asked; by force after the grace time",
+            "requested; killed after the grace period",
             "state:cancelling",
         ),
         Look("cancelled", "Cancelled", "cancelled", "stopped by a person or a rule", "state:cancelled"),
         Look("succeeded", "Succeeded", "succeeded", "done, result saved", "state:succeeded"),
-        Look("failed", "Failed", "failed", "gave up; kept until someone acts", "state:failed"),
+        Look(
+            "failed", "Failed", "failed", "failed permanently; kept until retried or deleted", "state:failed"
+        ),
         Look("retrying", "Retrying", "retrying", "scheduled again after a failure", "state:retrying"),
     )
 }

@@ -113,7 +113,7 @@ class ChildHandle:
                 elif message["kind"] == "ended":
                     if message["row"] == row:
                         return read_ended(message)
-                    log.error("a child reported the end of another attempt; it is dropped", job=run.job.id)
+                    log.error("a child reported the end of another attempt; ignoring it", job=run.job.id)
                 else:
                     self._hear(port, message)
         except asyncio.CancelledError:

@@ -67,7 +67,7 @@ class Ticker:
             try:
                 memory.tick()
             except Exception:
-                log.exception("the place of a job could not be saved")
+                log.exception("could not save the position of a job")
 
 
 class ChildDelivery:
