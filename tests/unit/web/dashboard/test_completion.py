@@ -57,8 +57,11 @@ def test_values_are_matched_anywhere_and_kept_with_their_counts(lab: Lab, http: 
     shown = page(http, "queue:ai")
     assert "m<mark>ai</mark>l" in shown
     assert "3 queued" in shown
-    lab.add(2, queue="later")
-    assert offered(http, "queue:later") == []
+    kept = page(http, "state:enq")
+    lab.add(2)
+    assert "state:enqueued" in kept
+    assert '<span class="n">3</span>' in kept
+    assert page(http, "state:enq") == kept
 
 
 def test_a_mistake_offers_its_correction_first(http: httpx.Client) -> None:
