@@ -265,3 +265,47 @@ def test_an_action_on_thousands_shows_its_progress_and_its_end(
     assert steps == sorted(steps)
     assert shop.client.job(newest).state == "cancelled"
     assert shop.overview.count(shop.overview.query("queue:crowd state:cancelled")).count == 6000
+
+
+def test_a_search_is_completed_by_keys(site: Site, watch: Watch, calm: list[str]) -> None:
+    page = watch.page()
+    page.goto(f"{site.url}/jobs?q=queue:calm")
+    live(page)
+    box, options = page.locator("#q"), page.locator("#ac [role=option]")
+    box.press_sequentially("sta")
+    expect(options.first).to_contain_text("state:")
+    expect(box).to_have_attribute("aria-expanded", "true")
+    box.press("ArrowDown")
+    expect(options.first).to_have_attribute("aria-selected", "true")
+    expect(box).to_have_attribute("aria-activedescendant", "ac-1")
+    box.press("Tab")
+    expect(box).to_have_value("state:")
+    expect(box).to_be_focused()
+    expect(options).to_have_count(11)
+    box.press_sequentially("succ")
+    expect(options).to_have_count(1)
+    box.press("ArrowDown")
+    box.press("Enter")
+    expect(box).to_have_value("state:succeeded")
+    expect(options).to_have_count(0)
+    box.press("Enter")
+    expect(page.locator("#list")).to_contain_text("No job matches")
+    assert "state%3Asucceeded" in page.url
+
+
+def test_the_list_of_completions_is_closed_by_escape_and_by_leaving_the_box(site: Site, watch: Watch) -> None:
+    page = watch.page()
+    page.goto(f"{site.url}/jobs?text=1")
+    box, options = page.locator("#q"), page.locator("#ac [role=option]")
+    box.press_sequentially("sta")
+    expect(options).not_to_have_count(0)
+    box.press("Escape")
+    expect(options).to_have_count(0)
+    expect(box).to_have_attribute("aria-expanded", "false")
+    expect(box).to_have_value("sta")
+    box.press("ArrowDown")
+    options.first.click()
+    expect(box).to_have_value("state:")
+    expect(options).to_have_count(11)
+    box.blur()
+    expect(options).to_have_count(0)

@@ -40,12 +40,13 @@ class Desk:
     operations: Operations
     site: Site
     _kept: dict[str, tuple[float, Any]] = field(default_factory=dict[str, tuple[float, Any]])
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def _fresh(self, name: str, ask: Callable[[], T]) -> T:
+    def kept(self, name: str, ask: Callable[[], T], seconds: float = FRESH_FOR) -> T:
+        """What was asked under this name, at most so many seconds ago. `ask` may ask for other kept things."""
         with self._lock:
             kept = self._kept.get(name)
-            if kept is not None and time.monotonic() - kept[0] < FRESH_FOR:
+            if kept is not None and time.monotonic() - kept[0] < seconds:
                 return kept[1]
             value = ask()
             self._kept[name] = (time.monotonic(), value)
@@ -57,15 +58,15 @@ class Desk:
 
     def whole(self) -> Whole:
         """The figures with the facts behind them, at most a second old."""
-        return self._fresh("whole", self.overview.whole)
+        return self.kept("whole", self.overview.whole)
 
     def workers(self) -> list[WorkerView]:
         """All worker processes, at most a second old."""
-        return self._fresh("workers", self.overview.workers)
+        return self.kept("workers", self.overview.workers)
 
     def type_count(self) -> int:
         """How many job types are known."""
-        return self._fresh("types", self.overview.type_count)
+        return self.kept("types", self.overview.type_count)
 
     def worker_name(self, job: JobView) -> str:
         """The name of the worker that has or had the job."""

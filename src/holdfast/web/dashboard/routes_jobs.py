@@ -11,13 +11,14 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from holdfast.client.views import JobPage, JobView
 from holdfast.core.errors import InvalidInput, InvalidQuery, NotFound
 from holdfast.core.query import Query as Search
 from holdfast.core.query import UnreadableQuery, link_term, term
 from holdfast.web.dashboard.code import as_code, as_command, importable
+from holdfast.web.dashboard.completion import completions
 from holdfast.web.dashboard.console import console, log_entry
 from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.first_page import first_page, is_first
@@ -28,7 +29,8 @@ from holdfast.web.dashboard.looks import LOOKS, TABS
 from holdfast.web.dashboard.overview_page import SPANS, overview_page
 from holdfast.web.dashboard.pages import Frame, frame_of
 from holdfast.web.dashboard.present import json_text, shown, shown_all
-from holdfast.web.dashboard.view import View
+from holdfast.web.dashboard.templating import macros
+from holdfast.web.dashboard.view import View, view_of
 
 Line = Annotated[int, Query(ge=0, le=2**63 - 1)]
 """The key of a console line."""
@@ -119,6 +121,13 @@ def add_job_routes(router: APIRouter, desk: Desk) -> None:
     ) -> Response:
         frame = frame_of(desk, request)
         return _jobs(frame, q, add, state, sort, cursor, peek, last, as_text=bool(text))
+
+    @router.get("/complete")
+    def complete(request: Request, before: str = "", after: str = "") -> Response:
+        view = view_of(request)
+        found = completions(desk, before, after, ZoneInfo(view.zone))
+        part = str(macros("complete.html", view).listbox(found)) if found.options else ""
+        return HTMLResponse(part, headers={"Cache-Control": "no-store"})
 
     @router.get("/jobs/{job_id}")
     def job(request: Request, job_id: str, after: Line | None = None, before: Line | None = None) -> Response:
