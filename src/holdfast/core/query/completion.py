@@ -16,7 +16,7 @@ _VALUE_END = re.compile(r'[^\s()",]*')
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The name of a field (`field` is None) or one of its values. `word` stands before the caret; a completion replaces
+    """The name of a field (`field` is None) or one of its values. `word` is before the caret; a completion replaces
     what lies from `start` to `end`."""
 
     field: Field | None

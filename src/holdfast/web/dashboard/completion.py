@@ -1,4 +1,4 @@
-"""This exists so that the search box offers what can be written at its caret, without asking the store at each key."""
+"""The options of the completion list of the query box."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// This exists so that a search is written with few keys: a list below the box completes what stands at the caret.
+// The completion list below the query box.
 
 import { byId, find, make } from "./dom.js";
 
@@ -82,8 +82,8 @@ export function startCompletion() {
   const input = box();
   const query = input?.closest(".query");
   if (!input || !query) return;
-  const told = { role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": "ac" };
-  for (const [name, value] of Object.entries(told)) input.setAttribute(name, value);
+  const aria = { role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": "ac" };
+  for (const [name, value] of Object.entries(aria)) input.setAttribute(name, value);
   input.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(ask, 80);
