@@ -158,8 +158,9 @@ FAULTS: dict[str, tuple[MakeContext, MakePort, str]] = {
     "state ahead of the place": (_with_context.context, _with_context.port, SUM),
     "state behind the place": (JobContext, StateBehind, SUM),
     "the end is not handed up": (JobContext, OneBehind, f"{REPEATED}|{SUM}"),
-    "what was stored is lost": (JobContext, LosesStored, REPEATED),
-    "nothing is held by time": (JobContext, NoTicks, REPEATED),
+    "what was stored is lost": (JobContext, LosesStored, f"{REPEATED}|{SUM}"),
+    "nothing is held by time": (JobContext, NoTicks, f"{REPEATED}|{SUM}"),
     "a swallowed interruption is a success": (JobContext, SwallowedIsSuccess, MISSING),
 }
-"""Makers of a context and a port with a fault, and what the judge has to say of it."""
+"""Makers of a context and a port with a fault, and what the judge has to say of it. A place that is not held takes the state
+behind with it: which of the two is seen first depends on the program."""

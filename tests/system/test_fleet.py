@@ -155,7 +155,7 @@ def test_drain_waits_for_the_end_and_knows_whom_it_means(make_fleet: Callable[..
     [host] = {worker.host for worker in fleet.workers()}
     told = fleet.holdfast("worker", "drain", host, "--wait", "--timeout", "30s")
     assert told.returncode == 0, told.stderr
-    assert told.stderr.count("has ended") == 2
+    assert told.stderr.count("has stopped") == 2
     assert supervisor.ended() == 0
     assert fleet.workers("live", "draining", "lost") == []
 

@@ -154,7 +154,7 @@ def test_a_worker_that_stands_in_a_transaction_is_killed(make_fleet: Callable[..
             return None
 
     after = until(enqueued, "it gets its turn")
-    assert supervisor.lines("keeps all others from writing")
+    assert supervisor.lines("worker blocks all writes; killing")
     assert [job.state for job in fleet.ended([bad, after])] == ["succeeded", "succeeded"]
     check_neighbours(fleet, others)
 

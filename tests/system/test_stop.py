@@ -27,7 +27,7 @@ WAYS: dict[str, Callable[[Supervisor], object]] = {
 def stopped(fleet: Fleet, supervisor: Supervisor, way: str) -> None:
     WAYS[way](supervisor)
     assert supervisor.ended() == 0, supervisor.words()
-    assert not supervisor.lines("it is killed"), "each worker ends by itself"
+    assert not supervisor.lines("killing"), "each worker ends by itself"
     until(lambda: not fleet.processes(), "no process is left")
     assert not fleet.workers("live", "draining", "lost"), "the workers have signed off"
 
@@ -129,7 +129,7 @@ def test_a_worker_that_hears_nothing_is_ended(make_fleet: Callable[..., Fleet], 
     fleet.effect(job, how)
     supervisor.signal(signal.SIGTERM)
     assert supervisor.ended() == 0
-    assert supervisor.lines("it is killed")
+    assert supervisor.lines("killing")
     until(lambda: not fleet.processes(), "no process is left")
     assert fleet.job(job).state == "enqueued"
 

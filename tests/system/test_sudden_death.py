@@ -11,7 +11,7 @@ import pytest
 
 from tests.system.chaos import database
 from tests.system.fleet import Fleet, kill, until
-from tests.system.test_fencing import begun, standing
+from tests.system.test_fencing import begun, started
 
 
 def kill_all(fleet: Fleet, *, but: set[int] | None = None) -> None:
@@ -47,7 +47,7 @@ def test_jobs_go_on_when_everything_was_killed(
 @pytest.mark.parametrize("action", ["pause", "cancel"])
 def test_an_orphan_is_paused_and_cancelled(make_fleet: Callable[..., Fleet], action: str) -> None:
     fleet = make_fleet()
-    _, job = standing(fleet, "alone_thread", "sleep")
+    _, job = started(fleet, "alone_thread", "sleep")
     kill_all(fleet)
     getattr(job, action)()
     fleet.start()
@@ -58,7 +58,7 @@ def test_an_orphan_is_paused_and_cancelled(make_fleet: Callable[..., Fleet], act
 @pytest.mark.parametrize("kind", ["alone_thread", "alone_process"])
 def test_what_a_job_has_forked_keeps_nothing(make_fleet: Callable[..., Fleet], kind: str) -> None:
     fleet = make_fleet()
-    before = standing(fleet, kind, "forks")
+    before = started(fleet, kind, "forks")
     [effect] = begun(fleet, before[1], 1)
     runner = int(str(effect["pid"]))
 
@@ -83,7 +83,7 @@ def is_copy(pid: int, of: int) -> bool:
 def test_a_supervisor_that_was_killed_costs_living_workers_nothing(make_fleet: Callable[..., Fleet]) -> None:
     """Its worker cannot hear of it, and lives on for a while: so long its job is its own."""
     fleet = make_fleet()
-    supervisor, job = standing(fleet, "alone_loop", "spin")
+    supervisor, job = started(fleet, "alone_loop", "spin")
     worker = fleet.worker_of(job)
     supervisor.signal(signal.SIGKILL)
     supervisor.ended()
@@ -95,7 +95,7 @@ def test_a_supervisor_that_was_killed_costs_living_workers_nothing(make_fleet: C
 
 def test_the_history_says_how_a_process_died(make_fleet: Callable[..., Fleet]) -> None:
     fleet = make_fleet()
-    _, job = standing(fleet, "alone_thread", "sleep")
+    _, job = started(fleet, "alone_thread", "sleep")
     os.kill(fleet.worker_of(job).pid, signal.SIGKILL)
     until(lambda: begun(fleet, job, 2), "the job runs again")
     reasons = [row.reason for row in fleet.history(job) if row.kind == "state"]

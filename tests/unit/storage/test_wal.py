@@ -13,7 +13,7 @@ import pytest
 
 from holdfast import Holdfast
 from holdfast.cli.doctor.sqlite import sqlite_checks
-from holdfast.storage.sqlite import turn, wal
+from holdfast.storage.sqlite import wal, write_lock
 
 
 @pytest.fixture
@@ -95,12 +95,12 @@ def test_the_doctor_tells_its_size_and_who_reads(app: Holdfast) -> None:
     path = Path(app.settings.data_dir) / "holdfast.db"
     check = dict(sqlite_checks(f"sqlite:///{path}"))["write-ahead log"]
     assert "currently read by no process" in check().found
-    assert turn.reading(path) == []
+    assert write_lock.reading(path) == []
     reader = Reader(path)
     grow(app)
-    assert turn.reading(path) == [os.getpid()]
+    assert write_lock.reading(path) == [os.getpid()]
     found = check()
     assert f"process {os.getpid()} (" in found.found
     assert f"{log_of(app).stat().st_size / 1e6:.1f} MB" in found.found
     reader.close()
-    assert turn.reading(path) == []
+    assert write_lock.reading(path) == []
