@@ -196,7 +196,7 @@ class Client:
         if reason:
             check_line(reason, loc=("reason",), limit=MAX_REASON)
         record = insert_retry.run(self._gateway, Command(job_id, action, actor=actor, reason=reason or None))
-        if record is None:
+        if record is None:  # only after a delete, which is `delete`
             raise NotFound(GONE)
         return job_view(record)
 

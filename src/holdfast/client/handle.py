@@ -62,7 +62,7 @@ class JobHandle:
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._client.listen((Topic.EVENTS,)) as listener:
             while self.refresh().state not in FINAL_STATES:
-                listener.wait(self._patience(deadline))
+                listener.wait(self._wait_time(deadline))
         return self
 
     def pause(self, reason: str | None = None) -> JobHandle:
@@ -90,7 +90,7 @@ class JobHandle:
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._client.listen((Topic.EVENTS,)) as listener:
             while (await self.refresh_async()).state not in FINAL_STATES:
-                await listener.wait_async(self._patience(deadline))
+                await listener.wait_async(self._wait_time(deadline))
         return self
 
     async def pause_async(self, reason: str | None = None) -> JobHandle:
@@ -113,7 +113,7 @@ class JobHandle:
         self._view = self._client.act(self.id, action, reason=reason)
         return self
 
-    def _patience(self, deadline: float | None) -> float:
+    def _wait_time(self, deadline: float | None) -> float:
         if deadline is None:
             return POLL_INTERVAL
         left = deadline - time.monotonic()

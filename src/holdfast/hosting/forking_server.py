@@ -1,7 +1,7 @@
 """The process of a fork server: it loads the app once, alone in its thread, and forks worker processes that have it already.
 
 It opens nothing: no store, no event loop, no lock. An app of which copies would not be what new processes are is not forked;
-`_why_unfit` says which.
+`_Opened.why_unfit` says which.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from holdfast.core.settings import Settings
 from holdfast.hosting import worker_process
 from holdfast.hosting.startup_message import read_orders
 from holdfast.worker.fork_server import MAX_MESSAGE
+from holdfast.worker.parent_death import send_at_parents_death
 from holdfast.worker.process import Orders
 
 NAME = "forking-server"
 """What the process is called on its command line: as long as the name of its copies, which take its place there."""
 
 _WORKER = "worker-process"
-_PR_SET_PDEATHSIG = 1
 _ADOPTION_TIMEOUT = 5.0
 
 
 def forking_server() -> int:
     """The body of the process. Returns in a worker process only, with its exit code."""
     sys.argv[1:] = [_WORKER]  # which is what the app sees in a worker that was not forked
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    send_at_parents_death(signal.SIGKILL)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stay)  # who stops a whole group means its workers
     line = _take_line()
@@ -77,9 +77,9 @@ def forking_server() -> int:
 
 def _is_worker(supervisor: int, line: socket.socket) -> bool:
     """Make a worker process: this returns True in it, once it is a child of the supervisor, and False here."""
-    mother = os.fork()
-    if mother:
-        if os.waitpid(mother, 0)[1]:
+    between = os.fork()
+    if between:
+        if os.waitpid(between, 0)[1]:
             os._exit(1)  # there is no memory, or no process left
         return False
     try:

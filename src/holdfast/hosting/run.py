@@ -15,7 +15,8 @@ import uvloop
 
 from holdfast.app import Holdfast, Parts
 from holdfast.core.settings import Settings
-from holdfast.hosting.child import SELF, start_forking_server
+from holdfast.hosting.child import SELF
+from holdfast.hosting.fork_launch import launch_fork_server
 from holdfast.hosting.locks import locks_of
 from holdfast.hosting.web_supervisor import WebSupervisor
 from holdfast.runtime.clock import new_worker_id
@@ -23,7 +24,7 @@ from holdfast.runtime.periodic import FailedTooOften, PeriodicRunner, keep_runni
 from holdfast.scheduler.leader import Leader, holder_of, lease_of
 from holdfast.scheduler.maintenance import RescueDeadProcesses, maintenance_tasks
 from holdfast.storage.topics import Topic
-from holdfast.worker.fork_server import ForkServer, can_fork
+from holdfast.worker.fork_server import ForkServer
 from holdfast.worker.starting import WorkerStarter
 from holdfast.worker.supervisor import Supervisor
 
@@ -195,11 +196,6 @@ def _on_stop(call: Callable[[], None]) -> asyncio.Event:
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, heard)
     return stopping
-
-
-def launch_fork_server() -> ForkServer | None:
-    """A fork server that loads what any app needs; None where the system has no such thing."""
-    return ForkServer(*start_forking_server()) if can_fork() else None
 
 
 async def _serve_web(parts: Parts, supervisor: Supervisor, web: WebSupervisor) -> None:

@@ -1,11 +1,11 @@
-"""One commit for the pending of many callers: the price of durability is paid once for all of them.
+"""Group commit: the writes of many callers share one transaction, and so the price of its durability.
 
-Whoever wants something stored puts an one into the line and asks for the writing turn. The one who gets the turn takes
-everything that waits, runs it in one transaction, commits, and hands out the results; the others find theirs ready when the
-turn comes to them. Synchronous callers take the turn themselves (no change of thread), asynchronous ones leave it to the
-gateway's own thread. A caller has its answer only after the commit.
+A caller puts its write into the queue and asks for the write lock. The thread that gets the lock takes all waiting writes,
+runs them in one transaction, commits, and returns the results; the other callers find theirs ready. Synchronous callers take
+the lock themselves (no change of thread), asynchronous ones leave it to the gateway's own thread. A caller has its result
+only after the commit.
 
-What needs a row that somebody else has locked leaves the line: the others go on without it, and it comes again later.
+A write that needs a row which another transaction has locked leaves the queue, and is run again later.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from holdfast.storage.writes import Insert, Write
 R = TypeVar("R")
 
 MAX_BATCH = 512
-"""Operations in one transaction: enough to share a commit, few enough that nobody waits long for it."""
+"""Writes in one transaction: enough to share a commit, few enough that no caller waits long for it."""
 
 TIMEOUT = 15.0
-"""Seconds a caller waits for its turn before it gives up; its one is then taken out of the line, not run later."""
+"""Seconds for which a caller waits for the write lock; then its write is taken out of the queue, not run later."""
 
 MAX_TRIES = 12
 """So often a transaction is begun again that others keep from beginning: for several seconds."""
@@ -140,8 +140,8 @@ class Gateway:
         return True
 
     def _pass_on(self) -> None:
-        """Give the turn to the first who waits. Those behind him go on sleeping: they will find their results, instead of
-        taking the turn one after the other for what they alone want."""
+        """Pass the write lock to the first caller that waits. Those behind it sleep on: they will find their results,
+        instead of taking the lock one after the other for their own writes."""
         self._write_lock.release()
         self._call_first()
 
@@ -176,7 +176,7 @@ class Gateway:
             if self._closed:
                 return
 
-    # -- with the turn ----------------------------------------------------------------------------------------------------
+    # -- with the write lock ----------------------------------------------------------------------------------------------
 
     def _run_waiting(self) -> None:
         taken: list[PendingWrite] = []
@@ -195,7 +195,7 @@ class Gateway:
             raise
 
     def _serve_all(self, pending: Sequence[PendingWrite], *, again: bool = False) -> None:
-        """`again`: what others hindered was notified apart from these already."""
+        """`again`: the writes that other transactions hinder were separated from these already."""
         try:
             results, notified = self._run_begun(pending)
         except Contended as error:
@@ -297,7 +297,7 @@ class Gateway:
         return self._run_once(pending)
 
     def _run_once(self, pending: Sequence[PendingWrite]) -> tuple[list[Any], frozenset[Topic]]:
-        """The results, and the topics that the commit has notified of."""
+        """The results, and the topics of which the commit itself has notified."""
         groups = grouped(pending)
         writes = [joined(group) for group in groups]
         notified = frozenset[Topic]()

@@ -172,12 +172,12 @@ class LiveHub:
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def farewell(self, patience: float = 1.0) -> None:
-        """Stop, and wait until everyone has been told, at most `patience` seconds."""
+    async def farewell(self, timeout: float = 1.0) -> None:
+        """Stop, and wait until everyone has been told, at most `timeout` seconds."""
         self.stop()
         if self._watchers:
             with suppress(TimeoutError):
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(timeout):
                     await self._deserted.wait()
 
     # -- joining ----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The supervisor's side of a fork server: a process that has loaded the app and opened nothing, and forks worker processes.
 
-A worker is forked by a mother that ends at once, and becomes a child of the supervisor, which adopts it (`Adoption`). So the
-supervisor waits for it, sees it stop and is heard when it dies, as with any child; and a fork server that is killed takes
-nothing with it.
+A worker is forked by a process in between that ends at once, and becomes a child of the supervisor, which adopts it
+(`Adoption`). So the supervisor waits for it, sees it stop and notices its death, as with any child; and a fork server that
+is killed takes nothing with it.
 """
 
 from __future__ import annotations

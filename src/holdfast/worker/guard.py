@@ -53,10 +53,10 @@ class _Worker:
 
 
 class Guard:
-    """Kills each worker `patience` seconds after the beginning of its last confirmed heartbeat."""
+    """Kills each worker `timeout` seconds after the beginning of its last confirmed heartbeat."""
 
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
         self._workers: dict[int, _Worker] = {}
 
     def hear(self, line: str) -> None:
@@ -81,7 +81,7 @@ class Guard:
         """Kill those whose time is over."""
         now = _since_boot()
         for worker in list(self._workers.values()):
-            if not worker.is_idle and now >= worker.begun + self._patience:
+            if not worker.is_idle and now >= worker.begun + self._timeout:
                 worker.kill()
                 del self._workers[worker.pid]
                 worker.close()
@@ -92,7 +92,7 @@ class Guard:
         ends = [worker.begun for worker in self._workers.values() if not worker.is_idle]
         if not ends:
             return _MAX_SLEEP
-        return max(0.0, min(_MAX_SLEEP, min(ends) + self._patience - _since_boot()))
+        return max(0.0, min(_MAX_SLEEP, min(ends) + self._timeout - _since_boot()))
 
 
 def _handle(pid: int) -> int | None:
@@ -120,11 +120,11 @@ def _since_boot() -> float:
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
-def main(patience: float) -> None:
+def main(timeout: float) -> None:
     """Until the end of standard input."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the supervisor needs us until its workers have ended
-    guard, rest, poll = Guard(patience), "", select.poll()
+    guard, rest, poll = Guard(timeout), "", select.poll()
     poll.register(_STDIN, select.POLLIN)
     while True:
         wait = guard.pause

@@ -58,7 +58,7 @@ class GuardKeeper:
     """Keeps the guard of one supervisor running. The pipe outlives a guard that dies: the next one reads on."""
 
     def __init__(self, lease: float) -> None:
-        self._patience = KILL_AT * lease
+        self._timeout = KILL_AT * lease
         self._reading, writing = os.pipe()
         os.set_blocking(writing, False)
         self.line = GuardLine(writing)
@@ -78,7 +78,7 @@ class GuardKeeper:
         """Until cancelled; then it ends with the last worker."""
         while True:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", guard.__file__, str(self._patience)),
+                *(sys.executable, "-I", "-S", guard.__file__, str(self._timeout)),
                 stdin=self._reading,
                 start_new_session=True,  # Ctrl-C and Ctrl-Z of a terminal are not for it
             )

@@ -105,7 +105,7 @@ class WorkerProcess:
     async def run(self) -> int:
         """Until asked to stop; answers the exit code."""
         s, loop = self._settings, asyncio.get_running_loop()
-        courier = ReportBatcher(self._gateway, loop)
+        batcher = ReportBatcher(self._gateway, loop)
         threads = self._threads = ThreadExecutor(s.threads, grace=s.stop_grace)
         tasks_here = self._tasks = LoopExecutor(grace=s.stop_grace)
         executors: dict[str, Executor] = {
@@ -127,7 +127,7 @@ class WorkerProcess:
             self._gateway, self._worker.id, self._pools(), s.queues, s.concurrency, judge.unstorable
         )
         runner = self._runner = Runner(
-            self._types, executors, courier, judge, fetcher.settle, cancel_grace=s.cancel_grace
+            self._types, executors, batcher, judge, fetcher.settle, cancel_grace=s.cancel_grace
         )
         if not await self._came_up():
             return self.exit_code
@@ -331,10 +331,10 @@ class WorkerProcess:
             await self._gateway.run_async(DrainWorker(self._worker.id))
         except StorageUnavailable as error:
             log.warning("could not mark worker as draining: storage unavailable", error=str(error))
-        patience = asyncio.get_running_loop().call_later(1.0, self._say_what_is_awaited)
+        notice = asyncio.get_running_loop().call_later(1.0, self._say_what_is_awaited)
         while not self._fetcher.idle and not self._hurry.is_set():  # noqa: ASYNC110 - an event would cost every job
             await asyncio.sleep(0.01)
-        patience.cancel()
+        notice.cancel()
         if not self._fetcher.idle:
             self._runner.force_all("shutdown")
             try:

@@ -30,7 +30,7 @@ _TRIED_AGAIN = (StorageUnavailable, StorageRefused, LeaseLost)
 
 
 class LocalLink:
-    """`holdfast.context.worker_link.Port` for a job that runs in the worker process itself."""
+    """`holdfast.context.worker_link.WorkerLink` for a job that runs in the worker process itself."""
 
     # Defaults of the class: a job that reports nothing costs nothing here. What every attempt reads is set in `__init__`,
     # because Python finds it sooner there.
@@ -50,13 +50,13 @@ class LocalLink:
     refused: str | None = None
     """Why the store has refused a report of this attempt for good."""
 
-    def __init__(self, job: Claimed, courier: ReportBatcher) -> None:
+    def __init__(self, job: Claimed, batcher: ReportBatcher) -> None:
         self.flags = Flags()
         self.memory: Remembering | None = None
         self.silent = True
         """Nothing has come from the job: no memory, no report."""
         self._job = job
-        self._courier = courier
+        self._batcher = batcher
         self._lock = threading.Lock()
 
     @property
@@ -76,7 +76,7 @@ class LocalLink:
             self.memory = memory
             closed = self._closed
         if not closed:
-            self._courier.watch(self)
+            self._batcher.watch(self)
 
     def progress(self, value: dict[str, Any]) -> None:
         with self._lock:
@@ -84,7 +84,7 @@ class LocalLink:
                 return
             self.silent = False
             self._progress = value
-        self._courier.note(self)
+        self._batcher.note(self)
 
     def log(self, at: int, level: str, message: str, fields: str | None) -> None:
         line = LogLine(at, level, clean_text(message, MAX_LOG_LINE), fields)
@@ -95,7 +95,7 @@ class LocalLink:
             if self._logs is None:
                 self._logs = []
             self._logs.append(line)
-        self._courier.note(self)
+        self._batcher.note(self)
 
     def hold(self, snapshot: Snapshot) -> None:
         with self._lock:
@@ -103,7 +103,7 @@ class LocalLink:
                 return
             self.silent = False
             self._snapshot = snapshot
-        self._courier.note(self)
+        self._batcher.note(self)
 
     def store(self, snapshot: Snapshot) -> LocalDelivery:
         delivery = LocalDelivery(self)
@@ -182,7 +182,7 @@ class LocalLink:
                 return False
             late, self._deliveries = self._deliveries, None
         if self.memory is not None:
-            self._courier.forget(self)
+            self._batcher.forget(self)
         for delivery in late or ():
             self._settle(delivery, self._lease_lost())
         return True
@@ -214,7 +214,7 @@ class LocalLink:
         try:
             if not self._take_off(flight, delivery):
                 return
-            answers = self._courier.gateway.run(StoreReports([flight.report]))
+            answers = self._batcher.gateway.run(StoreReports([flight.report]))
         except Exception as error:
             self.land(flight, error=error)
         except BaseException:
@@ -239,7 +239,7 @@ class LocalLink:
         wake()
 
     def take_off(self) -> Flight | None:
-        """The next report, for the courier. None when nothing waits, one is in flight, or the attempt has ended."""
+        """The next report, for the batcher. None when nothing waits, one is in flight, or the attempt has ended."""
         flight = Flight()
         return flight if self._has_news and self._take_off(flight) else None
 
@@ -280,7 +280,7 @@ class LocalLink:
         if sends_next:
             self._submit(following)
         elif has_news:
-            self._courier.note(self)
+            self._batcher.note(self)
         if landing is not None:
             wake(landing)
         self._hear(answer)
@@ -341,7 +341,7 @@ class LocalLink:
 
     def _submit(self, flight: Flight) -> None:
         try:
-            future = self._courier.gateway.submit(StoreReports([flight.report]))
+            future = self._batcher.gateway.submit(StoreReports([flight.report]))
         except Exception as error:
             self.land(flight, error=error)
         else:

@@ -49,7 +49,7 @@ class Runner:
         self,
         types: Mapping[str, JobType],
         executors: Mapping[str, Executor],
-        courier: ReportBatcher,
+        batcher: ReportBatcher,
         judge: Judge,
         hand_over: Callable[[Claimed, Settlement | None], None],
         *,
@@ -57,7 +57,7 @@ class Runner:
     ) -> None:
         self._types = types
         self._executors = executors
-        self._courier = courier
+        self._batcher = batcher
         self._judge = judge
         self._hand_over = hand_over
         self._grace = cancel_grace
@@ -74,7 +74,7 @@ class Runner:
             self._hand_over(job, Settlement(job.seq, job.token, Verb.RELEASE, "worker stopped"))
             return
         kind = self._types[job.type]
-        port = LocalLink(job, self._courier)
+        port = LocalLink(job, self._batcher)
         # a job that was twice on board when a process died runs alone in a child: if it is the one, nobody else suffers
         # again
         executor = self._executors[

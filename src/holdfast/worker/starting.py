@@ -76,7 +76,7 @@ class ForkedProcess(Process):
     def signal(self, number: int) -> None:
         if self._ended:
             raise ProcessLookupError
-        os.kill(self.pid, number)  # its number is taken as long as nobody has waited for it
+        os.kill(self.pid, number)  # its number stays taken until this process waits for it
 
     async def wait(self) -> int:
         loop = asyncio.get_running_loop()

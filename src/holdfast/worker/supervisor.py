@@ -150,8 +150,8 @@ class Supervisor:
             if self._stops > 1:
                 child.tell(HURRY)
         if self._stops <= 2:
-            patience = UNRESPONSIVE_AFTER + (self._settings.stop_grace if self._stops == 1 else 0.0)
-            asyncio.get_running_loop().call_later(patience, self._end_the_stubborn)
+            timeout = UNRESPONSIVE_AFTER + (self._settings.stop_grace if self._stops == 1 else 0.0)
+            asyncio.get_running_loop().call_later(timeout, self._end_the_stubborn)
 
     def _end_the_stubborn(self) -> None:
         """The grace time is over: processes that a job has blocked do not even hear that they shall stop."""

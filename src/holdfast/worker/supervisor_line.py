@@ -12,10 +12,10 @@ from typing import Protocol
 
 import structlog
 
+from holdfast.worker.parent_death import send_at_parents_death
+
 HURRY = b"hurry\n"
 """A line to a worker: do not wait for your jobs."""
-
-_PR_SET_PDEATHSIG = 1
 
 log = structlog.get_logger("holdfast.worker")
 
@@ -102,4 +102,4 @@ def _end_with_the_supervisor() -> None:
     if sys.platform == "linux":
         library = ctypes.CDLL(None)
         library.signal(signal.SIGUSR1, library.alarm)
-        library.prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
+        send_at_parents_death(signal.SIGUSR1)

@@ -16,7 +16,7 @@ from holdfast.core.errors import InvalidInput, LeaseLost, StorageUnavailable
 from holdfast.core.outcome import Interrupted, Report
 from holdfast.storage.gateway import Gateway
 from holdfast.storage.verbs.attempts import LOST
-from holdfast.worker import report_batcher as courier
+from holdfast.worker import report_batcher
 from holdfast.worker.report_batcher import ReportBatcher
 from holdfast.worker.reporting import LocalLink
 from tests.unit.worker.executors.helpers import until
@@ -62,7 +62,9 @@ def test_a_store_in_a_thread_without_company_needs_no_other_thread() -> None:
 def test_threads_that_store_at_once_share_a_report_with_the_newest_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(courier, "FLUSH_INTERVAL", 3600.0)  # the reports are sent without the courier's clock
+    monkeypatch.setattr(
+        report_batcher, "FLUSH_INTERVAL", 3600.0
+    )  # the reports are sent without the courier's clock
 
     async def main(store: ReportStore, gateway: Gateway) -> None:
         port = a_port(gateway)

@@ -126,18 +126,14 @@ def add_to(app: typer.Typer) -> None:
 @contextmanager
 def _fork_server() -> Generator[ForkServer | None]:
     """The fork server of the workers, launched ahead of everything: it loads while we do. Ended whatever happens here."""
-    from holdfast.worker.fork_server import ForkServer, can_fork
+    from holdfast.hosting.fork_launch import launch_fork_server
 
-    if not can_fork():
-        yield None
-        return
-    from holdfast.hosting.child import start_forking_server
-
-    server = ForkServer(*start_forking_server())
+    server = launch_fork_server()
     try:
         yield server
     finally:
-        server.end()
+        if server is not None:
+            server.end()
 
 
 def _needed(path: str | None, command: str) -> str:

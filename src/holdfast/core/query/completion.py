@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from holdfast.core.query.corrections import TERM
 from holdfast.core.query.fields import FIELDS, Field, Kind, nearest
 
-_TERM = re.compile(r'(?:"(?:[^"\\]|\\.)*(?:"|\Z)|[^\s()"])+')
 _NAME = re.compile(r"(?:[A-Za-z][A-Za-z0-9_-]*)?")
 _NAME_END = re.compile(r"[A-Za-z0-9_-]*:?")
 _VALUE_END = re.compile(r'[^\s()",]*')
@@ -28,7 +28,7 @@ class Place:
 def place_at(text: str, caret: int) -> Place | None:
     """What is being written at the caret; None where nothing can be completed, such as within quotes."""
     caret = max(0, min(caret, len(text)))
-    start = next((term.start() for term in _TERM.finditer(text) if term.start() < caret <= term.end()), caret)
+    start = next((term.start() for term in TERM.finditer(text) if term.start() < caret <= term.end()), caret)
     if text.startswith("-", start) and start < caret:
         start += 1
     head = text[start:caret]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from holdfast.core.errors import InvalidQuery, Problem
 from holdfast.core.query.errors import QueryError
 
-_TERM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s()"])+')
+TERM: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*(?:"|\Z)|[^\s()"])+')
+"""A term of a search, also where its quotes are still open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def correction_of(text: str, error: QueryError) -> Correction | None:
     if error.suggestion is None:
         return None
     corrected = text[: error.start] + error.suggestion + text[error.end :]
-    around = (match for match in _TERM.finditer(corrected) if match.start() <= error.start < match.end())
+    around = (match for match in TERM.finditer(corrected) if match.start() <= error.start < match.end())
     term = next(around, None)
     return Correction(term[0] if term else error.suggestion, corrected)
 

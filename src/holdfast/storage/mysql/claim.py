@@ -49,7 +49,7 @@ class Floor(NamedTuple):
 UNKNOWN: Final = Floor()
 
 
-class ClaimingVerbs(WritingSession):
+class ClaimVerbs(WritingSession):
     """`claim`, a part of `MysqlWriter`."""
 
     @cached_property

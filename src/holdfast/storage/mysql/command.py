@@ -60,7 +60,7 @@ class Found(NamedTuple):
     """Whether its history has grown over what is kept."""
 
 
-class PeopleVerbs(WritingSession):
+class CommandVerbs(WritingSession):
     """`command`, `command_all` and the verbs of queues, a part of `MysqlWriter`."""
 
     def command(

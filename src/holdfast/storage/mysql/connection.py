@@ -143,8 +143,8 @@ def connect(address: Address, *, reading: bool = False, several: bool = False) -
             # writers lock rows and never gaps; a search of several statements sees one moment
             level = "REPEATABLE READ" if reading else "READ COMMITTED"
             cursor.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
-            patience = LOCK_SECONDS if several else LONG_LOCK_SECONDS
-            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {patience}")
+            seconds = LOCK_SECONDS if several else LONG_LOCK_SECONDS
+            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {seconds}")
             if reading:
                 cursor.execute("SET SESSION TRANSACTION READ ONLY")
                 cursor.execute(f"SET SESSION {server.read_limit}")

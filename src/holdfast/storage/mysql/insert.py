@@ -21,7 +21,7 @@ MAX_LETTERS = 4_000_000
 """One statement stays well below the server's max_allowed_packet of 16 MB."""
 
 
-class ArrivalVerbs(WritingSession):
+class InsertVerbs(WritingSession):
     """`insert`, a part of `MysqlWriter`."""
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:

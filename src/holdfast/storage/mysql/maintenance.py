@@ -9,14 +9,14 @@ from holdfast.core.rescue import decide_rescue
 from holdfast.core.retention import KEEP_BUCKETS, KEEP_EVENTS, KEEP_LOST_WORKERS, KEEP_OUTCOMES
 from holdfast.core.states import DIED, FINAL_STATES, LEASE_EXPIRED, State
 from holdfast.storage.mysql import statements as sql
-from holdfast.storage.mysql.command import PeopleVerbs
+from holdfast.storage.mysql.command import CommandVerbs
 from holdfast.storage.mysql.connection import Row
 from holdfast.storage.mysql.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.mysql.literals import Changes, listed
 from holdfast.storage.mysql.transaction import WORKER
 
 
-class UpkeepVerbs(PeopleVerbs):
+class MaintenanceVerbs(CommandVerbs):
     """`MaintenanceWrites`, a part of `MysqlWriter`."""
 
     def prove(self) -> None:

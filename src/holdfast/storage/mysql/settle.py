@@ -39,7 +39,7 @@ class Held(NamedTuple):
     """When it was changed or asked for something last."""
 
 
-class EndingVerbs(WritingSession):
+class SettleVerbs(WritingSession):
     """`settle`, `report` and `unlocked`, a part of `MysqlWriter`."""
 
     def unlocked(self, seqs: Sequence[int]) -> set[int]:

@@ -11,7 +11,7 @@ from holdfast.storage.mysql.literals import listed, rows
 from holdfast.storage.mysql.transaction import WORKER, WritingSession
 
 
-class FleetVerbs(WritingSession):
+class WorkerVerbs(WritingSession):
     """The verbs of workers, types and leaders, a part of `MysqlWriter`."""
 
     def register_worker(self, worker: WorkerRow, *, lease: float) -> None:

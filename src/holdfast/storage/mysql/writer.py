@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from holdfast.storage.mysql.claim import ClaimingVerbs
+from holdfast.storage.mysql.claim import ClaimVerbs
 from holdfast.storage.mysql.copying import CopyingVerbs
-from holdfast.storage.mysql.insert import ArrivalVerbs
-from holdfast.storage.mysql.maintenance import UpkeepVerbs
-from holdfast.storage.mysql.settle import EndingVerbs
-from holdfast.storage.mysql.workers import FleetVerbs
+from holdfast.storage.mysql.insert import InsertVerbs
+from holdfast.storage.mysql.maintenance import MaintenanceVerbs
+from holdfast.storage.mysql.settle import SettleVerbs
+from holdfast.storage.mysql.workers import WorkerVerbs
 
 
-class MysqlWriter(ArrivalVerbs, ClaimingVerbs, EndingVerbs, UpkeepVerbs, FleetVerbs, CopyingVerbs):
+class MysqlWriter(InsertVerbs, ClaimVerbs, SettleVerbs, MaintenanceVerbs, WorkerVerbs, CopyingVerbs):
     """The writing verbs of `holdfast.storage.protocol`. Not thread-safe: the gateway sees to that.
 
     A verb locks the rows that it may change, in the order of seq, decides, and writes a few statements for all of them, each

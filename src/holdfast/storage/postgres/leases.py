@@ -20,7 +20,7 @@ LEADERS = (
 )
 
 
-class LeadingVerbs(Transactions):
+class LeaseVerbs(Transactions):
     """The verbs of the leader lease, a part of `PostgresWriter`."""
 
     def acquire_lease(self, role: str, holder: str, *, lease: float) -> int | None:

@@ -17,7 +17,7 @@ from holdfast.storage.postgres.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.postgres.writer import columns_of
 
 
-class UpkeepVerbs(CommandVerbs):
+class MaintenanceVerbs(CommandVerbs):
     """The verbs of queues, of the clock, and of worker processes."""
 
     # -- queues -----------------------------------------------------------------------------------------------------------

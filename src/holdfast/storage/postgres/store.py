@@ -14,8 +14,8 @@ from holdfast.storage.postgres.connection import FORKED, Connector, Place, Readi
 from holdfast.storage.postgres.copying import CopyingVerbs
 from holdfast.storage.postgres.enqueue_in_tx import JoiningVerbs
 from holdfast.storage.postgres.fast_path import FastPath
-from holdfast.storage.postgres.leases import LeadingVerbs
-from holdfast.storage.postgres.maintenance import UpkeepVerbs
+from holdfast.storage.postgres.leases import LeaseVerbs
+from holdfast.storage.postgres.maintenance import MaintenanceVerbs
 from holdfast.storage.postgres.migrate import migrate, standing
 from holdfast.storage.postgres.reader import PostgresReader
 from holdfast.storage.postgres.schema import MIGRATIONS
@@ -23,7 +23,7 @@ from holdfast.storage.postgres.transaction import keys_not_waited_for
 from holdfast.storage.server_clock import ServerClock
 
 
-class PostgresWriter(UpkeepVerbs, LeadingVerbs, CopyingVerbs, FastPath, JoiningVerbs):
+class PostgresWriter(MaintenanceVerbs, LeaseVerbs, CopyingVerbs, FastPath, JoiningVerbs):
     """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:

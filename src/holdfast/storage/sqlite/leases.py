@@ -21,7 +21,7 @@ SELECT role, holder, term, since FROM leaders WHERE holder IS NOT NULL AND boot 
 """
 
 
-class LeadingVerbs:
+class LeaseVerbs:
     """The verbs of the leader lease, a part of `SqliteWriter`."""
 
     _db: apsw.Connection

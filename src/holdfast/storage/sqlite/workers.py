@@ -11,7 +11,7 @@ from holdfast.core.job import TypeRow, WorkerRow
 from holdfast.storage.sqlite import statements as sql
 
 
-class FleetVerbs:
+class WorkerVerbs:
     """A part of `SqliteWriter`."""
 
     _db: apsw.Connection

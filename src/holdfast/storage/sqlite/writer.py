@@ -46,15 +46,15 @@ from holdfast.storage.sqlite.boot_clock import boot_id
 from holdfast.storage.sqlite.connection import FORKED, TRANSIENT, unavailable
 from holdfast.storage.sqlite.copying import CopyingVerbs, refuse_sealed
 from holdfast.storage.sqlite.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
-from holdfast.storage.sqlite.leases import LeadingVerbs
+from holdfast.storage.sqlite.leases import LeaseVerbs
 from holdfast.storage.sqlite.wal import WalKeeper
-from holdfast.storage.sqlite.workers import FleetVerbs
+from holdfast.storage.sqlite.workers import WorkerVerbs
 from holdfast.storage.verbs.attempts import LOST
 
 MAX_LANES: Final = 400  # SQLite joins up to 500 selects in one statement
 
 
-class SqliteWriter(FleetVerbs, LeadingVerbs, CopyingVerbs):
+class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
     """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
 
     def __init__(

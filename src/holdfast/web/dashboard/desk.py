@@ -40,11 +40,12 @@ class Desk:
     operations: Operations
     site: Site
     _kept: dict[str, tuple[float, Any]] = field(default_factory=dict[str, tuple[float, Any]])
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _locks: dict[str, threading.Lock] = field(default_factory=dict[str, threading.Lock])
 
     def kept(self, name: str, ask: Callable[[], T], seconds: float = FRESH_FOR) -> T:
-        """What was asked under this name, at most so many seconds ago. `ask` may ask for other kept things."""
-        with self._lock:
+        """What was asked under this name, at most so many seconds ago. A slow `ask` delays no other name, and may itself ask
+        for other kept things."""
+        with self._locks.setdefault(name, threading.Lock()):
             kept = self._kept.get(name)
             if kept is not None and time.monotonic() - kept[0] < seconds:
                 return kept[1]

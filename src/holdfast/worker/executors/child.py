@@ -8,7 +8,6 @@ Jobs run one after the other in the main thread; another thread listens to the w
 from __future__ import annotations
 
 import contextvars
-import ctypes
 import faulthandler
 import os
 import signal
@@ -35,8 +34,8 @@ from holdfast.worker.executors.childport import ChildPort, Line, Ticker
 from holdfast.worker.executors.forks import mind_forks
 from holdfast.worker.executors.frames import Row, ended_message, read_attempt, receive_frame
 from holdfast.worker.executors.here import only
+from holdfast.worker.parent_death import send_at_parents_death
 
-_PR_SET_PDEATHSIG = 1
 _LAST_WORDS = 2.0
 
 
@@ -116,10 +115,9 @@ def _run(app: Any, port: ChildPort, grace: float) -> AttemptResult:
 
 def die_with(parent: int) -> None:
     """Have the kernel kill this process when its parent dies (Linux; elsewhere the end of the line tells)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
+    send_at_parents_death(signal.SIGKILL)
+    if sys.platform == "linux" and os.getppid() != parent:
+        os._exit(1)
 
 
 def _stay(number: int, stack: FrameType | None) -> None:

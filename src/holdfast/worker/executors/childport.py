@@ -97,7 +97,7 @@ class ChildDelivery:
 
 
 class ChildPort:
-    """`holdfast.context.worker_link.Port` for a job that runs in a child process."""
+    """`holdfast.context.worker_link.WorkerLink` for a job that runs in a child process."""
 
     def __init__(self, attempt: Attempt, line: Line, ticker: Ticker) -> None:
         self.attempt = attempt

@@ -50,14 +50,14 @@ class ThreadExecutor:
     """A pool of at most `threads` daemon threads, started as they are needed.
 
     Each job has its own copy of the context variables. Force raises `Interrupted` in the thread, which Python does between
-    two steps of its own code; a thread that stays in foreign code for `patience` seconds more is given up: the run is
+    two steps of its own code; a thread that stays in foreign code for `force_timeout` seconds more is given up: the run is
     answered, the pool may start another thread, and `abandoned` counts it until it ends. Only the end of the process frees
     such a thread for certain. `grace`: seconds for which what a job has left running may reach a checkpoint, see `windup`.
     """
 
-    def __init__(self, threads: int, *, patience: float = FORCE_TIMEOUT, grace: float = GRACE) -> None:
+    def __init__(self, threads: int, *, force_timeout: float = FORCE_TIMEOUT, grace: float = GRACE) -> None:
         self._limit = threads
-        self._patience = patience
+        self._force_timeout = force_timeout
         self._grace = grace
         self._queue: SimpleQueue[_Work | None] = SimpleQueue()
         self._lock = threading.Lock()
@@ -102,8 +102,8 @@ class ThreadExecutor:
         if not self._cancel(work):
             self._raise_in(work)
         work.timers = [
-            work.loop.call_later(self._patience / 2, self._raise_in, work),
-            work.loop.call_later(self._patience, self._abandon, work),
+            work.loop.call_later(self._force_timeout / 2, self._raise_in, work),
+            work.loop.call_later(self._force_timeout, self._abandon, work),
         ]
 
     async def close(self) -> None:

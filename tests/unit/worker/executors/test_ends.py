@@ -86,7 +86,7 @@ def test_a_thread_that_is_abandoned_leaves_its_place(tmp_path: Path) -> None:
     path = tmp_path / "items"
 
     async def main() -> None:
-        async with an_executor("thread", patience=0.2) as executor:
+        async with an_executor("thread", force_timeout=0.2) as executor:
             one, port = a_run("walk", path=str(path), n=1_000, delay=1.5)
             task = asyncio.create_task(executor.run(one))
             await until(lambda: lines(path))

@@ -20,7 +20,7 @@ from tests.unit.worker.executors.helpers import a_run, an_executor, run, until
 
 def test_a_thread_in_foreign_code_is_given_up_and_replaced() -> None:
     async def main() -> None:
-        executor = ThreadExecutor(1, patience=0.2)
+        executor = ThreadExecutor(1, force_timeout=0.2)
         one, port = a_run("blocked", seconds=1.5)
         task = asyncio.create_task(executor.run(one))
         await until(lambda: port.of("log"))
@@ -39,7 +39,7 @@ def test_a_thread_in_foreign_code_is_given_up_and_replaced() -> None:
 
 def test_close_does_not_wait_for_an_abandoned_thread() -> None:
     async def main() -> None:
-        executor = ThreadExecutor(1, patience=0.1)
+        executor = ThreadExecutor(1, force_timeout=0.1)
         one, port = a_run("blocked", seconds=2.0)
         task = asyncio.create_task(executor.run(one))
         await until(lambda: port.of("log"))
@@ -54,7 +54,7 @@ def test_close_does_not_wait_for_an_abandoned_thread() -> None:
 
 def test_a_forced_job_that_ends_in_time_tells_why_it_was_forced() -> None:
     async def main() -> None:
-        async with an_executor("thread", patience=10.0) as executor:
+        async with an_executor("thread", force_timeout=10.0) as executor:
             one, port = a_run("blocked", seconds=0.5)
             task = asyncio.create_task(executor.run(one))
             await until(lambda: port.of("log"))

@@ -83,7 +83,7 @@ class ClaimRules(Rules):
         assert driver.claim() == []
         assert driver.heartbeat(driver.worker) == {
             driver.worker
-        }  # nobody has taken it for dead yet: it may go on
+        }  # it is not presumed dead yet: it may continue
         assert len(driver.claim()) == 1
 
     def test_a_worker_taken_for_dead_gets_nothing_ever_again(self, driver: StoreDriver) -> None:

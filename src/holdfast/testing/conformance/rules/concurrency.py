@@ -214,11 +214,11 @@ class ConcurrencyRules(Rules):
         with write_lock_taken(gateway):
             inserts = [gateway.submit(Insert([job])) for job in good]
             bad = gateway.submit(Insert([broken]))
-            nobody = gateway.submit(Command("no-such-job", Action.CANCEL, actor=None, reason=None))
+            missing = gateway.submit(Command("no-such-job", Action.CANCEL, actor=None, reason=None))
             end = gateway.submit(Settle([Settlement(claimed.seq, claimed.token, Verb.SUCCEED)]))
         assert [future.result(30) for future in inserts] == [[(job.id, True)] for job in good]
         assert isinstance(bad.exception(30), Exception), "a job whose arguments are None was stored"
-        assert isinstance(nobody.exception(30), NotFound)
+        assert isinstance(missing.exception(30), NotFound)
         assert end.result(30) == [State.SUCCEEDED]
         assert store.job(broken.id) is None
         assert store.states() | {"enqueued": 5, "succeeded": 1} == store.states()

@@ -94,7 +94,7 @@ class LeaderRules(Rules):
     def test_two_who_both_believe_to_lead_do_nothing_twice(
         self, store: Store, driver: StoreDriver, clock: FakeClock, tmp_path: Path
     ) -> None:
-        """One that stood still for longer than its lease goes on with what it was about to do. Each task is guarded by
+        """One that was stopped for longer than its lease continues with what it was about to do. Each task is guarded by
         itself, so all that is due happens once."""
         dead = driver.register("dead")
         due = [driver.add(delay=1.0).id for _ in range(EACH)]

@@ -131,7 +131,7 @@ class UpkeepRules(Rules):
         driver.run(AggregateEvents(1000))
         for verb in (Verb.SUCCEED, Verb.SUCCEED, Verb.FAIL, Verb.STOP, Verb.RELEASE):
             driver.end(driver.start(), verb)
-        assert driver.run(AggregateEvents(3)) == 3  # nobody did so for long: a portion
+        assert driver.run(AggregateEvents(3)) == 3  # none was aggregated for long: a batch
         assert driver.run(AggregateEvents(1000)) > 0
         assert driver.run(AggregateEvents(1000)) == 0  # a second scheduler by accident
         clock.advance(60)

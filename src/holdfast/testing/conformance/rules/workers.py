@@ -154,4 +154,4 @@ class FleetRules(Rules):
         store.open()
         assert store.job(job.id) == job
         store.ping()
-        assert {"place", "durability", "bytes"} <= store.info().keys(), "holdfast doctor tells of these"
+        assert {"place", "durability", "bytes"} <= store.info().keys(), "holdfast doctor prints these"
