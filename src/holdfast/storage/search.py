@@ -75,14 +75,20 @@ COLUMNS = {
     "duration": DURATION,
     "attempt": "jobs.attempt",
     "priority": "jobs.priority",
-    # From the last time it became claimable, which its history keeps, to the start of the attempt. `kind < 2` is how the
-    # index on the history of jobs says what it holds.
-    "wait": (
-        f"({time_of('jobs.started_at')} - (SELECT max({time_of('events.at')}) FROM events WHERE events.job = jobs.seq "
-        f"AND events.kind < 2 AND events.kind = 0 AND events.state = '{State.ENQUEUED}' AND events.at <= jobs.started_at))"
-    ),
 }
 """The fields that are one value of a job, each as an expression that is NULL for a job without it."""
+
+
+def waited(history: str) -> str:
+    """From the last time the job became claimable, which its history keeps, to the start of the attempt.
+
+    `history`: the table or view that is indexed by job for rows with `kind < 2`."""
+    return (
+        f"({time_of('jobs.started_at')} - (SELECT {time_of('past.at')} FROM {history} AS past WHERE past.job = jobs.seq "
+        f"AND past.kind < 2 AND past.kind = 0 AND past.state = '{State.ENQUEUED}' AND past.at <= jobs.started_at "
+        "ORDER BY past.at DESC LIMIT 1))"
+    )
+
 
 UNKEPT = frozenset({"schedule", "batch", "parent", "version", FINGERPRINT})
 """Fields that no job has a value of as yet."""
@@ -134,6 +140,7 @@ class Compiler(ABC):
     """The placeholder of the driver."""
     progress: str
     """The progress in percent, NULL when it is not known."""
+    waited = waited("events")
 
     def compile(self, node: Node) -> Sql:
         """The condition that a row of `jobs` fulfils exactly when it matches; safe to be joined by AND."""
@@ -234,6 +241,8 @@ class Compiler(ABC):
                 return self._joined(" OR ", (names[0], Sql(inner, known.values)))
             case "progress":
                 return test(self.progress)
+            case "wait":
+                return test(self.waited)
             case _ if field in UNKEPT:
                 return NEVER
             case _:

@@ -60,7 +60,9 @@ _LOAD: Final = {
     Part.BUCKETS: """INSERT INTO buckets (at, succeeded, failed, cancelled, started)
                      VALUES (?1 / 1000000, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING RETURNING 1""",
 }
-_NO_HISTORY_YET = "DELETE FROM events WHERE kind = 0 AND job IN (SELECT value FROM json_each(?1))"
+_NO_HISTORY_YET = (
+    "DELETE FROM events WHERE seq IN (SELECT seq FROM history WHERE job IN (SELECT value FROM json_each(?1)))"
+)
 """The trigger has written of the loading what the copy brings better."""
 _TAGS = (
     "INSERT INTO job_tags (tag, job) SELECT value, ?1 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING"

@@ -6,7 +6,7 @@ import json
 from typing import Literal
 
 from holdfast.core.query import Pattern
-from holdfast.storage.search import Compiler, Path, Sql, any_case
+from holdfast.storage.search import Compiler, Path, Sql, any_case, waited
 
 _ARGS = "(CASE WHEN json_valid(jobs.args) THEN jobs.args END)"
 _PROGRESS = "(CASE WHEN json_valid(jobs.progress) THEN jobs.progress END)"
@@ -23,6 +23,8 @@ class SqliteCompiler(Compiler):
         f"AND {_PROGRESS} ->> '$.total' > 0 "
         f"THEN 100.0 * ({_PROGRESS} ->> '$.done') / ({_PROGRESS} ->> '$.total') END)"
     )
+
+    waited = waited("history")
 
     def fits(self, expression: Sql, pattern: Pattern) -> Sql:
         text = "*".join("".join(_plain(letter) for letter in part) for part in pattern.parts)

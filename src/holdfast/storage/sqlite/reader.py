@@ -108,8 +108,8 @@ class SqliteReader(InsightVerbs):
         return [JobRecord._make(row) for row in self._rows(sql, json.dumps(list(ids)[:MAX_IDS]), *parameters)]
 
     def history(self, job_id: str) -> list[HistoryRecord]:
-        sql = """SELECT seq, at, kind, state, reason, actor, attempt, worker FROM events
-                 WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND kind < 2 ORDER BY seq"""
+        sql = """SELECT seq, at, kind, state, reason, actor, attempt, worker FROM history
+                 WHERE job = (SELECT seq FROM jobs WHERE id = ?) ORDER BY seq"""
         return [
             HistoryRecord(s, at, EVENT_KINDS[k], state or "", *rest)
             for s, at, k, state, *rest in self._rows(sql, job_id)

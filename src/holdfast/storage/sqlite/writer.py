@@ -69,6 +69,8 @@ class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
         self._db = connection
         self._connect_writer = connect
         self._doubtful = False
+        self._open_at: int | None = None
+        """The version of the database at which it was seen to be open for writes."""
         self._wal = WalKeeper(path)
         self._retention = retention
         self._now = clock
@@ -87,10 +89,12 @@ class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
         except TRANSIENT as error:
             raise unavailable(error) from error
         try:
-            if not sealed:
+            # asked anew only when something was written since: a statement for each transaction would be a tenth of it
+            if not sealed and self._db.data_version() != self._open_at:
                 refuse_sealed(self._db)
             yield
             self._db.execute("COMMIT")
+            self._open_at = None if sealed else self._db.data_version()
         except TRANSIENT as error:
             self._doubtful = isinstance(error, apsw.IOError)
             self._roll_back()
@@ -105,6 +109,7 @@ class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
         read from the file again."""
         self._db.close(True)
         self._db = self._connect_writer()
+        self._open_at = None
         self._doubtful = False
 
     def _roll_back(self) -> None:
@@ -137,9 +142,14 @@ class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
             self._db.execute(sql.INSERT_ALIKE, (pairs, *shape))
 
     def _insert_one(self, job: NewJob, now: int) -> Inserted:
-        if next(self._db.execute(sql.INSERT_UNLESS_THERE, _row(job, now)), None) is None:
+        try:
+            self._db.execute(sql.INSERT, _row(job, now))
+        except apsw.ConstraintError:  # only this statement is undone
             keys = (job.id, job.idempotency_key, job.type, job.unique_key)
-            return Inserted(next(self._db.execute(sql.FIND_SAME, keys))[0], False)
+            same = next(self._db.execute(sql.FIND_SAME, keys), None)
+            if same is None:
+                raise
+            return Inserted(same[0], False)
         for tag in dict.fromkeys(job.tags):
             self._db.execute(sql.INSERT_TAG, (tag, job.id))
         return Inserted(job.id, True)
