@@ -176,14 +176,14 @@ class TrackLoop(Loop):
         journal, place = self.journal, self.place
         with journal.lock:
             self.in_body = False
+            if self.interrupted:  # looked at first: what the interruption left open is no fault of the job's
+                raise Interrupted("the item was interrupted")
             if self.inside:
                 raise InvalidInput(
                     "track: a loop that began in the body of this item is still open. Await what you have started before "
                     "the next item; for two sources side by side write ctx.track(zip(a, b)).",
                     [Problem(("iterable",), "an inner loop is open")],
                 )
-            if self.interrupted:
-                raise Interrupted("the item was interrupted")
             if self.counted:
                 self.counted = False
                 return

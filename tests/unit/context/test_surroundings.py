@@ -253,6 +253,27 @@ def test_an_item_whose_interruption_is_swallowed_is_not_done() -> None:
     assert job(end(port), stop=False) == [(0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
 
 
+def test_an_interruption_that_leaves_a_loop_open_beside_is_one_all_the_same() -> None:
+    async def job(port: RecordingPort) -> None:
+        ctx = JobContext(port)
+
+        async def slow() -> None:
+            async for _ in ctx.track(range(2), name="slow"):
+                await asyncio.sleep(3600)
+
+        async def paused() -> None:
+            await asyncio.sleep(0)
+            port.flags.pause = True
+            ctx.raise_if_interrupted()
+
+        for _ in ctx.track(range(2)):
+            with contextlib.suppress(BaseException):
+                await asyncio.gather(slow(), paused())  # raises at once, while the loop of the other is open
+
+    with pytest.raises(Interrupted):
+        asyncio.run(job(RecordingPort()))
+
+
 def test_a_call_of_map_that_swallows_its_interruption_is_not_done() -> None:
     port, seen = RecordingPort(), list[int]()
     ctx = JobContext(port)

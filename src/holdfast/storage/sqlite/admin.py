@@ -16,6 +16,7 @@ from holdfast.core.errors import Conflict, NotFound, StorageUnavailable
 from holdfast.storage.backends import SchemaStatus
 from holdfast.storage.sqlite.access import make_database_private
 from holdfast.storage.sqlite.connection import file_system, unavailable
+from holdfast.storage.sqlite.counts import wrong
 from holdfast.storage.sqlite.schema import MIGRATIONS, standing
 
 BUSY_MS = 10_000
@@ -46,6 +47,8 @@ class Maintenance:
         with self._reading() as db:
             found = [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({MAX_FINDINGS})")]
             found += [f"foreign key: {row}" for row in db.execute("PRAGMA foreign_key_check")]
+            if standing(db).applied == len(MIGRATIONS):
+                found += [f"jobs are counted wrongly: {text}" for text in wrong(db, MAX_FINDINGS)]
         return [line for line in found if line != "ok"]
 
     def backup(self, target: Path) -> int:

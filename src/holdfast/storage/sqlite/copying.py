@@ -67,7 +67,7 @@ _NO_HISTORY_YET = (
 _TAGS = (
     "INSERT INTO job_tags (tag, job) SELECT value, ?1 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING"
 )
-_ROLLED_UP = "UPDATE meta SET value = max(CAST(value AS INTEGER), ?1) WHERE name = 'rolled_up'"
+_SKIP_LOADED = "UPDATE meta SET value = CAST(max(CAST(value AS INTEGER), ?1) AS TEXT) WHERE name IN ('rolled_up', 'counted')"
 
 _SEALED = "SELECT value FROM meta WHERE name = 'sealed'"
 _SEAL = "INSERT INTO meta (name, value) VALUES ('sealed', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
@@ -118,7 +118,7 @@ class CopyingVerbs:
                 _TAGS, [(job.seq, job.tags) for job in jobs if job.seq in fresh and tags_of(job)]
             )
         elif part is Part.HISTORY and rows:
-            self._db.execute(_ROLLED_UP, (key_of(rows[-1]),))
+            self._db.execute(_SKIP_LOADED, (key_of(rows[-1]),))
         return len(new)
 
 

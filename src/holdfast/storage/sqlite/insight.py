@@ -13,8 +13,8 @@ from holdfast.storage.sqlite.connection import fetch_all
 from holdfast.storage.verbs.maintenance import MINUTE
 
 _NEXT = "SELECT seq FROM jobs INDEXED BY jobs_ready WHERE state = 'enqueued' AND"
-PARTITIONS = f"""
-WITH RECURSIVE head (seq, queue, type, priority, since) AS (
+HEADS = f"""
+head (seq, queue, type, priority, since) AS (
     SELECT * FROM (SELECT seq, queue, type, priority, changed_at FROM jobs INDEXED BY jobs_ready
                    WHERE state = 'enqueued' ORDER BY queue, type, priority DESC, seq LIMIT 1)
     UNION ALL
@@ -25,13 +25,17 @@ WITH RECURSIVE head (seq, queue, type, priority, since) AS (
         ({_NEXT} queue = head.queue AND type > head.type ORDER BY type, priority DESC, seq LIMIT 1),
         ({_NEXT} queue > head.queue ORDER BY queue, type, priority DESC, seq LIMIT 1))
 )
+"""
+"""The first job of each (queue, type, priority) that has enqueued ones: one seek for each, however many jobs wait."""
+PARTITIONS = f"""
+WITH RECURSIVE {HEADS}
 SELECT queue, type,
        (SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY jobs_ready
                               WHERE state = 'enqueued' AND queue = head.queue AND type = head.type LIMIT ?1)),
        since, min(seq)
 FROM head GROUP BY queue, type ORDER BY queue, type
 """
-"""One seek for each (queue, type, priority) that has jobs; `since` is that of the row with the least seq."""
+"""`since` is that of the row with the least seq."""
 
 OUTCOMES = """
 WITH recent AS (SELECT type, at, succeeded, failed FROM outcomes WHERE at >= ?1),

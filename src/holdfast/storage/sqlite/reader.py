@@ -33,13 +33,13 @@ from holdfast.core.records import (
     WorkerRecord,
 )
 from holdfast.core.states import State
-from holdfast.storage.sqlite import search
+from holdfast.storage.sqlite import counts, search
 from holdfast.storage.sqlite.boot_clock import boot_id
 from holdfast.storage.sqlite.connection import FORKED, fetch_all, unavailable
 from holdfast.storage.sqlite.copying import rows_of, seal_on
-from holdfast.storage.sqlite.insight import InsightVerbs
+from holdfast.storage.sqlite.insight import HEADS, InsightVerbs
 from holdfast.storage.sqlite.leases import LEADERS
-from holdfast.storage.sqlite.statements import JOB_COLUMNS, LANED, NEXT_DUE, TYPE_COLUMNS
+from holdfast.storage.sqlite.statements import JOB_COLUMNS, NEXT_DUE, TYPE_COLUMNS
 from holdfast.storage.verbs.jobs import MAX_IDS, MAX_N
 
 _LINES_OF: Final = "job = (SELECT seq FROM jobs WHERE id = ?) AND n < ?"
@@ -149,37 +149,24 @@ class SqliteReader(InsightVerbs):
             return search.count_by_state(db, query, cap=cap)
 
     def states(self) -> dict[str, int]:
-        sql = f"""
-        SELECT 'enqueued', count(*) FROM jobs WHERE state = 'enqueued'
-        UNION ALL SELECT 'processing', count(*) FROM jobs WHERE state = 'processing'
-        UNION ALL SELECT state, count(*) FROM jobs WHERE {LANED} GROUP BY state
-        """
-        counted = dict(self._rows(sql))
+        with self.reading() as db:
+            counted = counts.states(db)
         return {state.value: counted.get(state.value, 0) for state in State}
 
     def queues(self) -> list[QueueRecord]:
-        resting = f"(SELECT min(queue) FROM jobs WHERE {LANED} AND jobs.state = used.state"
-        sql = f"""
-        WITH RECURSIVE waiting (name) AS ({_skip("waiting", "state = 'enqueued'")}),
-        running (name) AS ({_skip("running", "state = 'processing'")}),
-        used (state, name) AS (
-            SELECT state, {resting}) FROM (SELECT value AS state FROM json_each(?)) AS used
-            UNION ALL SELECT state, {resting} AND queue > used.name) FROM used WHERE used.name IS NOT NULL
-        ), named (name) AS (
-            SELECT name FROM (SELECT name FROM waiting UNION SELECT name FROM running UNION SELECT name FROM used)
-            WHERE name IS NOT NULL UNION SELECT name FROM queues UNION SELECT queue FROM types
-        )
-        SELECT named.name,
-               (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'enqueued'),
-               (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'processing'),
-               (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'scheduled' AND {LANED}),
-               (SELECT count(*) FROM jobs WHERE queue = named.name AND state = 'paused' AND {LANED}),
-               (SELECT changed_at FROM jobs WHERE seq = (
-                    SELECT min(seq) FROM jobs INDEXED BY jobs_ready WHERE queue = named.name AND state = 'enqueued')),
-               queues.paused_at, queues.paused_by, queues.paused_reason
-        FROM named LEFT JOIN queues ON queues.name = named.name ORDER BY named.name
-        """
-        return [QueueRecord._make(row) for row in self._rows(sql, json.dumps(list(State)))]
+        with self.reading() as db:
+            counted, parameters = counts.queues(db)
+            sql = f"""
+            WITH RECURSIVE {HEADS}, oldest AS (SELECT queue, since, min(seq) FROM head GROUP BY queue),
+            jobs_of AS MATERIALIZED ({counted}),
+            named (name) AS (SELECT queue FROM jobs_of UNION SELECT name FROM queues UNION SELECT queue FROM types)
+            SELECT named.name, coalesce(enqueued, 0), coalesce(processing, 0), coalesce(scheduled, 0), coalesce(paused, 0),
+                   oldest.since, queues.paused_at, queues.paused_by, queues.paused_reason
+            FROM named LEFT JOIN jobs_of ON jobs_of.queue = named.name LEFT JOIN oldest ON oldest.queue = named.name
+                 LEFT JOIN queues ON queues.name = named.name
+            ORDER BY named.name
+            """
+            return [QueueRecord._make(row) for row in fetch_all(db, sql, parameters)]
 
     def buckets(self, *, since: int, step: int) -> list[BucketRecord]:
         sql = """SELECT at / ?2 * ?2 * 1000000, sum(succeeded), sum(failed), sum(cancelled), sum(started) FROM buckets
@@ -265,9 +252,3 @@ class SqliteReader(InsightVerbs):
     def transition_counts(self, *, after: int) -> dict[tuple[str | None, str | None], int]:
         sql = """SELECT previous, state, count(*) FROM events WHERE seq > ? AND kind IN (0, 4) GROUP BY previous, state"""
         return {(previous, state): count for previous, state, count in self._rows(sql, after)}
-
-
-def _skip(name: str, where: str) -> str:
-    """The body of a recursive table `name` of all queues that have jobs of a kind: one seek in its index for each."""
-    least = f"SELECT min(queue) FROM jobs WHERE {where}"
-    return f"{least} UNION ALL SELECT ({least} AND queue > {name}.name) FROM {name} WHERE {name}.name IS NOT NULL"

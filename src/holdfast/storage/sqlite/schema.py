@@ -257,6 +257,44 @@ END;
 UPDATE meta SET value = '4' WHERE name = 'needs';  -- an insert of an older program would number a job by itself
 """,
     ),
+    (
+        "0005_counts",
+        """
+-- How many jobs there are, as of the event `counted` (see holdfast.storage.sqlite.counts).
+CREATE TABLE counts (
+    queue  TEXT NOT NULL,
+    type   TEXT NOT NULL,
+    state  TEXT NOT NULL,
+    n      INTEGER NOT NULL,
+    PRIMARY KEY (queue, type, state)
+) STRICT, WITHOUT ROWID;
+INSERT INTO counts (queue, type, state, n) SELECT queue, type, state, count(*) FROM jobs GROUP BY queue, type, state;
+INSERT INTO meta (name, value) SELECT 'counted', CAST(coalesce(max(seq), 0) AS TEXT) FROM events;
+-- An event that is removed before it was counted is counted now.
+CREATE TRIGGER event_removed AFTER DELETE ON events
+WHEN OLD.kind = 0 AND OLD.seq > (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'counted')
+BEGIN
+    INSERT INTO counts (queue, type, state, n) SELECT queue, type, OLD.state, 1 FROM jobs WHERE seq = OLD.job
+    ON CONFLICT (queue, type, state) DO UPDATE SET n = n + 1;
+    INSERT INTO counts (queue, type, state, n)
+    SELECT queue, type, OLD.previous, -1 FROM jobs WHERE seq = OLD.job AND OLD.previous IS NOT NULL
+    ON CONFLICT (queue, type, state) DO UPDATE SET n = n - 1;
+END;
+DROP TRIGGER job_removed;
+CREATE TRIGGER job_removed BEFORE DELETE ON jobs BEGIN
+    -- first of all, and above the number of the job: neither that nor those of its events are given to others
+    INSERT INTO events (seq, at, kind, job, previous, reason)
+    VALUES (1 + max(OLD.seq, (SELECT coalesce(max(seq), 0) FROM events)),
+            CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000, 4, OLD.seq, OLD.state, OLD.id);
+    DELETE FROM events WHERE seq IN (SELECT seq FROM history WHERE job = OLD.seq);
+    INSERT INTO counts (queue, type, state, n) VALUES (OLD.queue, OLD.type, OLD.state, -1)
+    ON CONFLICT (queue, type, state) DO UPDATE SET n = n - 1;
+    DELETE FROM saved WHERE job = OLD.seq;
+    DELETE FROM logs WHERE job = OLD.seq;
+    DELETE FROM job_tags WHERE job = OLD.seq;
+END;
+""",
+    ),
 )
 """(name, script), applied in order, each in one transaction; `PRAGMA user_version` counts those that are applied."""
 

@@ -45,6 +45,7 @@ from holdfast.storage.sqlite import statements as sql
 from holdfast.storage.sqlite.boot_clock import boot_id
 from holdfast.storage.sqlite.connection import FORKED, TRANSIENT, unavailable
 from holdfast.storage.sqlite.copying import CopyingVerbs, refuse_sealed
+from holdfast.storage.sqlite.counts import count_until
 from holdfast.storage.sqlite.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.sqlite.leases import LeaseVerbs
 from holdfast.storage.sqlite.wal import WalKeeper
@@ -362,6 +363,7 @@ class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
         if until > since:
             self._db.execute(sql.ROLL_UP, (since, until))
             self._db.execute(COUNT_OUTCOMES, (since, until))
+            count_until(self._db, until)
             self._db.execute(sql.MARK_ROLLED_UP, (str(until),))
         return max(0, until - since)
 
