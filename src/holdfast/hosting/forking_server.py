@@ -30,15 +30,18 @@ from holdfast.worker.fork_server import MAX_MESSAGE
 from holdfast.worker.parent_death import send_at_parents_death
 from holdfast.worker.process import Orders
 
-NAME = "forking-server"
-"""What the process is called on its command line: as long as the name of its copies, which take its place there."""
-
+_NAME = "forking-server"
 _WORKER = "worker-process"
+"""What the process is called on its command line, and what its copies are."""
+
 _ADOPTION_TIMEOUT = 5.0
 
 
-def forking_server() -> int:
-    """The body of the process. Returns in a worker process only, with its exit code."""
+def forking_server(began: int | None = None) -> int:
+    """The body of the process. Returns in a worker process only, with its exit code.
+
+    `began`: when the process began of which this one is a copy."""
+    _rename(_NAME)
     sys.argv[1:] = [_WORKER]  # which is what the app sees in a worker that was not forked
     send_at_parents_death(signal.SIGKILL)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -47,7 +50,7 @@ def forking_server() -> int:
     orders = _receive(line)
     settings = Settings.model_validate(orders["settings"])
     leaving = worker_process.set_up(settings)
-    before, began = _Opened(), time.time_ns()
+    before, began = _Opened(), began or process_began()
     try:
         app = worker_process.load(orders["app"], settings)
     except BaseException as error:  # whatever the user's module does; a worker that is not forked shows it
@@ -89,7 +92,7 @@ def _is_worker(supervisor: int, line: socket.socket) -> bool:
         os._exit(1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    _rename()
+    _rename(_WORKER)
     deadline = time.monotonic() + _ADOPTION_TIMEOUT
     while os.getppid() != supervisor:
         if time.monotonic() > deadline:
@@ -168,12 +171,23 @@ def _stamp(path: str) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def _rename() -> None:
-    """Have the command line of this copy name it a worker process."""
+def process_began() -> int:
+    """When this process began, before any module was loaded: to the tick, in nanoseconds since the epoch."""
+    ticks = 1 + int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.time_ns() - int(age * 1_000_000_000)
+
+
+def _rename(role: str) -> None:
+    """Have the command line of this process name its role, as far as there is room for it."""
     with suppress(OSError, ValueError):
-        start = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45])
-        at = Path("/proc/self/cmdline").read_bytes().index(b"\0" + NAME.encode() + b"\0") + 1
-        ctypes.memmove(start + at, _WORKER.encode(), len(NAME))
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        start, end = int(fields[45]), int(fields[46])
+        for program in (sys.executable, Path(sys.executable).name):
+            text = "\0".join((program, "-m", "holdfast", role, "")).encode()
+            if len(text) <= end - start:
+                ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)
+                return
 
 
 def _take_line() -> socket.socket:

@@ -11,9 +11,8 @@ import asyncio
 import json
 import os
 import socket
-import subprocess
 import sys
-from typing import Any
+from typing import Any, Protocol
 
 MAX_MESSAGE = 1024 * 1024
 
@@ -45,10 +44,18 @@ def can_fork() -> bool:
     return True
 
 
+class ServerProcess(Protocol):
+    """What is needed of the process of a fork server."""
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> int: ...
+
+
 class ForkServer:
     """One process of a fork server, and the socket to it. Raises OSError when it has ended."""
 
-    def __init__(self, process: subprocess.Popen[bytes], line: socket.socket) -> None:
+    def __init__(self, process: ServerProcess, line: socket.socket) -> None:
         self._process = process
         self._line = line
         self._line.setblocking(False)

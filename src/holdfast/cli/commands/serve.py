@@ -125,10 +125,11 @@ def add_to(app: typer.Typer) -> None:
 
 @contextmanager
 def _fork_server() -> Generator[ForkServer | None]:
-    """The fork server of the workers, launched ahead of everything: it loads while we do. Ended whatever happens here."""
-    from holdfast.hosting.fork_launch import launch_fork_server
+    """The fork server of the workers, launched ahead of everything: it loads the app while we do. Ended whatever happens
+    here."""
+    from holdfast.hosting.fork_launch import fork_fork_server
 
-    server = launch_fork_server()
+    server = fork_fork_server()
     try:
         yield server
     finally:
