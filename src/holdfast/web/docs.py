@@ -7,7 +7,7 @@ from html import escape
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
-from holdfast.web.dashboard.view import view_of
+from holdfast.web.dashboard.viewer_prefs import view_of
 
 
 def docs_routes() -> APIRouter:

@@ -136,7 +136,7 @@ def problem_of_status(status: int, detail: str | None, headers: Mapping[str, str
     return problem(status, words, code=code, headers=headers)
 
 
-def problem_of_accident(error_id: str) -> Response:
+def problem_of_unexpected(error_id: str) -> Response:
     """The response to an unexpected error that was logged under `error_id`, of which it shows only that id."""
     detail = f"Nothing is known to be lost. The server logged what happened as {error_id}."
     return problem(
@@ -144,7 +144,7 @@ def problem_of_accident(error_id: str) -> Response:
     )
 
 
-def log_accident(error: Exception, method: str, path: str) -> str:
+def log_unexpected(error: Exception, method: str, path: str) -> str:
     """Log an unexpected error with its traceback; answers the id under which it was logged."""
     error_id = secrets.token_hex(6)
     # as text: a renderer that is handed the exception may show the values of its variables, and those may be secret

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.core.errors import ConfigurationError, Problem
 from holdfast.core.settings import Settings
-from holdfast.web.errors import BodyTooLarge, log, log_accident, problem, problem_of, problem_of_accident
+from holdfast.web.errors import BodyTooLarge, log, log_unexpected, problem, problem_of, problem_of_unexpected
 from holdfast.web.prefix import Prefix, address_of
 
 MAX_BODY = 1024 * 1024
@@ -23,7 +23,7 @@ MAX_BULK_BODY = 16 * MAX_BODY
 DRAINED = 32 * MAX_BODY
 """So much of a body that is refused is still read, so that the sender gets to see the answer."""
 
-BODY_PATIENCE = 20.0
+BODY_PART_TIMEOUT = 20.0
 """Seconds that may pass between two parts of a body."""
 
 SECURITY_HEADERS = {
@@ -133,7 +133,7 @@ class Guard:
         try:
             await self._app(scope, receive, send)
         except Exception as error:
-            log_accident(error, "WEBSOCKET", scope["path"])
+            log_unexpected(error, "WEBSOCKET", scope["path"])
             await send({"type": "websocket.close", "code": 1011})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -161,12 +161,12 @@ class Guard:
                 path=scope["path"][:200],
             )
         except Exception as error:
-            error_id = log_accident(error, scope["method"], scope["path"])
+            error_id = log_unexpected(error, scope["method"], scope["path"])
             if started:
                 raise
             detail = f"No job is lost. The server logged what happened as {error_id}."
             page = self._page(scope, 500, "Something went wrong on the server", detail)
-            await _answer(page or problem_of_accident(error_id), scope, receive, out)
+            await _answer(page or problem_of_unexpected(error_id), scope, receive, out)
 
 
 class _Body:
@@ -199,7 +199,7 @@ class _Body:
 
     async def _next(self) -> Message:
         try:
-            async with asyncio.timeout(BODY_PATIENCE):
+            async with asyncio.timeout(BODY_PART_TIMEOUT):
                 message = await self._receive()
         except TimeoutError:
             raise HTTPException(408, "The body did not arrive in time.", {"Connection": "close"}) from None

@@ -14,14 +14,14 @@ from holdfast.runtime.listen import address, bind
 from holdfast.web.guard import check_bind
 from holdfast.web.protocol import DeadlineProtocol
 
-LAST_WORD = 5
+SHUTDOWN_TIMEOUT = 5
 """Seconds that open requests have to end when the server stops."""
 
 
 MAX_CONNECTIONS = 2_000
 """Connections at once; further ones are answered 503."""
 
-FILES_OF_OUR_OWN = 256
+RESERVED_FILES = 256
 """Descriptors that are kept for the store and for what is not a connection."""
 
 
@@ -32,14 +32,14 @@ def _room_for_connections() -> int:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_CONNECTIONS + FILES_OF_OUR_OWN
+    wanted = MAX_CONNECTIONS + RESERVED_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return (
         MAX_CONNECTIONS
         if soft == resource.RLIM_INFINITY
-        else min(MAX_CONNECTIONS, max(64, soft - FILES_OF_OUR_OWN))
+        else min(MAX_CONNECTIONS, max(64, soft - RESERVED_FILES))
     )
 
 
@@ -69,7 +69,7 @@ class WebServer(uvicorn.Server):
                 server_header=False,
                 timeout_keep_alive=30,
                 limit_concurrency=_room_for_connections(),
-                timeout_graceful_shutdown=LAST_WORD,
+                timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
                 lifespan="on",
             )
         )
@@ -97,5 +97,5 @@ class WebServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # first of all: a stream that is watched would never end by itself
-        await self._app.state.hub.farewell()
+        await self._app.state.hub.stop_gracefully()
         await super().shutdown(sockets)

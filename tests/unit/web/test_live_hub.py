@@ -22,16 +22,18 @@ from holdfast.client.views import JobView
 from holdfast.core.commands import Action
 from holdfast.core.errors import StorageUnavailable
 from holdfast.storage.topics import Topic
-from holdfast.web import live
+from holdfast.web.api.event_feed import MAX_BYTES, MAX_MESSAGES, EventFeed
 from holdfast.web.api.operations import Operations
 from holdfast.web.api.search import filter_of
 from holdfast.web.dashboard.fragments import Fragments
-from holdfast.web.dashboard.routes import make_desk
-from holdfast.web.dashboard.view import View
-from holdfast.web.feed import MAX_BYTES, MAX_MESSAGES, Feed
-from holdfast.web.live import LiveHub
-from holdfast.web.stream import EventStream, Message, Watcher
-from holdfast.web.viewer import Asked, Viewer
+from holdfast.web.dashboard.live_page import PageStream
+from holdfast.web.dashboard.live_subscription import Subscription
+from holdfast.web.dashboard.routes import make_page_data
+from holdfast.web.dashboard.viewer_prefs import View
+from holdfast.web.live import hub as hub_module
+from holdfast.web.live.hub import LiveHub
+from holdfast.web.live.sse import EventStream
+from holdfast.web.live.watcher import Message, Watcher
 from tests.unit.web.support import Lab
 
 VERBS = (
@@ -76,8 +78,8 @@ def hub(lab: Lab) -> LiveHub:
     return LiveHub(lab.client, lab.parts.overview)
 
 
-def viewer(lab: Lab, ids: list[str], **more: Any) -> Viewer:
-    desk = make_desk(
+def viewer(lab: Lab, ids: list[str], **more: Any) -> PageStream:
+    data = make_page_data(
         lab.client,
         lab.parts.overview,
         lab.settings,
@@ -85,8 +87,10 @@ def viewer(lab: Lab, ids: list[str], **more: Any) -> Viewer:
         version="1",
         storage="SQLite",
     )
-    asked = Asked(topics=("stats",), ids=tuple(ids), q="", seq=lab.client.reader.last_event(), **more)
-    return Viewer(asked, View(), Fragments(desk))
+    subscription = Subscription(
+        topics=("stats",), ids=tuple(ids), q="", seq=lab.client.reader.last_event(), **more
+    )
+    return PageStream(subscription, View(), Fragments(data))
 
 
 @asynccontextmanager
@@ -129,7 +133,7 @@ async def test_nobody_watches_and_nothing_is_asked(lab: Lab, hub: LiveHub, asked
 
 
 async def test_silence_is_cheap(lab: Lab, hub: LiveHub, asked: Counter[str]) -> None:
-    async with reading(hub, viewer(lab, lab.add(3)), Feed(filter_of(), lab.parts.overview, None)):
+    async with reading(hub, viewer(lab, lab.add(3)), EventFeed(filter_of(), lab.parts.overview, None)):
         await asyncio.sleep(1.5)
         asked.clear()
         await asyncio.sleep(4)
@@ -178,7 +182,7 @@ def _rows(messages: list[Message], job: str) -> str:
     for message in reversed(messages):
         if message.event == "rows" and f"row-{job}" in message.data:
             part = message.data.split(f"row-{job}", 1)[1]
-            return part.split('data-look=\\"', 1)[1].split("\\", 1)[0]
+            return part.split('data-style=\\"', 1)[1].split("\\", 1)[0]
     return ""
 
 
@@ -247,8 +251,8 @@ async def test_whoever_is_cut_off_within_a_drawing_resumes_before_it(lab: Lab, h
 
 
 async def test_a_box_nobody_empties_is_bounded_and_says_so(lab: Lab, hub: LiveHub) -> None:
-    slow = Feed(filter_of(), lab.parts.overview, None)
-    async with hub.watching(slow), reading(hub, Feed(filter_of(), lab.parts.overview, None)) as [heard]:
+    slow = EventFeed(filter_of(), lab.parts.overview, None)
+    async with hub.watching(slow), reading(hub, EventFeed(filter_of(), lab.parts.overview, None)) as [heard]:
         for number in range(3):
             lab.add(400)
             await come_true(lambda number=number: len(heard) >= 400 * (number + 1))
@@ -263,7 +267,7 @@ async def test_a_box_nobody_empties_is_bounded_and_says_so(lab: Lab, hub: LiveHu
 
 async def test_changes_of_one_job_are_merged(lab: Lab, hub: LiveHub) -> None:
     [job] = lab.add()
-    slow = Feed(filter_of(), lab.parts.overview, None)
+    slow = EventFeed(filter_of(), lab.parts.overview, None)
     async with hub.watching(slow):
         for action in (Action.PAUSE, Action.RESUME) * 10 + (Action.PAUSE,):
             await asyncio.to_thread(lab.client.act, job, action)
@@ -278,7 +282,7 @@ async def test_changes_of_one_job_are_merged(lab: Lab, hub: LiveHub) -> None:
 async def test_a_page_nobody_reads_is_told_that_it_has_a_gap(
     lab: Lab, hub: LiveHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("holdfast.web.viewer.MAX_BYTES", 2_000)
+    monkeypatch.setattr("holdfast.web.dashboard.live_page.MAX_BYTES", 2_000)
     ids = lab.add(10)
     page = viewer(lab, ids)
     async with hub.watching(page):
@@ -295,7 +299,7 @@ async def test_an_outage_of_the_store_is_survived_and_logged_once(
     lab: Lab, hub: LiveHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = threading.Event()
-    monkeypatch.setattr(live, "log", structlog.get_logger())  # one that no earlier test has set up
+    monkeypatch.setattr(hub_module, "log", structlog.get_logger())  # one that no earlier test has set up
     real = lab.parts.store.last_event
 
     def last_event() -> int:
@@ -306,7 +310,7 @@ async def test_an_outage_of_the_store_is_survived_and_logged_once(
     monkeypatch.setattr(lab.parts.store, "last_event", last_event)
     ids = lab.add(2)
     with capture_logs() as logs:
-        async with reading(hub, viewer(lab, ids), Feed(filter_of(), lab.parts.overview, None)) as [
+        async with reading(hub, viewer(lab, ids), EventFeed(filter_of(), lab.parts.overview, None)) as [
             page,
             feed,
         ]:
@@ -328,7 +332,10 @@ async def test_a_picture_that_cannot_be_drawn_ends_one_stream_only(
     def accident(*_: Any) -> str:
         raise RuntimeError("no such filter")
 
-    async with reading(hub, viewer(lab, ids), Feed(filter_of(), lab.parts.overview, None)) as [page, feed]:
+    async with reading(hub, viewer(lab, ids), EventFeed(filter_of(), lab.parts.overview, None)) as [
+        page,
+        feed,
+    ]:
         monkeypatch.setattr(Fragments, "row_html", accident)
         for action in (Action.PAUSE, Action.RESUME):
             before = len(feed)
@@ -341,9 +348,9 @@ async def test_a_picture_that_cannot_be_drawn_ends_one_stream_only(
 
 async def test_what_a_listener_has_seen_elsewhere_is_not_told_again(lab: Lab, hub: LiveHub) -> None:
     """It comes with an id that this hub has not looked at yet."""
-    async with hub.watching(Feed(filter_of(), lab.parts.overview, None)):
+    async with hub.watching(EventFeed(filter_of(), lab.parts.overview, None)):
         lab.add(5)
-        second = Feed(filter_of(), lab.parts.overview, lab.client.reader.last_event())
+        second = EventFeed(filter_of(), lab.parts.overview, lab.client.reader.last_event())
         async with hub.watching(second):
             lab.add()
             newest = lab.client.reader.last_event()
@@ -358,7 +365,7 @@ async def test_a_removed_job_is_told_to_those_who_may_have_seen_it(lab: Lab, hub
     [job] = lab.add()
     await asyncio.to_thread(lab.client.act, job, Action.CANCEL)
     asked = ("", "state:cancelled", "tag:eu", "state:failed", "-state:cancelled")
-    async with reading(hub, *(Feed(filter_of(q), overview, None) for q in asked)) as heard:
+    async with reading(hub, *(EventFeed(filter_of(q), overview, None) for q in asked)) as heard:
         await asyncio.to_thread(lab.client.delete, job)
         [other] = await asyncio.to_thread(lab.add)
         await come_true(lambda: any(message.data.count(other) for message in heard[0]))

@@ -78,7 +78,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, path: str, media: str, body: bytes
 ) -> None:
     accidents: list[Exception] = []
-    monkeypatch.setattr("holdfast.web.guard.problem_of_accident", lambda error, *_: accidents.append(error))
+    monkeypatch.setattr("holdfast.web.guard.problem_of_unexpected", lambda error, *_: accidents.append(error))
     scope = {
         "type": "http",
         "method": "POST",

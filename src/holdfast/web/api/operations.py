@@ -19,7 +19,7 @@ from holdfast.client.views import BulkView
 from holdfast.core.commands import Action
 from holdfast.core.errors import HoldfastError
 from holdfast.core.query import Query
-from holdfast.web.errors import log_accident
+from holdfast.web.errors import log_unexpected
 
 MAX_RUNNING = 4
 KEEP_ALIVE = 5.0
@@ -108,7 +108,7 @@ class Operations:
             log.warning("operation ended early", action=counted.action, error=known.detail)
             result = operation.so_far(counted, known.detail)
         except Exception as unexpected:
-            error_id = log_accident(unexpected, "operation", counted.action)
+            error_id = log_unexpected(unexpected, "operation", counted.action)
             words = f"Something went wrong; the server logged it as {error_id}. What is done stays done."
             result = operation.so_far(counted, words)
         finally:

@@ -17,7 +17,7 @@ from holdfast.core.outcome import Settlement
 from holdfast.core.states import Verb
 from holdfast.runtime.clock import new_id
 from holdfast.storage.writes import AcquireLease, AggregateEvents, Insert, Settle
-from holdfast.web.dashboard.attention import LOOKS
+from holdfast.web.dashboard.overview.attention import CONCERN_STYLES
 from tests.unit.web.support import Lab, served, until
 
 
@@ -128,7 +128,7 @@ def test_theme_and_zone_stand_in_the_menu_too(lab: Lab, http: httpx.Client) -> N
 
 
 def test_each_kind_has_its_look() -> None:
-    assert set(LOOKS) == set(Kind)
+    assert set(CONCERN_STYLES) == set(Kind)
 
 
 def test_failed_jobs_are_retried_from_the_overview_once_their_type_succeeds_again(

@@ -10,12 +10,13 @@ from markupsafe import escape
 
 from holdfast.client.views import HistoryView, JobView, Progress, SavedView
 from holdfast.core.commands import Action
+from holdfast.web.dashboard.job.strip import seconds_left, strip
+from holdfast.web.dashboard.job.timeline import MAX_ROWS, entries
+from holdfast.web.dashboard.job.trace import parts_of
 from holdfast.web.dashboard.markup import json_html
-from holdfast.web.dashboard.present import args_line, shown
+from holdfast.web.dashboard.presenters import args_text, present_job
 from holdfast.web.dashboard.templating import macros
-from holdfast.web.dashboard.timeline import MAX_ROWS, entries, seconds_left, strip
-from holdfast.web.dashboard.trace import parts_of
-from holdfast.web.dashboard.view import View
+from holdfast.web.dashboard.viewer_prefs import View
 
 NOW = datetime.now(UTC)
 
@@ -45,11 +46,11 @@ def job(**fields: Any) -> JobView:
     ],
 )
 def test_a_request_is_shown_as_a_request_and_a_retry_as_a_retry(fields: dict[str, Any], key: str) -> None:
-    assert shown(job(**fields)).look.key == key
+    assert present_job(job(**fields)).style.key == key
 
 
 def test_the_held_mark_stands_where_the_last_checkpoint_was() -> None:
-    bar = shown(job(state="processing", progress=Progress(done=41_412, total=90_000, held=41_200))).bar
+    bar = present_job(job(state="processing", progress=Progress(done=41_412, total=90_000, held=41_200))).bar
     assert bar is not None
     assert bar.held_percent == 45.78
     assert bar.percent_text == "46 %"
@@ -57,22 +58,22 @@ def test_the_held_mark_stands_where_the_last_checkpoint_was() -> None:
 
 @pytest.mark.parametrize(("done", "total"), [(5, 0), (-1, 10), (20, 10), (1, None)])
 def test_odd_progress_is_still_a_bar(done: float, total: float | None) -> None:
-    bar = shown(job(progress=Progress(done=done, total=total, held=done))).bar
+    bar = present_job(job(progress=Progress(done=done, total=total, held=done))).bar
     assert bar is not None
     assert 0 <= bar.value <= bar.max
     assert bar.held_percent is None or 0 <= bar.held_percent <= 100
 
 
 def test_only_what_the_state_allows_is_offered() -> None:
-    assert shown(job(state="processing", requested="pause")).fits == (Action.RESUME, Action.CANCEL)
-    assert shown(job(state="succeeded")).fits == (Action.DELETE,)
-    assert Action.PAUSE in shown(job(state="enqueued")).fits
+    assert present_job(job(state="processing", requested="pause")).allowed == (Action.RESUME, Action.CANCEL)
+    assert present_job(job(state="succeeded")).allowed == (Action.DELETE,)
+    assert Action.PAUSE in present_job(job(state="enqueued")).allowed
 
 
 def test_arguments_are_one_line_of_bounded_length() -> None:
-    assert args_line({"path": "a.csv", "n": 3}) == 'path="a.csv", n=3'
-    assert len(args_line({f"k{at}": "v" * 500 for at in range(500)})) <= 120
-    assert args_line(None) == ""
+    assert args_text({"path": "a.csv", "n": 3}) == 'path="a.csv", n=3'
+    assert len(args_text({f"k{at}": "v" * 500 for at in range(500)})) <= 120
+    assert args_text(None) == ""
 
 
 def test_integers_stay_exact_and_markup_stays_text() -> None:
@@ -98,8 +99,8 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_names_are_data_in_a_row(text: str) -> None:
     html = str(
-        macros("rows.html", View()).jobs_row(
-            shown(job(type=text, queue=text, tags=[text], args={text: text}))
+        macros("job_rows.html", View()).jobs_row(
+            present_job(job(type=text, queue=text, tags=[text], args={text: text}))
         )
     )
     assert "<script" not in html

@@ -152,6 +152,6 @@ export function startKeys() {
 /** @param {string} id */
 function pausable(id) {
   const row = byId(`row-${id}`);
-  if (row) return (row.dataset.fits || "").split(" ").includes("pause");
+  if (row) return (row.dataset.allowed || "").split(" ").includes("pause");
   return !document.querySelector("[data-key=resume]");
 }

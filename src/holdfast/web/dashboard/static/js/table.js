@@ -32,7 +32,7 @@ function bar() {
   const b = byId("sel-count");
   if (b && b.textContent !== text) b.textContent = text;
   const fits = new Map();
-  for (const row of rows()) if (selected.has(row.dataset.id || "")) for (const action of (row.dataset.fits || "").split(" ")) fits.set(action, (fits.get(action) || 0) + 1);
+  for (const row of rows()) if (selected.has(row.dataset.id || "")) for (const action of (row.dataset.allowed || "").split(" ")) fits.set(action, (fits.get(action) || 0) + 1);
   const away = [...selected].filter((id) => !byId(`row-${id}`)).length;
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (sel.querySelectorAll("[data-action]"))) {
     const n = fits.get(button.dataset.action) || 0;
@@ -222,14 +222,14 @@ function take(message) {
     const row = byId(`row-${id}`);
     if (!row) continue;
     const before = quiet ? [] : [...row.children].map((cell) => cell.querySelector("time") ? "" : cell.textContent);
-    const was = row.dataset.look;
+    const was = row.dataset.style;
     const kept = row.classList.contains("cursor");
     const current = row.getAttribute("aria-current");
     if (!patchShape(row, text)) continue;
     if (kept) row.classList.add("cursor");
     if (current) row.setAttribute("aria-current", current);
     if (message.left?.includes(id)) row.classList.add("left");
-    if (row.dataset.look === "failed" && was !== "failed") failed++;
+    if (row.dataset.style === "failed" && was !== "failed") failed++;
     if (quiet) continue;
     [...row.children].forEach((cell, at) => {
       if (at && before[at] !== undefined && before[at] !== "" && !cell.querySelector("time") && cell.textContent !== before[at]) flash(cell);
