@@ -1,4 +1,4 @@
-"""The interactive API reference, from files of our own, under a strict policy."""
+"""The interactive API reference, from vendored files under the strict content security policy."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     error_id: str | None = None,
 ) -> Response:
-    """An answer in the form of RFC 9457."""
+    """A response in the form of RFC 9457."""
     body: dict[str, Any] = {
         "type": f"urn:holdfast:problem:{code}",
         "title": title or HTTPStatus(status).phrase,
@@ -111,7 +111,7 @@ def problem(
 
 
 def problem_of(error: HoldfastError) -> Response:
-    """The problem that an error of ours stands for."""
+    """The problem of a known error."""
     errors = error.problems if isinstance(error, (InvalidInput, ConfigurationError)) else None
     headers = {"Retry-After": "2"} if error.status == 503 else None
     return problem(
@@ -145,11 +145,11 @@ def problem_of_unexpected(error_id: str) -> Response:
 
 
 def log_unexpected(error: Exception, method: str, path: str) -> str:
-    """Log an unexpected error with its traceback; answers the id under which it was logged."""
+    """Log an unexpected error with its traceback. Returns the id under which it was logged."""
     error_id = secrets.token_hex(6)
     # as text: a renderer that is handed the exception may show the values of its variables, and those may be secret
-    told = "".join(traceback.format_exception(error))
-    log.error("unexpected error", error_id=error_id, method=method, path=path[:200], exception=told)
+    text = "".join(traceback.format_exception(error))
+    log.error("unexpected error", error_id=error_id, method=method, path=path[:200], exception=text)
     return error_id
 
 

@@ -1,4 +1,4 @@
-"""HEAD is answered wherever GET is, a refused method is told all that are taken, and who leaves early is no error."""
+"""HEAD works wherever GET does, a refused method gets the list of the others, and an early disconnect is no error."""
 
 from __future__ import annotations
 

@@ -92,11 +92,9 @@ class Fragments:
         return {}
 
     def _nav(self, view: View) -> dict[str, str]:
-        stats = self.data.stats()
-        counts = {"jobs": sum(stats.states.values()), "queues": len(stats.queues), "workers": stats.workers}
         return {
             f"nav-{key}": f'<span class="n" id="nav-{key}">{number(count)}</span>'
-            for key, count in counts.items()
+            for key, count in self.data.nav_counts().items()
         }
 
 

@@ -59,14 +59,14 @@ class Frame:
 
     def render(self, template: str, place: str, *, status: int = 200, **context: Any) -> Response:
         """A whole page in its frame."""
-        stats = self.data.stats()
+        counts = self.data.nav_counts()
         toast = _take_toast(self.request)
         nav = [
             ("overview", "Overview", None),
-            ("jobs", "Jobs", sum(stats.states.values())),
-            ("queues", "Queues", len(stats.queues)),
+            ("jobs", "Jobs", counts["jobs"]),
+            ("queues", "Queues", counts["queues"]),
             ("types", "Types", self.data.type_count()),
-            ("workers", "Workers", stats.workers),
+            ("workers", "Workers", counts["workers"]),
         ]
         full = {
             "v": self.view,

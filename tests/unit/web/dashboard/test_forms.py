@@ -1,4 +1,4 @@
-"""A form made from any schema gives back the values that it was filled with."""
+"""A form made from any schema returns the values that it was filled with."""
 
 from __future__ import annotations
 

@@ -125,29 +125,33 @@ def test_the_timeline_tells_what_was_what_is_asked_and_what_will_come() -> None:
         state="processing", requested="pause", claims=1, progress=Progress(done=50, total=100, held=40)
     )
     saved = SavedView(state={"row": 40}, at=NOW - timedelta(seconds=10), count=4, bytes=12)
-    told = entries(running, RUN, saved, {})
-    assert [entry.title for entry in told] == [
+    timeline = entries(running, RUN, saved, {})
+    assert [entry.title for entry in timeline] == [
         "Paused",
         "Pause requested",
         "Held at 40 · 12 B",
         "Running",
         "Queued",
     ]
-    assert told[0].ahead
-    assert told[1].text == "by ann"
+    assert timeline[0].ahead
+    assert timeline[1].text == "by ann"
 
 
 def test_the_timeline_says_how_many_runs_it_does_not_tell() -> None:
     running = job(state="processing", claims=1201, progress=Progress(done=50, total=100))
-    told = entries(running, RUN, None, {})
-    assert [entry.title for entry in told[-3:]] == ["Running again", "1,200 earlier runs not kept", "Queued"]
-    assert told[-3].text == "attempt 1"  # how long it had waited is not known
+    timeline = entries(running, RUN, None, {})
+    assert [entry.title for entry in timeline[-3:]] == [
+        "Running again",
+        "1,200 earlier runs not kept",
+        "Queued",
+    ]
+    assert timeline[-3].text == "attempt 1"  # how long it had waited is not known
     assert [bar.key for bar in strip(running, RUN, None, "UTC").bars] == ["processing"]
     assert seconds_left(running, RUN, NOW) is None
 
 
 def test_a_claim_that_came_after_the_job_was_read_is_no_run_that_is_missing() -> None:
-    waiting = job(claims=0)  # its history, read later, tells of a claim
+    waiting = job(claims=0)  # its history, read later, contains a claim
     assert [entry.title for entry in entries(waiting, RUN, None, {})] == [
         "Pause requested",
         "Running",
@@ -176,10 +180,10 @@ def test_the_timeline_says_in_words_why_a_run_ended(actor: str | None, reason: s
 
 def test_of_a_long_timeline_the_newest_entries_are_drawn() -> None:
     steps = [(200 - n, "state", "processing" if n % 2 else "enqueued", None) for n in range(2 * MAX_ROWS + 1)]
-    told = entries(job(claims=MAX_ROWS), history(*steps), None, {})
-    assert len(told) == MAX_ROWS + 2
-    assert [entry.title for entry in told[-2:]] == ["50 earlier changes not shown", "Queued"]
-    assert told[0].at == NOW - timedelta(seconds=200 - 2 * MAX_ROWS)
+    timeline = entries(job(claims=MAX_ROWS), history(*steps), None, {})
+    assert len(timeline) == MAX_ROWS + 2
+    assert [entry.title for entry in timeline[-2:]] == ["50 earlier changes not shown", "Queued"]
+    assert timeline[0].at == NOW - timedelta(seconds=200 - 2 * MAX_ROWS)
     assert len(entries(job(claims=MAX_ROWS), history(*steps[1:]), None, {})) == 2 * MAX_ROWS
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from holdfast.client.concerns import MAX_JOBS
 from holdfast.client.views import ConcernView, StatsView
 from holdfast.core.commands import Action
 from holdfast.core.concerns import MAX_NAME, Kind
@@ -63,8 +62,7 @@ def _failures(concern: ConcernView, view: View) -> tuple[str, str]:
 def _exhausted(concern: ConcernView, view: View) -> tuple[str, str]:
     if not concern.retry:
         return "See its failures", view.url("jobs", q=link_term("type", concern.types[0]), state="failed")
-    more = "+" if concern.jobs >= MAX_JOBS else ""
-    return f"Retry {exact(concern.jobs)}{more}…", view.url("jobs", "actions")
+    return f"Retry {exact(concern.jobs)}{'+' if concern.capped else ''}…", view.url("jobs", "actions")
 
 
 def _retry(concern: ConcernView, view: View) -> tuple[tuple[str, str], ...]:
@@ -96,7 +94,7 @@ CONCERN_STYLES: dict[str, ConcernStyle] = {
     ),
 }
 
-_WHOLE_PAGE = {
+_LIST_PAGE = {
     Kind.UNSERVED: "queues",
     Kind.FAILING_TYPE: "types",
     Kind.QUEUE_PAUSED: "queues",
@@ -113,9 +111,9 @@ def attention(stats: StatsView, view: View) -> list[Attention]:
 
 def _line(concern: ConcernView, view: View) -> Attention:
     style = CONCERN_STYLES[concern.kind]
-    folded = concern.subject is None and concern.kind in _WHOLE_PAGE
+    folded = concern.subject is None and concern.kind in _LIST_PAGE
     text, href = (
-        ("See all", view.url(_WHOLE_PAGE[Kind(concern.kind)])) if folded else style.button(concern, view)
+        ("See all", view.url(_LIST_PAGE[Kind(concern.kind)])) if folded else style.button(concern, view)
     )
     retry = concern.kind == Kind.EXHAUSTED_RETRIES and concern.retry
     posts = not folded and (retry or concern.kind == Kind.QUEUE_PAUSED)
