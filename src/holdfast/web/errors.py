@@ -128,12 +128,9 @@ def problem_of_validation(error: RequestValidationError) -> Response:
 def problem_of_status(status: int, detail: str | None, headers: Mapping[str, str] | None) -> Response:
     """The problem of a plain HTTP error: no such address, no such method."""
     code = _CODES.get(status, f"http_{status}")
-    words = (
-        detail
-        if detail and detail != HTTPStatus(status).phrase
-        else _WORDS.get(status, HTTPStatus(status).phrase)
-    )
-    return problem(status, words, code=code, headers=headers)
+    phrase = HTTPStatus(status).phrase
+    text = detail if detail and detail != phrase else _DETAILS.get(status, phrase)
+    return problem(status, text, code=code, headers=headers)
 
 
 def problem_of_unexpected(error_id: str) -> Response:
@@ -154,7 +151,7 @@ def log_unexpected(error: Exception, method: str, path: str) -> str:
 
 
 _CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 408: "timeout"}
-_WORDS = {
+_DETAILS = {
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
 }

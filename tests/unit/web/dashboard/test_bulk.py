@@ -27,6 +27,7 @@ def test_its_steps_come_before_its_outcome(tmp_path: Path, monkeypatch: pytest.M
     assert answer.headers["content-type"] == "application/x-ndjson"
     *steps, outcome = map(json.loads, answer.text.splitlines())
     assert all(step["doing"] == "Cancelling 3 jobs" and step["of"] == 3 for step in steps)
+    assert (steps[-1]["done"], steps[-1]["refused"]) == (3, 0)
     assert outcome["toast"] == "Cancel requested for 3 jobs."
     assert states["cancelled"] == 3
 

@@ -138,6 +138,7 @@ async def _progress(
         yield _line({"doing": doing, "done": operation.done, "refused": operation.refused, "of": plan.fits})
         await asyncio.wait([ended], timeout=STEP_SECONDS)
     result = ended.result()
+    yield _line({"doing": doing, "done": result.done, "refused": result.refused, "of": plan.fits})
     text = bulk_report(form.action, result.done, result.reasons)
     if result.error is not None:
         text = f"{text} It ended early: {result.error}"

@@ -86,7 +86,7 @@ export function startCompletion() {
   for (const [name, value] of Object.entries(aria)) input.setAttribute(name, value);
   input.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(ask, 80);
+    timer = setTimeout(load, 80);
   });
   input.addEventListener("keydown", key);
   input.addEventListener("blur", close);

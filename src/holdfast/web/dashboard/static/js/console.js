@@ -1,7 +1,7 @@
 // Follows a job's console: lines come in order, the scroll position stays.
 
 import { byId } from "./dom.js";
-import { onRequest, onMessage } from "./live.js";
+import { onMessage, onRequest } from "./live.js";
 import { updateTimes } from "./time.js";
 
 const MOST = 2000;

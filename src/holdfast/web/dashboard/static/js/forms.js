@@ -85,10 +85,10 @@ async function follow(response) {
   const title = make("h2", "", "");
   title.id = "dialog-title";
   const note = make("p", "sub", "It continues when you close this or leave the page.");
-  const way = make("footer", "", button("Close", () => dialog().close()));
-  const box = make("div", "stack at-work", title, bar, count, note, way);
+  const close = button("Close", () => dialog().close());
+  close.classList.remove("s");
   count.setAttribute("role", "status");
-  dialog().replaceChildren(box);
+  dialog().replaceChildren(make("header", "", title), make("div", "stack at-work", bar, count, note), make("footer", "", close));
   if (!dialog().open) dialog().showModal();
   const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
   const decoder = new TextDecoder();
@@ -112,7 +112,7 @@ async function follow(response) {
   }
 }
 
-/** Shows refusals and their reasons in the dialog, because a toast disappears by itself. @param {string} text */
+/** Shows refusals and their reasons in the dialog instead of a toast, which disappears by itself. @param {string} text */
 function ended(text) {
   const [title, count, note] = dialog().querySelectorAll("h2, [role=status], .sub");
   title.textContent = title.textContent?.replace("…", ": ended") || "";
@@ -140,8 +140,10 @@ async function send(form, submitter) {
   if (type.includes("json")) {
     const outcome = steps || (await response.json());
     if (steps?.icon === "warn" && dialog().open) ended(steps.toast);
-    else if (dialog().open && response.status < 500) dialog().close();
-    showOutcome(outcome);
+    else {
+      if (dialog().open && response.status < 500) dialog().close();
+      showOutcome(outcome);
+    }
     document.dispatchEvent(new CustomEvent("holdfast:done", { detail: { form, outcome, ok: response.ok } }));
     const gone = response.ok && /\/delete$/.test(own(form, "action")) && byId("job");
     if (gone) location.href = outcome.to;

@@ -3,7 +3,7 @@
 import { byId, find, say } from "./dom.js";
 import { openMenu } from "./forms.js";
 import { fetchPage, load, patchShape } from "./patch.js";
-import { onRequest, resubscribe, onMessage } from "./live.js";
+import { onMessage, onRequest, resubscribe } from "./live.js";
 
 const rows = () => /** @type {HTMLTableRowElement[]} */ ([...document.querySelectorAll("#rows > tr[data-id]")]);
 /** @param {Element} row */
@@ -31,14 +31,14 @@ function bar() {
   const text = `${count} selected`;
   const b = byId("sel-count");
   if (b && b.textContent !== text) b.textContent = text;
-  const fits = new Map();
-  for (const row of rows()) if (selected.has(row.dataset.id || "")) for (const action of (row.dataset.allowed || "").split(" ")) fits.set(action, (fits.get(action) || 0) + 1);
+  const allowed = new Map();
+  for (const row of rows()) if (selected.has(row.dataset.id || "")) for (const action of (row.dataset.allowed || "").split(" ")) allowed.set(action, (allowed.get(action) || 0) + 1);
   const away = [...selected].filter((id) => !byId(`row-${id}`)).length;
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (sel.querySelectorAll("[data-action]"))) {
-    const n = fits.get(button.dataset.action) || 0;
+    const n = allowed.get(button.dataset.action) || 0;
     const note = find(button, ".n");
-    const words = every ? "" : away ? `${n}+` : String(n);
-    if (note.textContent !== words) note.textContent = words;
+    const label = every ? "" : away ? `${n}+` : String(n);
+    if (note.textContent !== label) note.textContent = label;
     const none = !every && !away && !n;
     button.setAttribute("aria-disabled", String(none));
     button.title = none ? "No selected job allows it" : "";
@@ -141,7 +141,7 @@ export function currentJob() {
 }
 
 /** @param {string} id */
-export function showPeek(id) {
+export function openPeek(id) {
   const url = new URL(location.href);
   if (id) url.searchParams.set("peek", id);
   else url.searchParams.delete("peek");
@@ -276,9 +276,9 @@ async function arrived(count) {
   const pill = byId("pill");
   if (!pill || entering) return;
   pill.hidden = !count;
-  const words = /** @type {HTMLElement} */ (pill.firstElementChild);
+  const label = /** @type {HTMLElement} */ (pill.firstElementChild);
   const text = `${count.toLocaleString("en")} new`;
-  if (words.textContent !== text) words.textContent = text;
+  if (label.textContent !== text) label.textContent = text;
 }
 
 /** The mirror below a search as text marks its invalid part; it has the same text and scroll position. */
@@ -344,7 +344,7 @@ export function startTable() {
     }
     if (target.closest("#peek-close")) {
       event.preventDefault();
-      return showPeek("");
+      return openPeek("");
     }
     if (row && target.matches("input[type=checkbox]")) {
       const on = /** @type {HTMLInputElement} */ (target).checked;
@@ -354,7 +354,7 @@ export function startTable() {
       return done();
     }
     const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.button;
-    if (row && plain && !target.closest("a, button, input") && getSelection()?.isCollapsed !== false && innerWidth > 720) showPeek(id);
+    if (row && plain && !target.closest("a, button, input") && getSelection()?.isCollapsed !== false && innerWidth > 720) openPeek(id);
   });
   document.addEventListener("formdata", (event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
@@ -385,8 +385,8 @@ export function tableKey(key, event) {
   } else if (key === "." && !byId("pill")?.hidden) showNew();
   else if (key === "Enter" && document.activeElement?.matches("#rows a[href]") && innerWidth > 720) {
     event.preventDefault();
-    showPeek(currentJob());
-  } else if (key === "Escape" && byId("peek")) showPeek("");
+    openPeek(currentJob());
+  } else if (key === "Escape" && byId("peek")) openPeek("");
   else if (key === "Escape" && selected.size) clear();
   else return false;
   return true;
