@@ -38,10 +38,10 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-PATIENCE = 15.0
+TIMEOUT = 15.0
 
 
-def until(fact: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+def until(fact: Callable[[], Any], what: str, seconds: float = TIMEOUT) -> Any:
     """Wait for a fact."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -95,7 +95,7 @@ class Site:
 
     def start_web(self) -> None:
         self.web = self._start("web")
-        until(self.answers, f"the server answers: {self.log('web')}")
+        until(self.responds, f"the server responds: {self.log('web')}")
 
     def start_worker(self) -> None:
         self.worker = self._start("worker")
@@ -104,12 +104,12 @@ class Site:
         path = self.folder / f"{role}.log"
         return path.read_text(errors="replace")[-2000:] if path.exists() else ""
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         if self.web is not None and self.web.poll() is not None:
             raise AssertionError(f"the server ended: {self.log('web')}")
         try:
-            with urllib.request.urlopen(f"{self.url}/health/live", timeout=1) as answer:
-                return answer.status == 200
+            with urllib.request.urlopen(f"{self.url}/health/live", timeout=1) as response:
+                return response.status == 200
         except OSError:
             return False
 
@@ -179,7 +179,7 @@ class Watch:
         made = self.browser.new_context(
             **{"viewport": {"width": 1440, "height": 900}, "timezone_id": "Europe/Berlin", **options}
         )
-        made.set_default_timeout(PATIENCE * 1000)
+        made.set_default_timeout(TIMEOUT * 1000)
         made.on("console", self._heard)
         made.on("weberror", lambda error: self.complaints.append(f"error: {error.error}"))
         made.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))

@@ -200,8 +200,8 @@ OBSERVE = """() => {
   see('layout-shift', entry => { if (!entry.hadRecentInput) window.seen.shift += entry.value; });
   const flash = event => { if (event.animationName === 'changed') window.seen.flashes++; };
   document.addEventListener('animationstart', flash, true);
-  const told = change => change.target.nodeName === 'PROGRESS';
-  const draw = changes => { if (changes.some(told)) window.seen.drawn++; };
+  const moved = change => change.target.nodeName === 'PROGRESS';
+  const draw = changes => { if (changes.some(moved)) window.seen.drawn++; };
   new MutationObserver(draw).observe(document.getElementById('rows'), {subtree: true, attributes: true});
 }"""
 
@@ -219,7 +219,7 @@ def test_a_thousand_changes_a_second_take_nothing_away(site: Site, watch: Watch,
     with storm(site, shown, 1000):
         until(lambda: page.locator("#rows progress").count() > 40, "the changes come")
         page.evaluate("window.seen.flashes = 0")
-        until(lambda: page.evaluate("window.seen.drawn") > 10, "the changes go on")
+        until(lambda: page.evaluate("window.seen.drawn") > 10, "the changes continue")
         expect(page.locator("#live-rate")).to_contain_text("changes/s")
         seen = page.evaluate("({...window.seen, seconds: (performance.now() - window.seen.since) / 1000})")
     assert box.is_checked()

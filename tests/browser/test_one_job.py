@@ -41,7 +41,7 @@ def test_a_job_is_queued_watched_paused_resumed_and_cancelled(site: Site, watch:
     expect(page.locator("#job-timeline")).to_contain_text("Paused")
     other.get_by_role("button", name="Resume job").click()
     expect(page.locator("#job-status .state")).to_contain_text("Running")
-    until(lambda: value(page) > stood, "it goes on where it stood")
+    until(lambda: value(page) > stood, "it continues where it was")
 
     page.get_by_role("button", name="Cancel job…").click()
     expect(page.locator("#dialog")).to_contain_text("Cancel this count job?")
@@ -65,9 +65,9 @@ def test_an_answer_that_comes_late_takes_nothing_newer_away(
     held: list[tuple[Route, APIResponse]] = []
     page.route("**/pause", lambda route: held.append((route, route.fetch())))
     page.get_by_role("button", name="Pause job").click()
-    until(lambda: page.wait_for_timeout(20) or held, "the server has answered")
+    until(lambda: page.wait_for_timeout(20) or held, "the server has responded")
     gate.touch()
-    expect(page.locator("#job-status .state")).to_contain_text("Paused")  # the stream has told it
+    expect(page.locator("#job-status .state")).to_contain_text("Paused")  # by the stream
     ((route, answer),) = held
     assert "Pausing" in answer.text()
     route.fulfill(response=answer)
@@ -124,7 +124,7 @@ def test_the_console_follows_and_shows_text_as_text(site: Site, shop: Holdfast, 
         lambda: page.locator("#log").evaluate(
             "box => box.scrollHeight - box.scrollTop - box.clientHeight < 30"
         ),
-        "it stands at the end",
+        "it is at the end",
     )
     numbers = page.locator("#log li b + span").all_inner_texts()
     assert len(numbers) == len(set(numbers)) == 300

@@ -34,7 +34,7 @@ def lived(site: Site, shop: Holdfast) -> dict[str, str]:
         "overview": "/",
         "jobs": "/jobs",
         "peek": f"/jobs?peek={failed.id}",
-        "no match": "/jobs?q=type:nobody",
+        "no match": "/jobs?q=type:nothing",
         "as text": "/jobs?q=state:failed&text=1",
         "failed": f"/jobs/{failed.id}",
         "succeeded": f"/jobs/{talk.id}",
@@ -85,11 +85,11 @@ def test_nothing_keeps_anyone_out(site: Site, watch: Watch, lived: dict[str, str
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.set_viewport_size({"width": width, "height": 900})
         found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
-        told = [
+        complaints = [
             f"{one['id']}: {one['nodes'][0]['html'][:160]} ({one['nodes'][0]['failureSummary'][:200]})"
             for one in found
         ]
-        assert told == [], (scheme, width)
+        assert complaints == [], (scheme, width)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, (scheme, width)
 
 

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment, nodes
 
+from holdfast.web.dashboard.assets import template_sources
 from tests.guards.tree import DASHBOARD, modules, parsed, shown
 
 TEMPLATES = sorted(path for path in DASHBOARD.rglob("*.html") if "vendor" not in path.parts)
@@ -117,6 +119,43 @@ def test_each_fault_is_seen(text: str) -> None:
 )
 def test_what_is_fine_is_let_through(text: str) -> None:
     assert not list(faults(text))
+
+
+NAMED = re.compile(r"""["']([\w./-]+\.html)["']""")
+IMPORTED = re.compile(r"""\{%-?\s*from\s+"([^"]+)"\s+import\s+(.+?)(?:\s+with context)?\s*-?%\}""")
+AS_MODULE = re.compile(r"""\{%-?\s*import\s+"([^"]+)"\s+as\s+(\w+)""")
+CALLED = re.compile(r"""macros\("([^"]+)", \w+\)\.(\w+)""")
+
+
+def test_every_template_and_macro_that_is_named_exists() -> None:
+    sources = template_sources()
+    assert len(sources) == len(TEMPLATES)
+    environment = Environment()
+    exported = {
+        name: {macro.name for macro in environment.parse(text).find_all(nodes.Macro)}
+        for name, text in sources.items()
+    }
+    named, missing = set[str](), list[str]()
+    for path in [*TEMPLATES, *modules(DASHBOARD)]:
+        text = path.read_text()
+        names = set(NAMED.findall(text))
+        named |= names
+        missing += [f"{shown(path)}: {name}" for name in names - sources.keys()]
+        wanted = [
+            (name, macro.split(" as ")[0].strip())
+            for name, macros in IMPORTED.findall(text)
+            for macro in macros.split(",")
+        ]
+        wanted += CALLED.findall(text)
+        for name, module in AS_MODULE.findall(text):
+            wanted += [(name, macro) for macro in re.findall(rf"\b{module}\.(\w+)\(", text)]
+        missing += [
+            f"{shown(path)}: {macro} of {name}"
+            for name, macro in wanted
+            if macro not in exported.get(name, ())
+        ]
+    assert not missing, "\n".join(missing)
+    assert named == sources.keys(), f"not used: {sources.keys() - named}"
 
 
 def test_text_is_marked_as_html_in_one_file_only() -> None:

@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 
 from holdfast.core.commands import Action
 from holdfast.storage.writes import Expire
-from holdfast.web import live
+from holdfast.web.live import hub
 from tests.unit.web.listening import listening
 from tests.unit.web.support import Lab, served, until
 
@@ -115,7 +115,7 @@ def test_who_comes_back_misses_nothing_and_hears_nothing_twice(lab: Lab, url: st
 def test_the_place_to_resume_from_moves_although_nothing_matches(
     lab: Lab, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("holdfast.web.stream.PING", 0.2)
+    monkeypatch.setattr("holdfast.web.live.watcher.PING_INTERVAL", 0.2)
     with listening(f"{url}/api/v1/events", {"q": "tag:none"}) as ear:
         lab.add(5)
         until(lambda: ear.last_id == lab.client.reader.last_event())
@@ -154,7 +154,9 @@ def test_a_place_before_which_nothing_is_missing_is_taken(lab: Lab, url: str) ->
 def test_a_slow_reader_is_told_that_it_missed_something(
     lab: Lab, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("holdfast.web.stream.BLOCKED", 600.0)  # it is not taken for gone while we write
+    monkeypatch.setattr(
+        "holdfast.web.live.transport.WRITE_TIMEOUT", 600.0
+    )  # the server waits for the reader while we write
     parts = urlsplit(url)
     with socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -176,7 +178,7 @@ def test_a_slow_reader_is_told_that_it_missed_something(
 
 
 def test_too_many_streams_are_refused(lab: Lab, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "MAX_WATCHERS", 2)
+    monkeypatch.setattr(hub, "MAX_WATCHERS", 2)
     with listening(f"{url}/api/v1/events"), listening(f"{url}/live"):
         refused = httpx.get(f"{url}/api/v1/events", timeout=HEARD)
         assert refused.status_code == 503
@@ -236,7 +238,7 @@ def test_a_page_is_told_what_changed_since_it_was_drawn(lab: Lab, url: str) -> N
         assert hello.data["seq"] == lab.client.reader.last_event()
         rows = until(lambda: ear.named("rows"))[0].data
         assert rows["html"].keys() == {jobs[0]}
-        assert 'data-look="paused"' in rows["html"][jobs[0]]
+        assert 'data-style="paused"' in rows["html"][jobs[0]]
         new = lab.add(2)
         until(lambda: any(event.data.get("new") == 2 for event in ear.named("rows")))
         until(lambda: any(">5</span>" in str(event.data.get("html")) for event in ear.named("stats")))

@@ -115,6 +115,7 @@ def concern_view(concern: Concern) -> ConcernView:
         types=list(concern.types),
         retry=concern.retry,
         jobs=concern.jobs,
+        capped=concern.capped,
     )
 
 

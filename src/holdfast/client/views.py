@@ -220,8 +220,8 @@ class Throughput(View):
 
 class ConcernView(View):
     """One thing that needs a person, `text` in words (`title` and `detail`): since when, and the one action that helps.
-    `queues` and `types` are those it is about, `jobs` how many jobs; `subject` names the one, None where it is about
-    the whole. `retry`: to retry its failed jobs is likely to help."""
+    `queues` and `types` are those it is about, `jobs` how many jobs (`capped`: at least so many); `subject` names the one,
+    None where it is about the whole. `retry`: to retry its failed jobs is likely to help."""
 
     kind: str
     text: str
@@ -233,6 +233,7 @@ class ConcernView(View):
     queues: list[str] = Field(default_factory=list[str])
     types: list[str] = Field(default_factory=list[str])
     jobs: int = 0
+    capped: bool = False
     retry: bool = False
 
 

@@ -48,8 +48,8 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Concern:
     """One thing that needs a person: what, since when, and the one action that helps. `queues` and `types` are those it is
-    about; `subject` names the one, None where it is about the whole. `retry`: to retry its failed jobs is likely
-    to help."""
+    about; `subject` names the one, None where it is about the whole. `capped`: it is about at least `jobs` jobs. `retry`: to
+    retry its failed jobs is likely to help."""
 
     kind: Kind
     title: str
@@ -60,6 +60,7 @@ class Concern:
     queues: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     jobs: int = 0
+    capped: bool = False
     retry: bool = False
 
     @property
@@ -219,11 +220,11 @@ def _group(title: str, rows: list[Waiting], facts: Facts) -> Concern:
     else:
         action = f"Start a worker for this queue: holdfast worker --queue {middle(queues[0], MAX_NAME)} --app module:app"
     jobs = sum(row.jobs for row in rows)
-    more = "+" if any(row.capped for row in rows) else ""
+    capped = any(row.capped for row in rows)
     where = f" in queue {middle(queues[0], MAX_NAME)}" if len(queues) == 1 and not known else ""
-    detail = f"{jobs:,}{more} {'job waits' if jobs == 1 else 'jobs wait'}{where}."
+    detail = f"{jobs:,}{'+' if capped else ''} {'job waits' if jobs == 1 else 'jobs wait'}{where}."
     since = min(row.since for row in rows)
-    return Concern(Kind.UNSERVED, title, detail, action, since, subject, queues, types, jobs)
+    return Concern(Kind.UNSERVED, title, detail, action, since, subject, queues, types, jobs, capped)
 
 
 def _failing(facts: Facts) -> list[Concern]:
@@ -278,8 +279,7 @@ def _exhausted(facts: Facts) -> list[Concern]:
     concerns: list[Concern] = []
     for one in facts.exhausted:
         has = "has" if one.jobs == 1 else "have"
-        more = "+" if one.capped else ""
-        jobs = f"{one.jobs:,}{more} job{'' if one.jobs == 1 else 's'}"
+        jobs = _jobs(one.jobs, capped=one.capped)
         error = f" with {middle(one.error.rpartition('.')[2], MAX_ERROR)}" if one.error else ""
         later = "later attempts succeeded" if one.recovered else "no attempt has succeeded since"
         concerns.append(
@@ -294,6 +294,7 @@ def _exhausted(facts: Facts) -> list[Concern]:
                 one.type,
                 types=(one.type,),
                 jobs=one.jobs,
+                capped=one.capped,
                 retry=one.recovered,
             )
         )
@@ -332,20 +333,19 @@ def _behind(facts: Facts) -> list[Concern]:
         served = facts.live and not _who_lacks(facts, waiting.queue, waiting.type)
         if served and waiting.queue not in paused:
             late[waiting.queue].append(waiting)
-    return [
-        Concern(
-            Kind.QUEUE_BEHIND,
-            f"Queue {middle(queue, MAX_NAME)} falls behind.",
-            f"{_wait(sum(row.jobs for row in rows))} The objective is {WAIT_OBJECTIVE // 60} min.",
-            "Give the queue more slots or workers",
-            min(row.since for row in rows),
-            queue,
-            queues=(queue,),
-            jobs=sum(row.jobs for row in rows),
+    concerns: list[Concern] = []
+    for queue, rows in late.items():
+        since = min(row.since for row in rows)
+        if facts.now - since <= WAIT_OBJECTIVE * SECOND:
+            continue
+        jobs, capped = sum(row.jobs for row in rows), any(row.capped for row in rows)
+        title = f"Queue {middle(queue, MAX_NAME)} falls behind."
+        detail = f"{_wait(jobs, capped=capped)} The objective is {WAIT_OBJECTIVE // 60} min."
+        action = "Give the queue more slots or workers"
+        concerns.append(
+            Concern(Kind.QUEUE_BEHIND, title, detail, action, since, queue, (queue,), (), jobs, capped)
         )
-        for queue, rows in late.items()
-        if facts.now - min(row.since for row in rows) > WAIT_OBJECTIVE * SECOND
-    ]
+    return concerns
 
 
 def _failures(facts: Facts) -> list[Concern]:
@@ -379,13 +379,16 @@ def _folded(concerns: list[Concern], words: str) -> list[Concern]:
         queues=tuple(dict.fromkeys(name for concern in rest for name in concern.queues)),
         types=tuple(dict.fromkeys(name for concern in rest for name in concern.types)),
         jobs=sum(concern.jobs for concern in rest),
+        capped=any(concern.capped for concern in rest),
     )
     return [*kept, folded]
 
 
-def _jobs(count: int) -> str:
-    return f"{count:,} job{'' if count == 1 else 's'}"
+def _jobs(count: int, *, capped: bool = False) -> str:
+    return f"{count:,}{'+' if capped else ''} job{'' if count == 1 else 's'}"
 
 
-def _wait(count: int) -> str:
-    return f"{_jobs(count)} wait{'s' if count == 1 else ''}." if count else "No job waits in it."
+def _wait(count: int, *, capped: bool = False) -> str:
+    if not count:
+        return "No job waits in it."
+    return f"{_jobs(count, capped=capped)} wait{'s' if count == 1 else ''}."

@@ -1,1 +1,1 @@
-"""This room is what people and programs see over HTTP."""
+"""What people and programs see over HTTP: the REST API, the dashboard, the live updates."""

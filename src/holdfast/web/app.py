@@ -22,35 +22,31 @@ from holdfast.web.api.events import SCHEMAS, event_routes
 from holdfast.web.api.jobs import job_routes
 from holdfast.web.api.operations import Operations
 from holdfast.web.api.system import health_routes, system_routes
-from holdfast.web.dashboard.desk import Desk
 from holdfast.web.dashboard.error_pages import bare_page, error_page
-from holdfast.web.dashboard.fragments import Fragments
-from holdfast.web.dashboard.routes import dashboard_router, make_desk
-from holdfast.web.dashboard.view import view_of
+from holdfast.web.dashboard.page_data import PageData
+from holdfast.web.dashboard.routes import dashboard_router, live_router, make_page_data
 from holdfast.web.docs import docs_routes
 from holdfast.web.errors import MEDIA_TYPE, problem_of, problem_of_status, problem_of_validation
 from holdfast.web.guard import MAX_BULK_BODY, Guard
-from holdfast.web.live import LiveHub
+from holdfast.web.live.hub import LiveHub
 from holdfast.web.methods import HeadRequests, allowed_methods
 from holdfast.web.openapi import describe
 from holdfast.web.prefix import address_of
 from holdfast.web.request_log import RequestLog
-from holdfast.web.stream import EventStream, ping_event
-from holdfast.web.viewer import Viewer, read_asked
 
 API = "/api/v1"
 PROGRAMS = (f"{API}/", "/health/", "/openapi.json", "/live")
-"""Addresses that answer every error with a problem, whoever asks."""
+"""Addresses that respond to every error with a problem, to browsers too."""
 
 
 def create_web_app(
     client: Client, overview: Overview, settings: Settings, *, version: str, storage: str = ""
 ) -> FastAPI:
-    """The web app on an open store, whose kind is shown as `storage`. `app.state.hub.farewell()` ends every stream that is
-    watched; call it before the server waits for its connections to end (`holdfast.web.server` does)."""
+    """The web app on an open store, which the pages name `storage`. `app.state.hub.stop_gracefully()` ends every stream that
+    is watched; call it before the server waits for its connections to end (`holdfast.web.server` does)."""
     hub = LiveHub(client, overview)
     operations = Operations(overview)
-    desk = make_desk(client, overview, settings, operations, version=version, storage=storage)
+    data = make_page_data(client, overview, settings, operations, version=version, storage=storage)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -79,7 +75,7 @@ def create_web_app(
     )
     if settings.log_requests:
         app.add_middleware(RequestLog)  # added last, so it is the outermost
-    _answer_errors(app, desk)
+    _handle_errors(app, data)
 
     failed = {
         "description": "Problem",
@@ -93,31 +89,17 @@ def create_web_app(
     app.include_router(api)
     app.include_router(health_routes(client, version), include_in_schema=False)
     app.include_router(docs_routes())
-    app.include_router(_live_routes(hub, Fragments(desk)))
-    app.include_router(dashboard_router(desk))
+    app.include_router(live_router(hub, data))
+    app.include_router(dashboard_router(data))
     app.openapi = describe(app, SCHEMAS)
     return app
 
 
-def _live_routes(hub: LiveHub, fragments: Fragments) -> APIRouter:
-    router = APIRouter(include_in_schema=False)
-
-    @router.api_route("/live", methods=["GET", "POST"])
-    async def live(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
-        values: dict[str, str] = dict(request.query_params)
-        if request.method == "POST":
-            values |= {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
-        asked = read_asked(values, request.headers.get("last-event-id"))
-        return EventStream(hub, Viewer(asked, view_of(request), fragments), ping=ping_event)
-
-    return router
-
-
-def _answer_errors(app: FastAPI, desk: Desk) -> None:
-    """One form of errors: a problem for programs, a page of ours for a browser that wanted one."""
+def _handle_errors(app: FastAPI, data: PageData) -> None:
+    """One form of errors: a problem for programs, a page for a browser that accepts one."""
 
     async def page(request: Request, status: int, error: HoldfastError | None) -> Response:
-        return await run_in_threadpool(error_page, desk, request, status, error)
+        return await run_in_threadpool(error_page, data, request, status, error)
 
     async def known(request: Request, error: Exception) -> Response:
         assert isinstance(error, HoldfastError)
@@ -136,9 +118,9 @@ def _answer_errors(app: FastAPI, desk: Desk) -> None:
             headers["Allow"] = allowed_methods(app.routes, request.scope)
         if not _wants_page(request):
             return problem_of_status(error.status_code, error.detail, headers)
-        answer = await page(request, error.status_code, None)
-        answer.headers.update(headers)
-        return answer
+        response = await page(request, error.status_code, None)
+        response.headers.update(headers)
+        return response
 
     app.add_exception_handler(HoldfastError, known)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -147,8 +129,8 @@ def _answer_errors(app: FastAPI, desk: Desk) -> None:
 
 def _addresses(app: FastAPI) -> Callable[[Scope, str], bool]:
     def is_address(scope: Scope, path: str) -> bool:
-        asked: Scope = {"type": scope["type"], "method": "GET", "path": path, "root_path": "", "headers": []}
-        return any(route.matches(asked)[0] is not Match.NONE for route in app.router.routes)
+        probe: Scope = {"type": scope["type"], "method": "GET", "path": path, "root_path": "", "headers": []}
+        return any(route.matches(probe)[0] is not Match.NONE for route in app.router.routes)
 
     return is_address
 

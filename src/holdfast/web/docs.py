@@ -1,4 +1,4 @@
-"""The interactive API reference, from files of our own, under a strict policy."""
+"""The interactive API reference, from vendored files under the strict content security policy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
-from holdfast.web.dashboard.view import view_of
+from holdfast.web.dashboard.viewer_prefs import view_of
 
 
 def docs_routes() -> APIRouter:

@@ -94,7 +94,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     error_id: str | None = None,
 ) -> Response:
-    """An answer in the form of RFC 9457."""
+    """A response in the form of RFC 9457."""
     body: dict[str, Any] = {
         "type": f"urn:holdfast:problem:{code}",
         "title": title or HTTPStatus(status).phrase,
@@ -111,7 +111,7 @@ def problem(
 
 
 def problem_of(error: HoldfastError) -> Response:
-    """The problem that an error of ours stands for."""
+    """The problem of a known error."""
     errors = error.problems if isinstance(error, (InvalidInput, ConfigurationError)) else None
     headers = {"Retry-After": "2"} if error.status == 503 else None
     return problem(
@@ -128,15 +128,12 @@ def problem_of_validation(error: RequestValidationError) -> Response:
 def problem_of_status(status: int, detail: str | None, headers: Mapping[str, str] | None) -> Response:
     """The problem of a plain HTTP error: no such address, no such method."""
     code = _CODES.get(status, f"http_{status}")
-    words = (
-        detail
-        if detail and detail != HTTPStatus(status).phrase
-        else _WORDS.get(status, HTTPStatus(status).phrase)
-    )
-    return problem(status, words, code=code, headers=headers)
+    phrase = HTTPStatus(status).phrase
+    text = detail if detail and detail != phrase else _DETAILS.get(status, phrase)
+    return problem(status, text, code=code, headers=headers)
 
 
-def problem_of_accident(error_id: str) -> Response:
+def problem_of_unexpected(error_id: str) -> Response:
     """The response to an unexpected error that was logged under `error_id`, of which it shows only that id."""
     detail = f"Nothing is known to be lost. The server logged what happened as {error_id}."
     return problem(
@@ -144,17 +141,17 @@ def problem_of_accident(error_id: str) -> Response:
     )
 
 
-def log_accident(error: Exception, method: str, path: str) -> str:
-    """Log an unexpected error with its traceback; answers the id under which it was logged."""
+def log_unexpected(error: Exception, method: str, path: str) -> str:
+    """Log an unexpected error with its traceback. Returns the id under which it was logged."""
     error_id = secrets.token_hex(6)
     # as text: a renderer that is handed the exception may show the values of its variables, and those may be secret
-    told = "".join(traceback.format_exception(error))
-    log.error("unexpected error", error_id=error_id, method=method, path=path[:200], exception=told)
+    text = "".join(traceback.format_exception(error))
+    log.error("unexpected error", error_id=error_id, method=method, path=path[:200], exception=text)
     return error_id
 
 
 _CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 408: "timeout"}
-_WORDS = {
+_DETAILS = {
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
 }

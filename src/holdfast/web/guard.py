@@ -15,15 +15,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.core.errors import ConfigurationError, Problem
 from holdfast.core.settings import Settings
-from holdfast.web.errors import BodyTooLarge, log, log_accident, problem, problem_of, problem_of_accident
+from holdfast.web.errors import BodyTooLarge, log, log_unexpected, problem, problem_of, problem_of_unexpected
 from holdfast.web.prefix import Prefix, address_of
 
 MAX_BODY = 1024 * 1024
 MAX_BULK_BODY = 16 * MAX_BODY
 DRAINED = 32 * MAX_BODY
-"""So much of a body that is refused is still read, so that the sender gets to see the answer."""
+"""How much of a refused body is still read, so that the client receives the response."""
 
-BODY_PATIENCE = 20.0
+BODY_PART_TIMEOUT = 20.0
 """Seconds that may pass between two parts of a body."""
 
 SECURITY_HEADERS = {
@@ -39,13 +39,13 @@ SECURITY_HEADERS = {
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 PUBLIC = ("/health/", "/api/v1/health/", "/static/")
-"""Answered under any Host: probes of proxies and orchestrators rarely send ours, and there is nothing to protect."""
+"""Allowed under any Host: probes of proxies and orchestrators rarely send ours, and there is nothing to protect."""
 
 EVERYWHERE = frozenset({"0.0.0.0", "[::]", ""})  # noqa: S104 - to be refused, not bound
 
 
 def check_bind(settings: Settings) -> None:
-    """Raise ConfigurationError when the server would listen where strangers can reach it: nobody has to sign in yet."""
+    """Raise ConfigurationError when the server would listen where strangers can reach it: there is no sign-in yet."""
     if not _is_loopback(settings.host):
         reason = (
             f"{settings.host or 'every address'} is not a loopback address, and sign-in does not exist yet: anyone who "
@@ -64,8 +64,8 @@ def _is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """The outermost layer, for HTTP and WebSocket, for every method: Host, origin, size of the body, security headers, and
-    the last net for errors that nobody expected."""
+    """The outermost layer, for HTTP and WebSocket and every method: Host, origin, size of the body, security headers, and
+    the handler of unexpected errors."""
 
     def __init__(
         self,
@@ -76,8 +76,8 @@ class Guard:
         page: Callable[[Scope, int, str, str], Response | None],
         limits: Mapping[str, int] | None = None,
     ) -> None:
-        """`is_address`: whether a path has a route. `page`: the page that says a status, a title and a detail, or None when
-        the request does not come from a browser. `limits`: the largest body of an address, where it is not MAX_BODY."""
+        """`is_address`: whether a path has a route. `page`: the page for a status, a title and a detail, or None when the
+        request does not come from a browser. `limits`: the largest body of an address, where it is not MAX_BODY."""
         self._app = app
         self._page = page
         self._prefix = Prefix(settings.root_path, settings.proxy_prefix, is_address)
@@ -97,7 +97,7 @@ class Guard:
         self._prefix.apply(scope)
         refusal = self._refuse(scope)
         if refusal is not None:
-            await _answer(refusal, scope, receive, _with_headers(send))
+            await _respond(refusal, scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":
             await self._serve_socket(scope, receive, _with_headers(send))
         else:
@@ -113,7 +113,7 @@ class Guard:
                 f"{shown}, which is not a name of this server. Names beside localhost are listed in the setting "
                 "allowed_hosts (HOLDFAST_ALLOWED_HOSTS)."
             )
-            return self._said(scope, 400, "Not a host of this server", detail, "host_not_allowed")
+            return self._refusal(scope, 400, "Not a host of this server", detail, "host_not_allowed")
         headers = Headers(scope=scope)
         if _is_foreign(headers, scope.get("method"), host):
             origin = headers.get("origin", "")
@@ -123,17 +123,17 @@ class Guard:
                 "If both are this server behind a proxy, let the proxy pass on the Host header with its port, and list "
                 "the name in the setting allowed_hosts (HOLDFAST_ALLOWED_HOSTS)."
             )
-            return self._said(scope, 403, "Not from another site", detail, "foreign_origin")
+            return self._refusal(scope, 403, "Not from another site", detail, "foreign_origin")
         return None
 
-    def _said(self, scope: Scope, status: int, title: str, detail: str, code: str) -> Response:
+    def _refusal(self, scope: Scope, status: int, title: str, detail: str, code: str) -> Response:
         return self._page(scope, status, title, detail) or problem(status, detail, code=code, title=title)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._app(scope, receive, send)
         except Exception as error:
-            log_accident(error, "WEBSOCKET", scope["path"])
+            log_unexpected(error, "WEBSOCKET", scope["path"])
             await send({"type": "websocket.close", "code": 1011})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -153,7 +153,7 @@ class Guard:
             await self._app(scope, body.receive, out)
         except BodyTooLarge as error:
             page = self._page(scope, error.status, error.title, error.detail)
-            await _answer(page or problem_of(error), scope, receive, out)
+            await _respond(page or problem_of(error), scope, receive, out)
         except ClientDisconnect:
             log.debug(
                 "client disconnected before the body was complete",
@@ -161,22 +161,22 @@ class Guard:
                 path=scope["path"][:200],
             )
         except Exception as error:
-            error_id = log_accident(error, scope["method"], scope["path"])
+            error_id = log_unexpected(error, scope["method"], scope["path"])
             if started:
                 raise
             detail = f"No job is lost. The server logged what happened as {error_id}."
             page = self._page(scope, 500, "Something went wrong on the server", detail)
-            await _answer(page or problem_of_accident(error_id), scope, receive, out)
+            await _respond(page or problem_of_unexpected(error_id), scope, receive, out)
 
 
 class _Body:
-    """The body of one request on its way in: counted, and not waited for without end."""
+    """The body of one request: counted, and read with a timeout."""
 
     def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
         headers = Headers(scope=scope)
         length = headers.get("content-length", "")
         self.declared = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
-        self._asks_first = "expect" in headers
+        self._expects_continue = "expect" in headers
         self._receive = receive
         self._limit = limit
         self._seen = 0
@@ -191,15 +191,15 @@ class _Body:
         return message
 
     async def refuse(self) -> None:
-        """Read what is on its way, within bounds, and raise BodyTooLarge."""
-        if not self._asks_first and self.declared <= DRAINED:
+        """Read what the client still sends, within bounds, and raise BodyTooLarge."""
+        if not self._expects_continue and self.declared <= DRAINED:
             while not self._whole and self._seen <= DRAINED:
                 await self._next()
         raise BodyTooLarge(f"The body may have at most {self._limit:,} bytes.")
 
     async def _next(self) -> Message:
         try:
-            async with asyncio.timeout(BODY_PATIENCE):
+            async with asyncio.timeout(BODY_PART_TIMEOUT):
                 message = await self._receive()
         except TimeoutError:
             raise HTTPException(408, "The body did not arrive in time.", {"Connection": "close"}) from None
@@ -222,7 +222,7 @@ def _with_headers(send: Send) -> Send:
     return sending
 
 
-async def _answer(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+async def _respond(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
         return
@@ -230,7 +230,7 @@ async def _answer(response: Response, scope: Scope, receive: Receive, send: Send
 
 
 def _host_name(host: str) -> str:
-    """The host without its port; "" for what is no host."""
+    """The host without its port; "" for an invalid one."""
     if host.startswith("["):
         name, bracket, port = host.partition("]")
         return f"{name}]" if bracket and (not port or (port[0] == ":" and port[1:].isdigit())) else ""
@@ -239,7 +239,7 @@ def _host_name(host: str) -> str:
 
 
 def _is_foreign(headers: Headers, method: str | None, host: str) -> bool:
-    """Whether a page of another site made a browser send this. Browsers tell, programs send neither header."""
+    """Whether a page of another site made a browser send this. Browsers send one of the headers, programs send neither."""
     site = headers.get("sec-fetch-site")
     if site is not None:
         followed = method in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"

@@ -1,4 +1,4 @@
-"""HEAD is answered wherever GET is, and a refused method is told every method that the address takes."""
+"""HEAD for every address that takes GET, and the Allow header of a refused method."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-"""Those that an address may take; HEAD goes with GET."""
+"""Those that an address may take; HEAD is allowed where GET is."""
 
 
 class HeadRequests:
-    """Answers HEAD with the status and headers of GET. A stream ends with its headers."""
+    """Responds to HEAD with the status and headers of GET. A stream ends with its headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -23,24 +23,24 @@ class HeadRequests:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
-        answered = asyncio.Event()
+        responded = asyncio.Event()
 
         async def send_head(message: Message) -> None:
             if message["type"] == "http.response.start":
                 await send(message)
                 await send({"type": "http.response.body", "body": b""})
-                answered.set()
+                responded.set()
 
-        async def receive_until_answered() -> Message:
-            message, end = asyncio.ensure_future(receive()), asyncio.ensure_future(answered.wait())
+        async def receive_until_responded() -> Message:
+            message, end = asyncio.ensure_future(receive()), asyncio.ensure_future(responded.wait())
             try:
                 await asyncio.wait((message, end), return_when=asyncio.FIRST_COMPLETED)
-                return {"type": "http.disconnect"} if answered.is_set() else await message
+                return {"type": "http.disconnect"} if responded.is_set() else await message
             finally:
                 message.cancel()
                 end.cancel()
 
-        await self._app({**scope, "method": "GET"}, receive_until_answered, send_head)
+        await self._app({**scope, "method": "GET"}, receive_until_responded, send_head)
 
 
 def allowed_methods(routes: Sequence[BaseRoute], scope: Scope) -> str:

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI finds in the routes, and what it cannot know."""
+"""The OpenAPI document: what FastAPI derives from the routes, and what it cannot know."""
 
 from __future__ import annotations
 

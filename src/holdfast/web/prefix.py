@@ -1,4 +1,4 @@
-"""The path prefix of a proxy: whether it was kept or stripped, and which address of ours a request means."""
+"""The path prefix of a proxy: whether it was kept or stripped, and which of our addresses a request means."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Prefix:
         self._is_address = is_address
 
     def apply(self, scope: Scope) -> None:
-        """Mend the scope of a request. An app that is mounted in another one has its prefix already."""
+        """Normalize the scope of a request. An app that is mounted in another one has its prefix already."""
         if not self._root or scope.get("root_path"):
             return
         scope["root_path"] = self._root

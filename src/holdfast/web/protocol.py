@@ -1,4 +1,4 @@
-"""HTTP connections with deadlines: a request that is only half sent does not hold one for ever."""
+"""HTTP connections with deadlines: an unfinished request does not hold one for ever."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BODY_TIMEOUT = 120.0
 """Seconds from the end of the head to the end of the body."""
 
 MAX_HALF_OPEN = 256
-"""Connections that may wait for the head of a request. One more closes the one that has waited longest."""
+"""Connections that may wait for the head of a request. Another one closes the one that has waited longest."""
 
 _TIMED_OUT = (
     b"HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain\r\nContent-Length: 34\r\nConnection: close\r\n\r\n"

@@ -11,7 +11,7 @@ log = structlog.get_logger("holdfast.web")
 
 
 class RequestLog:
-    """Around the whole app: requests that the guard refuses are logged too. The query is left out: it may hold names."""
+    """Outside the guard, so refused requests are logged too. The query is left out, because it may contain names."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -14,32 +14,32 @@ from holdfast.runtime.listen import address, bind
 from holdfast.web.guard import check_bind
 from holdfast.web.protocol import DeadlineProtocol
 
-LAST_WORD = 5
+SHUTDOWN_TIMEOUT = 5
 """Seconds that open requests have to end when the server stops."""
 
 
 MAX_CONNECTIONS = 2_000
-"""Connections at once; further ones are answered 503."""
+"""Connections at once; further ones receive 503."""
 
-FILES_OF_OUR_OWN = 256
-"""Descriptors that are kept for the store and for what is not a connection."""
+RESERVED_FILES = 256
+"""File descriptors that are reserved for the store and for what is not a connection."""
 
 
-def _room_for_connections() -> int:
-    """How many connections there is room for, after this process has been allowed as many files as that needs."""
+def _connection_limit() -> int:
+    """How many connections the limit of open files allows, after it has been raised as far as needed."""
     if os.name == "nt":
         return MAX_CONNECTIONS
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_CONNECTIONS + FILES_OF_OUR_OWN
+    wanted = MAX_CONNECTIONS + RESERVED_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return (
         MAX_CONNECTIONS
         if soft == resource.RLIM_INFINITY
-        else min(MAX_CONNECTIONS, max(64, soft - FILES_OF_OUR_OWN))
+        else min(MAX_CONNECTIONS, max(64, soft - RESERVED_FILES))
     )
 
 
@@ -54,7 +54,7 @@ class WebServer(uvicorn.Server):
         ready: Callable[[str], None] | None = None,
         listening: socket.socket | None = None,
     ) -> None:
-        """`ready` is called with the address once requests are answered; `listening` is a socket that is bound already.
+        """`ready` is called with the address once requests are served; `listening` is a socket that is bound already.
         Raises ConfigurationError when the address is not loopback, or is taken."""
         check_bind(settings)
         super().__init__(
@@ -68,8 +68,8 @@ class WebServer(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=30,
-                limit_concurrency=_room_for_connections(),
-                timeout_graceful_shutdown=LAST_WORD,
+                limit_concurrency=_connection_limit(),
+                timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
                 lifespan="on",
             )
         )
@@ -87,7 +87,7 @@ class WebServer(uvicorn.Server):
         await super().serve(sockets or [self.socket])
 
     def stop(self) -> None:
-        """End soon. Callable from any thread."""
+        """Stop the server. Callable from any thread."""
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -96,6 +96,6 @@ class WebServer(uvicorn.Server):
             self._ready(self.url)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # first of all: a stream that is watched would never end by itself
-        await self._app.state.hub.farewell()
+        # first, because a watched stream never ends by itself
+        await self._app.state.hub.stop_gracefully()
         await super().shutdown(sockets)

@@ -263,6 +263,24 @@ def test_a_retry_is_offered_once_later_attempts_succeed() -> None:
     ]
 
 
+def test_a_count_that_stopped_early_is_marked_as_such() -> None:
+    capped = replace(waiting("mails", "mail", 10_000, LATE), capped=True)
+    facts = replace(
+        QUIET,
+        waiting=[capped, replace(capped, queue="gpu", type="train")],
+        exhausted=[Exhausted("mail", 10_000, AGO, capped=True), Exhausted("ocr", 3, AGO)],
+    )
+    assert [(one.kind, one.jobs, one.capped) for one in judge(facts)] == [
+        (Kind.UNSERVED, 10_000, True),
+        (Kind.EXHAUSTED_RETRIES, 10_000, True),
+        (Kind.EXHAUSTED_RETRIES, 3, False),
+        (Kind.QUEUE_BEHIND, 10_000, True),
+    ]
+    assert judge(facts)[-1].detail == "10,000+ jobs wait. The objective is 2 min."
+    many = judge(replace(QUIET, exhausted=[Exhausted(f"t{n}", n, AGO, capped=n == 1) for n in range(1, 8)]))
+    assert [one.capped for one in many] == [False] * 4 + [True]
+
+
 def test_many_of_a_kind_are_folded_and_none_is_left_out() -> None:
     rows = [waiting(f"q{n}", f"t{n}", n, AGO - n) for n in range(1, 12)]
     concerns = judge(replace(QUIET, waiting=rows))

@@ -1,4 +1,4 @@
-"""Requests that are only half sent are given up, and do not keep others from being answered."""
+"""Unfinished requests time out, and do not keep others from being served."""
 
 from __future__ import annotations
 
@@ -94,9 +94,7 @@ def test_half_sent_requests_do_not_stop_the_server(lab: Lab, monkeypatch: pytest
         until(lambda: httpx.get(f"{url}/health/live").status_code == 200)
 
 
-def test_more_connections_than_there_is_room_for_are_answered(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_connections_than_the_limit_get_a_response(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 4)
     body = HEAD + b"Content-Length: 10\r\n\r\n{"
     with served(lab) as url, ExitStack() as lines:

@@ -26,7 +26,7 @@ def read_only(lab: Lab) -> Iterator[None]:
 def test_a_store_that_takes_no_writes_is_not_ready(
     lab: Lab, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(system, "GOOD_FOR", 0.0)
+    monkeypatch.setattr(system, "READY_SECONDS", 0.0)
     assert http.get("/health/ready").status_code == 200
     with read_only(lab):
         refused = http.get("/health/ready")
@@ -39,7 +39,7 @@ def test_a_store_that_takes_no_writes_is_not_ready(
 def test_asked_without_end_it_writes_now_and_then(
     lab: Lab, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(system, "GOOD_FOR", 3600.0)
+    monkeypatch.setattr(system, "READY_SECONDS", 3600.0)
     http.get("/health/ready")
     http.get("/health/ready")
     before = http.get("/api/v1/stats").json()

@@ -1,4 +1,4 @@
-"""What watching costs: nothing when nobody watches, and a few questions a second however much changes."""
+"""What watching costs: nothing without watchers, and a few queries a second however much changes."""
 
 from __future__ import annotations
 
@@ -22,21 +22,24 @@ from holdfast.client.views import JobView
 from holdfast.core.commands import Action
 from holdfast.core.errors import StorageUnavailable
 from holdfast.storage.topics import Topic
-from holdfast.web import live
+from holdfast.web.api.event_feed import MAX_BYTES, MAX_MESSAGES, EventFeed
 from holdfast.web.api.operations import Operations
 from holdfast.web.api.search import filter_of
 from holdfast.web.dashboard.fragments import Fragments
-from holdfast.web.dashboard.routes import make_desk
-from holdfast.web.dashboard.view import View
-from holdfast.web.feed import MAX_BYTES, MAX_MESSAGES, Feed
-from holdfast.web.live import LiveHub
-from holdfast.web.stream import EventStream, Message, Watcher
-from holdfast.web.viewer import Asked, Viewer
+from holdfast.web.dashboard.live_page import PageStream
+from holdfast.web.dashboard.live_subscription import Subscription
+from holdfast.web.dashboard.routes import make_page_data
+from holdfast.web.dashboard.viewer_prefs import View
+from holdfast.web.live import hub as hub_module
+from holdfast.web.live.hub import LiveHub
+from holdfast.web.live.sse import EventStream
+from holdfast.web.live.watcher import Message, Watcher
 from tests.unit.web.support import Lab
 
 VERBS = (
     *("last_event", "oldest_event", "changed", "jobs", "events", "transition_counts", "search", "count"),
     *("count_by_state", "states", "queues", "workers", "buckets", "logs", "job", "history"),
+    *("outcomes", "partitions"),
 )
 
 
@@ -57,8 +60,8 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def asked(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each reading verb of the store was used."""
+def queries(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each reading verb of the store was called."""
     counted: Counter[str] = Counter()
     for verb in VERBS:
         real = getattr(lab.parts.store, verb)
@@ -76,8 +79,8 @@ def hub(lab: Lab) -> LiveHub:
     return LiveHub(lab.client, lab.parts.overview)
 
 
-def viewer(lab: Lab, ids: list[str], **more: Any) -> Viewer:
-    desk = make_desk(
+def page_stream(lab: Lab, ids: list[str], **more: Any) -> PageStream:
+    data = make_page_data(
         lab.client,
         lab.parts.overview,
         lab.settings,
@@ -85,13 +88,15 @@ def viewer(lab: Lab, ids: list[str], **more: Any) -> Viewer:
         version="1",
         storage="SQLite",
     )
-    asked = Asked(topics=("stats",), ids=tuple(ids), q="", seq=lab.client.reader.last_event(), **more)
-    return Viewer(asked, View(), Fragments(desk))
+    subscription = Subscription(
+        topics=("stats",), ids=tuple(ids), q="", seq=lab.client.reader.last_event(), **more
+    )
+    return PageStream(subscription, View(), Fragments(data))
 
 
 @asynccontextmanager
 async def reading(hub: LiveHub, *watchers: Watcher) -> AsyncIterator[list[list[Message]]]:
-    """Watchers that fetch what they get; yields what each has got."""
+    """Watchers that read; yields the messages that each has received."""
     heard: list[list[Message]] = [[] for _ in watchers]
 
     async def read(watcher: Watcher, into: list[Message]) -> None:
@@ -116,31 +121,31 @@ async def come_true(fact: Any, seconds: float = 30.0) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_nobody_watches_and_nothing_is_asked(lab: Lab, hub: LiveHub, asked: Counter[str]) -> None:
-    async with reading(hub, viewer(lab, lab.add(3))):
+async def test_without_watchers_nothing_is_queried(lab: Lab, hub: LiveHub, queries: Counter[str]) -> None:
+    async with reading(hub, page_stream(lab, lab.add(3))):
         await asyncio.sleep(0.1)
     lab.add(5)
     await asyncio.sleep(2.5)  # longer than the hub ever waits: it would have looked by now
-    asked.clear()
+    queries.clear()
     lab.add(5)
     await asyncio.sleep(2.5)
-    assert not asked
+    assert not queries
     hub.stop()
 
 
-async def test_silence_is_cheap(lab: Lab, hub: LiveHub, asked: Counter[str]) -> None:
-    async with reading(hub, viewer(lab, lab.add(3)), Feed(filter_of(), lab.parts.overview, None)):
+async def test_silence_is_cheap(lab: Lab, hub: LiveHub, queries: Counter[str]) -> None:
+    async with reading(hub, page_stream(lab, lab.add(3)), EventFeed(filter_of(), lab.parts.overview, None)):
         await asyncio.sleep(1.5)
-        asked.clear()
+        queries.clear()
         await asyncio.sleep(4)
-        assert asked["last_event"] <= 5
-        assert asked["states"] <= 1
-        assert not asked["jobs"] + asked["changed"] + asked["events"] + asked["count_by_state"]
+        assert queries["last_event"] <= 5
+        assert queries["states"] <= 1
+        assert not queries["jobs"] + queries["changed"] + queries["events"] + queries["count_by_state"]
     hub.stop()
 
 
-async def test_fifty_viewers_of_a_storm_cost_a_few_questions_a_second(
-    lab: Lab, hub: LiveHub, asked: Counter[str]
+async def test_fifty_pages_in_a_storm_cost_a_few_queries_a_second(
+    lab: Lab, hub: LiveHub, queries: Counter[str]
 ) -> None:
     ids = lab.add(50)
     stop = threading.Event()
@@ -149,13 +154,13 @@ async def test_fifty_viewers_of_a_storm_cost_a_few_questions_a_second(
         while not stop.is_set():
             lab.add(250)
 
-    async with reading(hub, *(viewer(lab, ids) for _ in range(50))) as heard:
+    async with reading(hub, *(page_stream(lab, ids) for _ in range(50))) as heard:
         before = lab.client.reader.last_event()
         thread = threading.Thread(target=storm)
         thread.start()
         try:
             await asyncio.sleep(1)
-            asked.clear()
+            queries.clear()
             start, seq = time.monotonic(), lab.client.reader.last_event()
             for job in ids[:20]:
                 await asyncio.to_thread(lab.client.act, job, Action.PAUSE)
@@ -167,7 +172,8 @@ async def test_fifty_viewers_of_a_storm_cost_a_few_questions_a_second(
             await asyncio.to_thread(thread.join)
         assert before < seq
         for verb in ("changed", "jobs", "events", "count_by_state", "states", "queues"):
-            assert asked[verb] <= 4 * passed + 2, (verb, asked, passed)
+            assert queries[verb] <= 4 * passed + 2, (verb, queries, passed)
+        assert not queries["outcomes"] + queries["partitions"]  # the concerns are not on these pages
         await come_true(lambda: all(_rows(messages, ids[19]) == "paused" for messages in heard))
         for messages in heard:
             assert len([m for m in messages if m.event == "rows"]) <= 4.5 * passed + 10
@@ -178,11 +184,11 @@ def _rows(messages: list[Message], job: str) -> str:
     for message in reversed(messages):
         if message.event == "rows" and f"row-{job}" in message.data:
             part = message.data.split(f"row-{job}", 1)[1]
-            return part.split('data-look=\\"', 1)[1].split("\\", 1)[0]
+            return part.split('data-style=\\"', 1)[1].split("\\", 1)[0]
     return ""
 
 
-async def test_a_change_after_silence_is_told_by_its_signal(
+async def test_a_change_after_silence_comes_with_its_signal(
     lab: Lab, hub: LiveHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not by the next look that would come anyway: after the first one, here none comes."""
@@ -191,7 +197,7 @@ async def test_a_change_after_silence_is_told_by_its_signal(
     looks = count()
     monkeypatch.setattr(kind, "wait_async", lambda self, given: real(self, 600.0 if next(looks) else given))
     ids = lab.add(3)
-    async with reading(hub, viewer(lab, ids)) as [heard]:
+    async with reading(hub, page_stream(lab, ids)) as [heard]:
         for action in (Action.PAUSE, Action.RESUME, Action.PAUSE, Action.RESUME, Action.PAUSE):
             await asyncio.to_thread(lab.client.act, ids[0], action)
             look = "paused" if action is Action.PAUSE else "enqueued"
@@ -199,7 +205,7 @@ async def test_a_change_after_silence_is_told_by_its_signal(
     hub.stop()
 
 
-async def test_a_page_goes_on_from_before_what_it_shows(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_continues_from_before_what_it_shows(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """What happens while a page is being made must come by its stream."""
     (job,) = lab.add()
     real = lab.client.job
@@ -220,9 +226,9 @@ async def test_a_page_goes_on_from_before_what_it_shows(lab: Lab, monkeypatch: p
     assert lab.client.reader.changed(after=before, ids=[job]) == {job}
 
 
-async def test_whoever_is_cut_off_within_a_drawing_resumes_before_it(lab: Lab, hub: LiveHub) -> None:
+async def test_a_stream_that_is_cut_off_within_a_drawing_resumes_before_it(lab: Lab, hub: LiveHub) -> None:
     (job,) = lab.add()
-    watcher = viewer(lab, [job], job=job)
+    watcher = page_stream(lab, [job], job=job)
     sent: list[str] = []
 
     async def send(message: MutableMapping[str, Any]) -> None:
@@ -246,9 +252,9 @@ async def test_whoever_is_cut_off_within_a_drawing_resumes_before_it(lab: Lab, h
     assert ["id" in event for event in events] == [False] * (len(events) - 1) + [True]
 
 
-async def test_a_box_nobody_empties_is_bounded_and_says_so(lab: Lab, hub: LiveHub) -> None:
-    slow = Feed(filter_of(), lab.parts.overview, None)
-    async with hub.watching(slow), reading(hub, Feed(filter_of(), lab.parts.overview, None)) as [heard]:
+async def test_an_outbox_that_is_not_emptied_is_bounded_and_says_so(lab: Lab, hub: LiveHub) -> None:
+    slow = EventFeed(filter_of(), lab.parts.overview, None)
+    async with hub.watching(slow), reading(hub, EventFeed(filter_of(), lab.parts.overview, None)) as [heard]:
         for number in range(3):
             lab.add(400)
             await come_true(lambda number=number: len(heard) >= 400 * (number + 1))
@@ -263,7 +269,7 @@ async def test_a_box_nobody_empties_is_bounded_and_says_so(lab: Lab, hub: LiveHu
 
 async def test_changes_of_one_job_are_merged(lab: Lab, hub: LiveHub) -> None:
     [job] = lab.add()
-    slow = Feed(filter_of(), lab.parts.overview, None)
+    slow = EventFeed(filter_of(), lab.parts.overview, None)
     async with hub.watching(slow):
         for action in (Action.PAUSE, Action.RESUME) * 10 + (Action.PAUSE,):
             await asyncio.to_thread(lab.client.act, job, action)
@@ -275,12 +281,12 @@ async def test_changes_of_one_job_are_merged(lab: Lab, hub: LiveHub) -> None:
     hub.stop()
 
 
-async def test_a_page_nobody_reads_is_told_that_it_has_a_gap(
+async def test_a_page_that_does_not_read_receives_gap(
     lab: Lab, hub: LiveHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("holdfast.web.viewer.MAX_BYTES", 2_000)
+    monkeypatch.setattr("holdfast.web.dashboard.live_page.MAX_BYTES", 2_000)
     ids = lab.add(10)
-    page = viewer(lab, ids)
+    page = page_stream(lab, ids)
     async with hub.watching(page):
         page.flush()
         for job in ids:
@@ -295,7 +301,7 @@ async def test_an_outage_of_the_store_is_survived_and_logged_once(
     lab: Lab, hub: LiveHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = threading.Event()
-    monkeypatch.setattr(live, "log", structlog.get_logger())  # one that no earlier test has set up
+    monkeypatch.setattr(hub_module, "log", structlog.get_logger())  # one that no earlier test has set up
     real = lab.parts.store.last_event
 
     def last_event() -> int:
@@ -306,7 +312,7 @@ async def test_an_outage_of_the_store_is_survived_and_logged_once(
     monkeypatch.setattr(lab.parts.store, "last_event", last_event)
     ids = lab.add(2)
     with capture_logs() as logs:
-        async with reading(hub, viewer(lab, ids), Feed(filter_of(), lab.parts.overview, None)) as [
+        async with reading(hub, page_stream(lab, ids), EventFeed(filter_of(), lab.parts.overview, None)) as [
             page,
             feed,
         ]:
@@ -328,7 +334,10 @@ async def test_a_picture_that_cannot_be_drawn_ends_one_stream_only(
     def accident(*_: Any) -> str:
         raise RuntimeError("no such filter")
 
-    async with reading(hub, viewer(lab, ids), Feed(filter_of(), lab.parts.overview, None)) as [page, feed]:
+    async with reading(hub, page_stream(lab, ids), EventFeed(filter_of(), lab.parts.overview, None)) as [
+        page,
+        feed,
+    ]:
         monkeypatch.setattr(Fragments, "row_html", accident)
         for action in (Action.PAUSE, Action.RESUME):
             before = len(feed)
@@ -339,11 +348,11 @@ async def test_a_picture_that_cannot_be_drawn_ends_one_stream_only(
     hub.stop()
 
 
-async def test_what_a_listener_has_seen_elsewhere_is_not_told_again(lab: Lab, hub: LiveHub) -> None:
+async def test_what_a_listener_has_seen_elsewhere_is_not_sent_again(lab: Lab, hub: LiveHub) -> None:
     """It comes with an id that this hub has not looked at yet."""
-    async with hub.watching(Feed(filter_of(), lab.parts.overview, None)):
+    async with hub.watching(EventFeed(filter_of(), lab.parts.overview, None)):
         lab.add(5)
-        second = Feed(filter_of(), lab.parts.overview, lab.client.reader.last_event())
+        second = EventFeed(filter_of(), lab.parts.overview, lab.client.reader.last_event())
         async with hub.watching(second):
             lab.add()
             newest = lab.client.reader.last_event()
@@ -352,13 +361,13 @@ async def test_what_a_listener_has_seen_elsewhere_is_not_told_again(lab: Lab, hu
     hub.stop()
 
 
-async def test_a_removed_job_is_told_to_those_who_may_have_seen_it(lab: Lab, hub: LiveHub) -> None:
-    """Of a job that is gone its id and last state are known, so a search for another state does not hear of it."""
+async def test_a_removed_job_is_sent_to_clients_that_may_have_seen_it(lab: Lab, hub: LiveHub) -> None:
+    """Of a job that is gone its id and last state are known, so a search for another state does not receive it."""
     overview = lab.parts.overview
     [job] = lab.add()
     await asyncio.to_thread(lab.client.act, job, Action.CANCEL)
-    asked = ("", "state:cancelled", "tag:eu", "state:failed", "-state:cancelled")
-    async with reading(hub, *(Feed(filter_of(q), overview, None) for q in asked)) as heard:
+    searches = ("", "state:cancelled", "tag:eu", "state:failed", "-state:cancelled")
+    async with reading(hub, *(EventFeed(filter_of(q), overview, None) for q in searches)) as heard:
         await asyncio.to_thread(lab.client.delete, job)
         [other] = await asyncio.to_thread(lab.add)
         await come_true(lambda: any(message.data.count(other) for message in heard[0]))

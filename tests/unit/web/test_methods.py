@@ -1,4 +1,4 @@
-"""HEAD is answered wherever GET is, a refused method is told all that are taken, and who leaves early is no error."""
+"""HEAD works wherever GET does, a refused method gets the list of the others, and an early disconnect is no error."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, path: str, media: str, body: bytes
 ) -> None:
     accidents: list[Exception] = []
-    monkeypatch.setattr("holdfast.web.guard.problem_of_accident", lambda error, *_: accidents.append(error))
+    monkeypatch.setattr("holdfast.web.guard.problem_of_unexpected", lambda error, *_: accidents.append(error))
     scope = {
         "type": "http",
         "method": "POST",

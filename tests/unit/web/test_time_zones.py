@@ -12,7 +12,7 @@ import sys
 from fastapi.testclient import TestClient
 from holdfast import Holdfast
 from holdfast.cli.web_process import web_app
-from holdfast.web.dashboard.view import known_zone
+from holdfast.web.dashboard.viewer_prefs import known_zone
 app = Holdfast(data_dir=sys.argv[1])
 with TestClient(web_app(app), base_url="http://localhost") as browser:
     for zone in ("", "UTC", "Europe/Berlin"):

@@ -1,1 +1,1 @@
-"""This room is the REST API: what programs ask over HTTP, all of it through the client's desk."""
+"""The REST API, all of it through the client."""

@@ -18,28 +18,28 @@ from holdfast.web.api.parameters import names_of, refuse_unknown
 from holdfast.web.errors import Malformed, WrongMediaType
 
 READ_AT_ONCE = 64 * 1024
-"""A larger body is read in a thread, so that the others do not wait for it."""
+"""A larger body is read in a thread, so that other requests do not wait for it."""
 
 
 class StrictRoute(APIRoute):
-    """A route that takes no unknown parameter, and whose JSON body has passed `read_json` when its function is called."""
+    """A route that refuses unknown parameters, and whose JSON body has passed `read_json` when its function is called."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        answer = super().get_route_handler()
+        handle = super().get_route_handler()
         known, has_body = names_of(self.dependant), self.body_field is not None
 
         async def strict(request: Request) -> Response:
             refuse_unknown(request.query_params, known)
             raw = await request.body() if has_body else b""
             if not raw:
-                return await answer(request)
+                return await handle(request)
             media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if media != "application/json":
                 raise WrongMediaType(
                     f"Send Content-Type: application/json; this body is {media or 'of no declared type'}."
                 )
             value = read_json(raw) if len(raw) <= READ_AT_ONCE else await run_in_threadpool(read_json, raw)
-            return await answer(ReadRequest(request, raw, value))
+            return await handle(ReadRequest(request, raw, value))
 
         return strict
 
@@ -60,14 +60,14 @@ class ReadRequest(Request):
 
 
 def read_json(raw: bytes) -> Any:
-    """The value of a JSON text. Raises Malformed (400) when it is none, InvalidInput (422) when it must not be stored."""
+    """The value of a JSON text. Raises Malformed (400) when it is invalid, InvalidInput (422) when it must not be stored."""
     try:
         value = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
     except UnicodeDecodeError as error:
         raise Malformed("The body is not UTF-8.", [Problem(("body", error.start), "not UTF-8")]) from None
     except json.JSONDecodeError as error:
-        words = f"{error.msg} at line {error.lineno}, column {error.colno}"
-        raise Malformed(f"The body is not JSON: {words}.", [Problem(("body", error.pos), words)]) from None
+        reason = f"{error.msg} at line {error.lineno}, column {error.colno}"
+        raise Malformed(f"The body is not JSON: {reason}.", [Problem(("body", error.pos), reason)]) from None
     except RecursionError:
         raise _too_deep(("body",)) from None
     except ValueError:  # int() refuses more digits than Python converts in reasonable time
@@ -79,7 +79,7 @@ def read_json(raw: bytes) -> Any:
 
 
 def check_value(value: Any, loc: tuple[str | int, ...], depth: int) -> None:
-    """Raise InvalidInput, with the place, for what parsed JSON can hold and a database cannot."""
+    """Raise InvalidInput, with the place, for what JSON can contain and a database cannot."""
     if isinstance(value, str):
         if not value.isascii() or "\x00" in value:
             check_text(value, loc=loc or ("body",))
@@ -108,5 +108,5 @@ def _too_deep(loc: tuple[str | int, ...]) -> InvalidInput:
 
 
 def _no_constant(name: str) -> NoReturn:
-    words = f"{name} is not a JSON number"
-    raise Malformed(f"The body is not JSON: {words}.", [Problem(("body",), words)])
+    reason = f"{name} is not a JSON number"
+    raise Malformed(f"The body is not JSON: {reason}.", [Problem(("body",), reason)])

@@ -1,12 +1,10 @@
-"""Changes as they happen, for programs: by event stream or WebSocket."""
+"""The routes by which programs receive changes: an event stream and a WebSocket."""
 
-# The decorators keep the functions below; nobody calls them by name.
+# The decorators keep the functions below; nothing calls them by name.
 # pyright: reportUnusedFunction=false
 
 from __future__ import annotations
 
-import asyncio
-import json
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -19,13 +17,14 @@ from holdfast.client.overview import Overview
 from holdfast.client.views import Progress
 from holdfast.core.errors import HoldfastError, InvalidInput, Problem
 from holdfast.web.api.body import StrictRoute
+from holdfast.web.api.event_feed import EventFeed
 from holdfast.web.api.parameters import refuse_unknown
 from holdfast.web.api.search import Filter, filter_of
 from holdfast.web.api.shapes import EVENT_ID
 from holdfast.web.errors import MEDIA_TYPE, problem, problem_of
-from holdfast.web.feed import Feed
-from holdfast.web.live import LiveHub
-from holdfast.web.stream import BLOCKED, EventStream, either
+from holdfast.web.live.hub import LiveHub
+from holdfast.web.live.sse import EventStream
+from holdfast.web.live.websocket import serve_websocket
 
 PROBLEM: dict[str, Any] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
@@ -46,14 +45,14 @@ class JobEvent(BaseModel):
 
 
 class RemovedEvent(BaseModel):
-    """`removed`: a job that is gone, and may have matched."""
+    """`removed`: a job that was removed, and may have matched."""
 
     id: str
     at: datetime
 
 
 class ResyncEvent(BaseModel):
-    """`resync`: something could not be told; ask for what you need again."""
+    """`resync`: some changes were not sent; request what you need again."""
 
     seq: int
 
@@ -70,7 +69,11 @@ EVENTS: dict[str, type[BaseModel]] = {
     "resync": ResyncEvent,
     "bye": ByeEvent,
 }
+
+
 _REFERENCES = {name: {"$ref": f"#/components/schemas/{model.__name__}"} for name, model in EVENTS.items()}
+
+
 _TEMPLATE = "#/components/schemas/{model}"
 
 
@@ -91,17 +94,20 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 }
 """What the streams carry, for the OpenAPI document."""
 
+
 FIELDS = ("state", "type", "queue", "owner", "tag")
+
+
 Filtered = Annotated[Filter, Depends(filter_of)]
 
 
 def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
-    """The event stream, in both dresses."""
+    """The event stream and the WebSocket."""
     router = APIRouter(tags=["events"], route_class=StrictRoute)
 
     @router.get(
         "/events",
-        summary="Hear of changes",
+        summary="Receive changes",
         status_code=200,
         response_class=EventStream,
         responses={
@@ -128,15 +134,15 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
         """Committed changes of the jobs that match, as server-sent events, from now on or from the last one seen.
 
         `job`: `{id, type, queue, owner, tags, state, reason, requested, progress, at}`, the job as it is after the change;
-        changes that come together are told once. `removed`: `{id, at}`; of a job that is gone only its id and last state are
-        known, so all are told that may have matched. `resync`: something could not be told; ask for what
-        you need again. `bye`: the server stops. Every event has an `id` to resume from.
+        changes that come together are sent once. `removed`: `{id, at}`; only the id and the last state of a removed job are
+        known, so it is sent to every client whose filter it may have matched. `resync`: some changes were not sent; request
+        what you need again. `bye`: the server stops. Every event has an `id` to resume from.
         """
-        return EventStream(hub, Feed(filter, overview, _seq(last_event_id or after)))
+        return EventStream(hub, EventFeed(filter, overview, _seq(last_event_id or after)))
 
     @router.get(
         "/ws",
-        summary="Hear of changes by WebSocket",
+        summary="Receive changes by WebSocket",
         status_code=426,
         response_class=Response,
         responses={
@@ -151,50 +157,33 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
         ] = None,
     ) -> Response:
         """The events of `/events` as messages of a WebSocket: `{event, seq, data}`; resume with `last_event_id` = `seq`.
-        What a client sends is dropped. A request that asks for no WebSocket is answered with 426.
+        What a client sends is dropped. A request that asks for no WebSocket gets 426.
         """
         filter.query(overview)
         _seq(last_event_id)
-        words = "This address speaks WebSocket; for server-sent events there is /api/v1/events."
+        detail = "This address speaks WebSocket; for server-sent events there is /api/v1/events."
         headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
-        return problem(426, words, code="upgrade_required", headers=headers)
+        return problem(426, detail, code="upgrade_required", headers=headers)
 
     @router.websocket("/ws")
     async def socket(websocket: WebSocket) -> None:
-        asked = websocket.query_params
+        given = websocket.query_params
         try:
-            refuse_unknown(asked, ("q", *FIELDS, "last_event_id"))
-            lists = (asked.getlist(name) for name in FIELDS)
-            wanted = filter_of(asked.get("q", ""), *lists)
-            feed = Feed(wanted, overview, _seq(asked.get("last_event_id")))
-            async with hub.watching(feed):
-                await websocket.accept()
-                await either(_write(websocket, feed), _left(websocket))
+            refuse_unknown(given, ("q", *FIELDS, "last_event_id"))
+            lists = (given.getlist(name) for name in FIELDS)
+            wanted = filter_of(given.get("q", ""), *lists)
+            feed = EventFeed(wanted, overview, _seq(given.get("last_event_id")))
+            await serve_websocket(websocket, hub, feed)
         except HoldfastError as error:
             await websocket.send_denial_response(problem_of(error))
 
     return router
 
 
-async def _write(websocket: WebSocket, feed: Feed) -> None:
-    while not feed.ended:
-        for told in await feed.next():
-            text = f'{{"event":{json.dumps(told.event)},"seq":{told.seq},"data":{told.data}}}'
-            async with asyncio.timeout(BLOCKED):
-                await websocket.send_text(text)
-    await websocket.close(1001, "The server stops; come back.")
-
-
-async def _left(websocket: WebSocket) -> None:
-    """Wait until the other side closes. What it sends is not asked for and is dropped."""
-    while (await websocket.receive())["type"] != "websocket.disconnect":
-        pass
-
-
 def _seq(text: str | None) -> int | None:
     if text is None or text == "":
         return None
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        words = "not an id of this stream"
-        raise InvalidInput(f"Last-Event-ID: {words}.", [Problem(("Last-Event-ID",), words)])
+        reason = "not an id of this stream"
+        raise InvalidInput(f"Last-Event-ID: {reason}.", [Problem(("Last-Event-ID",), reason)])
     return int(text)

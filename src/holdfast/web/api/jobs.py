@@ -1,4 +1,4 @@
-"""Enqueue, find, read and control jobs over HTTP."""
+"""The routes that enqueue, find, read and control jobs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from holdfast.web.api.search import Filter, filter_of
 from holdfast.web.api.shapes import KEY, SORTS
 
 MAX_BATCH = 1_000
-"""An action on more jobs than this is responded to in a way that proxies wait for."""
+"""The response to an action on more jobs than this keeps the connection alive through proxies."""
 
 MAX_LINES = 1_000
 
@@ -37,7 +37,7 @@ Link = Callable[[Request, str], str]
 
 
 def link(request: Request, path: str) -> str:
-    """The address of something of the API, as the path on this server."""
+    """The path of something of the API on this server."""
     return f"{quote(request.scope.get('root_path', '').rstrip('/'))}/api/v1/{path}"
 
 
@@ -55,8 +55,8 @@ def job_routes(client: Client, overview: Overview, operations: Operations) -> AP
 
 
 class JobRoute(StrictRoute):
-    """A route below the id of one job. The words that stand in its place for many jobs are no ids, so that their addresses
-    take their own methods only."""
+    """A route below the id of one job. NO_IDS are the names that the routes of many jobs have in its place, so that their
+    addresses take their own methods only."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child = super().matches(scope)
@@ -83,7 +83,7 @@ def _add_enqueue(router: APIRouter, client: Client, overview: Overview) -> None:
             ),
         ] = None,
     ) -> JobView:
-        """Enqueue a job. It is stored durably when the answer comes; the answer names its address in `Location`."""
+        """Enqueue a job. It is stored durably when the response comes, which names its address in `Location`."""
         new = _new_job(client, job, idempotency_key)
         handle = client.insert([new])[0]
         if not handle.created:
@@ -127,10 +127,10 @@ def _nth_job(client: Client, index: int, job: JobRequest) -> NewJob:
 
 
 def _check_same(handle: JobHandle, new: NewJob, idempotency_key: str | None, job: JobRequest) -> None:
-    """The same key must mean the same job: else a caller would take another's job for its own."""
+    """The same key must mean the same job: else a client would take the job of another for its own."""
     if idempotency_key is not None and job.unique is None and handle.view.type != new.type:
-        words = f"this key was used for a job of the type {handle.view.type}"
-        raise InvalidInput(f"Idempotency-Key: {words}.", [Problem(("Idempotency-Key",), words)])
+        reason = f"this key was used for a job of the type {handle.view.type}"
+        raise InvalidInput(f"Idempotency-Key: {reason}.", [Problem(("Idempotency-Key",), reason)])
 
 
 # -- many jobs --------------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def _add_many(router: APIRouter, overview: Overview, operations: Operations) -> 
             ),
         ] = None,
     ) -> JobPage:
-        """A page of the jobs that match. Pages are by key: a job that comes or goes shifts no page."""
+        """A page of the jobs that match. Pages are by key: a job that is added or removed shifts no page."""
         return overview.search(filter.query(overview), sort=sort, limit=limit, cursor=cursor)
 
     @router.get("/count", summary="Count jobs", description=f"How many jobs match, counted up to {CAP:,}.")
@@ -167,8 +167,8 @@ def _add_many(router: APIRouter, overview: Overview, operations: Operations) -> 
 
     @router.post("/actions", response_model=BulkResult, summary="Act on all jobs that match")
     def act_on_all(body: ActionRequest) -> BulkView | Response:
-        """Do something to all jobs that match; the response comes when it is done. Above 1,000 matches it begins with blanks
-        that keep the connection alive, and `error` says why it ended early. Safe to repeat."""
+        """Act on all jobs that match; the response comes when it is done. Above 1,000 matches it begins with blanks that
+        keep the connection alive, and `error` says why it ended early. Safe to repeat."""
         query = overview.query(body.q)
         counted = overview.act_on_all(body.action, query, dry_run=True)
         if body.dry_run:
@@ -200,28 +200,28 @@ def _add_one(router: APIRouter, client: Client) -> None:
         ] = 0,
         limit: Annotated[int, Query(ge=1, le=MAX_LINES)] = 500,
     ) -> LogPage:
-        """The console of a job, oldest line first; ask again with `after` = `next_after` for more."""
+        """The console of a job, oldest line first; request the next with `after` = `next_after`."""
         return client.logs(job_id, after=after, limit=limit)
 
-    for action, does in _DOES.items():
+    for action, description in _DESCRIPTIONS.items():
         router.add_api_route(
-            f"/{{job_id}}/{action}", _acting(client, action), methods=["POST"], name=action, description=does,
+            f"/{{job_id}}/{action}", _acting(client, action), methods=["POST"], name=action, description=description,
             operation_id=f"{action}_job", summary=f"{action.title()} a job",
         )  # fmt: skip
 
     @router.delete("/{job_id}", summary="Delete a job")
     def delete(job_id: str) -> JobView:
-        """Remove an ended job and all that belongs to it; answers the job as it was."""
+        """Remove an ended job and all that belongs to it. Returns the job as it was."""
         job = client.job(job_id)
         client.delete(job_id)
         return job
 
 
-_DOES = {
-    Action.PAUSE: "Stand still: at once while it waits, at its next checkpoint while it runs (until then `requested`).",
-    Action.RESUME: "Go on from the saved state, on any worker; or take back a pause that was only asked.",
-    Action.CANCEL: "Stop for good: at once while it waits; while it runs it is asked first and forced after the grace time.",
-    Action.RETRY: "Try a failed or cancelled job again now, or one that waits for its next attempt; from its saved state.",
+_DESCRIPTIONS = {
+    Action.PAUSE: "Pause it: at once while it waits, at its next checkpoint while it runs (until then `requested`).",
+    Action.RESUME: "Continue from the saved state, on any worker; or withdraw a pause that is only requested.",
+    Action.CANCEL: "Cancel it: at once while it waits; while it runs, by request first and by force after the grace period.",
+    Action.RETRY: "Retry a failed or cancelled job now, or one that waits for its next attempt; from its saved state.",
 }
 
 

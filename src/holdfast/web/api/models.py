@@ -16,14 +16,14 @@ MAX_FIELDS = 64
 
 
 class Body(BaseModel):
-    """A body: no value is taken for another type than it has, no field is taken that is not known."""
+    """A body: values are not converted to other types, unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
     def few_fields(cls, value: Any) -> Any:
-        """Refuse at once what would make a report of a hundred thousand unknown fields."""
+        """Refuse a body that would cause a report of a hundred thousand unknown fields."""
         if isinstance(value, dict) and len(value) > MAX_FIELDS:  # pyright: ignore[reportUnknownArgumentType]
             raise ValueError(f"has more than {MAX_FIELDS} fields; known are {', '.join(cls.model_fields)}")
         return value  # pyright: ignore[reportUnknownVariableType]
@@ -63,7 +63,7 @@ class BulkRequest(Body):
 
 
 class Reason(Body):
-    """Why something is done; kept in the history of the job."""
+    """Why an action is done; kept in the history of the job."""
 
     reason: Note | None = Field(None, max_length=MAX_REASON)
 

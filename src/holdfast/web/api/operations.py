@@ -1,7 +1,4 @@
-"""Actions on very many jobs: done before the response ends, which is kept alive meanwhile.
-
-Nothing of them is kept in the memory of one web process: behind a proxy the next request may reach another one.
-"""
+"""Actions on very many jobs, done before the response ends, which is kept alive meanwhile."""
 
 from __future__ import annotations
 
@@ -19,17 +16,17 @@ from holdfast.client.views import BulkView
 from holdfast.core.commands import Action
 from holdfast.core.errors import HoldfastError
 from holdfast.core.query import Query
-from holdfast.web.errors import log_accident
+from holdfast.web.errors import log_unexpected
 
 MAX_RUNNING = 4
 KEEP_ALIVE = 5.0
-"""Seconds between two bytes of a response that is not complete: proxies give up after 30 to 60 s of silence."""
+"""Seconds between two bytes of an unfinished response: proxies close a connection after 30 to 60 s of silence."""
 
 log = structlog.get_logger("holdfast.web")
 
 
 class TooManyOperations(HoldfastError):
-    """As many actions on many jobs are under way as may be."""
+    """The maximum of actions on many jobs is under way."""
 
     code = "too_many_operations"
     status = 503
@@ -43,14 +40,14 @@ class OperationStopped(HoldfastError):
 
 
 class BulkResult(BulkView):
-    """What an action on all jobs that match did. `error`: why it ended early; what is done stays done."""
+    """The result of an action on all jobs that match. `error`: why it ended early; what is done stays done."""
 
     error: str | None = None
 
 
 @dataclass(slots=True)
 class Operation:
-    """One action on many jobs, and how far it has come."""
+    """One action on many jobs, with its progress."""
 
     done: int = 0
     refused: int = 0
@@ -63,7 +60,8 @@ class Operation:
 
 
 class Operations:
-    """The actions on very many jobs that this process is doing."""
+    """The actions on very many jobs that this process runs. Nothing outlives the response: behind a proxy the next request
+    may reach another process."""
 
     def __init__(self, overview: Overview) -> None:
         self._overview = overview
@@ -73,17 +71,17 @@ class Operations:
     def start(
         self, counted: BulkView, action: Action, query: Query, reason: str | None, actor: str | None = None
     ) -> Operation:
-        """Begin to do `action` to all that match, in a thread: a caller that leaves does not stop it. `counted` is its dry
-        run. Raises TooManyOperations."""
+        """Start `action` on all that match, in a thread: a client that leaves does not stop it. `counted` is its dry run.
+        Raises TooManyOperations."""
         if self._stopping.is_set() or not self._free.acquire(blocking=False):
             raise TooManyOperations(
                 f"{MAX_RUNNING} operations on many jobs are under way; wait until one has ended."
             )
         operation = Operation()
 
-        def act(told: Callable[[int, int], None]) -> BulkView:
+        def act(progressed: Callable[[int, int], None]) -> BulkView:
             return self._overview.act_on_all(
-                action, query, counted=counted, reason=reason, actor=actor, told=told
+                action, query, counted=counted, reason=reason, actor=actor, told=progressed
             )
 
         run = (operation, counted, act)
@@ -91,7 +89,7 @@ class Operations:
         return operation
 
     def stop(self) -> None:
-        """Let every operation end at its next page. Idempotent."""
+        """End every operation after its current batch. Idempotent."""
         self._stopping.set()
 
     def _run(
@@ -108,16 +106,16 @@ class Operations:
             log.warning("operation ended early", action=counted.action, error=known.detail)
             result = operation.so_far(counted, known.detail)
         except Exception as unexpected:
-            error_id = log_accident(unexpected, "operation", counted.action)
-            words = f"Something went wrong; the server logged it as {error_id}. What is done stays done."
-            result = operation.so_far(counted, words)
+            error_id = log_unexpected(unexpected, "operation", counted.action)
+            detail = f"Something went wrong; the server logged it as {error_id}. What is done stays done."
+            result = operation.so_far(counted, detail)
         finally:
             self._free.release()
         operation.ended.set_result(result)
 
 
 def respond(operation: Operation) -> StreamingResponse:
-    """Respond with its result when it has ended."""
+    """A response with the result of an operation, sent when it has ended."""
     return StreamingResponse(_when_done(operation.ended), media_type="application/json")
 
 

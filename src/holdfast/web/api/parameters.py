@@ -19,12 +19,12 @@ def names_of(dependant: Dependant) -> frozenset[str]:
 def refuse_unknown(given: Iterable[str], known: Iterable[str]) -> None:
     """Raise InvalidInput with every name that is not known, and the nearest one that is."""
     names = sorted(known)
-    problems = [Problem((name,), _words(name, names)) for name in dict.fromkeys(given) if name not in names]
+    problems = [Problem((name,), _reason(name, names)) for name in dict.fromkeys(given) if name not in names]
     if problems:
         raise InvalidInput("; ".join(f"{p.loc[0]}: {p.msg}"[:200] for p in problems[:5]), problems)
 
 
-def _words(name: str, known: list[str]) -> str:
+def _reason(name: str, known: list[str]) -> str:
     near = get_close_matches(name[:40].lower(), known, n=1, cutoff=0.5)
     if near:
         return f"no parameter of this address; {near[0]!r} is meant?"

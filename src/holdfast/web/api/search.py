@@ -31,13 +31,13 @@ _ESCAPE = re.compile(r'\\(["\\])')
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What the query string of a request asks for."""
+    """The filter that the query string of a request describes."""
 
     q: str
     fields: tuple[tuple[str, tuple[str, ...]], ...]
 
     def query(self, overview: Overview) -> Query:
-        """The search that this means now. Raises InvalidQuery with the parameter and the place."""
+        """The search of this filter, with relative times as of now. Raises InvalidQuery with the parameter and the place."""
         query = overview.query(self.q)
         for field, values in self.fields:
             query = overview.query(query.with_term(_any_of(field, values)))
@@ -70,13 +70,13 @@ def filter_of(
     fields = [(name, _split(name, values)) for name, values in any_of if values]
     fields += [("tag", _split("tag", (one,))) for one in tag or ()]
     if sum(len(values) for _, values in fields) > MAX_VALUES:
-        words = f"at most {MAX_VALUES} values can be asked for at once"
-        raise InvalidQuery(words, [Problem(("query",), words)])
+        reason = f"at most {MAX_VALUES} values in one filter"
+        raise InvalidQuery(reason, [Problem(("query",), reason)])
     return Filter(q, tuple(fields))
 
 
 def _split(field: str, values: Sequence[str]) -> tuple[str, ...]:
-    """The values of a parameter. One that is missing is an error: a filter must never end as no filter."""
+    """The values of a parameter. A missing one is an error, since it must not turn the filter into none."""
     found: list[str] = []
     for value in values:
         rest = f"{value},"
@@ -86,16 +86,16 @@ def _split(field: str, values: Sequence[str]) -> tuple[str, ...]:
             found.append(part[2].strip() if part[1] is None else _ESCAPE.sub(r"\1", part[1]))
             rest = rest[part.end() :]
     if not all(found):
-        words = "a value is missing; leave the parameter out to ask for all"
-        raise InvalidQuery(f"{field}: {words}", [Problem((field,), words)])
+        reason = "a value is missing; leave the parameter out to match all"
+        raise InvalidQuery(f"{field}: {reason}", [Problem((field,), reason)])
     return tuple(found)
 
 
 def _any_of(field: str, values: Sequence[str]) -> str:
     unknown = [value for value in values if field == "state" and value.lower() not in STATES]
     if unknown:
-        words = f"{unknown[0][:60]!r} is no state; states are {', '.join(STATES)}"
-        raise InvalidQuery(f"state: {words}", [Problem(("state",), words)])
+        reason = f"{unknown[0][:60]!r} is no state; states are {', '.join(STATES)}"
+        raise InvalidQuery(f"state: {reason}", [Problem(("state",), reason)])
     try:
         terms = [term(field, value) for value in values]
     except QueryError as error:

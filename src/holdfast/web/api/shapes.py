@@ -1,4 +1,4 @@
-"""The forms of texts and numbers that the API takes, as the OpenAPI document tells them. What refuses a value lies below."""
+"""The types of texts and numbers that the API takes, as the OpenAPI document describes them. Validation is done below."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_KEY: Final = 500
 MAX_RETRIES: Final = 1_000
 MAX_VALUES: Final = 64
 MAX_REPEATED: Final = 12
-"""So often one parameter of a filter may stand in an address; a comma list holds more."""
+"""How often one parameter of a filter may be repeated in an address; a comma list holds more."""
 
 SORTS: Final = ("created", "run_at", "finished", "duration", "priority")
 
@@ -47,7 +47,7 @@ def _as_time(value: Any) -> Any:
 
 
 def _span(*others: str, above: bool = False) -> Form:
-    """The forms of a duration: seconds, or text with units. `above`: zero is none."""
+    """The forms of a duration: seconds, or text with units. `above`: zero is excluded."""
     number = {"type": "number", "exclusiveMinimum" if above else "minimum": 0, "maximum": MAX_SECONDS}
     text = {"type": "string", "pattern": f"^(?=.*[1-9]){DURATION[1:]}" if above else DURATION}
     return {"anyOf": [number, text, *({"const": other} for other in others), {"type": "null"}]}
@@ -77,9 +77,9 @@ Moment = Annotated[
 ]
 
 _Given = Annotated[float, Field(strict=True)] | Text
-_WORDS = "Seconds, or for example 500ms, 30s, 15m, 1h30m, 2d"
-Delay = Annotated[_Given | None, Field(description=_WORDS, json_schema_extra=_span())]
-Timeout = Annotated[_Given | None, Field(description=_WORDS, json_schema_extra=_span(above=True))]
+_EXAMPLES = "Seconds, or for example 500ms, 30s, 15m, 1h30m, 2d"
+Delay = Annotated[_Given | None, Field(description=_EXAMPLES, json_schema_extra=_span())]
+Timeout = Annotated[_Given | None, Field(description=_EXAMPLES, json_schema_extra=_span(above=True))]
 Keep = Annotated[
     _Given | None,
     Field(

@@ -1,6 +1,6 @@
 """Health, figures, job types, queues and workers over HTTP."""
 
-# The decorators keep the functions below; nobody calls them by name.
+# The decorators keep the functions below; nothing calls them by name.
 # pyright: reportUnusedFunction=false
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from holdfast.web.api.body import StrictRoute
 from holdfast.web.api.models import Reason
 from holdfast.web.api.shapes import NAME
 
-GOOD_FOR = 2.0
-"""Seconds."""
+READY_SECONDS = 2.0
+"""How long a successful check of the storage is valid."""
 
 QueueName = Annotated[str, Path(json_schema_extra=NAME)]
 
 
 class Health(BaseModel):
-    """`status`: "live" or "ready"; anything else is answered with a problem."""
+    """`status`: "live" or "ready"; anything else is a problem."""
 
     status: str
     version: str
@@ -52,38 +52,38 @@ class WorkerList(BaseModel):
 
 
 class Readiness:
-    """Whether the storage answers and takes writes. To write costs the disk something, so a good answer holds for a while,
-    however often it is asked."""
+    """Whether the storage responds and takes writes. A write costs the disk something, so a success is valid for a while,
+    however often it is checked."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._lock = threading.Lock()
-        self._good_until = 0.0
+        self._ready_until = 0.0
 
     def check(self) -> None:
         """Raises StorageUnavailable."""
         self._client.reader.last_event()
         with self._lock:
-            if time.monotonic() < self._good_until:
+            if time.monotonic() < self._ready_until:
                 return
             self._client.check()
-            self._good_until = time.monotonic() + GOOD_FOR
+            self._ready_until = time.monotonic() + READY_SECONDS
 
 
 def health_routes(client: Client, version: str) -> APIRouter:
-    """For whoever supervises the process."""
+    """For the supervisor of the process."""
     router = APIRouter(prefix="/health", tags=["health"])
 
     @router.get("/live", summary="Whether the process lives")
     async def live() -> Health:
-        """The process answers. Asks nothing of the storage."""
+        """The process responds. The storage is not queried."""
         return Health(status="live", version=version)
 
     readiness = Readiness(client)
 
     @router.get("/ready", summary="Whether it can work")
     def ready() -> Health:
-        """The storage answers and takes writes too, and its schema is the one this version knows; else 503."""
+        """The storage responds and takes writes, and its schema is the one this version knows; else 503."""
         readiness.check()
         return Health(status="ready", version=version)
 
@@ -96,8 +96,8 @@ def system_routes(client: Client, overview: Overview) -> APIRouter:
 
     @router.get("/stats", summary="Figures")
     def stats() -> StatsView:
-        """Counts by state and by queue, throughput, the longest wait, and `concerns`: what needs a person, what matters most
-        first; empty means all quiet."""
+        """Counts by state and by queue, throughput, the longest wait, and `concerns`: what needs a person, the most
+        important first; empty means all quiet."""
         return overview.stats()
 
     @router.get("/job-types", summary="Job types")
@@ -134,7 +134,7 @@ def system_routes(client: Client, overview: Overview) -> APIRouter:
 
     @router.post("/workers/{worker_id}/drain", summary="Drain a worker")
     def drain_worker(worker_id: str) -> WorkerView:
-        """Let a worker process claim nothing more. It ends with its last job, and no other one is started in its place; a
+        """Let a worker process claim nothing more. It ends with its last job and is not replaced; a
         `holdfast worker` whose processes are all drained ends with exit code 0."""
         return overview.drain_worker(worker_id)
 

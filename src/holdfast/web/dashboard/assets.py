@@ -1,4 +1,4 @@
-"""Serves styles, scripts and icons from inside the package, under names that change with their content."""
+"""Reads the static files and templates of the package, and serves the former under names that change with their content."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _MEDIA = {
 }
 
 _COMMENTS = re.compile(rb"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/[ \t]*|//[^\n]*)\n", re.DOTALL | re.MULTILINE)
-"""Comments of our scripts that have their lines to themselves; they are for those who read the source, and stay there."""
+"""Comments of our scripts that fill whole lines; they are not sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One static file, ready to be sent."""
+    """One static file as it is sent."""
 
     body: bytes
     packed: bytes
@@ -40,24 +40,32 @@ def _walk(folder: Traversable, prefix: str = "") -> list[tuple[str, Traversable]
         name = f"{prefix}{entry.name}"
         if entry.is_dir():
             found += _walk(entry, f"{name}/")
-        elif name.rpartition(".")[2] in _MEDIA:
+        else:
             found.append((name, entry))
     return found
 
 
+def _ending(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
 @cache
 def static_files() -> dict[str, bytes]:
-    """Every static file. Read once: an upgrade that replaces files on disk must not mix versions in a server that runs."""
+    """Every static file. Read once: an upgrade that replaces files on disk must not mix versions in a running server."""
     folder = files("holdfast.web.dashboard").joinpath("static")
-    return {name: source.read_bytes() for name, source in _walk(folder)}
+    return {name: source.read_bytes() for name, source in _walk(folder) if _ending(name) in _MEDIA}
 
 
 @cache
 def template_sources() -> dict[str, str]:
-    """Every template, read at the same time as the static files."""
-    folder = files("holdfast.web.dashboard").joinpath("templates")
-    entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
-    return {entry.name: entry.read_text(encoding="utf-8") for entry in entries if entry.is_file()}
+    """Every template, read at the same time as the static files. Shared ones are named by their file (`base.html`), those of
+    a page with its folder too (`jobs/list.html`)."""
+    found = _walk(files("holdfast.web.dashboard"))
+    return {
+        name.removeprefix("templates/"): source.read_text(encoding="utf-8")
+        for name, source in found
+        if _ending(name) == "html"
+    }
 
 
 @cache
@@ -78,12 +86,12 @@ def _asset(name: str) -> Asset | None:
         return None
     if name.startswith("js/"):
         body = _COMMENTS.sub(b"", body)
-    return Asset(body, gzip.compress(body, 9, mtime=0), _MEDIA[name.rpartition(".")[2]])
+    return Asset(body, gzip.compress(body, 9, mtime=0), _MEDIA[_ending(name)])
 
 
 def asset_response(request: Request, path: str) -> Response:
-    """The answer for `/static/{path}`. `path` starts with the build for links of our pages, which may be kept for ever;
-    with another build (an old page after an update) or none, the current file is sent and must be asked for again."""
+    """The response to `/static/{path}`. `path` starts with the build in links of our pages, and may then be cached for ever;
+    with another build (an old page after an update) or none, the current file is sent and must be revalidated."""
     head, _, rest = path.partition("/")
     fresh = head == asset_build()
     asset = _asset(rest) if fresh or path not in static_files() else _asset(path)

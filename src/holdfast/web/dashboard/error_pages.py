@@ -8,23 +8,23 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from holdfast.core.errors import HoldfastError
-from holdfast.web.dashboard.desk import Desk
-from holdfast.web.dashboard.pages import frame_of
+from holdfast.web.dashboard.frame import frame_of
+from holdfast.web.dashboard.page_data import PageData
 from holdfast.web.dashboard.templating import page
-from holdfast.web.dashboard.view import view_of
+from holdfast.web.dashboard.viewer_prefs import view_of
 
 
 def error_page(
-    desk: Desk, request: Request, status: int, error: HoldfastError | None = None, *, trace: str = ""
+    data: PageData, request: Request, status: int, error: HoldfastError | None = None, *, trace: str = ""
 ) -> Response:
-    """The designed page for a failed request of a browser; for our script the same words as JSON.
+    """The page for a failed request of a browser; for our script the same text as JSON.
 
-    `error` None: the path does not exist (404), or something unexpected happened (500), told with `trace` only.
+    `error` None: the path does not exist (404), or something unexpected happened (500), of which only `trace` is shown.
     """
-    title, lines, icon = _words(status, error)
+    title, lines, icon = _text(status, error)
     if "hx-request" in request.headers or status >= 500:
         return bare_page(request, status, title, lines, icon=icon, trace=trace)
-    frame = frame_of(desk, request)
+    frame = frame_of(data, request)
     return frame.message("", status, title, lines, icon=icon, trace=trace)
 
 
@@ -48,7 +48,7 @@ def bare_page(
     return HTMLResponse(page("bare.html", context), status, headers=headers)
 
 
-def _words(status: int, error: HoldfastError | None) -> tuple[str, list[str], str]:
+def _text(status: int, error: HoldfastError | None) -> tuple[str, list[str], str]:
     if status == 404:
         return (
             "There is no such page or job",
@@ -58,10 +58,10 @@ def _words(status: int, error: HoldfastError | None) -> tuple[str, list[str], st
     if status == 503:
         return (
             "This could not be read",
-            [error.detail if error else "", "No job is lost; workers go on."],
+            [error.detail if error else "", "No job is lost; workers continue."],
             "unplug",
         )
     if status >= 500 or error is None:
         title = "Something went wrong on the server" if status >= 500 else "This cannot be done"
-        return title, ["No job is lost. The server wrote down what happened."], "errors"
+        return title, ["No job is lost. The server logged what happened."], "errors"
     return error.title, [error.detail, "Nothing was changed."], "warn"

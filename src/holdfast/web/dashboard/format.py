@@ -39,7 +39,7 @@ def duration(seconds: float) -> str:
 
 
 def ticking(seconds: float) -> str:
-    """A span in whole seconds, for what grows while one looks."""
+    """A span in whole seconds, for what counts up on the page."""
     whole = max(0, int(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -63,7 +63,7 @@ def rough(seconds: float) -> str:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """How long a moment lies back or ahead: 2 min ago, in 5 min, now."""
+    """How long ago a moment was, or how soon it comes: 2 min ago, in 5 min, now."""
     seconds = (now - moment).total_seconds()
     if seconds <= -1:
         return f"in {rough(-seconds)}"
@@ -101,6 +101,6 @@ def size(octets: int) -> str:
     return f"{octets / 1000:.1f} kB" if octets < 1_000_000 else f"{octets / 1_000_000:.1f} MB"
 
 
-def words(count: float, singular: str, plural: str | None = None) -> str:
+def pluralize(count: float, singular: str, plural: str | None = None) -> str:
     """A count with its noun: 1 job, 12,431 jobs."""
     return f"{number(count)} {singular if count == 1 else plural or singular + 's'}"

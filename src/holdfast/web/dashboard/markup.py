@@ -21,12 +21,12 @@ def json_html(value: Any) -> Markup:
 
 
 def excerpt_html(text: str) -> Markup:
-    """The beginning of a text, with the sign that it goes on."""
+    """The beginning of a text, with a sign that it continues."""
     return Markup('{}<span class="m">…</span>').format(text[:EXCERPT])
 
 
 def isolated(text: str, names: Iterable[str]) -> Markup:
-    """Words with names among them: one that may run from right to left must not turn the words around it."""
+    """Text with names in it: one that is written from right to left must not reorder the text around it."""
     foreign = sorted({name for name in names if not name.isascii()}, key=len, reverse=True)
     if not foreign:
         return Markup("{}").format(text)
@@ -36,7 +36,7 @@ def isolated(text: str, names: Iterable[str]) -> Markup:
 
 
 def unreadable_html(why: str) -> Markup:
-    """In the place of a JSON value that cannot be read."""
+    """The placeholder of a JSON value that cannot be read."""
     return Markup('<span class="d">unreadable: {}</span>').format(why)
 
 

@@ -1,4 +1,4 @@
-"""The Jinja environment: always escaped, strict about names."""
+"""The Jinja environment: everything is escaped, unknown names are errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from holdfast.core.sizes import middle
 from holdfast.web.dashboard import format as formats
 from holdfast.web.dashboard.assets import template_sources
-from holdfast.web.dashboard.view import View
+from holdfast.web.dashboard.viewer_prefs import View
 
 
 @cache
@@ -35,7 +35,7 @@ def environment() -> Environment:
         "clock_ms",
         "stamp",
         "iso",
-        "words",
+        "pluralize",
     ):
         env.filters[name] = getattr(formats, name)  # pyright: ignore[reportUnknownMemberType]
     env.filters["middle"] = middle  # pyright: ignore[reportUnknownMemberType]

@@ -15,7 +15,7 @@ import pytest
 
 from holdfast import Holdfast
 from holdfast.storage.writes import PublishTypes
-from holdfast.web.dashboard.code import as_code, importable
+from holdfast.web.dashboard.job.code import as_code, importable
 from tests.unit.web.support import Lab, served
 
 ARGS: dict[str, Any] = {"text": 'it\'s "quoted" $HOME', "n": 9007199254740993, "none": None, "on": True}

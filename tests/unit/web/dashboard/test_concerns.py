@@ -11,13 +11,15 @@ import httpx
 import pytest
 
 from holdfast.cli.doctor.findings import of_concerns
+from holdfast.client.views import ConcernView
 from holdfast.core.concerns import Kind
 from holdfast.core.job import NewJob
 from holdfast.core.outcome import Settlement
 from holdfast.core.states import Verb
 from holdfast.runtime.clock import new_id
 from holdfast.storage.writes import AcquireLease, AggregateEvents, Insert, Settle
-from holdfast.web.dashboard.attention import LOOKS
+from holdfast.web.dashboard.overview.attention import CONCERN_STYLES, attention
+from holdfast.web.dashboard.viewer_prefs import View
 from tests.unit.web.support import Lab, served, until
 
 
@@ -127,8 +129,24 @@ def test_theme_and_zone_stand_in_the_menu_too(lab: Lab, http: httpx.Client) -> N
     assert 'name="theme"' in nav
 
 
-def test_each_kind_has_its_look() -> None:
-    assert set(LOOKS) == set(Kind)
+def test_a_count_that_stopped_early_is_marked_in_its_button(lab: Lab) -> None:
+    counted = ConcernView(
+        kind=Kind.EXHAUSTED_RETRIES,
+        text="",
+        title="",
+        action="",
+        subject="count_to",
+        types=["count_to"],
+        jobs=10_000,
+        retry=True,
+    )
+    concerns = [counted, counted.model_copy(update={"capped": True})]
+    stats = lab.parts.overview.stats().model_copy(update={"concerns": concerns})
+    assert [line.action for line in attention(stats, View())] == ["Retry 10,000…", "Retry 10,000+…"]
+
+
+def test_each_kind_has_its_style() -> None:
+    assert set(CONCERN_STYLES) == set(Kind)
 
 
 def test_failed_jobs_are_retried_from_the_overview_once_their_type_succeeds_again(

@@ -13,7 +13,7 @@ import pytest
 from holdfast.core.outcome import ErrorInfo, Settlement
 from holdfast.core.states import Verb
 from holdfast.storage.writes import Settle
-from holdfast.web.dashboard.console import PAGE_LINES, plain
+from holdfast.web.dashboard.job.console import PAGE_LINES, plain
 from tests.unit.web.support import Lab
 
 PAGE = {"accept": "text/html"}

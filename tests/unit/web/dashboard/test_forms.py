@@ -1,4 +1,4 @@
-"""A form made from any schema gives back the values that it was filled with."""
+"""A form made from any schema returns the values that it was filled with."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from holdfast.core.errors import Problem
-from holdfast.web.dashboard.form_data import read
-from holdfast.web.dashboard.schema_form import Field, build
 from holdfast.web.dashboard.templating import macros
-from holdfast.web.dashboard.view import View
+from holdfast.web.dashboard.types.form_data import read
+from holdfast.web.dashboard.types.schema_form import Field, build
+from holdfast.web.dashboard.viewer_prefs import View
 
 
 class Inputs(HTMLParser):
@@ -49,7 +49,7 @@ class Inputs(HTMLParser):
 
 
 def drawn(tree: Field) -> str:
-    draw = macros("fields.html", View()).draw
+    draw = macros("types/fields.html", View()).draw
     return "".join(str(draw(child)) for child in tree.children)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from holdfast.web.dashboard import routes_jobs
+from holdfast.web.dashboard.jobs import list_page
 from tests.unit.web.support import Lab, served
 
 PAGE = 4
@@ -18,7 +18,7 @@ PAGE = 4
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    monkeypatch.setattr(routes_jobs, "PAGE_SIZE", PAGE)
+    monkeypatch.setattr(list_page, "PAGE_SIZE", PAGE)
     lab = Lab(tmp_path)
     jobs = lab.add(11)
     for job in jobs[:5]:
@@ -27,7 +27,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     lab.close()
 
 
-class Shown:
+class ListPage:
     """What a page of the list says."""
 
     def __init__(self, lab: Lab, **query: str) -> None:
@@ -64,7 +64,7 @@ class Shown:
 def test_everything_tells_the_number_of_the_list(
     lab: Lab, query: dict[str, str], count: int, open_tabs: list[str]
 ) -> None:
-    page = Shown(lab, **query)
+    page = ListPage(lab, **query)
     assert page.status == 200
     assert page.open_tabs == open_tabs
     assert page.totals == [str(count)] * 3, "hint, selection, pager"
@@ -74,14 +74,14 @@ def test_everything_tells_the_number_of_the_list(
 
 
 def test_a_tab_takes_the_place_of_the_state_in_the_text(lab: Lab) -> None:
-    page = Shown(lab, q="type:count_to state:cancelled")
+    page = ListPage(lab, q="type:count_to state:cancelled")
     assert "q=type%3Acount_to&amp;state=enqueued" in page.tabs["Queued"][0]
     assert "state" not in page.tabs["All"][0].partition("jobs?")[2]
 
 
 def test_the_tabs_count_every_job_of_a_state(lab: Lab) -> None:
-    assert "All11" in Shown(lab).text.replace("\n", "")
-    assert "Cancelled5" in Shown(lab).text
+    assert "All11" in ListPage(lab).text.replace("\n", "")
+    assert "Cancelled5" in ListPage(lab).text
 
 
 def test_a_search_that_is_not_counted_says_so(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,17 +90,17 @@ def test_a_search_that_is_not_counted_says_so(lab: Lab, monkeypatch: pytest.Monk
     monkeypatch.setattr("holdfast.storage.page_query.COUNT_ROWS", 2)
     monkeypatch.setattr("holdfast.storage.sqlite.scan.WINDOW", 1)
     monkeypatch.setattr("holdfast.storage.sqlite.scan.WINDOW_MOST", 1)
-    page = Shown(lab, q="args.n:0")
+    page = ListPage(lab, q="args.n:0")
     assert page.status == 200
     assert "0+" not in page.text
     assert "has no index" in page.text
-    assert "how many match is not counted" in page.text
+    assert "matches are not counted" in page.text
     assert page.totals == []
     assert "Search on" in page.text or "Select all that match" in page.text
 
 
 def test_a_search_that_cannot_be_read_leaves_the_last_one_standing(lab: Lab) -> None:
-    page = Shown(lab, q="stat:failed", last="state:cancelled", text="1")
+    page = ListPage(lab, q="stat:failed", last="state:cancelled", text="1")
     assert page.status == 422
     assert "<mark>stat</mark>" in page.source or "<mark>stat:failed</mark>" in page.source
     assert "Still showing your last valid query, 5 jobs: state:cancelled" in page.text

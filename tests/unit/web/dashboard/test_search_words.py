@@ -11,7 +11,7 @@ import pytest
 from tests.unit.web.support import Lab
 
 
-def shown(http: httpx.Client, q: str) -> str:
+def present_job(http: httpx.Client, q: str) -> str:
     page = http.get("/jobs", params={"q": q}, headers={"accept": "text/html"}, follow_redirects=True)
     assert page.status_code == 200
     return html.unescape(re.sub(r"<[^>]+>", "", page.text))
@@ -27,7 +27,7 @@ def shown(http: httpx.Client, q: str) -> str:
 )
 def test_a_span_is_told_in_words(lab: Lab, http: httpx.Client, q: str, words: str) -> None:
     lab.add()
-    text = shown(http, q)
+    text = present_job(http, q)
     assert words in text
     assert f"{words[0].upper()}{words[1:]} (" in text
 

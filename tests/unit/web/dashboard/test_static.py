@@ -17,7 +17,7 @@ from holdfast.web.dashboard.assets import asset_build, asset_response
 
 ROOT = Path(holdfast.web.dashboard.__file__).parent
 STATIC = ROOT / "static"
-TEMPLATES = sorted((ROOT / "templates").iterdir())
+TEMPLATES = sorted(ROOT.rglob("*.html"))
 
 FORBIDDEN = {
     "an inline style": r"\sstyle\s*=",

@@ -22,7 +22,7 @@ async def main():
     app = Holdfast(data_dir=sys.argv[1])
     web = web_app(app)
     place = Path(holdfast.__file__).parent / "web" / "dashboard"
-    for path in [*place.glob("templates/*"), *(one for one in place.rglob("static/*/*") if one.is_file())]:
+    for path in [*place.rglob("*.html"), *(one for one in place.rglob("static/*/*") if one.is_file())]:
         path.write_text("OF THE NEW VERSION")
     transport = httpx.ASGITransport(web)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers={"accept": "text/html"}) as http:

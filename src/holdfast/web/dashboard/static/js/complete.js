@@ -3,8 +3,8 @@
 import { byId, find, make } from "./dom.js";
 
 const base = document.documentElement.dataset.base || "";
-/** Counts what was asked, so that a late response is dropped. */
-let asked = 0;
+/** Counts requests, so that a late response is dropped. */
+let requests = 0;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 
@@ -25,19 +25,19 @@ function show(html) {
 
 function close() {
   clearTimeout(timer);
-  asked++;
+  requests++;
   if (byId("ac")) show("");
 }
 
-async function ask() {
+async function load() {
   const input = box();
   if (!input) return;
-  const mine = ++asked;
+  const mine = ++requests;
   const at = input.selectionStart ?? input.value.length;
   const query = new URLSearchParams({ before: input.value.slice(0, at), after: input.value.slice(at) });
-  const answer = await fetch(`${base}/complete?${query}`, { headers: { "HX-Request": "true" } }).catch(() => null);
-  const html = answer?.ok ? await answer.text() : "";
-  if (mine === asked && document.activeElement === input) show(html);
+  const response = await fetch(`${base}/complete?${query}`, { headers: { "HX-Request": "true" } }).catch(() => null);
+  const html = response?.ok ? await response.text() : "";
+  if (mine === requests && document.activeElement === input) show(html);
 }
 
 /** @param {number} at */
@@ -58,7 +58,7 @@ function take(option) {
   input.setSelectionRange(head.length, head.length);
   input.dispatchEvent(new Event("input", { bubbles: true }));
   close();
-  if (more !== undefined) ask();
+  if (more !== undefined) load();
 }
 
 /** @param {KeyboardEvent} event */
@@ -66,7 +66,7 @@ function key(event) {
   if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
   const all = options();
   const at = chosen();
-  if (event.key === "ArrowDown" && !all.length) ask();
+  if (event.key === "ArrowDown" && !all.length) load();
   else if (!all.length) return;
   else if (event.key === "ArrowDown") choose(at + 1);
   else if (event.key === "ArrowUp") choose(at < 0 ? -1 : at - 1);
@@ -86,7 +86,7 @@ export function startCompletion() {
   for (const [name, value] of Object.entries(aria)) input.setAttribute(name, value);
   input.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(ask, 80);
+    timer = setTimeout(load, 80);
   });
   input.addEventListener("keydown", key);
   input.addEventListener("blur", close);

@@ -1,18 +1,18 @@
 // Follows a job's console: lines come in order, the scroll position stays.
 
 import { byId } from "./dom.js";
-import { asks, takes } from "./live.js";
-import { retell } from "./time.js";
+import { onMessage, onRequest } from "./live.js";
+import { updateTimes } from "./time.js";
 
 const MOST = 2000;
 const log = () => byId("log");
 
 let follow = true;
 let unseen = 0;
-/** Where the end was. */
+/** Scroll height at the last end. */
 let stood = 0;
 let level = "";
-let words = "";
+let wanted = "";
 
 const atEnd = (/** @type {HTMLElement} */ box) => box.scrollHeight - box.scrollTop - box.clientHeight < 24;
 
@@ -39,7 +39,7 @@ function setFollow(on) {
   if (on) toEnd();
 }
 
-/** A reader's scroll ends following, until the end. @param {HTMLElement} box */
+/** Scrolling up ends following, scrolling to the end starts it. @param {HTMLElement} box */
 function heed(box) {
   const on = atEnd(box) || (follow && box.scrollTop > stood - 24);
   if (on === follow) return;
@@ -48,11 +48,11 @@ function heed(box) {
 }
 
 /** @param {HTMLElement} line */
-function judge(line) {
+function applyFilters(line) {
   const low = level === "error" ? !line.classList.contains("error") : level === "warn" ? !line.matches(".warn, .error") : false;
   const text = line.textContent || "";
-  line.classList.toggle("off", low || (words !== "" && !text.toLowerCase().includes(words)));
-  line.classList.toggle("hit", words !== "" && text.toLowerCase().includes(words));
+  line.classList.toggle("off", low || (wanted !== "" && !text.toLowerCase().includes(wanted)));
+  line.classList.toggle("hit", wanted !== "" && text.toLowerCase().includes(wanted));
 }
 
 /** @param {{html?: string, last?: number}} message */
@@ -66,7 +66,7 @@ function take(message) {
   const held = getSelection();
   for (const line of /** @type {HTMLElement[]} */ ([...holder.content.children])) {
     if (Number(line.id.slice(1)) <= last) continue;
-    if (level || words) judge(line);
+    if (level || wanted) applyFilters(line);
     added++;
   }
   if (!added) return;
@@ -77,7 +77,7 @@ function take(message) {
     if (link) link.textContent = String(++number);
   }
   box.dataset.count = String(number);
-  retell(holder.content);
+  updateTimes(holder.content);
   heed(box);
   const stick = follow && (!held || held.isCollapsed || !box.contains(held.anchorNode));
   box.append(holder.content);
@@ -100,12 +100,12 @@ export function startConsole() {
   if (!box) return;
   const place = new URL(location.href).searchParams;
   const paged = place.has("after") || place.has("before");
-  asks((query) => {
+  onRequest((query) => {
     // an older page of the console does not grow
     query.set("log_after", paged ? "-1" : box.dataset.last || "0");
   });
   if (paged) return;
-  takes("log", take);
+  onMessage("log", take);
   const tools = byId("log-tools");
   if (tools) tools.hidden = false;
   toEnd();
@@ -121,13 +121,13 @@ export function startConsole() {
     const on = !box.classList.toggle("nowrap");
     /** @type {HTMLElement} */ (event.currentTarget).setAttribute("aria-pressed", String(on));
   });
-  const again = () => [...box.children].forEach((line) => judge(/** @type {HTMLElement} */ (line)));
+  const filterAll = () => [...box.children].forEach((line) => applyFilters(/** @type {HTMLElement} */ (line)));
   byId("log-level")?.addEventListener("change", (event) => {
     level = /** @type {HTMLSelectElement} */ (event.target).value;
-    again();
+    filterAll();
   });
   byId("log-find")?.addEventListener("input", (event) => {
-    words = /** @type {HTMLInputElement} */ (event.target).value.toLowerCase();
-    again();
+    wanted = /** @type {HTMLInputElement} */ (event.target).value.toLowerCase();
+    filterAll();
   });
 }

@@ -1,6 +1,6 @@
-// Makes the elements that only scripts add, and announces what has happened, in one way.
+// Makes the elements that only scripts add, and announces outcomes.
 
-/** A sign of our sprite. @param {string} name @returns {Element} */
+/** An icon of our sprite. @param {string} name @returns {Element} */
 export function icon(name) {
   const sign = /** @type {SVGElement} */ (document.querySelector(".topbar svg.i")).cloneNode(true);
   const use = /** @type {SVGElement} */ (sign).querySelector("use");
@@ -16,7 +16,7 @@ export function make(tag, css, ...inside) {
   return node;
 }
 
-/** A small button that only acts here. @param {string} word @param {() => void} act */
+/** A small button that runs a function. @param {string} word @param {() => void} act */
 export function button(word, act) {
   const node = /** @type {HTMLButtonElement} */ (make("button", "btn s", word));
   node.type = "button";

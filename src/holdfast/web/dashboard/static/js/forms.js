@@ -1,26 +1,26 @@
-// Submits forms without leaving the page; the outcome is what the server says.
-// Without it every form and link here works as a page of its own.
+// Submits forms without leaving the page; the server decides the outcome.
+// Without this script every form and link works as a page of its own.
 
 import { button, byId, make, say, toast } from "./dom.js";
-import { heard } from "./live.js";
+import { lastSeq } from "./live.js";
 import { patch, patchShape } from "./patch.js";
 
 const dialog = () => byId("dialog");
 const menu = () => byId("menu");
 
-/** @param {string} url @returns {Promise<Element | null>} what a page of ours asks */
+/** @param {string} url @returns {Promise<Element | null>} the confirmation that one of our pages contains */
 async function question(url) {
-  const answer = await reach(url, { headers: { "HX-Request": "true" } });
-  if (!answer) return null;
-  if (!answer.ok) {
-    told(await answer.json());
+  const response = await reach(url, { headers: { "HX-Request": "true" } });
+  if (!response) return null;
+  if (!response.ok) {
+    showOutcome(await response.json());
     return null;
   }
-  return asked(await answer.text());
+  return questionIn(await response.text());
 }
 
 /** @param {string} html */
-const asked = (html) => new DOMParser().parseFromString(html, "text/html").getElementById("ask");
+const questionIn = (html) => new DOMParser().parseFromString(html, "text/html").getElementById("ask");
 
 /** @param {Element} question */
 function open(question) {
@@ -41,11 +41,11 @@ async function reach(url, init) {
 }
 
 /**
- * An answer may come behind the news of what it has caused: then newer things stand here.
+ * A response may arrive after the live stream has sent its effect: then the page has newer parts already.
  * @param {{toast: string, icon?: string, seq?: number, html?: Record<string, string>, undo?: {action: string, word: string}}} outcome
  */
-function told(outcome) {
-  const old = (outcome.seq || 0) < heard();
+function showOutcome(outcome) {
+  const old = (outcome.seq || 0) < lastSeq();
   for (const [id, html] of Object.entries(outcome.html || {})) {
     const el = !old && byId(id);
     if (el) (id.startsWith("row-") ? patchShape : patch)(el, html);
@@ -56,16 +56,16 @@ function told(outcome) {
 /** An attribute of a form; its properties are hidden by fields named "action" and "id". @param {Element} form @param {string} name */
 const own = (form, name) => form.getAttribute(name) || "";
 
-const PATIENCE = 400;
+const BUSY_AFTER = 400;
 
-/** A button whose answer is awaited says so, once that takes longer than a blink. @param {HTMLButtonElement | null} button */
+/** Shows that a button waits for its response, once that takes a moment. @param {HTMLButtonElement | null} button */
 function atWork(button) {
   if (!button?.closest("dialog, .sel, .actions")) return null;
   const timer = setTimeout(() => {
     button.classList.add("busy");
     button.setAttribute("aria-busy", "true");
     say("Working");
-  }, PATIENCE);
+  }, BUSY_AFTER);
   return {
     remove() {
       clearTimeout(timer);
@@ -76,21 +76,21 @@ function atWork(button) {
 }
 
 /**
- * An action on many jobs tells how far it has come, a line of JSON each, and its outcome last.
- * @param {Response} answer @returns {Promise<any>}
+ * Follows an action on many jobs: one JSON object a line with its progress, the outcome last.
+ * @param {Response} response @returns {Promise<any>}
  */
-async function follow(answer) {
+async function follow(response) {
   const count = make("p", "", "");
   const bar = document.createElement("progress");
   const title = make("h2", "", "");
   title.id = "dialog-title";
   const note = make("p", "sub", "It continues when you close this or leave the page.");
-  const way = make("footer", "", button("Close", () => dialog().close()));
-  const box = make("div", "stack at-work", title, bar, count, note, way);
+  const close = button("Close", () => dialog().close());
+  close.classList.remove("s");
   count.setAttribute("role", "status");
-  dialog().replaceChildren(box);
+  dialog().replaceChildren(make("header", "", title), make("div", "stack at-work", bar, count, note), make("footer", "", close));
   if (!dialog().open) dialog().showModal();
-  const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).getReader();
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
   const decoder = new TextDecoder();
   let rest = "";
   for (;;) {
@@ -108,11 +108,11 @@ async function follow(answer) {
       const refused = step.refused ? `, ${step.refused.toLocaleString("en")} refused` : "";
       count.textContent = `${step.done.toLocaleString("en")} of ${step.of.toLocaleString("en")} done${refused}`;
     }
-    if (part.done) return { toast: "The connection was lost. The action continues on the server; the numbers tell what is done.", icon: "warn" };
+    if (part.done) return { toast: "The connection was lost. The action continues on the server; the counts show what is done.", icon: "warn" };
   }
 }
 
-/** What was refused and why is read in the dialog: a toast goes by itself. @param {string} text */
+/** Shows refusals and their reasons in the dialog instead of a toast, which disappears by itself. @param {string} text */
 function ended(text) {
   const [title, count, note] = dialog().querySelectorAll("h2, [role=status], .sub");
   title.textContent = title.textContent?.replace("…", ": ended") || "";
@@ -127,27 +127,29 @@ async function send(form, submitter) {
   if (form.dataset.busy) return;
   form.dataset.busy = "yes";
   const busy = atWork(pressed);
-  const answer = await reach(pressed?.getAttribute("formaction") || own(form, "action"), {
+  const response = await reach(pressed?.getAttribute("formaction") || own(form, "action"), {
     method: "POST",
     headers: { "HX-Request": "true" },
     body: new URLSearchParams(/** @type {any} */ (data)),
   });
-  const type = answer?.headers.get("Content-Type") || "";
-  const steps = answer && type.includes("ndjson") ? await follow(answer) : null;
+  const type = response?.headers.get("Content-Type") || "";
+  const steps = response && type.includes("ndjson") ? await follow(response) : null;
   delete form.dataset.busy;
   if (busy) busy.remove();
-  if (!answer) return;
+  if (!response) return;
   if (type.includes("json")) {
-    const outcome = steps || (await answer.json());
+    const outcome = steps || (await response.json());
     if (steps?.icon === "warn" && dialog().open) ended(steps.toast);
-    else if (dialog().open && answer.status < 500) dialog().close();
-    told(outcome);
-    document.dispatchEvent(new CustomEvent("holdfast:done", { detail: { form, outcome, ok: answer.ok } }));
-    const gone = answer.ok && /\/delete$/.test(own(form, "action")) && byId("job");
+    else {
+      if (dialog().open && response.status < 500) dialog().close();
+      showOutcome(outcome);
+    }
+    document.dispatchEvent(new CustomEvent("holdfast:done", { detail: { form, outcome, ok: response.ok } }));
+    const gone = response.ok && /\/delete$/.test(own(form, "action")) && byId("job");
     if (gone) location.href = outcome.to;
     return;
   }
-  const next = asked(await answer.text());
+  const next = questionIn(await response.text());
   if (next) open(next);
   else location.reload();
 }
@@ -174,8 +176,8 @@ function place(near) {
   own.style.setProperty("top", `${top}px`);
 }
 
-/** Asks what a link with `data-ask` asks, in the dialog. @param {string} url */
-export async function ask(url) {
+/** Opens the confirmation of a link with `data-ask` in the dialog. @param {string} url */
+export async function openConfirmation(url) {
   const found = await question(url);
   if (found) open(found);
 }
@@ -206,11 +208,11 @@ export function startForms() {
       event.preventDefault();
       return dialog().close();
     }
-    const asks = /** @type {HTMLAnchorElement | null} */ (target.closest("a[data-ask]"));
-    if (asks) {
+    const confirms = /** @type {HTMLAnchorElement | null} */ (target.closest("a[data-ask]"));
+    if (confirms) {
       event.preventDefault();
       if (menu().matches(":popover-open")) menu().hidePopover();
-      return ask(asks.href);
+      return openConfirmation(confirms.href);
     }
     const opens = /** @type {HTMLAnchorElement | null} */ (target.closest("a[data-menu]"));
     if (opens) {
@@ -231,7 +233,7 @@ export function startForms() {
     send(form, /** @type {SubmitEvent} */ (event).submitter);
   });
 
-  // a click beside the dialog leaves it, as Esc does
+  // a click beside the dialog closes it, as Esc does
   dialog().addEventListener("click", (event) => event.target === dialog() && dialog().close());
   for (const button of document.querySelectorAll("[data-copy]")) /** @type {HTMLElement} */ (button).hidden = false;
   newJob();

@@ -1,4 +1,4 @@
-// One stream for a page: coalesced, applied in one animation frame, honest when it breaks.
+// The live stream of the page: messages are applied in one animation frame, and a lost connection is shown.
 
 import { button, byId, icon, make } from "./dom.js";
 import { patch } from "./patch.js";
@@ -13,14 +13,14 @@ const SILENCE = 40_000;
  *   title?: string, last?: number, total?: number, id?: string, seq?: number, time?: string, build?: string, retry?: number}} Message */
 
 /** @type {((query: URLSearchParams) => void)[]} */
-const askers = [];
+const requestListeners = [];
 /** @type {Map<string, ((message: any) => void)[]>} */
-const takers = new Map();
+const messageListeners = new Map();
 
-/** @param {(query: URLSearchParams) => void} asker */
-export const asks = (asker) => askers.push(asker);
-/** @param {string} event @param {(message: any) => void} taker */
-export const takes = (event, taker) => takers.set(event, [...(takers.get(event) || []), taker]);
+/** @param {(query: URLSearchParams) => void} listener */
+export const onRequest = (listener) => requestListeners.push(listener);
+/** @param {string} event @param {(message: any) => void} listener */
+export const onMessage = (event, listener) => messageListeners.set(event, [...(messageListeners.get(event) || []), listener]);
 
 let seq = root.dataset.seq || "";
 let known = root.dataset.build || "";
@@ -50,8 +50,8 @@ function show(next) {
   sign.hidden = false;
   if (sign.dataset.live !== next) sign.dataset.live = next;
   sign.setAttribute("aria-pressed", String(!paused));
-  const words = { on: "Live", connecting: "Connecting", paused: "Paused", polling: "Every 5 s", offline: `Offline ${Math.round((Date.now() - lostAt) / 1000)} s` };
-  write("live-word", words[next]);
+  const labels = { on: "Live", connecting: "Connecting", paused: "Paused", polling: "Every 5 s", offline: `Offline ${Math.round((Date.now() - lostAt) / 1000)} s` };
+  write("live-word", labels[next]);
   write("live-rate", next === "on" && rate >= 0.5 ? `${rate < 10 ? Math.round(rate * 10) / 10 : Math.round(rate)} changes/s` : "");
   bars();
 }
@@ -74,7 +74,7 @@ function bars() {
   stopClocks(lost);
   const key = lost ? "lost" : signedOut ? "out" : paused ? "paused" : updated ? "updated" : "";
   if (key === barred?.key) {
-    if (lost) write("bar-retry", retryWords());
+    if (lost) write("bar-retry", retryText());
     return;
   }
   barred = { key };
@@ -86,13 +86,13 @@ function bars() {
   if (key === "updated") place.append(bar("", "info", "Holdfast was updated on the server.", "Reload when it suits you.", "Reload", () => location.reload()));
 }
 
-const retryWords = () => (retryAt > Date.now() ? `Trying again in ${Math.ceil((retryAt - Date.now()) / 1000)} s.` : "Trying now, no answer yet.");
+const retryText = () => (retryAt > Date.now() ? `Trying again in ${Math.ceil((retryAt - Date.now()) / 1000)} s.` : "Trying now, no response yet.");
 
 /** @param {string} state @param {string} sign @param {string} strong @param {string} text @param {string} word @param {() => void} act @param {boolean} [retry] */
 function bar(state, sign, strong, text, word, act, retry) {
   const p = make("p", "", make("b", "", strong), ` ${text} `);
   if (retry) {
-    const wait = make("span", "", retryWords());
+    const wait = make("span", "", retryText());
     wait.id = "bar-retry";
     p.append(wait);
   }
@@ -121,11 +121,11 @@ export function again() {
   connect();
 }
 
-export const heard = () => Number(seq) || 0;
+export const lastSeq = () => Number(seq) || 0;
 
-/** Asks again for what stands on the page now. @param {string} [drawn] the event up to which its new parts are true */
+/** Subscribes again to what is on the page now. @param {string} [drawn] the event up to which its new parts are true */
 export function resubscribe(drawn) {
-  if (drawn && Number(drawn) < heard()) seq = drawn;
+  if (drawn && Number(drawn) < lastSeq()) seq = drawn;
   clearTimeout(resub);
   resub = window.setTimeout(() => {
     if (!paused && open) again();
@@ -142,14 +142,14 @@ function close() {
   release = null;
 }
 
-/** Takes one of the places for a stream in this browser; null = all are taken. @returns {Promise<(() => void) | null>} */
+/** Takes one of the slots for streams in this browser; null = all are taken. @returns {Promise<(() => void) | null>} */
 async function place() {
   if (!navigator.locks) return () => {};
   for (let at = 0; at < STREAMS; at++) {
-    const got = await new Promise((/** @type {(value: (() => void) | null) => void} */ answer) => {
+    const got = await new Promise((/** @type {(value: (() => void) | null) => void} */ resolve) => {
       navigator.locks.request(`holdfast-stream-${at}`, { ifAvailable: true }, (lock) => {
-        if (!lock) return answer(null);
-        return new Promise((/** @type {(value?: unknown) => void} */ done) => answer(() => done()));
+        if (!lock) return resolve(null);
+        return new Promise((/** @type {(value?: unknown) => void} */ done) => resolve(() => done()));
       });
     });
     if (got) return got;
@@ -159,7 +159,7 @@ async function place() {
 
 function request() {
   const query = new URLSearchParams();
-  for (const asker of askers) asker(query);
+  for (const listener of requestListeners) listener(query);
   if (seq) query.set("seq", seq);
   return query;
 }
@@ -179,16 +179,16 @@ async function connect() {
   let retry = 0;
   try {
     const long = query.toString().length > 6000;
-    const answer = await fetch(`${base}/live${long ? "" : `?${query}`}`, {
+    const response = await fetch(`${base}/live${long ? "" : `?${query}`}`, {
       method: long ? "POST" : "GET",
       body: long ? query : undefined,
       signal: control.signal,
       cache: "no-store",
       headers: { Accept: "text/event-stream", ...(seq ? { "Last-Event-ID": seq } : {}) },
     });
-    signedOut = answer.status === 401;
-    if (!answer.ok || !answer.body) throw new Error(String(answer.status));
-    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    signedOut = response.status === 401;
+    if (!response.ok || !response.body) throw new Error(String(response.status));
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
     for (;;) {
       const { value, done } = await reader.read();
@@ -222,7 +222,7 @@ async function connect() {
   timer = window.setTimeout(connect, wait);
 }
 
-/** @param {string} text one event @param {boolean} polling @returns {number} the wait that a `bye` asks for */
+/** @param {string} text one event @param {boolean} polling @returns {number} the wait that a `bye` requests */
 function receive(text, polling) {
   let event = "message";
   const data = [];
@@ -269,7 +269,7 @@ function apply() {
     if (event === "stats" || event === "job") for (const [id, part] of Object.entries(message.html || {})) html.set(id, part);
     if (event === "job" && message.title) document.title = `${message.title} · Holdfast`;
     if (event === "rows" && message.tabs) html.set("tabs", message.tabs);
-    for (const taker of takers.get(event) || []) taker(message);
+    for (const listener of messageListeners.get(event) || []) listener(message);
   }
   for (const [id, part] of html) {
     const el = byId(id);
@@ -282,7 +282,7 @@ function apply() {
 /** Starts the stream of this page. */
 export function startLive() {
   byId("live")?.addEventListener("click", toggle);
-  asks((query) => {
+  onRequest((query) => {
     const topic = byId("topic")?.dataset.topic;
     query.set("topics", ["stats", ...(topic ? [topic] : [])].join(","));
     const job = byId("job");

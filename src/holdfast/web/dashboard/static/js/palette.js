@@ -1,7 +1,7 @@
 // The command palette and the keyboard shortcuts, which are off while the user types.
 
 import { byId, icon, make } from "./dom.js";
-import { ask, post } from "./forms.js";
+import { openConfirmation, post } from "./forms.js";
 import { toggle } from "./live.js";
 import { currentJob, tableKey } from "./table.js";
 
@@ -35,17 +35,17 @@ function hits() {
     list.unshift(
       { word: "Pause job", note: on, icon: "paused", key: "p", run: () => post(`${at}/pause`) },
       { word: "Resume job", note: on, icon: "processing", key: "p", run: () => post(`${at}/resume`) },
-      { word: "Cancel job…", note: on, icon: "cancelled", key: "c", run: () => ask(`${at}/cancel`) },
+      { word: "Cancel job…", note: on, icon: "cancelled", key: "c", run: () => openConfirmation(`${at}/cancel`) },
       { word: "Retry job", note: on, icon: "retrying", key: "R", run: () => post(`${at}/retry`) },
     );
   }
   return list;
 }
 
-/** Letters in order anywhere in the word. @param {string} words @param {string} text */
-function fits(words, text) {
+/** Letters in order anywhere in the word. @param {string} typed @param {string} text */
+function matches(typed, text) {
   let at = 0;
-  for (const letter of words.toLowerCase()) {
+  for (const letter of typed.toLowerCase()) {
     at = text.toLowerCase().indexOf(letter, at) + 1;
     if (!at) return false;
   }
@@ -55,8 +55,8 @@ function fits(words, text) {
 function openPalette() {
   const dialog = box();
   const input = document.createElement("input");
-  const told = { role: "combobox", "aria-label": "Go to or do", "aria-expanded": "true", "aria-controls": "hits", placeholder: "A page, an action, or a job to find" };
-  for (const [name, value] of Object.entries(told)) input.setAttribute(name, value);
+  const attributes = { role: "combobox", "aria-label": "Go to or do", "aria-expanded": "true", "aria-controls": "hits", placeholder: "A page, an action, or a job to find" };
+  for (const [name, value] of Object.entries(attributes)) input.setAttribute(name, value);
   const field = make("div", "ask", input, make("kbd", "", "Esc"));
   const list = make("div", "hits");
   list.id = "hits";
@@ -68,9 +68,9 @@ function openPalette() {
   let shown = [];
   let chosen = 0;
   const draw = () => {
-    const words = input.value.trim();
-    shown = all.filter((hit) => fits(words, hit.word));
-    if (words) shown.push({ word: `Find “${words}”`, note: "in all jobs, or by id", icon: "search", key: "", run: go(`/find?q=${encodeURIComponent(words)}`) });
+    const typed = input.value.trim();
+    shown = all.filter((hit) => matches(typed, hit.word));
+    if (typed) shown.push({ word: `Find “${typed}”`, note: "in all jobs, or by id", icon: "search", key: "", run: go(`/find?q=${encodeURIComponent(typed)}`) });
     chosen = Math.max(0, Math.min(chosen, shown.length - 1));
     list.replaceChildren(...shown.map((hit, at) => row(hit, at, at === chosen)));
     input.setAttribute("aria-activedescendant", shown.length ? `hit-${chosen}` : "");
@@ -144,7 +144,7 @@ export function startKeys() {
     else if (tableKey(key, event)) return;
     else if (id && key === "o") location.href = at;
     else if (id && key === "p") post(`${at}/${pausable(id) ? "pause" : "resume"}`);
-    else if (id && key === "c") ask(`${at}/cancel`);
+    else if (id && key === "c") openConfirmation(`${at}/cancel`);
     else if (id && key === "R") post(`${at}/retry`);
   });
 }
@@ -152,6 +152,6 @@ export function startKeys() {
 /** @param {string} id */
 function pausable(id) {
   const row = byId(`row-${id}`);
-  if (row) return (row.dataset.fits || "").split(" ").includes("pause");
+  if (row) return (row.dataset.allowed || "").split(" ").includes("pause");
   return !document.querySelector("[data-key=resume]");
 }

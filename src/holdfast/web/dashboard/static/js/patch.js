@@ -1,6 +1,6 @@
-// Changes the page, in two functions; no other file knows how.
+// Changes the page; no other file does.
 
-import { retell } from "./time.js";
+import { updateTimes } from "./time.js";
 
 /** @type {any} */
 const htmx = /** @type {any} */ (window).htmx;
@@ -8,7 +8,7 @@ htmx.config.morphIgnore = ["data-htmx-powered", "open", "data-kept"];
 htmx.config.history = false;
 htmx.config.includeIndicatorCSS = false;
 
-/** What was last put into an element, so that nothing is done when nothing changed. @type {WeakMap<Element, string>} */
+/** What was last put into an element, so that an unchanged part costs nothing. @type {WeakMap<Element, string>} */
 const last = new WeakMap();
 
 /**
@@ -19,7 +19,7 @@ export function patch(el, html) {
   if (last.get(el) === html) return false;
   last.set(el, html);
   htmx.swap({ target: el, text: html, swap: "outerMorph", sourceElement: el });
-  retell(el);
+  updateTimes(el);
   return true;
 }
 
@@ -43,7 +43,7 @@ export function patchShape(el, html) {
 function align(old, fresh) {
   if (old.nodeName !== fresh.nodeName || old.nodeType !== fresh.nodeType) {
     old.parentNode?.replaceChild(fresh, old);
-    if (fresh instanceof Element) retell(fresh.nodeName === "TIME" ? /** @type {Element} */ (fresh.parentNode) : fresh);
+    if (fresh instanceof Element) updateTimes(fresh.nodeName === "TIME" ? /** @type {Element} */ (fresh.parentNode) : fresh);
     return;
   }
   if (!(old instanceof Element) || !(fresh instanceof Element)) {
@@ -51,24 +51,24 @@ function align(old, fresh) {
     return;
   }
   const time = old.nodeName === "TIME";
-  // a time that has not moved is already told in the viewer's zone and counts on by itself
+  // an unchanged time is in the viewer's zone already and continues counting by itself
   if (time && old.getAttribute("datetime") === fresh.getAttribute("datetime") && old.getAttribute("data-f") === fresh.getAttribute("data-f")) return;
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
   const [mine, theirs] = [old.childNodes, [...fresh.childNodes]];
   theirs.forEach((node, at) => (at < mine.length ? align(mine[at], node) : old.appendChild(node)));
   while (mine.length > theirs.length) old.lastChild?.remove();
-  if (time && old.parentNode) retell(/** @type {Element} */ (old.parentNode));
+  if (time && old.parentNode) updateTimes(/** @type {Element} */ (old.parentNode));
 }
 
-/** @param {string} url @returns {Promise<Document>} a page of ours */
+/** @param {string} url @returns {Promise<Document>} one of our pages */
 export async function fetchPage(url) {
-  const answer = await fetch(url, { headers: { "HX-Request": "true" }, cache: "no-store" });
-  return new DOMParser().parseFromString(answer.ok ? await answer.text() : "", "text/html");
+  const response = await fetch(url, { headers: { "HX-Request": "true" }, cache: "no-store" });
+  return new DOMParser().parseFromString(response.ok ? await response.text() : "", "text/html");
 }
 
 /**
- * Lets the elements `selectors` of a page of ours take the place of those that are here.
+ * Replaces the elements `selectors` by those of another of our pages.
  * @param {string} url @param {string[]} selectors @returns {Promise<string | undefined>} the event up to which they are true
  */
 export async function load(url, selectors) {

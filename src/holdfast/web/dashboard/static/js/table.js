@@ -3,7 +3,7 @@
 import { byId, find, say } from "./dom.js";
 import { openMenu } from "./forms.js";
 import { fetchPage, load, patchShape } from "./patch.js";
-import { asks, resubscribe, takes } from "./live.js";
+import { onMessage, onRequest, resubscribe } from "./live.js";
 
 const rows = () => /** @type {HTMLTableRowElement[]} */ ([...document.querySelectorAll("#rows > tr[data-id]")]);
 /** @param {Element} row */
@@ -31,14 +31,14 @@ function bar() {
   const text = `${count} selected`;
   const b = byId("sel-count");
   if (b && b.textContent !== text) b.textContent = text;
-  const fits = new Map();
-  for (const row of rows()) if (selected.has(row.dataset.id || "")) for (const action of (row.dataset.fits || "").split(" ")) fits.set(action, (fits.get(action) || 0) + 1);
+  const allowed = new Map();
+  for (const row of rows()) if (selected.has(row.dataset.id || "")) for (const action of (row.dataset.allowed || "").split(" ")) allowed.set(action, (allowed.get(action) || 0) + 1);
   const away = [...selected].filter((id) => !byId(`row-${id}`)).length;
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (sel.querySelectorAll("[data-action]"))) {
-    const n = fits.get(button.dataset.action) || 0;
+    const n = allowed.get(button.dataset.action) || 0;
     const note = find(button, ".n");
-    const words = every ? "" : away ? `${n}+` : String(n);
-    if (note.textContent !== words) note.textContent = words;
+    const label = every ? "" : away ? `${n}+` : String(n);
+    if (note.textContent !== label) note.textContent = label;
     const none = !every && !away && !n;
     button.setAttribute("aria-disabled", String(none));
     button.title = none ? "No selected job allows it" : "";
@@ -59,7 +59,7 @@ function bar() {
 const narrow = matchMedia("(max-width: 45rem)");
 const ROOM = 3;
 
-/** On a narrow screen three actions stay, the others go behind "…": first those that no selected job allows. @param {Element} sel */
+/** On a narrow screen three actions stay, the others move behind "…": first those that no selected job allows. @param {Element} sel */
 function makeRoom(sel) {
   const buttons = /** @type {HTMLButtonElement[]} */ ([...sel.querySelectorAll("[data-action]")]);
   const idle = (/** @type {HTMLElement} */ button) => button.getAttribute("aria-disabled") === "true";
@@ -70,7 +70,7 @@ function makeRoom(sel) {
   if (more) more.hidden = !away.size;
 }
 
-/** What went behind "…" of the selection bar. @param {HTMLElement} near */
+/** The actions behind "…" of the selection bar. @param {HTMLElement} near */
 function showAway(near) {
   const away = /** @type {HTMLButtonElement[]} */ ([...document.querySelectorAll("#sel [data-action][hidden]")]);
   openMenu(
@@ -84,7 +84,7 @@ function showAway(near) {
   );
 }
 
-/** Every place that tells the number of the list tells the one that the tabs came with. */
+/** Copies the count of the tabs to every other place that shows the count of the list. */
 function tellTotal() {
   const total = byId("tabs")?.dataset.total;
   if (!total) return;
@@ -141,7 +141,7 @@ export function currentJob() {
 }
 
 /** @param {string} id */
-export function look(id) {
+export function openPeek(id) {
   const url = new URL(location.href);
   if (id) url.searchParams.set("peek", id);
   else url.searchParams.delete("peek");
@@ -193,7 +193,7 @@ function restore() {
   bar();
 }
 
-/** Whether rows may come in by themselves: nobody reads, selects, points or types here. */
+/** Whether new rows may be inserted: the user does not read, select, point or type here. */
 function idle() {
   const table = byId("table");
   if (!table || table.dataset.first !== "yes" || table.dataset.sort !== "-created") return false;
@@ -222,14 +222,14 @@ function take(message) {
     const row = byId(`row-${id}`);
     if (!row) continue;
     const before = quiet ? [] : [...row.children].map((cell) => cell.querySelector("time") ? "" : cell.textContent);
-    const was = row.dataset.look;
+    const was = row.dataset.style;
     const kept = row.classList.contains("cursor");
     const current = row.getAttribute("aria-current");
     if (!patchShape(row, text)) continue;
     if (kept) row.classList.add("cursor");
     if (current) row.setAttribute("aria-current", current);
     if (message.left?.includes(id)) row.classList.add("left");
-    if (row.dataset.look === "failed" && was !== "failed") failed++;
+    if (row.dataset.style === "failed" && was !== "failed") failed++;
     if (quiet) continue;
     [...row.children].forEach((cell, at) => {
       if (at && before[at] !== undefined && before[at] !== "" && !cell.querySelector("time") && cell.textContent !== before[at]) flash(cell);
@@ -255,7 +255,7 @@ function flash(cell) {
   cell.classList.add("changed");
 }
 
-/** @param {number} count jobs that came since this page was drawn */
+/** @param {number} count jobs that were added since this page was drawn */
 async function arrived(count) {
   const now = Date.now();
   if (now - paceFrom[0] > 2000) paceFrom = [now, count];
@@ -276,26 +276,26 @@ async function arrived(count) {
   const pill = byId("pill");
   if (!pill || entering) return;
   pill.hidden = !count;
-  const words = /** @type {HTMLElement} */ (pill.firstElementChild);
+  const label = /** @type {HTMLElement} */ (pill.firstElementChild);
   const text = `${count.toLocaleString("en")} new`;
-  if (words.textContent !== text) words.textContent = text;
+  if (label.textContent !== text) label.textContent = text;
 }
 
-/** The mirror below a search as text carries the mark of what cannot be read; it has the same text, scrolled alike. */
+/** The mirror below a search as text marks its invalid part; it has the same text and scroll position. */
 function startQuery() {
   const mirror = document.querySelector(".edit .mirror");
   const input = /** @type {HTMLInputElement | null} */ (mirror?.parentElement?.querySelector("input") || null);
   if (!mirror || !input) return;
   const follow = () => (mirror.scrollLeft = input.scrollLeft);
   input.addEventListener("input", () => {
-    mirror.textContent = input.value; // what was marked is another text now
+    mirror.textContent = input.value; // the text has changed, so the mark is void
     follow();
   });
   input.addEventListener("scroll", follow);
 }
 
 export function startTable() {
-  asks((query) => {
+  onRequest((query) => {
     const list = byId("list");
     if (!list) return;
     if (rows().length) query.set("ids", rows().map((row) => row.dataset.id).join(","));
@@ -303,13 +303,13 @@ export function startTable() {
     if (fresh) query.set("new", String(fresh));
     if (list.dataset.tab) query.set("state", list.dataset.tab);
   });
-  takes("rows", take);
+  onMessage("rows", take);
   startQuery();
   if (!byId("list")) return;
   const tabs = byId("tabs");
   if (tabs) new MutationObserver(tellTotal).observe(tabs, { attributes: true, attributeFilter: ["data-total"] });
   narrow.addEventListener("change", bar);
-  // ids of another search are not meant any more
+  // a selection belongs to one search
   const place = new URL(location.href);
   place.searchParams.delete("cursor");
   place.searchParams.delete("peek");
@@ -344,7 +344,7 @@ export function startTable() {
     }
     if (target.closest("#peek-close")) {
       event.preventDefault();
-      return look("");
+      return openPeek("");
     }
     if (row && target.matches("input[type=checkbox]")) {
       const on = /** @type {HTMLInputElement} */ (target).checked;
@@ -354,7 +354,7 @@ export function startTable() {
       return done();
     }
     const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.button;
-    if (row && plain && !target.closest("a, button, input") && getSelection()?.isCollapsed !== false && innerWidth > 720) look(id);
+    if (row && plain && !target.closest("a, button, input") && getSelection()?.isCollapsed !== false && innerWidth > 720) openPeek(id);
   });
   document.addEventListener("formdata", (event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
@@ -385,8 +385,8 @@ export function tableKey(key, event) {
   } else if (key === "." && !byId("pill")?.hidden) showNew();
   else if (key === "Enter" && document.activeElement?.matches("#rows a[href]") && innerWidth > 720) {
     event.preventDefault();
-    look(currentJob());
-  } else if (key === "Escape" && byId("peek")) look("");
+    openPeek(currentJob());
+  } else if (key === "Escape" && byId("peek")) openPeek("");
   else if (key === "Escape" && selected.size) clear();
   else return false;
   return true;

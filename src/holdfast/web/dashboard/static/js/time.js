@@ -1,5 +1,5 @@
 // Shows every time on a page in the viewer's zone and keeps it current, by one timer.
-// The words are the same as those of format.py.
+// The texts are the same as those of format.py.
 
 import { byId } from "./dom.js";
 
@@ -8,7 +8,7 @@ const root = document.documentElement;
 /** How far the server's clock is ahead of this one, in ms. @type {number} */
 let offset = Date.parse(root.dataset.now || "") - Date.now() || 0;
 
-/** Set when the connection is lost: clocks stand still, for nobody knows. */
+/** Set while the connection is lost: the clocks stop, because their values are not known. */
 let stopped = false;
 
 /** @param {string} serverTime RFC 3339 */
@@ -46,21 +46,21 @@ const dayOf = (at) => format("d", { year: "numeric", month: "2-digit", day: "2-d
 /** @param {number} at */
 const hms = (at) => format("t", { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(at);
 
-/** What `clock` said, because asking Intl again for each row and second is dear. @type {Map<number, string>} */
-const told = new Map();
-let toldOn = "";
+/** The results of `clock`, because Intl is slow for each row and second. @type {Map<number, string>} */
+const cached = new Map();
+let cachedOn = "";
 
 /** @param {number} at */
 export function clock(at) {
   const today = dayOf(now()) + zone();
-  if (today !== toldOn || told.size > 5000) told.clear();
-  toldOn = today;
-  let words = told.get(at);
-  if (!words) {
-    words = today.startsWith(dayOf(at)) ? hms(at) : `${format("m", { day: "numeric", month: "short" }).format(at)} ${hms(at)}`;
-    told.set(at, words);
+  if (today !== cachedOn || cached.size > 5000) cached.clear();
+  cachedOn = today;
+  let text = cached.get(at);
+  if (!text) {
+    text = today.startsWith(dayOf(at)) ? hms(at) : `${format("m", { day: "numeric", month: "short" }).format(at)} ${hms(at)}`;
+    cached.set(at, text);
   }
-  return words;
+  return text;
 }
 
 /** @param {number} seconds */
@@ -114,7 +114,7 @@ function one(node) {
 }
 
 /** Writes every time inside `within` in the viewer's zone, now. @param {ParentNode} [within] */
-export function retell(within = document) {
+export function updateTimes(within = document) {
   for (const node of /** @type {NodeListOf<HTMLElement>} */ (within.querySelectorAll("time[data-f]"))) one(node);
   for (const node of /** @type {NodeListOf<SVGElement>} */ (within.querySelectorAll("text[data-clock]"))) {
     const at = Date.parse(node.dataset.clock || "");
@@ -131,8 +131,8 @@ export function startClocks() {
     const word = byId("zone-word");
     if (word) word.textContent = own.split("/").pop()?.replaceAll("_", " ") || own;
   }
-  retell();
+  updateTimes();
   setInterval(() => {
-    if (!document.hidden && !stopped) retell();
+    if (!document.hidden && !stopped) updateTimes();
   }, 1000);
 }

@@ -1,0 +1,1 @@
+"""The overview, and the first steps while the store is empty."""

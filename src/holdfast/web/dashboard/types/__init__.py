@@ -1,0 +1,1 @@
+"""The pages of job types and the form for a new job."""
