@@ -58,7 +58,7 @@ class Fetcher:
         pools: Mapping[str, Pool],
         queues: tuple[str, ...],
         slots: int,
-        unstorable: Callable[[Claimed, str | None], Settlement],
+        settlement_refused: Callable[[Claimed, str | None], Settlement],
     ) -> None:
         self._gateway = gateway
         self._worker = worker
@@ -66,8 +66,8 @@ class Fetcher:
         self._pools = [pool for pool in pools.values() if pool.types]
         self._pool_of = {name: pool for pool in self._pools for name in pool.types}
         self._slots = slots
-        self._unstorable = unstorable
-        """Makes the settlement of an attempt whose end the store has refused (see `Judge.unstorable`)."""
+        self._settlement_refused = settlement_refused
+        """Makes the settlement of an attempt whose end the store has refused, see `SettlementPolicy`."""
         self._ended: list[Attempted] = []
         self._sent: list[Attempted] = []
         self._set_aside: dict[Key, Attempted] = {}
@@ -266,7 +266,7 @@ class Fetcher:
         log.error("the store refused a settlement", job=job.id, type=job.type, times=refusals, error=why)
         if refusals >= MAX_SETTLED:
             return None
-        return self._unstorable(job, why if refusals == 1 else None)
+        return self._settlement_refused(job, why if refusals == 1 else None)
 
     def _count_lost(self, ended: list[Settlement], answers: list[str]) -> None:
         """Report results that were refused. One that was sent before without an answer may have been stored then, and is

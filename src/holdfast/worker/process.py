@@ -42,7 +42,7 @@ from holdfast.worker.fetcher import Fetcher, Pool
 from holdfast.worker.guarding import GuardLine
 from holdfast.worker.report_batcher import ReportBatcher
 from holdfast.worker.runner import Runner
-from holdfast.worker.settling import Judge
+from holdfast.worker.settling import SettlementPolicy
 
 WAKE_GAP = 0.002
 """Seconds between two reactions to signals: a storm of them costs at most 500 looks a second."""
@@ -120,14 +120,14 @@ class WorkerProcess:
             ),
         }
         self._clock = StoreClock(self._reader.now)
-        judge = Judge(
+        policy = SettlementPolicy(
             Retention(s.keep_succeeded, s.keep_failed, s.keep_cancelled), self._clock, random.random
         )
         fetcher = self._fetcher = Fetcher(
-            self._gateway, self._worker.id, self._pools(), s.queues, s.concurrency, judge.unstorable
+            self._gateway, self._worker.id, self._pools(), s.queues, s.concurrency, policy.settlement_refused
         )
         runner = self._runner = Runner(
-            self._types, executors, batcher, judge, fetcher.settle, cancel_grace=s.cancel_grace
+            self._types, executors, batcher, policy, fetcher.settle, cancel_grace=s.cancel_grace
         )
         if not await self._came_up():
             return self.exit_code

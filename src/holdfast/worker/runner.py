@@ -19,7 +19,7 @@ from holdfast.worker.attempt import error_info
 from holdfast.worker.executors.base import Executor, Run
 from holdfast.worker.report_batcher import ReportBatcher
 from holdfast.worker.reporting import LocalLink
-from holdfast.worker.settling import Judge
+from holdfast.worker.settling import SettlementPolicy
 from holdfast.worker.task_pool import TaskPool
 
 log = structlog.get_logger("holdfast.worker")
@@ -50,7 +50,7 @@ class Runner:
         types: Mapping[str, JobType],
         executors: Mapping[str, Executor],
         batcher: ReportBatcher,
-        judge: Judge,
+        policy: SettlementPolicy,
         hand_over: Callable[[Claimed, Settlement | None], None],
         *,
         cancel_grace: float,
@@ -58,7 +58,7 @@ class Runner:
         self._types = types
         self._executors = executors
         self._batcher = batcher
-        self._judge = judge
+        self._policy = policy
         self._hand_over = hand_over
         self._grace = cancel_grace
         self._loop = asyncio.get_running_loop()
@@ -118,11 +118,11 @@ class Runner:
         del self.active[job.seq, job.token]
         backoff = active.run.type.options.backoff
         try:
-            settlement = self._judge.settle(job, backoff, ended, flags, report)
+            settlement = self._policy.settlement_for(job, backoff, ended, flags, report)
         except Exception as error:
             log.exception("a settlement cannot be stored as it is", job=job.id, type=job.type)
             broken = error_info(error)
-            settlement = self._judge.unstorable(job, f"{broken.type}: {broken.message}")
+            settlement = self._policy.settlement_refused(job, f"{broken.type}: {broken.message}")
         if settlement is not None and settlement.error is not None:
             _log_failure(job, settlement)
         members = flags.__dict__  # a thread that was given up stops at its next checkpoint

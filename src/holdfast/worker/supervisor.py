@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import time
 from dataclasses import asdict
@@ -58,19 +57,8 @@ class Child:
     def __init__(self, worker: str, process: Process) -> None:
         self.worker = worker
         self.process = process
-        self.stopped = False
         self.confirmed: float | None = None
         """When its last confirmed heartbeat was begun. Then it had come up."""
-
-    def look_whether_stopped(self) -> bool:
-        """Whether the process stands still (SIGSTOP); asked of the kernel without taking its exit status away."""
-        try:
-            news = os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
-        except ChildProcessError:
-            return True  # it has ended just now; `_keep` is about to hear of it
-        if news is not None:
-            self.stopped = news.si_code in (os.CLD_STOPPED, os.CLD_TRAPPED)
-        return self.stopped
 
     def confirm(self, begun: float) -> None:
         """A heartbeat for it is confirmed that was begun at that time; it is told."""
@@ -241,7 +229,7 @@ class Supervisor:
         pause = min(self._settings.heartbeat_interval, LATEST_HEARTBEAT * self._settings.lease)
         while True:
             self._starter.reap()
-            alive = [worker for worker, child in self._children.items() if not child.look_whether_stopped()]
+            alive = [worker for worker, child in self._children.items() if not child.process.is_stopped()]
             if alive:
                 await self._beat_for(alive)
             await asyncio.sleep(pause)
@@ -287,21 +275,23 @@ class Supervisor:
     async def _watch(self) -> None:
         """Kill processes that do not react although one of their jobs should have ended, or although everybody waits for
         their transaction: a job that holds the GIL may have stopped its process in the middle of one."""
-        grace = self._settings.cancel_grace + UNRESPONSIVE_AFTER
         while True:
             await asyncio.sleep(1.0)
-            if not self._children:
-                continue
-            await self._free_the_store()
-            try:
-                overdue = await asyncio.to_thread(self._reader.overdue, list(self._children), grace=grace)
-            except StorageUnavailable:
-                continue  # the heartbeat says so already
-            for worker, job in overdue:
-                child = self._children.get(worker)
-                if child is not None and not child.stopped:
-                    log.error("worker unresponsive; killing and replacing it", worker=worker, job=job)
-                    child.signal(signal.SIGKILL)
+            if self._children:
+                await self._free_the_store()
+                await self._end_the_unresponsive()
+
+    async def _end_the_unresponsive(self) -> None:
+        grace = self._settings.cancel_grace + UNRESPONSIVE_AFTER
+        try:
+            overdue = await asyncio.to_thread(self._reader.overdue, list(self._children), grace=grace)
+        except StorageUnavailable:
+            return  # already logged by the heartbeat
+        for worker, job in overdue:
+            child = self._children.get(worker)
+            if child is not None and not child.process.stopped:
+                log.error("worker unresponsive; killing and replacing it", worker=worker, job=job)
+                child.signal(signal.SIGKILL)
 
     async def _free_the_store(self) -> None:
         turn = await asyncio.to_thread(self._reader.write_lock_holder)

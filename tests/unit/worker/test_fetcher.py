@@ -22,9 +22,9 @@ from holdfast.storage.writes import Claim, Settle
 from holdfast.testing.factories import TYPE, new_job, worker_row
 from holdfast.worker import fetcher as fetcher_module
 from holdfast.worker.fetcher import Fetcher, Pool
-from holdfast.worker.settling import Judge
+from holdfast.worker.settling import SettlementPolicy
 
-JUDGE = Judge(Retention(failed=60.0), lambda: 0, lambda: 0.0)
+POLICY = SettlementPolicy(Retention(failed=60.0), lambda: 0, lambda: 0.0)
 
 
 class Unsure(SqliteStore):
@@ -48,7 +48,7 @@ async def settle(store: Unsure, gateway: Gateway, *, before: bool) -> Fetcher:
     if before:
         gateway.run(Settle([end]))
     pool = Pool(frozenset({TYPE}), slots=1, busy=1, hungry=False)
-    fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 1, JUDGE.unstorable)
+    fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 1, POLICY.settlement_refused)
     fetcher.stop_claiming()
     store.silent = not before
     running = asyncio.create_task(fetcher.run(lambda _: None))
@@ -121,7 +121,7 @@ async def settle_all(store: Picky, done: Callable[[], bool], monkeypatch: pytest
     gateway = Gateway(store, lambda _: None)
     jobs = gateway.run(Claim(ClaimRequest("w", 5, frozenset({TYPE}), ())))
     pool = Pool(frozenset({TYPE}), slots=5, busy=5, hungry=False)
-    fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 5, JUDGE.unstorable)
+    fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 5, POLICY.settlement_refused)
     fetcher.stop_claiming()
     for job in jobs:
         fetcher.settle(job, Settlement(job.seq, job.token, Verb.SUCCEED, result=f'"{job.id}"'))
@@ -205,7 +205,7 @@ def test_a_claim_that_others_are_in_the_way_of_delays_no_end(
         gateway, claim = Gateway(picky, lambda _: None), picky.claim
         first = gateway.run(Claim(ClaimRequest("w", 1, frozenset({TYPE}), ())))[0]
         pool = Pool(frozenset({TYPE}), slots=2, busy=1)
-        fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 2, JUDGE.unstorable)
+        fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 2, POLICY.settlement_refused)
 
         def hindered(request: ClaimRequest) -> list[Claimed]:
             raise Contended("a lock held too long")
