@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -18,12 +17,12 @@ from holdfast.client.handle import JobHandle
 from holdfast.core.records import HistoryRecord, JobRecord, WorkerRecord
 from holdfast.core.states import FINAL_STATES
 from holdfast.storage.writes import Heartbeat, Rescue
+from tests.system import commands
+from tests.system.commands import HOLDFAST, ROOT
 from tests.system.jobs.app import make_app
 
 T = TypeVar("T")
 
-ROOT = Path(__file__).parents[2]
-HOLDFAST = (sys.executable, "-m", "holdfast")
 APP = "tests.system.jobs.app:app"
 FOLDER = "HOLDFAST_TEST_FOLDER"
 """Where jobs leave their effects and find their barriers; also the mark by which the processes of a fleet are known."""
@@ -56,7 +55,7 @@ def until(fact: Callable[[], T], what: str, *, within: float = PATIENCE, every: 
 class Supervisor:
     """One `holdfast worker` process (or `scheduler`, or `web`), leader of a process group of its own."""
 
-    def __init__(self, role: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, role: str, process: commands.Process, log: Path) -> None:
         self.role = role
         self.process = process
         self.pid = process.pid
@@ -119,16 +118,23 @@ class Fleet:
         before the command."""
         environment = self._environment(settings)
         log = self.folder / f"supervisor-{len(self.supervisors) + 1}.log"
+        before = (*behind, *_on_host(host))
+        process: commands.Process
         with log.open("wb") as out:
-            process = subprocess.Popen(
-                (*behind, *_on_host(host), *HOLDFAST, role, "--app", app),
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
+            if before:
+                process = subprocess.Popen(
+                    (*before, *HOLDFAST, role, "--app", app),
+                    cwd=ROOT,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    start_new_session=True,
+                )
+            else:
+                process = commands.start(
+                    (role, "--app", app), cwd=ROOT, env=environment, stdout=out, stderr=out
+                )
         supervisor = Supervisor(role, process, log)
         self.supervisors.append(supervisor)
         if ready:
@@ -141,15 +147,8 @@ class Fleet:
 
     def holdfast(self, *command: str, app: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command of the command line to its end."""
-        return subprocess.run(
-            (*HOLDFAST, *command),
-            cwd=ROOT,
-            env=self._environment({}) | ({"HOLDFAST_APP": app} if app else {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        environment = self._environment({}) | ({"HOLDFAST_APP": app} if app else {})
+        return commands.run(command, cwd=ROOT, env=environment, timeout=120)
 
     def _environment(self, settings: Mapping[str, object]) -> dict[str, str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
@@ -160,7 +159,8 @@ class Fleet:
     def processes(self) -> set[int]:
         """Every living process that belongs to this fleet: supervisors, workers, children of jobs."""
         mark = f"{FOLDER}={self.folder}".encode() + b"\0"
-        found: set[int] = set()
+        # what was forked shows the environment of the process that it was forked from
+        found = {supervisor.pid for supervisor in self.supervisors if supervisor.process.poll() is None}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:

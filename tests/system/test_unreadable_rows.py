@@ -3,9 +3,11 @@ every view is opened. The row says which column cannot be read, and the others a
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -298,6 +300,8 @@ def _commands(
         for job in jobs
         for way in (("job", "show"), ("job", "show", "--history"), ("job", "logs"))
     ]
+    # each command with a URL would read all certificates of the machine, which takes longer than the command
+    monkeypatch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
     wrong: list[str] = []
     for words in (*COMMANDS, *of_jobs):
         for where in ((), ("--url", address)):

@@ -65,7 +65,8 @@ def a_claim(seq: int = 1, **fields: Any) -> Claimed:
 
 
 class Bench:
-    def __init__(self, batcher: ReportBatcher) -> None:
+    def __init__(self, store: ReportStore, batcher: ReportBatcher) -> None:
+        self.store = store
         self.here, self.isolated = TestExecutor(), TestExecutor()
         self.settled: dict[int, Settlement | None] = {}
         assert TYPE is not None
@@ -100,9 +101,10 @@ class Bench:
 def bench() -> Callable[..., Any]:
     @asynccontextmanager
     async def make() -> AsyncIterator[Bench]:
-        with a_gateway(ReportStore()) as gateway:
+        store = ReportStore()
+        with a_gateway(store) as gateway:
             async with asyncio.timeout(20):
-                made = Bench(ReportBatcher(gateway, asyncio.get_running_loop()))
+                made = Bench(store, ReportBatcher(gateway, asyncio.get_running_loop()))
                 yield made
                 for executor in (made.here, made.isolated):
                     for result in executor.results.values():
@@ -160,6 +162,21 @@ async def test_an_attempt_that_ends_within_the_grace_time_is_not_enforced(bench:
         b.request((1, "cancel"), (2, "cancel"))
         await b.end(INTERRUPTED, 1)
         await until(lambda: b.here.forced)
+        assert b.here.forced == [(2, "cancel")]
+
+
+async def test_a_cancel_that_comes_while_the_last_report_is_sent_ends_nothing_by_force(bench: Any) -> None:
+    async with bench() as b:
+        run, _ = await b.start(1), await b.start(2)
+        with b.store.closed_gate():
+            run.port.log(1, "info", "a line", None)
+            await until(lambda: b.store.asked)
+            b.here.results[1].set_result(SUCCEEDED)
+            await until(lambda: run.port._closed)
+            b.request((1, "cancel"))
+        await until(lambda: 1 in b.settled)
+        b.request((2, "cancel"))
+        await until(lambda: b.here.forced)  # its grace time began after the other one
         assert b.here.forced == [(2, "cancel")]
 
 
@@ -236,10 +253,13 @@ async def test_what_ends_after_its_time_limit_has_timed_out_unless_it_succeeded(
         assert settlement.error == (None if verb is Verb.SUCCEED else timed_out)
 
 
-async def test_a_job_without_a_time_limit_has_no_timer(bench: Any) -> None:
+async def test_only_a_job_with_a_time_limit_has_a_timer_and_it_runs_so_long(bench: Any) -> None:
     async with bench() as b:
         (await b.start(1)).begun()
+        (await b.start(2, timeout=3600.0)).begun()
         assert b.runner.active[1, 7].timers == []
+        (timer,) = b.runner.active[2, 7].timers
+        assert 3500 < timer.when() - asyncio.get_running_loop().time() <= 3600
 
 
 # -- the worker stops, or loses its lease -----------------------------------------------------------------------------------
