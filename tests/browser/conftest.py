@@ -38,10 +38,10 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-PATIENCE = 15.0
+TIMEOUT = 15.0
 
 
-def until(fact: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+def until(fact: Callable[[], Any], what: str, seconds: float = TIMEOUT) -> Any:
     """Wait for a fact."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -179,7 +179,7 @@ class Watch:
         made = self.browser.new_context(
             **{"viewport": {"width": 1440, "height": 900}, "timezone_id": "Europe/Berlin", **options}
         )
-        made.set_default_timeout(PATIENCE * 1000)
+        made.set_default_timeout(TIMEOUT * 1000)
         made.on("console", self._heard)
         made.on("weberror", lambda error: self.complaints.append(f"error: {error.error}"))
         made.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from holdfast import Holdfast
-from tests.browser.conftest import PATIENCE, Site, Watch, live, until
+from tests.browser.conftest import TIMEOUT, Site, Watch, live, until
 
 pytestmark = pytest.mark.browser
 
@@ -36,7 +36,7 @@ def app(fleet: Site) -> Iterator[Holdfast]:
 
 def ended(fleet: Site) -> None:
     assert fleet.worker is not None
-    assert fleet.worker.wait(PATIENCE) == 0, fleet.log("worker")
+    assert fleet.worker.wait(TIMEOUT) == 0, fleet.log("worker")
 
 
 def test_a_worker_is_drained_live(fleet: Site, app: Holdfast, watch: Watch) -> None:

@@ -19,7 +19,7 @@ from tests.system.commands import Process
 
 T = TypeVar("T")
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds that a fact may take on a busy machine. A test that passes never waits so long."""
 
 APP = """
@@ -62,7 +62,7 @@ def mumble(text: str) -> None:
 """
 
 
-def until(fact: Callable[[], T], seconds: float = PATIENCE) -> T:
+def until(fact: Callable[[], T], seconds: float = TIMEOUT) -> T:
     """What the fact is, once it is true."""
     deadline = time.monotonic() + seconds
     while True:

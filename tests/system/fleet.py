@@ -27,7 +27,7 @@ APP = "tests.system.jobs.app:app"
 FOLDER = "HOLDFAST_TEST_FOLDER"
 """Where jobs leave their effects and find their barriers; also the mark by which the processes of a fleet are known."""
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds that a fact may take on a busy machine. A test that passes never waits so long."""
 
 NEVER_LOST = 60
@@ -39,8 +39,8 @@ class NotInTime(AssertionError):
     """A fact did not become true."""
 
 
-def until(fact: Callable[[], T], what: str, *, within: float = PATIENCE, every: float = 0.02) -> T:
-    """Look again and again until `fact` answers something true; that is the answer. Looking takes a quarter of a core at
+def until(fact: Callable[[], T], what: str, *, within: float = TIMEOUT, every: float = 0.02) -> T:
+    """Look again and again until `fact` returns something true, and return that. Looking takes a quarter of a core at
     most: it must not slow down what it waits for."""
     began = looked = time.monotonic()
     while not (value := fact()):
@@ -64,8 +64,8 @@ class Supervisor:
     def signal(self, number: int, *, group: bool = False) -> None:
         (os.killpg if group else os.kill)(self.pid, number)
 
-    def ended(self, within: float = PATIENCE) -> int:
-        """Wait for its end; answers the exit code."""
+    def ended(self, within: float = TIMEOUT) -> int:
+        """Wait for its end. Returns the exit code."""
         try:
             return self.process.wait(within)
         except subprocess.TimeoutExpired:
@@ -171,10 +171,11 @@ class Fleet:
         return found - {os.getpid()}
 
     def stand_still(self, *pids: int) -> None:
-        """Stop processes (SIGSTOP), none of them in the middle of a transaction: nobody else could write until it is killed
-        for that, or the server gives it up. On a server, where that is not seen, once nothing has happened for a while."""
+        """Stop processes (SIGSTOP), none of them in the middle of a transaction: no other process could write until it is
+        killed for that, or the server gives it up. On a server, where that is not seen, once nothing has happened for a
+        while."""
         seen = -1
-        while (newest := self.parts.store.last_event()) != seen:
+        while "database_url" in self.settings and (newest := self.parts.store.last_event()) != seen:
             seen = newest
             time.sleep(0.3)
         for pid in pids:
@@ -222,8 +223,8 @@ class Fleet:
         """Worker processes in the store; those in `states`, by default the live ones."""
         return [worker for worker in self.parts.store.workers() if worker.state in (states or ("live",))]
 
-    def ended(self, jobs: Iterable[JobHandle], *, within: float = PATIENCE) -> list[JobRecord]:
-        """Wait until all jobs have ended; answers them."""
+    def ended(self, jobs: Iterable[JobHandle], *, within: float = TIMEOUT) -> list[JobRecord]:
+        """Wait until all jobs have ended. Returns them."""
         waiting = {job.id: job for job in jobs}
         order = list(waiting)
         done: dict[str, JobRecord] = {}
@@ -244,7 +245,7 @@ class Fleet:
             raise NotInTime(f"{error}; {len(waiting)} left, such as {rows}") from None
         return [done[job_id] for job_id in order]
 
-    def in_state(self, job: JobHandle, *states: str, within: float = PATIENCE) -> JobRecord:
+    def in_state(self, job: JobHandle, *states: str, within: float = TIMEOUT) -> JobRecord:
         """Wait until a job is in one of `states`."""
 
         def there() -> JobRecord | None:
@@ -278,12 +279,12 @@ class Fleet:
         found: Sequence[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
         return [e for e in found if job_id in (None, e["job"]) and what in (None, e["what"])]
 
-    def effect(self, job: JobHandle, what: str, *, within: float = PATIENCE) -> dict[str, Any]:
-        """Wait for an effect of a job; answers the newest."""
+    def effect(self, job: JobHandle, what: str, *, within: float = TIMEOUT) -> dict[str, Any]:
+        """Wait for an effect of a job. Returns the newest."""
         return until(lambda: self.effects(job, what), f"{job.id} has reached {what!r}", within=within)[-1]
 
     def allow(self, barrier: str) -> None:
-        """Let jobs that wait at `barrier` go on."""
+        """Let jobs that wait at `barrier` continue."""
         (self.folder / f"barrier-{barrier}").touch()
 
 

@@ -49,7 +49,7 @@ WAKE_GAP = 0.002
 
 
 DRAINED = 86
-"""Exit code of a worker process that somebody has drained: it ended in order and is not to be replaced."""
+"""Exit code of a worker process that was drained: it ended cleanly and is not to be replaced."""
 
 DRAIN_GAP = 0.5
 """Seconds between two looks whether this worker is to drain, however many signals come."""
@@ -59,7 +59,7 @@ log = structlog.get_logger("holdfast.worker")
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What the supervisor tells a worker process."""
+    """What a worker process gets from its supervisor at its start."""
 
     worker: str
     name: str
@@ -103,7 +103,7 @@ class WorkerProcess:
         self.exit_code = 0
 
     async def run(self) -> int:
-        """Until asked to stop; answers the exit code."""
+        """Run until asked to stop. Returns the exit code."""
         s, loop = self._settings, asyncio.get_running_loop()
         batcher = ReportBatcher(self._gateway, loop)
         threads = self._threads = ThreadExecutor(s.threads, grace=s.stop_grace)
@@ -155,7 +155,7 @@ class WorkerProcess:
         return self.exit_code
 
     def stop(self) -> None:
-        """Stop in order: claim nothing more, and let running jobs end or reach a checkpoint for the grace time."""
+        """Stop gracefully: claim nothing more, and let running jobs end or reach a checkpoint for the grace time."""
         if not self._asked_to_stop:
             self._asked_to_stop = True
             self._stopping.set()
@@ -214,11 +214,11 @@ class WorkerProcess:
         }
 
     async def _came_up(self) -> bool:
-        """Whether the worker stands in the store; it waits for a store that does not answer, until it is told to stop."""
+        """Whether the worker is registered. While the store is unavailable it waits, until it is asked to stop."""
         coming = asyncio.create_task(keep_running("register", self._register), name="register")
-        told = asyncio.create_task(self._stopping.wait(), name="told")
-        await asyncio.wait((coming, told), return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
+        stop = asyncio.create_task(self._stopping.wait(), name="stop")
+        await asyncio.wait((coming, stop), return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
         if not coming.done():
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
@@ -283,15 +283,15 @@ class WorkerProcess:
             when_it_fails(self._draining, lambda: self.fail(1))
 
     async def _drain(self) -> None:
-        """Let every job end in its own time; whoever is in a hurry stops the process."""
+        """Let every job end in its own time. To hurry, stop the process."""
         self._fetcher.stop_claiming()
         while not self._fetcher.idle:  # noqa: ASYNC110 - an event would cost every job
             await asyncio.sleep(0.05)
         self._stopping.set()
 
     async def _reconcile(self) -> None:
-        """Compare what the store says is here with what runs here. What is no longer ours is interrupted at once; what
-        nobody here knows, a claim whose answer was lost, is given back."""
+        """Compare what the store says runs here with what does. What is no longer ours is interrupted at once; what is
+        unknown here, a claim whose response was lost, is requeued."""
         strangers: set[tuple[int, int]] = set()
         while True:
             await asyncio.sleep(self._settings.heartbeat_interval)
@@ -311,7 +311,7 @@ class WorkerProcess:
                         jobs=len(twice),
                     )
                     back = [
-                        Settlement(seq, token, Verb.RELEASE, "claim not answered") for seq, token in twice
+                        Settlement(seq, token, Verb.RELEASE, "claim not confirmed") for seq, token in twice
                     ]
                     await self._gateway.run_async(Settle(back))
             except StorageUnavailable as error:

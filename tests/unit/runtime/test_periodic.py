@@ -240,7 +240,7 @@ async def test_between_two_runs_a_task_waits_for_its_signals_as_long_as_it_says(
 
 
 async def test_while_the_store_is_away_signals_do_not_shorten_the_pause(pauses: list[int]) -> None:
-    """Whoever writes to a store that is away would wake every task each time."""
+    """Each write to a store that is away would wake every task."""
 
     def act(run: int) -> None:
         if run in (1, 2, 3, 6):

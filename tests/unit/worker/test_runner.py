@@ -1,4 +1,4 @@
-"""One attempt from claim to settlement: what its job had handed up is stored in order, and once."""
+"""One attempt from claim to settlement: what its job has reported is stored in order, and once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class House:
 async def a_house() -> AsyncIterator[House]:
     store, settled = ReportStore(), list[Settlement | None]()
 
-    def hand_over(_: Claimed, settlement: Settlement | None) -> None:
+    def settle(_: Claimed, settlement: Settlement | None) -> None:
         settled.append(settlement)
 
     with a_gateway(store) as gateway:
@@ -55,7 +55,7 @@ async def a_house() -> AsyncIterator[House]:
             for name in ("walk_async", "siblings_async", "cancels_itself_async", "nap_async")
             if (kind := app.registry.get(name))
         }
-        runner = Runner(types, {"loop": executor}, batcher, policy, hand_over, cancel_grace=10.0)
+        runner = Runner(types, {"loop": executor}, batcher, policy, settle, cancel_grace=10.0)
         yield House(store, runner, executor, settled)
         await executor.close()
 

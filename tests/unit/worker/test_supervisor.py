@@ -219,7 +219,7 @@ async def overdue(b: Bench, *, seconds: float, stopped: bool = False) -> Program
     program, _ = await b.with_a_job(timeout=1.0)
     program.stopped = stopped
     b.clock.advance(1 + seconds)
-    await b.supervisor._end_the_unresponsive()
+    await b.supervisor._kill_the_unresponsive()
     return program
 
 
@@ -258,7 +258,7 @@ async def test_a_worker_that_holds_one_transaction_for_too_long_is_killed(
         )
         monkeypatch.setattr(supervisor_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
         for _ in range(3):
-            await b.supervisor._free_the_store()
+            await b.supervisor._kill_the_blocking()
             now[0] += supervisor_module.MAX_TRANSACTION - 1
         assert (blocking.signals == [signal.SIGKILL]) is held
         assert other.signals == []
