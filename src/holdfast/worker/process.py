@@ -44,14 +44,14 @@ from holdfast.worker.report_batcher import ReportBatcher
 from holdfast.worker.runner import Runner
 from holdfast.worker.settling import SettlementPolicy
 
-WAKE_GAP = 0.002
+MIN_WAKE_INTERVAL = 0.002
 """Seconds between two reactions to signals: a storm of them costs at most 500 looks a second."""
 
 
 DRAINED = 86
 """Exit code of a worker process that was drained: it ended cleanly and is not to be replaced."""
 
-DRAIN_GAP = 0.5
+MIN_DRAIN_CHECK_INTERVAL = 0.5
 """Seconds between two looks whether this worker is to drain, however many signals come."""
 
 log = structlog.get_logger("holdfast.worker")
@@ -192,10 +192,10 @@ class WorkerProcess:
         """End by force the jobs that have not stopped."""
         self._runner.force_all("no heartbeat is confirmed")
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Begin jobs again, unless the worker stops or is drained."""
         if not self._stopping.is_set() and self._draining is None:
-            self._runner.go_on()
+            self._runner.resume()
             self._fetcher.claim_again()
 
     # -- parts ------------------------------------------------------------------------------------------------------------
@@ -241,7 +241,7 @@ class WorkerProcess:
             while True:
                 await listener.wait_async(self._settings.poll_interval)
                 self._fetcher.look()
-                await asyncio.sleep(WAKE_GAP)
+                await asyncio.sleep(MIN_WAKE_INTERVAL)
         finally:
             listener.close()
 
@@ -257,7 +257,7 @@ class WorkerProcess:
                 if self._threads.abandoned and not self._stopping.is_set():
                     log.warning("a thread cannot be ended; replacing the worker when its other jobs are done")
                     self._stopping.set()
-                await asyncio.sleep(WAKE_GAP)
+                await asyncio.sleep(MIN_WAKE_INTERVAL)
         finally:
             listener.close()
 
@@ -269,7 +269,7 @@ class WorkerProcess:
 
     async def _look_whether_drained(self) -> None:
         now = asyncio.get_running_loop().time()
-        if self._draining or self._stopping.is_set() or now - self._drain_seen_at < DRAIN_GAP:
+        if self._draining or self._stopping.is_set() or now - self._drain_seen_at < MIN_DRAIN_CHECK_INTERVAL:
             return
         self._drain_seen_at = now
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -27,19 +28,17 @@ log = structlog.get_logger("holdfast.worker")
 Key = tuple[int, int]
 
 
+@dataclass(slots=True, eq=False)
 class Active:
     """One running attempt: what is needed to ask it to stop, and to force it."""
 
-    __slots__ = ("cancelling", "executor", "forced", "port", "run", "timed_out", "timers")
-
-    def __init__(self, run: Run, port: LocalLink, executor: Executor) -> None:
-        self.run = run
-        self.port = port
-        self.executor = executor
-        self.timed_out = False
-        self.cancelling = False
-        self.forced = False
-        self.timers: list[asyncio.TimerHandle] = []
+    run: Run
+    port: LocalLink
+    executor: Executor
+    timed_out: bool = False
+    cancelling: bool = False
+    forced: bool = False
+    timers: list[asyncio.TimerHandle] = field(default_factory=list[asyncio.TimerHandle])
 
 
 class Runner:
@@ -179,12 +178,12 @@ class Runner:
             active.executor.force(active.run, because="stop")
 
     def halt(self) -> None:
-        """The lease may end: every job stops at its next checkpoint, and no other one begins until `go_on`."""
+        """The lease may end: every job stops at its next checkpoint, and no other one begins until `resume`."""
         self._halted = True
         for active in self.active.values():
             active.port.raise_flag(stop=True)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Begin jobs again."""
         self._halted = False
 

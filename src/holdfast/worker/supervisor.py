@@ -12,7 +12,7 @@ import contextlib
 import json
 import signal
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import structlog
@@ -50,21 +50,22 @@ POLL_INTERVAL = 0.01
 log = structlog.get_logger("holdfast.worker")
 
 
+@dataclass(slots=True, eq=False)
 class Child:
-    """One worker process as its supervisor sees it."""
+    """One worker process as its supervisor sees it.
 
-    def __init__(self, worker: str, process: Process) -> None:
-        self.worker = worker
-        self.process = process
-        self.confirmed: float | None = None
-        """When its last confirmed heartbeat was begun; None until it has come up."""
+    `confirmed`: when its last confirmed heartbeat was begun; None until it has come up."""
+
+    worker: str
+    process: Process
+    confirmed: float | None = None
 
     def confirm(self, begun: float) -> None:
         """A heartbeat for it that was begun at that time is confirmed. Passes that on."""
         self.confirmed = begun
-        self.tell(heartbeat_line(begun))
+        self.send(heartbeat_line(begun))
 
-    def tell(self, line: bytes) -> None:
+    def send(self, line: bytes) -> None:
         """Write a line to its input, unless it is gone."""
         self.process.write(line)
 
@@ -135,7 +136,7 @@ class Supervisor:
         for child in self._children.values():
             child.signal(signal.SIGTERM)
             if self._stops > 1:
-                child.tell(HURRY)
+                child.send(HURRY)
         if self._stops <= 2:
             timeout = UNRESPONSIVE_AFTER + (self._settings.stop_grace if self._stops == 1 else 0.0)
             asyncio.get_running_loop().call_later(timeout, self._kill_the_remaining)
@@ -179,7 +180,7 @@ class Supervisor:
         worker = new_worker_id()
         orders = Orders(worker, f"{self._name}-{index + 1}", self._app, self._settings.model_dump(), guard)
         child = self._children[worker] = Child(worker, process)
-        child.tell(json.dumps(asdict(orders)).encode() + b"\n")
+        child.send(json.dumps(asdict(orders)).encode() + b"\n")
         if self._stopping.is_set():
             child.signal(signal.SIGTERM)
         return child

@@ -21,7 +21,7 @@ class Work:
     def force(self) -> None:
         self.done.append("force")
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self.done.append("resume")
 
 

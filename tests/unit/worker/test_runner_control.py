@@ -282,14 +282,14 @@ async def test_at_the_end_of_the_grace_time_each_attempt_is_forced_once(bench: A
         assert run.port.flags.stop
 
 
-async def test_no_job_is_begun_between_halt_and_go_on(bench: Any) -> None:
+async def test_no_job_is_begun_between_halt_and_resume(bench: Any) -> None:
     async with bench() as b:
         running = await b.start(1)
         b.runner.halt()
         assert running.port.flags.stop
         b.runner.start(a_claim(2))
         assert (b.settled[2].verb, b.settled[2].reason) == (Verb.RELEASE, "worker stopped")
-        b.runner.go_on()
+        b.runner.resume()
         later = await b.start(3)
         assert not later.port.flags.any
 
