@@ -41,10 +41,12 @@ up: $(RUN_STAMP)  ## Start Holdfast on SQLite with the sample jobs; runs until C
 	@exec $(VENV)/bin/python -m examples
 
 # The suite starts some hundred programs, which find their bytecode as installed ones do: each saves a third of a second.
+# Four test processes keep two cores busy, since system tests wait for other processes half of their time; they take tests from
+# each other, so that no long file is left to one of them.
 .PHONY: test
 test: $(DEV_STAMP)  ## Run the whole suite; what could not be run is named at the end (ARGS="-k pause" selects)
 	@unset PYTHONDONTWRITEBYTECODE; HOLDFAST_TEST_CHROMIUM="$$(scripts/find-chromium)" \
-		$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+		$(PY) -m pytest -n 4 --dist worksteal $(ARGS)
 
 .PHONY: services
 services: $(DEV_STAMP)  ## Start (or install, as root) the servers that tests use and make test would miss; it finds them then

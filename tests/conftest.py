@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Generator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 from hypothesis import settings
 
 pytest_plugins = [
     "holdfast.testing.conformance.report"
-]  # what a store author is told is told of our stores too
+]  # the report that a store author gets is made for our stores too
 
 SERVICES = Path(__file__).parents[1] / ".venv" / "test-services"
 # Settings of the suite itself; every other HOLDFAST_* belongs to the caller and is removed.
@@ -26,6 +28,9 @@ OF_THE_SUITE = "HOLDFAST_TEST_"
 HIDES_LOST_OUTPUT = "PYTHONUNBUFFERED"
 MARKED_BY_FOLDER = ("system", "browser")
 NOT_RUN = pytest.StashKey[dict[str, str]]()
+
+# A process calls the command line once. Tests call it hundreds of times, and typer makes all of its commands at each call.
+typer.main.get_command = cache(typer.main.get_command)
 
 # The machine may be slow and shared: how long one example takes is no fact about the code.
 settings.register_profile("holdfast", deadline=None)

@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from holdfast.storage.protocol import Store
 from holdfast.testing import FakeClock
 from tests.model.machine import StoreMachine
-from tests.servers.postgres import emptied_store_in, give_back
+from tests.servers.postgres import emptied_store_in, release
 
 USUAL = 40
 """A step takes some milliseconds here; that the walks are wide enough is shown on the embedded store."""
@@ -25,7 +25,7 @@ class PostgresMachine(StoreMachine):
 
     def teardown(self) -> None:
         super().teardown()
-        give_back(Path(self.folder.name))
+        release(Path(self.folder.name))
 
 
 @pytest.mark.slow

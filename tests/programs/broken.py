@@ -77,7 +77,7 @@ async def _reversed(results: Any) -> Any:
 
 
 class StateAhead(CrashPort):
-    """What is handed up by time has the state of that moment, and the place of the item before."""
+    """What is reported at intervals has the state of that moment, and the place of the item before."""
 
     context: JobContext
 
@@ -157,7 +157,7 @@ FAULTS: dict[str, tuple[MakeContext, MakePort, str]] = {
     "results in another order": (MixesUpResults, CrashPort, RESULTS),
     "state ahead of the place": (_with_context.context, _with_context.port, SUM),
     "state behind the place": (JobContext, StateBehind, SUM),
-    "the end is not handed up": (JobContext, OneBehind, f"{REPEATED}|{SUM}"),
+    "the end is not reported": (JobContext, OneBehind, f"{REPEATED}|{SUM}"),
     "what was stored is lost": (JobContext, LosesStored, f"{REPEATED}|{SUM}"),
     "nothing is held by time": (JobContext, NoTicks, f"{REPEATED}|{SUM}"),
     "a swallowed interruption is a success": (JobContext, SwallowedIsSuccess, MISSING),

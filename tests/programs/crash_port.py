@@ -1,4 +1,4 @@
-"""A port whose process can die: what had been handed up and not stored may be lost."""
+"""A port whose process can die: what had been reported and not stored may be lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.programs.striking import Points
 
 
 class CrashPort:
-    """`handed`: snapshots in the order of handing up, each with the number of marks that it holds at least, and the number
+    """`handed`: snapshots in the order of reporting, each with the number of marks that it holds at least, and the number
     of marks of which it holds the items at least (those that were done when the clock struck)."""
 
     def __init__(self, saved: str | None, number: int, points: Points) -> None:
@@ -45,7 +45,7 @@ class CrashPort:
         await asyncio.sleep(0)
 
     def tick(self) -> None:
-        """The clock of the worker strikes: what is certainly done has then been handed up."""
+        """The interval of the worker is over: what is certainly done has then been reported."""
         if self.memory is None or self.flags.ended:
             return
         marks = self.points.trace.held_by_time()

@@ -163,7 +163,7 @@ Node = (
 class Strike:
     """What happens to one attempt at its point `at`, of those that are `among` "all", "sums" or "snapshots".
 
-    `keep`: what a crash leaves of the snapshots that were handed up and not stored: "none", "half" or "all". `deploy`: how
+    `keep`: what a crash leaves of the snapshots that were reported and not stored: "none", "half" or "all". `deploy`: how
     the code is changed before the next attempt."""
 
     kind: str
@@ -179,7 +179,7 @@ class Strike:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A program and what happens to it. `ticks`: at so many of four points the place is handed up by time; 5: after
+    """A program and what happens to it. `ticks`: at so many of four points the place is reported at intervals; 5: after
     each sum and nowhere else."""
 
     body: tuple[Node, ...]

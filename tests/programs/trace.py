@@ -64,7 +64,7 @@ class Trace:
             self.touched = len(self.marks)
 
     def held_by_time(self) -> int:
-        """So many marks are handed up when the clock strikes now: with a state, those up to the end of the last item."""
+        """So many marks are reported when the interval ends now: with a state, those up to the end of the last item."""
         if self.touched is None:
             return len(self.marks)
         ends = [n for n, mark in enumerate(self.marks, start=1) if mark.fact[0] == "item"]

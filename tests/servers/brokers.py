@@ -17,7 +17,7 @@ from tests.servers.proxy import Proxy
 
 
 def broker(name: str, default: str) -> str:
-    """The URL of a broker: HOLDFAST_TEST_<name>, or the usual place on this host. Skips where nobody answers."""
+    """The URL of a broker: HOLDFAST_TEST_<name>, or the usual place on this host. Skips where no broker responds."""
     url = os.environ.get(f"HOLDFAST_TEST_{name}", default)
     parts = urlsplit(url)
     try:

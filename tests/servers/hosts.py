@@ -29,7 +29,7 @@ class Host:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """What stands before a command that is to run on this host, under its name."""
+        """What is put before a command that is to run on this host, under its name."""
         inside = ("ip", "netns", "exec", self.name, "unshare", "--uts", "--mount")
         alone = 'mount -t tmpfs none /dev/shm && hostname "$0" && exec "$@"'  # lock files of other hosts are not seen
         return (*inside, "sh", "-c", alone, self.name)
@@ -43,7 +43,7 @@ class Host:
         _ip("-n", self.name, "link", "set", self._inside, "up")
 
     def pull(self) -> None:
-        """Nothing goes in or out any more, and nobody is told."""
+        """Nothing goes in or out any more, and no side is notified."""
         _ip("link", "set", self.name, "down")
 
     def plug(self) -> None:

@@ -34,7 +34,7 @@ def url_of(database: str) -> str:
 
 
 def administrator() -> Connection:
-    """A connection that may make databases. Skips the test, with the reason, when no server answers."""
+    """A connection that may make databases. Skips the test, with the reason, when no server responds."""
     if not _administrator().open:  # one that was lost costs one test, and not all that follow
         _administrator.cache_clear()
     return _administrator()
@@ -58,7 +58,7 @@ class Databases:
         self._of: dict[Path, str] = {}
 
     def begin(self) -> None:
-        """A new test: what the last one left is nobody's."""
+        """A new test: what the last one left is free."""
         self._of.clear()
 
     def of(self, folder: Path) -> Address:

@@ -214,8 +214,8 @@ def emptied_store_in(folder: Path, clock: FakeClock) -> PostgresStore:
     return PostgresStore(place, clock=clock)
 
 
-def give_back(folder: Path) -> None:
-    """The schema of this folder is not needed any more, although the test goes on."""
+def release(folder: Path) -> None:
+    """The schema of this folder is not needed any more, although the test continues."""
     _free.append(_used.pop(folder))
 
 

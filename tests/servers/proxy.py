@@ -5,15 +5,14 @@
         proxy.cut()                      # resets what is open, refuses what is new
         proxy.mend()                     # passes again
         proxy.black_hole()               # keeps everything open and moves no byte; ("client"): none to that side
-        proxy.half_open()                # the server is left, the client is not told
+        proxy.half_open()                # the server is left, the client is not notified
         proxy.throttle(1024)             # so many bytes a second, each way
         proxy.delay(0.1)                 # each piece comes 0.1 s later
         proxy.cut_after(500, "client")   # every connection is reset when 500 bytes have reached the client
 
-`watch` looks at what a client sends, piece by piece, and may end that connection: before the piece goes on, after it, or
-when the server has answered it. That is how a commit becomes ambiguous. A piece is what one read gave, so a word that a
-client sends in one small packet stands in one piece.
-"""
+`watch` looks at what a client sends, piece by piece, and may end that connection: before the piece is passed on, after it,
+or when the server has responded to it. That is how a commit becomes ambiguous. A piece is what one read gave, so a word that
+a client sends in one small packet is in one piece."""
 
 from __future__ import annotations
 
@@ -35,11 +34,11 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: closing sends RST
 
 
 class Cut(Enum):
-    """What `watch` answers about the connection that a piece came from; None lets it live."""
+    """What `watch` returns about the connection that a piece came from; None lets it live."""
 
     BEFORE = "the server never sees this piece"
     AFTER = "the server sees it, the client hears no answer"
-    ANSWERED = "the server has begun to answer, the client hears none of it"
+    RESPONDED = "the server has begun to answer, the client hears none of it"
 
 
 class Proxy:
@@ -82,7 +81,7 @@ class Proxy:
     # -- what a test asks for ---------------------------------------------------------------------------------------------
 
     def mend(self) -> None:
-        """Pass everything, at once. What a black hole had kept goes on."""
+        """Pass everything, at once. What a black hole had kept is passed on."""
         self._set(seconds=0.0, rate=0, refusing=False, flowing=SIDES)
         self._limits = {"server": None, "client": None}
 
@@ -100,7 +99,7 @@ class Proxy:
         self._set(flowing=[side for side in SIDES if to and side not in to])
 
     def half_open(self) -> None:
-        """Leave the server on every connection that stands, and let the client wait for it; new connections pass."""
+        """Leave the server on every open connection, and let the client wait for it; new connections pass."""
         self._do(self._leave_all())
 
     def throttle(self, rate: int) -> None:
@@ -224,7 +223,7 @@ class _Pipe:
             verdict = self._proxy.watch(piece) if to == "server" and self._proxy.watch else None
             if verdict is Cut.BEFORE:
                 raise _Ended
-            self._silent |= verdict is Cut.ANSWERED
+            self._silent |= verdict is Cut.RESPONDED
             limit = self._proxy._limits[to]
             left = None if limit is None else limit - self._moved[to]
             writer.write(piece[:left])
@@ -245,7 +244,7 @@ class _Pipe:
             writer.transport.abort()
 
     def reset(self) -> None:
-        """The client is told by a reset. The server sees an end: what it has got so far it shall still read."""
+        """The client is notified by a reset. The server sees an end: what it has got so far it shall still read."""
         connection = self._client[1].get_extra_info("socket")
         if not self._client[1].is_closing():
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.servers.programs import free_port, program
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds that a server may take to listen."""
 
 
@@ -31,7 +31,7 @@ def certificate(folder: Path, name: str) -> Certificate:
     words = ["req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", "1", "-subj", f"/CN={name}"]
     words += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(made.key), "-out", str(made.file)]
     subprocess.run([program("openssl"), *words], check=True, capture_output=True)
-    made.key.chmod(0o644)  # a server may be somebody else's process
+    made.key.chmod(0o644)  # a server may be the process of another user
     return made
 
 
@@ -101,7 +101,7 @@ def _serving(folder: Path, port: int, command: Sequence[object]) -> Iterator[Non
 
 
 def _until_open(port: int, server: subprocess.Popen[bytes], said: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while True:
         try:
             return socket.create_connection(("127.0.0.1", port), 1).close()

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +14,12 @@ from typing import Any, TypeVar
 
 import httpx
 
+from tests.system import commands
+from tests.system.commands import Process
+
 T = TypeVar("T")
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds that a fact may take on a busy machine. A test that passes never waits so long."""
 
 APP = """
@@ -60,7 +62,7 @@ def mumble(text: str) -> None:
 """
 
 
-def until(fact: Callable[[], T], seconds: float = PATIENCE) -> T:
+def until(fact: Callable[[], T], seconds: float = TIMEOUT) -> T:
     """What the fact is, once it is true."""
     deadline = time.monotonic() + seconds
     while True:
@@ -91,7 +93,7 @@ class House:
             "HOLDFAST_PORT": "0",
             "NO_COLOR": "1",
         }
-        self.started: list[subprocess.Popen[bytes]] = []
+        self.started: list[Process] = []
 
     def __enter__(self) -> House:
         return self
@@ -105,34 +107,28 @@ class House:
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
 
-    def start(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
+    def start(self, *words: str, **environment: str) -> Process:
         """Start a command that runs until it is stopped; its output goes to files beside it."""
         number = len(self.started)
         with (
             (self.folder / f"{number}.out").open("wb") as out,
             (self.folder / f"{number}.err").open("wb") as err,
         ):
-            process = subprocess.Popen(
-                [sys.executable, "-m", "holdfast", *words],
-                cwd=self.folder,
-                env={**self.environment, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
+            process = commands.start(
+                words, cwd=self.folder, env={**self.environment, **environment}, stdout=out, stderr=err
             )
         self.started.append(process)
         return process
 
-    def out(self, process: subprocess.Popen[bytes]) -> str:
+    def out(self, process: Process) -> str:
         """What it has written to standard output."""
         return (self.folder / f"{self.started.index(process)}.out").read_text()
 
-    def err(self, process: subprocess.Popen[bytes]) -> str:
+    def err(self, process: Process) -> str:
         """What it has written to standard error."""
         return (self.folder / f"{self.started.index(process)}.err").read_text()
 
-    def ready(self, process: subprocess.Popen[bytes]) -> str:
+    def ready(self, process: Process) -> str:
         """The line that says it is ready."""
 
         def line() -> str:
@@ -141,23 +137,14 @@ class House:
 
         return until(line).strip()
 
-    def up(self, *words: str, **environment: str) -> tuple[subprocess.Popen[bytes], str]:
+    def up(self, *words: str, **environment: str) -> tuple[Process, str]:
         """Everything, ready; and its address."""
         process = self.start("up", *words, **environment)
         return process, self.ready(process).removeprefix("Holdfast is ready: ")
 
     def run(self, *words: str, timeout: float = 60.0, **environment: str) -> subprocess.CompletedProcess[str]:
         """A command that ends by itself."""
-        return subprocess.run(
-            [sys.executable, "-m", "holdfast", *words],
-            cwd=self.folder,
-            env={**self.environment, **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        return commands.run(words, cwd=self.folder, env={**self.environment, **environment}, timeout=timeout)
 
     def ask(self, *words: str) -> Any:
         """The JSON answer of a command."""

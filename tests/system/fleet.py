@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -18,17 +17,17 @@ from holdfast.client.handle import JobHandle
 from holdfast.core.records import HistoryRecord, JobRecord, WorkerRecord
 from holdfast.core.states import FINAL_STATES
 from holdfast.storage.writes import Heartbeat, Rescue
+from tests.system import commands
+from tests.system.commands import HOLDFAST, ROOT
 from tests.system.jobs.app import make_app
 
 T = TypeVar("T")
 
-ROOT = Path(__file__).parents[2]
-HOLDFAST = (sys.executable, "-m", "holdfast")
 APP = "tests.system.jobs.app:app"
 FOLDER = "HOLDFAST_TEST_FOLDER"
 """Where jobs leave their effects and find their barriers; also the mark by which the processes of a fleet are known."""
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds that a fact may take on a busy machine. A test that passes never waits so long."""
 
 NEVER_LOST = 60
@@ -40,8 +39,8 @@ class NotInTime(AssertionError):
     """A fact did not become true."""
 
 
-def until(fact: Callable[[], T], what: str, *, within: float = PATIENCE, every: float = 0.02) -> T:
-    """Look again and again until `fact` answers something true; that is the answer. Looking takes a quarter of a core at
+def until(fact: Callable[[], T], what: str, *, within: float = TIMEOUT, every: float = 0.02) -> T:
+    """Look again and again until `fact` returns something true, and return that. Looking takes a quarter of a core at
     most: it must not slow down what it waits for."""
     began = looked = time.monotonic()
     while not (value := fact()):
@@ -56,7 +55,7 @@ def until(fact: Callable[[], T], what: str, *, within: float = PATIENCE, every: 
 class Supervisor:
     """One `holdfast worker` process (or `scheduler`, or `web`), leader of a process group of its own."""
 
-    def __init__(self, role: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, role: str, process: commands.Process, log: Path) -> None:
         self.role = role
         self.process = process
         self.pid = process.pid
@@ -65,8 +64,8 @@ class Supervisor:
     def signal(self, number: int, *, group: bool = False) -> None:
         (os.killpg if group else os.kill)(self.pid, number)
 
-    def ended(self, within: float = PATIENCE) -> int:
-        """Wait for its end; answers the exit code."""
+    def ended(self, within: float = TIMEOUT) -> int:
+        """Wait for its end. Returns the exit code."""
         try:
             return self.process.wait(within)
         except subprocess.TimeoutExpired:
@@ -119,16 +118,23 @@ class Fleet:
         before the command."""
         environment = self._environment(settings)
         log = self.folder / f"supervisor-{len(self.supervisors) + 1}.log"
+        before = (*behind, *_on_host(host))
+        process: commands.Process
         with log.open("wb") as out:
-            process = subprocess.Popen(
-                (*behind, *_on_host(host), *HOLDFAST, role, "--app", app),
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
+            if before:
+                process = subprocess.Popen(
+                    (*before, *HOLDFAST, role, "--app", app),
+                    cwd=ROOT,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    start_new_session=True,
+                )
+            else:
+                process = commands.start(
+                    (role, "--app", app), cwd=ROOT, env=environment, stdout=out, stderr=out
+                )
         supervisor = Supervisor(role, process, log)
         self.supervisors.append(supervisor)
         if ready:
@@ -141,15 +147,8 @@ class Fleet:
 
     def holdfast(self, *command: str, app: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command of the command line to its end."""
-        return subprocess.run(
-            (*HOLDFAST, *command),
-            cwd=ROOT,
-            env=self._environment({}) | ({"HOLDFAST_APP": app} if app else {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        environment = self._environment({}) | ({"HOLDFAST_APP": app} if app else {})
+        return commands.run(command, cwd=ROOT, env=environment, timeout=120)
 
     def _environment(self, settings: Mapping[str, object]) -> dict[str, str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
@@ -160,7 +159,8 @@ class Fleet:
     def processes(self) -> set[int]:
         """Every living process that belongs to this fleet: supervisors, workers, children of jobs."""
         mark = f"{FOLDER}={self.folder}".encode() + b"\0"
-        found: set[int] = set()
+        # what was forked shows the environment of the process that it was forked from
+        found = {supervisor.pid for supervisor in self.supervisors if supervisor.process.poll() is None}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
@@ -171,10 +171,11 @@ class Fleet:
         return found - {os.getpid()}
 
     def stand_still(self, *pids: int) -> None:
-        """Stop processes (SIGSTOP), none of them in the middle of a transaction: nobody else could write until it is killed
-        for that, or the server gives it up. On a server, where that is not seen, once nothing has happened for a while."""
+        """Stop processes (SIGSTOP), none of them in the middle of a transaction: no other process could write until it is
+        killed for that, or the server gives it up. On a server, where that is not seen, once nothing has happened for a
+        while."""
         seen = -1
-        while (newest := self.parts.store.last_event()) != seen:
+        while "database_url" in self.settings and (newest := self.parts.store.last_event()) != seen:
             seen = newest
             time.sleep(0.3)
         for pid in pids:
@@ -222,8 +223,8 @@ class Fleet:
         """Worker processes in the store; those in `states`, by default the live ones."""
         return [worker for worker in self.parts.store.workers() if worker.state in (states or ("live",))]
 
-    def ended(self, jobs: Iterable[JobHandle], *, within: float = PATIENCE) -> list[JobRecord]:
-        """Wait until all jobs have ended; answers them."""
+    def ended(self, jobs: Iterable[JobHandle], *, within: float = TIMEOUT) -> list[JobRecord]:
+        """Wait until all jobs have ended. Returns them."""
         waiting = {job.id: job for job in jobs}
         order = list(waiting)
         done: dict[str, JobRecord] = {}
@@ -244,7 +245,7 @@ class Fleet:
             raise NotInTime(f"{error}; {len(waiting)} left, such as {rows}") from None
         return [done[job_id] for job_id in order]
 
-    def in_state(self, job: JobHandle, *states: str, within: float = PATIENCE) -> JobRecord:
+    def in_state(self, job: JobHandle, *states: str, within: float = TIMEOUT) -> JobRecord:
         """Wait until a job is in one of `states`."""
 
         def there() -> JobRecord | None:
@@ -278,12 +279,12 @@ class Fleet:
         found: Sequence[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
         return [e for e in found if job_id in (None, e["job"]) and what in (None, e["what"])]
 
-    def effect(self, job: JobHandle, what: str, *, within: float = PATIENCE) -> dict[str, Any]:
-        """Wait for an effect of a job; answers the newest."""
+    def effect(self, job: JobHandle, what: str, *, within: float = TIMEOUT) -> dict[str, Any]:
+        """Wait for an effect of a job. Returns the newest."""
         return until(lambda: self.effects(job, what), f"{job.id} has reached {what!r}", within=within)[-1]
 
     def allow(self, barrier: str) -> None:
-        """Let jobs that wait at `barrier` go on."""
+        """Let jobs that wait at `barrier` continue."""
         (self.folder / f"barrier-{barrier}").touch()
 
 

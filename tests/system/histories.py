@@ -41,7 +41,7 @@ def check_items(effects: Iterable[Effect], n: int, again: int) -> int:
     """The effects of one job that walks through `n` items, holding each.
 
     Every item is there; within one run they come in order, without a gap; no run begins before an item that an earlier run
-    has left behind (the next one had begun, so its checkpoint had returned). At most `again` come twice; answers how many.
+    has left behind (the next one had begun, so its checkpoint had returned). At most `again` come twice; returns how many.
     """
     runs: dict[int, list[int]] = {}
     for effect in effects:

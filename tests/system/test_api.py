@@ -93,17 +93,17 @@ def test_an_idempotency_key_makes_one_job_whoever_is_first(http: httpx.Client) -
         return http.post("/jobs", json={"type": "count_to"}, headers={"Idempotency-Key": "order-7"})
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(send, range(24)))
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.json()["id"] for answer in answers}) == 1
-    assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1
+        responses = list(pool.map(send, range(24)))
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.json()["id"] for response in responses}) == 1
+    assert sum("idempotent-replayed" not in response.headers for response in responses) == 1
     assert http.get("/jobs/count").json() == {"count": 1, "capped": False}
     other = http.post("/jobs", json={"type": "foo/bar.baz"}, headers={"Idempotency-Key": "order-7"})
     assert other.status_code == 422
     assert other.json()["errors"][0]["loc"] == ["Idempotency-Key"]
 
 
-def test_a_unique_key_answers_with_the_job_that_holds_it(http: httpx.Client) -> None:
+def test_a_unique_key_responses_with_the_job_that_holds_it(http: httpx.Client) -> None:
     asked = {"type": "count_to", "unique": "a.csv"}
     first, second = http.post("/jobs", json=asked), http.post("/jobs", json=asked)
     assert (first.status_code, second.status_code) == (201, 200)

@@ -53,7 +53,7 @@ def test_ctrl_c_of_a_whole_terminal_stops_in_order_too(house: House) -> None:
     assert "Traceback" not in house.err(process)
 
 
-def test_a_running_job_is_handed_back_at_its_checkpoint(house: House) -> None:
+def test_a_running_job_is_released_at_its_checkpoint(house: House) -> None:
     process, _ = house.up()
     job_id = house.run("job", "run", "count_to", "--arg", "n=1000000", "--ids").stdout.strip()
     until(lambda: (house.ask("job", "show", job_id)["progress"] or {}).get("held"))
@@ -69,13 +69,13 @@ def test_a_running_job_is_handed_back_at_its_checkpoint(house: House) -> None:
     assert again.wait(30) == 0
 
 
-def test_the_web_server_that_dies_is_replaced_and_nobody_else_notices(house: House) -> None:
+def test_the_web_server_that_dies_is_replaced_and_no_other_process_notices(house: House) -> None:
     process, url = house.up()
     worker = house.process("worker-process")
     for _ in range(2):
         web = house.process("web-process")
         os.kill(web, signal.SIGKILL)
-        # whoever asks in between stands in line at the socket, and is answered
+        # a request in between waits in the queue of the socket, and is served
         assert httpx.get(f"{url}/health/ready", timeout=30).status_code == 200
         assert house.process("web-process") != web
     assert house.process("worker-process") == worker

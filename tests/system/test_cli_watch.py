@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.cli_house import PATIENCE, House, until
+from tests.system.cli_house import TIMEOUT, House, until
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ class Screen:
         )
 
     def until(self, pattern: str) -> str:
-        """Read on until this is seen in what was not yet asked for; answers it."""
-        deadline = time.monotonic() + PATIENCE
+        """Read on until this is seen in what was not yet read. Returns it."""
+        deadline = time.monotonic() + TIMEOUT
         while not (found := re.search(pattern, self.text)):
             assert time.monotonic() < deadline, self.text[-2000:]
             if select.select([self._ours], [], [], 0.1)[0]:
@@ -63,7 +63,7 @@ class Screen:
 
     def end(self) -> int:
         """The exit code; the terminal is as it was."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while self.process.poll() is None:
             assert time.monotonic() < deadline
             if select.select([self._ours], [], [], 0.1)[0]:
@@ -112,7 +112,7 @@ def test_watch_writes_a_line_for_each_change_where_there_is_no_terminal(house: H
 
     until(lambda: any(" / 20" in line and not line.startswith("0 /") for line in lines("processing")))
     house.allow("gate of lines")
-    assert watching.wait(PATIENCE) == 0
+    assert watching.wait(TIMEOUT) == 0
     assert lines("succeeded") == ["20 / 20  100 %"]
 
 
@@ -192,5 +192,5 @@ def test_watching_outlives_a_restart_of_the_server(house: House) -> None:
     house.ready(house.start("web", HOLDFAST_PORT=port))
     until(lambda: "Connection restored" in house.err(watching))
     house.allow("gate of server")
-    assert watching.wait(PATIENCE) == 0
+    assert watching.wait(TIMEOUT) == 0
     assert house.out(watching).splitlines()[-1].split("\t")[2] == "succeeded"

@@ -32,7 +32,7 @@ CUTS = size(8, 100)
 """Moments in which all connections end at some byte."""
 
 ONE_IN = 20
-"""Of so many commits one is not answered."""
+"""Of so many commits one is not confirmed."""
 
 COMMIT = re.compile(CALLS_STORE.pattern + rb"|COMMIT(?!TED)")
 """PyMySQL ends the opening of a connection with one too; nothing hangs on that."""
@@ -49,7 +49,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(LIMIT)]
 
 
 class Network:
-    """What stands before the server of a URL; `url` leads through it."""
+    """What is before the server of a URL; `url` leads through it."""
 
     def __init__(self, direct: str, chance: random.Random) -> None:
         self.kinds = Counter[Cut]()
@@ -66,7 +66,7 @@ class Network:
         self._user = f"{user}@" if user else ""
 
     @contextmanager
-    def standing(self) -> Iterator[Proxy]:
+    def between(self) -> Iterator[Proxy]:
         with Proxy(_server(self.direct), watch=self._watch) as proxy:
             self._port = proxy.port
             yield proxy
@@ -77,14 +77,14 @@ class Network:
 
     @property
     def ambiguous(self) -> int:
-        return self.kinds[Cut.AFTER] + self.kinds[Cut.ANSWERED]
+        return self.kinds[Cut.AFTER] + self.kinds[Cut.RESPONDED]
 
     def _watch(self, piece: bytes) -> Cut | None:
         if not COMMIT.search(piece):
             return None
         cut, self.next = self.next, None
         if self.armed and not self._chance.randrange(ONE_IN):
-            cut = self._chance.choice([Cut.BEFORE, Cut.AFTER, Cut.ANSWERED, Cut.ANSWERED])
+            cut = self._chance.choice([Cut.BEFORE, Cut.AFTER, Cut.RESPONDED, Cut.RESPONDED])
         if cut is None:
             return None
         self.kinds[cut] += 1
@@ -118,9 +118,9 @@ def test_connections_cut_at_any_byte_and_behind_commits_cost_nothing(
     make_fleet: Callable[..., Fleet], network: Network
 ) -> None:
     """An enqueue that is repeated finds its job, a settlement that is repeated knows its own, a claim whose answer was lost
-    comes back: every job that was answered is there once, and ends once."""
+    comes back: every job that was confirmed is there once, and ends once."""
     chance = random.Random(SEED)
-    with network.standing() as proxy:
+    with network.between() as proxy:
         fleet = make_fleet(workers=2, concurrency=10, lease=60, database_url=network.url)
         supervisor = fleet.start()
         before = fleet.processes()
@@ -136,12 +136,12 @@ def test_connections_cut_at_any_byte_and_behind_commits_cost_nothing(
                 time.sleep(chance.uniform(0.1, 0.5))
             network.armed = False
             waited = begins(fleet, enqueuer)
-        cut = judge(fleet, enqueuer.answered)
+        cut = judge(fleet, enqueuer.confirmed)
         back = len(supervisor.lines("jobs were claimed but their claim was not confirmed"))
         tell(
             f"{urlsplit(network.url).scheme}: {network.ambiguous} ambiguous commits, {cuts} cuts at random bytes, "
-            f"{len(enqueuer.answered)} jobs, {enqueuer.repeated} enqueues repeated, {enqueuer.found} of them stored "
-            f"before, {back} times lost claims given back, {cut} runs cut off; 0 lost, 0 doubled; then a new job begins "
+            f"{len(enqueuer.confirmed)} jobs, {enqueuer.repeated} enqueues repeated, {enqueuer.found} of them stored "
+            f"before, {back} times lost claims requeued, {cut} runs cut off; 0 lost, 0 doubled; then a new job begins "
             f"after {waited:.1f} s"
         )
         assert network.ambiguous >= AMBIGUOUS or CHAOS
@@ -151,7 +151,7 @@ def test_connections_cut_at_any_byte_and_behind_commits_cost_nothing(
 @pytest.mark.parametrize("cut", list(Cut))
 def test_an_enqueue_whose_commit_is_not_answered_stores_one_job(network: Network, cut: Cut) -> None:
     """The caller hears nothing of it, and need not ask again."""
-    with network.standing():
+    with network.between():
         app = make_app(database_url=network.url, signals_url="poll:")
         app.enqueue("note_loop")
         for _ in range(5):
@@ -180,7 +180,7 @@ def test_every_call_has_a_deadline(network: Network, monkeypatch: pytest.MonkeyP
 
     def under(name: str, hurt: Callable[[Proxy], None]) -> None:
         way = Network(network.direct, random.Random(SEED))
-        with way.standing() as proxy:
+        with way.between() as proxy:
             app = make_app(database_url=way.url, signals_url="poll:")
             took[name] = _longest_call(app.open(), proxy, hurt)
             app.close()

@@ -18,7 +18,7 @@ def test_a_run_that_is_cut_off_is_over_before_the_next_one_begins(
     """Nothing moves between it and the server; another worker, whose way is free, has the job when the lease is over."""
     direct = database("postgresql", tmp_path)
     network = Network(str(direct["database_url"]), random.Random(SEED))
-    with network.standing() as proxy:
+    with network.between() as proxy:
         fleet = make_fleet(**LEASES, **direct)
         cut_off = fleet.start(database_url=network.url)
         job = fleet.enqueue("alone_thread", {"how": "spin"})

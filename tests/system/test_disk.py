@@ -1,4 +1,4 @@
-"""The disk is full while jobs run: nothing that was done is forgotten, nobody runs hot, and all goes on when there is
+"""The disk is full while jobs run: nothing that was done is forgotten, no process runs hot, and all continue when there is
 space."""
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def play(fleet: Fleet) -> None:
     for job in walking:
         until(
             lambda job=job: len(fleet.effects(job)) == 2,
-            "it stands at the second item",
+            "it is at the second item",
             every=5,
         )
     for job in ending:

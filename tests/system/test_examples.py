@@ -14,7 +14,7 @@ import pytest
 
 from holdfast import Holdfast
 from holdfast.client.views import JobView
-from tests.system.fleet import PATIENCE, ROOT, until
+from tests.system.fleet import ROOT, TIMEOUT, until
 
 
 class Sample:
@@ -56,7 +56,7 @@ class Sample:
     def end(self) -> None:
         self.process.send_signal(signal.SIGINT)
         try:
-            assert self.process.wait(PATIENCE) == 0
+            assert self.process.wait(TIMEOUT) == 0
         finally:
             self.process.kill()
             self.app.close()
@@ -88,7 +88,7 @@ def test_what_is_printed_to_be_tried_works_as_printed(sample: Sample) -> None:
     resume = sample.said(r"\n  (\S*holdfast job resume \S+)\n")
     job = sample.app.handle(pause.split()[-1])
     sample.run(pause)
-    until(lambda: job.refresh().state == "paused", "it stands still")
+    until(lambda: job.refresh().state == "paused", "it is paused")
     progress = job.view.progress
     assert progress is not None
     os.kill(pid, signal.SIGKILL)

@@ -84,11 +84,11 @@ def test_a_run_is_over_before_the_next_one_begins(
 def test_a_worker_without_heartbeats_gives_its_jobs_back_and_goes_on(
     make_fleet: Callable[..., Fleet],
 ) -> None:
-    """Their places are stored, for the store answers; and no attempt is burnt."""
+    """Their places are stored, for the store is available; and no attempt is used."""
     fleet = make_fleet(**LEASES)
     supervisor = fleet.start()
     job = fleet.enqueue("items_loop", {"n": 3, "barrier": "go", "at": 1})
-    until(lambda: len(fleet.effects(job)) == 2, "the job stands at its second item")
+    until(lambda: len(fleet.effects(job)) == 2, "the job is at its second item")
     fleet.stand_still(supervisor.pid)
     fleet.in_state(job, "enqueued")
     assert fleet.history(job)[-1].reason == "worker stopped"
@@ -103,7 +103,7 @@ def test_a_worker_that_holds_its_interpreter_lives_while_heartbeats_are_confirme
     make_fleet: Callable[..., Fleet],
 ) -> None:
     """The job holds it from a moment on at which its worker has nothing to write: one that is caught in the middle of a
-    transaction keeps everybody from writing, the heartbeats too, and is killed for it."""
+    transaction keeps all others from writing, the heartbeats too, and is killed for it."""
     fleet = make_fleet(**LEASES)
     fleet.start()
     job = fleet.enqueue("alone_loop", {"how": "regex", "barrier": "go"})

@@ -1,4 +1,4 @@
-"""Many supervisors on one database: one leads the clock, any of them may go, and no job is lost by it or run twice."""
+"""Many supervisors on one database: one leads, any of them may end, and no job is lost by it or run twice."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def on_postgres(folder: Path) -> dict[str, object]:
     }
 
 
-def test_the_clock_goes_on_after_the_death_of_its_leader(
+def test_maintenance_continues_after_the_death_of_the_leader(
     make_fleet: Callable[..., Fleet], place: dict[str, object]
 ) -> None:
     """Killed with all its workers, as when a host goes: its jobs are rescued, and due jobs start."""
@@ -90,8 +90,8 @@ def test_a_leader_that_stood_still_finds_another_one_and_stands_by(
     assert {tuple(fleet.path(job)) for job in due} == {("scheduled", "enqueued")}
 
 
-def test_an_orderly_stop_hands_the_clock_over_at_once(make_fleet: Callable[..., Fleet]) -> None:
-    """Also to a scheduler that runs alone, and with a lease that nobody could wait for."""
+def test_a_clean_stop_passes_the_lead_on_at_once(make_fleet: Callable[..., Fleet]) -> None:
+    """Also to a scheduler that runs alone, and with a lease that is too long to wait for."""
     fleet = make_fleet(lease=600)
     first = fleet.start("scheduler")
     until(lambda: leads(fleet, first), "the first one leads")
@@ -107,7 +107,7 @@ def test_an_orderly_stop_hands_the_clock_over_at_once(make_fleet: Callable[..., 
 def test_a_process_whose_maintenance_fails_again_and_again_ends_and_another_one_leads(
     make_fleet: Callable[..., Fleet], role: str
 ) -> None:
-    """A failure that is no outage: one row that cannot be read, in the one process that stands in the way."""
+    """A failure that is no outage: one row that cannot be read, in the one process that leads."""
     fleet = make_fleet()
     broken = fleet.start(role, app="tests.system.jobs.broken_task:app", lease=600)
     until(lambda: leads(fleet, broken), "the broken one leads")
@@ -128,9 +128,9 @@ def test_a_drained_worker_ends_with_its_last_job(make_fleet: Callable[..., Fleet
     staying = fleet.start()
     here = [worker.id for worker in fleet.workers() if _parent(worker.pid) == going.pid]
     assert len(here) == 2
-    told = fleet.holdfast("worker", "drain", *here, "--json")
-    assert told.returncode == 0, told.stderr
-    drained = json.loads(told.stdout)["items"]
+    drain = fleet.holdfast("worker", "drain", *here, "--json")
+    assert drain.returncode == 0, drain.stderr
+    drained = json.loads(drain.stdout)["items"]
     assert {worker["id"]: worker["state"] for worker in drained} == dict.fromkeys(here, "draining")
     assert sum(worker["busy"] for worker in drained) == 1
     until(lambda: len(fleet.workers("draining")) == 1, "the idle one has ended")
@@ -151,11 +151,11 @@ def test_a_drained_worker_ends_with_its_last_job(make_fleet: Callable[..., Fleet
 def test_drain_waits_for_the_end_and_knows_whom_it_means(make_fleet: Callable[..., Fleet]) -> None:
     fleet = make_fleet()
     supervisor = fleet.start(workers=2)
-    assert fleet.holdfast("worker", "drain", "nobody").returncode == 3
+    assert fleet.holdfast("worker", "drain", "unknown").returncode == 3
     [host] = {worker.host for worker in fleet.workers()}
-    told = fleet.holdfast("worker", "drain", host, "--wait", "--timeout", "30s")
-    assert told.returncode == 0, told.stderr
-    assert told.stderr.count("has stopped") == 2
+    drain = fleet.holdfast("worker", "drain", host, "--wait", "--timeout", "30s")
+    assert drain.returncode == 0, drain.stderr
+    assert drain.stderr.count("has stopped") == 2
     assert supervisor.ended() == 0
     assert fleet.workers("live", "draining", "lost") == []
 
@@ -180,8 +180,8 @@ def test_a_rolling_restart_under_load_loses_nothing(
             more = len(added) + 100
             until(lambda more=more: len(added) > more, "jobs are added")
             new = fleet.start()
-            told = fleet.holdfast("worker", "drain", *known, "--wait")
-            assert told.returncode == 0, told.stderr
+            drain = fleet.holdfast("worker", "drain", *known, "--wait")
+            assert drain.returncode == 0, drain.stderr
             assert old.ended() == 0
             by_new = fleet.enqueue("nap", {"seconds": 0.02})
             added.append(by_new)
@@ -197,24 +197,24 @@ def test_a_rolling_restart_under_load_loses_nothing(
 def test_a_live_store_moves_to_a_server_without_losing_a_job(
     make_fleet: Callable[..., Fleet], tmp_path: Path
 ) -> None:
-    """Jobs in all states, workers at work, programs that go on enqueueing until they are told where the store is now."""
+    """Jobs in all states, workers at work, programs that enqueue until an error names the new place of the store."""
     old = make_fleet(concurrency=10)
     supervisor = old.start()
     waiting = old.enqueue_many("nap", [{"seconds": 0.05}] * 300)
     later = old.enqueue("nap", {"seconds": 0}, delay=3600)
     held = old.enqueue("items_loop", {"n": 4, "barrier": "on", "at": 2})
-    until(lambda: len(old.effects(held)) == 3, "a job stands at its third item")
+    until(lambda: len(old.effects(held)) == 3, "a job is at its third item")
     held.pause()
     old.allow("on-1")
     old.in_state(held, "paused")
-    accepted, told, stop = list[str](), list[str](), threading.Event()
+    accepted, errors, stop = list[str](), list[str](), threading.Event()
 
     def add() -> None:
         while not stop.wait(0.01):
             try:
                 accepted.append(old.enqueue("nap", {"seconds": 0.01}).id)
             except StorageUnavailable as error:
-                told.append(str(error))
+                errors.append(str(error))
                 return
 
     adding = threading.Thread(target=add)
@@ -224,7 +224,7 @@ def test_a_live_store_moves_to_a_server_without_losing_a_job(
     stop.set()
     adding.join(30)
     assert moved.returncode == 0, moved.stderr
-    assert "being copied" in "".join(told) or "has moved" in "".join(told), "who enqueues is told"
+    assert "being copied" in "".join(errors) or "has moved" in "".join(errors), "who enqueues learns it"
     assert supervisor.ended() == 0
     new = make_fleet(**on_postgres(tmp_path), concurrency=20)
     answer = json.loads(moved.stdout)

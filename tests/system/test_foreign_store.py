@@ -42,15 +42,15 @@ def test_everything_runs_on_a_store_from_elsewhere(
     web = fleet.start("web", ready=False)
     held = fleet.enqueue("items_thread", {"n": 4, "barrier": "on", "at": 2}, tags=["eu"])
     later = fleet.enqueue("note_loop", {"value": 7}, delay="1s")
-    until(lambda: len(fleet.effects(held, "item")) == 3, "the job stands at its third item")
-    kill(fleet.worker_of(held).pid)  # its process dies; another one goes on at the place that is held
+    until(lambda: len(fleet.effects(held, "item")) == 3, "the job is at its third item")
+    kill(fleet.worker_of(held).pid)  # its process dies; another one continues at the place that is held
     fleet.allow("on")
     jobs = fleet.ended([held, later])
     assert [(job.state, job.attempt) for job in jobs] == [("succeeded", 1), ("succeeded", 1)]
     assert fleet.path(held) == ["enqueued", "processing", "enqueued", "processing", "succeeded"]
 
     [address] = until(
-        lambda: re.findall(r"http://[\d.]+:\d+", web.words()), "the web server tells its address"
+        lambda: re.findall(r"http://[\d.]+:\d+", web.words()), "the web server prints its address"
     )
     with urlopen(f"{address}/api/v1/jobs?q=tag:eu", timeout=30) as answer:
         assert [job["id"] for job in json.load(answer)["items"]] == [held.id]

@@ -1,4 +1,4 @@
-"""A fork while other threads use the store: the child goes on, and does not touch what belongs to its parent."""
+"""A fork while other threads use the store: the child continues, and does not touch what belongs to its parent."""
 
 from __future__ import annotations
 

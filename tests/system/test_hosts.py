@@ -74,7 +74,7 @@ def test_jobs_of_a_host_that_lost_power_run_elsewhere(
     network: tuple[list[Host], Cluster],
     settings: dict[str, object],
 ) -> None:
-    """The server is not told: connections of the dead stay open, and what they had begun is not rolled back."""
+    """The server does not learn of it: connections of the dead stay open, and what they had begun is not rolled back."""
     [first, second], server = network
     site = Site(make_fleet, server, **settings, concurrency=20)
     fleet = site.fleet
@@ -111,12 +111,12 @@ def test_a_host_that_was_cut_off_and_comes_back_writes_nothing(
     islander = site.start(first)
     items = kind != "end_loop"
     job = fleet.enqueue(kind, {"n": 3, "barrier": "go", "at": 1} if items else {"barrier": "go"})
-    until(lambda: len(fleet.effects(job)) == (2 if items else 1), "the job stands")
+    until(lambda: len(fleet.effects(job)) == (2 if items else 1), "the job is there")
     old = fleet.worker_of(job)
     site.start(second)
     first.pull()
     fleet.lose(old)
-    until(lambda: len(fleet.effects(job)) == (3 if items else 2), "it stands on the other host too")
+    until(lambda: len(fleet.effects(job)) == (3 if items else 2), "it is there on the other host too")
     fleet.allow("go-1")  # for the run that is cut off
     if noticed:
         until(lambda: islander.lines("heartbeats fail"), "the host has noticed", within=60)

@@ -1,4 +1,4 @@
-"""The streams over real connections: nothing missed, nothing doubled, slow readers told, all of it ended in order."""
+"""The streams over real connections: nothing missed, nothing doubled, slow readers warned, all of it ended cleanly."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_place_that_is_not_there_any_more_is_told(
 
 
 def test_a_place_before_which_nothing_is_missing_is_taken(lab: Lab, url: str) -> None:
-    """What was removed with its job is told as removed: no reason to ask for everything again."""
+    """What was removed with its job is reported as removed: no reason to ask for everything again."""
     jobs = lab.add(3)
     for job in jobs:
         lab.client.act(job, Action.CANCEL)
@@ -166,7 +166,7 @@ def test_a_slow_reader_is_told_that_it_missed_something(
         heard = line.recv(600)
         assert b"200" in heard
         jobs: list[str] = []
-        for _ in range(12):  # about 3 MB of events, and nobody reads
+        for _ in range(12):  # about 3 MB of events, and no client reads
             jobs += lab.add(1_000, owner="o" * 150, tags=["t" * 100])
             until(lambda: lab.web.state.hub._seq >= lab.client.reader.last_event())
         with listening(f"{url}/api/v1/events") as other:  # the others do not suffer
@@ -197,13 +197,13 @@ def test_the_same_over_websocket(lab: Lab, url: str) -> None:
     with connect(f"{address}?q=tag:eu") as line:
         lab.add(1, tags=["us"])
         [job] = lab.add(1, tags=["eu"])
-        told = json.loads(line.recv(HEARD))
-        assert (told["event"], told["data"]["id"], told["data"]["state"]) == ("job", job, "enqueued")
+        event = json.loads(line.recv(HEARD))
+        assert (event["event"], event["data"]["id"], event["data"]["state"]) == ("job", job, "enqueued")
     lab.client.act(job, Action.PAUSE)
-    with connect(f"{address}?tag=eu&last_event_id={told['seq']}") as line:
+    with connect(f"{address}?tag=eu&last_event_id={event['seq']}") as line:
         again = json.loads(line.recv(HEARD))
         assert (again["data"]["id"], again["data"]["state"]) == (job, "paused")
-        assert again["seq"] > told["seq"]
+        assert again["seq"] > event["seq"]
         line.send("what is this")
         lab.client.act(job, Action.RESUME)
         assert json.loads(line.recv(HEARD))["data"]["state"] == "enqueued"

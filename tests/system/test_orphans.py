@@ -1,5 +1,5 @@
-"""Jobs that kill, block or exhaust what runs them: the others go on, the heart beats, and who kills three times is shut
-away."""
+"""Jobs that kill, block or exhaust what runs them: the others continue, heartbeats are sent, and who kills three times is
+shut away."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def neighbours(fleet: Fleet) -> list[tuple[str, object]]:
     kinds = ("items_loop", "items_thread", "items_process")
     jobs = [fleet.enqueue(kind, {"n": 3, "barrier": "on", "at": 1}) for kind in kinds]
     for job in jobs:
-        until(lambda job=job: len(fleet.effects(job)) == 2, "a neighbour stands at its second item")
+        until(lambda job=job: len(fleet.effects(job)) == 2, "a neighbour is at its second item")
     return jobs  # type: ignore[return-value]
 
 
 def check_neighbours(fleet: Fleet, jobs: list) -> None:  # type: ignore[type-arg]
-    """They have ended well, each item held, without an attempt burnt."""
+    """They have ended well, each item held, without an attempt used."""
     fleet.allow("on")
     for job in fleet.ended(jobs):
         assert (job.state, job.attempt) == ("succeeded", 1), job
@@ -45,7 +45,7 @@ def test_a_job_that_kills_its_worker_is_shut_away(
     make_fleet: Callable[..., Fleet], kind: str, how: str
 ) -> None:
     """Twice it takes a worker with it, the third time only a child of its own."""
-    fleet = make_fleet(children=4)  # the neighbours were on board twice too, and so need one each
+    fleet = make_fleet(children=4)  # the neighbours were running there twice too, and so need one each
     supervisor = fleet.start()
     others = neighbours(fleet)
     bad = fleet.enqueue(kind, {"how": how})
@@ -73,7 +73,7 @@ def test_a_child_dies_alone(make_fleet: Callable[..., Fleet], how: str) -> None:
     assert (after.state, after.reason, after.crashes, after.token) == ("failed", "quarantined", 3, 3)
     assert not supervisor.lines("worker process ended")
     check_neighbours(fleet, others)
-    assert all(fleet.job(job).token == 1 for job in others), "nobody else has noticed"
+    assert all(fleet.job(job).token == 1 for job in others), "no other job has noticed"
 
 
 def test_memory_that_is_not_there_fails_the_job_alone(make_fleet: Callable[..., Fleet]) -> None:
@@ -89,7 +89,11 @@ def test_memory_that_is_not_there_fails_the_job_alone(make_fleet: Callable[..., 
 
 @pytest.mark.parametrize(
     ("kind", "how"),
-    [("bad_loop", "block until told"), ("bad_loop", "gil until told"), ("bad_thread", "gil until told")],
+    [
+        ("bad_loop", "block until released"),
+        ("bad_loop", "gil until released"),
+        ("bad_thread", "gil until released"),
+    ],
 )
 def test_the_heart_beats_while_a_job_holds_everything(
     make_fleet: Callable[..., Fleet], kind: str, how: str
@@ -111,9 +115,9 @@ def test_the_heart_beats_while_a_job_holds_everything(
         return len(beats) > BEATS
 
     until(renewed, "heartbeats are stored while the job holds everything")
-    if how == "gil until told":
+    if how == "gil until released":
         os.close(os.open(fleet.folder / "fifo", os.O_WRONLY))
-    fleet.allow("told")
+    fleet.allow("released")
     for job in (other, bad):
         after = fleet.ended([job])[0]
         assert (after.state, after.token, after.attempt) == ("succeeded", 1, 1), after
@@ -150,7 +154,7 @@ def test_a_worker_that_stands_in_a_transaction_is_killed(make_fleet: Callable[..
     def enqueued() -> JobHandle | None:
         try:
             return fleet.enqueue("note_loop")
-        except StorageUnavailable:  # it waited for some time, and would be told to come again
+        except StorageUnavailable:  # it waited for some time, and would have to try again
             return None
 
     after = until(enqueued, "it gets its turn")
@@ -161,7 +165,7 @@ def test_a_worker_that_stands_in_a_transaction_is_killed(make_fleet: Callable[..
 
 @pytest.mark.parametrize("kind", ["deaf", "bad_process"])
 def test_a_job_that_listens_to_nobody_is_forced(make_fleet: Callable[..., Fleet], kind: str) -> None:
-    """In the loop and in a child, force needs nobody's death but the child's."""
+    """In the loop and in a child, force ends the child only."""
     fleet = make_fleet(cancel_grace=FORCE, children=2)
     supervisor = fleet.start()
     others = neighbours(fleet)

@@ -111,7 +111,7 @@ def test_workers_serve_their_queues_and_types_and_leave_the_rest(make_fleet: Cal
     mail = fleet.enqueue("note_loop", {"value": 1}, queue="mail")
     report = fleet.enqueue("report.month", {"value": 2})
     other = fleet.enqueue("note_loop", {"value": 3}, queue="other")
-    unknown = fleet.parts.gateway.run(Insert([NewJob(new_id(), "nobody.knows.this", "{}")]))[0].id
+    unknown = fleet.parts.gateway.run(Insert([NewJob(new_id(), "an.unknown.type", "{}")]))[0].id
     first = fleet.start(queues="mail,reports", types="note_*")
     [by_first] = fleet.ended([mail])
     marks = [fleet.ended([fleet.enqueue("note_loop", {"value": 4}, queue="mail")])[0] for _ in range(5)]
@@ -124,7 +124,7 @@ def test_workers_serve_their_queues_and_types_and_leave_the_rest(make_fleet: Cal
     assert by_first.worker not in {job.worker for job in by_second}
     left = fleet.job(unknown)
     assert (left.state, left.attempt, left.token) == ("enqueued", 0, 0), (
-        "what nobody knows waits, and never fails"
+        "a job of an unknown type waits, and never fails"
     )
     assert first.process.poll() is None
     until(lambda: len(fleet.workers()) == 2, "both live")

@@ -42,9 +42,9 @@ def at_the_end(fleet: Fleet, executor: str, barrier: str) -> JobHandle:
 
 
 def at_item(fleet: Fleet, executor: str, barrier: str) -> JobHandle:
-    """A job that stands in the second of four items until `barrier` opens."""
+    """A job that waits in the second of four items until `barrier` opens."""
     job = fleet.enqueue(f"items_{executor}", {"n": 4, "barrier": barrier, "at": 1})
-    until(lambda: len(fleet.effects(job, "item")) == 2, "it stands at the second item")
+    until(lambda: len(fleet.effects(job, "item")) == 2, "it is at the second item")
     return job
 
 
@@ -127,7 +127,7 @@ def test_a_pause_that_is_taken_back_while_the_job_stops_for_it(fleet: Fleet) -> 
     job.resume()
     [after] = fleet.ended([job])
     assert (after.state, after.attempt, after.result) == ("succeeded", 1, "2"), (
-        "it goes on, and nothing was burnt"
+        "it continues, and no attempt was used"
     )
     check_winners(fleet.history(job))
 
@@ -157,7 +157,7 @@ def test_resumed_on_another_worker_it_goes_on_at_the_next_item(
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_kill_answers_what_was_asked(make_fleet: Callable[..., Fleet], executor: str) -> None:
-    """The worker dies while a pause, or a cancel, is waiting for the next checkpoint: the store answers it."""
+    """The worker dies while a pause, or a cancel, is waiting for the next checkpoint: the store decides it."""
     fleet = make_fleet(cancel_grace=600, children=2)
     fleet.start()
     paused, cancelled = at_item(fleet, executor, "never"), at_item(fleet, executor, "never")
@@ -183,7 +183,8 @@ SEED = random.randrange(1 << 30)
 
 
 def check_winners(history: list[HistoryRecord]) -> None:
-    """The table of `holdfast.core.outcome`, read from what was committed: a request that stands when a run ends decides."""
+    """The table of `holdfast.core.outcome`, read from what was committed: a request that is pending when a run ends
+    decides."""
     asked: str | None = None
     for before, row in pairwise(history):
         if row.kind == "request":
@@ -197,7 +198,7 @@ def check_winners(history: list[HistoryRecord]) -> None:
                     f"an accepted pause was forgotten: {history}"
                 )
             else:
-                assert row.state != "paused", f"paused, though nobody asks for it any more: {history}"
+                assert row.state != "paused", f"paused, though no pause is requested any more: {history}"
         asked = None
 
 

@@ -1,4 +1,4 @@
-"""Two versions on one store: the old one goes on, and starts anew, on a schema that the new one has brought up to date."""
+"""Two versions on one store: the old one continues, and starts anew, on a schema that the new one has brought up to date."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Producer(threading.Thread):
             self._over.wait(0.4)
 
     def all(self) -> list[JobHandle]:
-        """Enqueue the rest at once; answers every job."""
+        """Enqueue the rest at once. Returns every job."""
         self._over.set()
         self.join(120)
         return self.handles
@@ -52,7 +52,7 @@ def test_two_versions_share_a_store_in_both_directions(
     fleet = make_fleet(workers=2, concurrency=20, **database(kind, tmp_path))
     old = fleet.start()
     new_job = fleet.holdfast("job", "enqueue", "later", app=NEWER)
-    assert new_job.returncode != 0, "nobody knows this type yet"
+    assert new_job.returncode != 0, "no worker knows this type yet"
     producer = Producer(fleet)
     producer.start()
     until(lambda: fleet.parts.store.states()["succeeded"], "the old version is at work")
@@ -60,7 +60,7 @@ def test_two_versions_share_a_store_in_both_directions(
     migrated = fleet.holdfast("db", "migrate", app=NEWER)
     assert migrated.returncode == 0, migrated.stderr
     status = fleet.holdfast("db", "status", "--json")
-    assert status.returncode == 0, f"an older program says how it stands: {status}"
+    assert status.returncode == 0, f"an older program shows the status: {status}"
 
     victim = fleet.workers()[0].pid
     os.kill(victim, signal.SIGKILL)
@@ -84,7 +84,7 @@ def test_two_versions_share_a_store_in_both_directions(
     waiting = fleet.enqueue("later")
     handles = producer.all()
     records = fleet.ended(handles, within=size(60.0, 600.0))
-    assert fleet.job(waiting).state == "enqueued", "what nobody knows waits, and does not fail"
+    assert fleet.job(waiting).state == "enqueued", "a job of an unknown type waits, and does not fail"
     fleet.start(app=NEWER)
     fleet.in_state(waiting, "succeeded")
     back.signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A PostgreSQL that crashes and comes back under load, again and again: nothing is lost, and work goes on by itself."""
+"""A PostgreSQL that crashes and comes back under load, again and again: nothing is lost, and work continues by itself."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def server() -> Iterator[Cluster]:
 
 
 class Enqueuer:
-    """A program that adds jobs all the time. A call that failed it repeats with the same id until it is answered."""
+    """A program that adds jobs all the time. A call that failed it repeats with the same id until it is confirmed."""
 
     def __init__(self, fleet: Fleet, kind: str = "items_loop", pause: float = 0.03) -> None:
-        self.answered: list[str] = []
+        self.confirmed: list[str] = []
         self.repeated = 0
         self.found = 0
-        """Repetitions that were told that the first call had been stored: its answer was lost."""
+        """Repetitions whose first call had been stored: its response was lost."""
         self._client = fleet.parts.client
         self._kind = kind
         self._pause = pause
@@ -60,7 +60,7 @@ class Enqueuer:
         assert not self._thread.is_alive(), "a call has not come back"
 
     def enqueue(self, kind: str, args: dict[str, object], *, priority: int = 0) -> str:
-        """Store one job, however often it takes; answers its id."""
+        """Store one job, however often it takes. Returns its id."""
         job = self._client.new_job(kind, args, JobOptions(priority=priority).checked())
         tries = 0
         while True:
@@ -74,7 +74,7 @@ class Enqueuer:
             self.repeated += bool(tries)
             self.found += not handle.created
             assert handle.created or tries, "a job was there before it was enqueued"
-            self.answered.append(job.id)
+            self.confirmed.append(job.id)
             return job.id
 
     def _run(self) -> None:
@@ -83,7 +83,7 @@ class Enqueuer:
 
 
 def judge(fleet: Fleet, ids: list[str], *, within: float = 120.0) -> int:
-    """Every job that was answered has ended once, with every item; no other is there. Answers how many runs were cut."""
+    """Every job that was confirmed has ended once, with every item; no other is there. Returns how many runs were cut."""
     assert len(set(ids)) == len(ids)
     handles = [until(lambda job=job: fleet.app.handle(job), "the job is there") for job in ids]
     cut = 0
@@ -94,9 +94,7 @@ def judge(fleet: Fleet, ids: list[str], *, within: float = 120.0) -> int:
         cut += interruptions(history)
         if record.type == "items_loop":
             check_items(fleet.effects(record.id, "item"), ITEMS, interruptions(history))
-    assert sum(fleet.parts.store.states().values()) == len(ids), (
-        "a job that nobody has enqueued, or one twice"
-    )
+    assert sum(fleet.parts.store.states().values()) == len(ids), "a job that was not enqueued, or one twice"
     return cut
 
 
@@ -108,7 +106,7 @@ def begins(fleet: Fleet, enqueuer: Enqueuer) -> float:
     return time.monotonic() - started
 
 
-def burnt(fleet: Fleet) -> float:
+def cpu_seconds(fleet: Fleet) -> float:
     """Processor seconds that the processes of a fleet have used."""
     ticks = 0
     for pid in fleet.processes():
@@ -134,16 +132,16 @@ def test_a_server_that_crashes_under_load_costs_nothing(
             time.sleep(chance.uniform(0.3, 2.0))  # at any moment of the work
             server.stop("immediate")
             if not waits:
-                used, said, gone = burnt(fleet), len(supervisor.words().splitlines()), time.monotonic()
+                used, said, gone = cpu_seconds(fleet), len(supervisor.words().splitlines()), time.monotonic()
                 time.sleep(OUTAGE)
                 seconds = time.monotonic() - gone
-                hot = (burnt(fleet) - used) / seconds
+                hot = (cpu_seconds(fleet) - used) / seconds
                 lines = round((len(supervisor.words().splitlines()) - said) / seconds)
             server.start()
             waits.append(begins(fleet, enqueuer))
-    cut = judge(fleet, enqueuer.answered)
+    cut = judge(fleet, enqueuer.confirmed)
     tell(
-        f"{len(waits)} crashes of the server, {len(enqueuer.answered)} jobs, {enqueuer.repeated} enqueues repeated, "
+        f"{len(waits)} crashes of the server, {len(enqueuer.confirmed)} jobs, {enqueuer.repeated} enqueues repeated, "
         f"{enqueuer.found} of them stored before, {cut} runs cut off; 0 lost, 0 doubled; a new job begins after at most "
         f"{max(waits):.1f} s; in the outage {hot:.0%} of a core and {lines} lines a second by 3 processes"
     )
@@ -153,7 +151,7 @@ def test_a_server_that_crashes_under_load_costs_nothing(
 
 
 def test_a_server_that_takes_no_writes_for_a_while(make_fleet: Callable[..., Fleet], server: Cluster) -> None:
-    """As a primary that was replaced and is still reached: the call says so, nothing ends, and work goes on afterwards."""
+    """As a primary that was replaced and is still reached: the call says so, nothing ends, and work continues afterwards."""
     fleet = make_fleet(workers=1, lease=60, database_url=f"{server.url}&schema=readonly")
     supervisor = fleet.start()
     before = fleet.processes()
@@ -175,7 +173,7 @@ def test_a_server_that_takes_no_writes_for_a_while(make_fleet: Callable[..., Fle
         finally:
             read_only("off")
         waited = begins(fleet, enqueuer)
-    judge(fleet, enqueuer.answered)
+    judge(fleet, enqueuer.confirmed)
     tell(
         f"read-only: a new job begins {waited:.1f} s after the end of it; {enqueuer.repeated} enqueues repeated"
     )
@@ -185,7 +183,7 @@ def test_a_server_that_takes_no_writes_for_a_while(make_fleet: Callable[..., Fle
 def _refusal(fleet: Fleet) -> str:
     """Why the store cannot be written to now, "" when it can."""
     try:
-        fleet.parts.gateway.run(RetireWorker("nobody"))
+        fleet.parts.gateway.run(RetireWorker("unknown"))
     except StorageUnavailable as error:
         return str(error)
     return ""

@@ -28,7 +28,7 @@ def house(tmp_path: Path) -> Generator[House]:
 def test_up_serves_with_standard_files_that_are_of_no_use(
     house: House, unused_tcp_port: int, files: str, format: str
 ) -> None:
-    """Closed, full, with a reader that has gone, with a reader that stands still."""
+    """Closed, full, with a reader that has gone, with a reader that does not read."""
     environment = {**house.environment, "HOLDFAST_PORT": str(unused_tcp_port), "HOLDFAST_LOG_FORMAT": format}
     shell = subprocess.Popen(
         ["sh", "-c", f'"$0" -m holdfast up {files}', sys.executable],

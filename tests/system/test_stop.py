@@ -1,4 +1,4 @@
-"""A stop is an order, not an accident: jobs are handed back where they stand, nothing is burnt, and it ends in time."""
+"""A stop is no accident: jobs are released at their places, no attempt is used, and the process ends in time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_idle(make_fleet: Callable[..., Fleet], way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_running_jobs_are_handed_back_where_they_stand(make_fleet: Callable[..., Fleet], way: str) -> None:
+def test_running_jobs_are_released_at_their_places(make_fleet: Callable[..., Fleet], way: str) -> None:
     fleet = make_fleet(workers=2, stop_grace=GRACE, children=2)
     supervisor = fleet.start()
     jobs = [fleet.enqueue(kind, {"n": 100_000, "pause": 0.02}) for kind in KINDS]
@@ -56,12 +56,12 @@ def test_running_jobs_are_handed_back_where_they_stand(make_fleet: Callable[...,
         job.cancel()
 
 
-def test_what_was_handed_back_goes_on_at_the_next_item(make_fleet: Callable[..., Fleet]) -> None:
+def test_what_was_released_continues_at_the_next_item(make_fleet: Callable[..., Fleet]) -> None:
     fleet = make_fleet(stop_grace=GRACE, children=2)
     supervisor = fleet.start()
     jobs = [fleet.enqueue(kind, {"n": 8, "barrier": "stop", "at": 3}) for kind in KINDS]
     for job in jobs:
-        until(lambda job=job: len(fleet.effects(job)) > 3, "the job stands")
+        until(lambda job=job: len(fleet.effects(job)) > 3, "the job is there")
     supervisor.signal(signal.SIGTERM)
     for job in jobs:
         until(
@@ -135,7 +135,7 @@ def test_a_worker_that_hears_nothing_is_ended(make_fleet: Callable[..., Fleet], 
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "block", "gil"])
-def test_a_supervisor_that_is_killed_leaves_nobody_behind(
+def test_a_supervisor_that_is_killed_leaves_no_process_behind(
     make_fleet: Callable[..., Fleet], kind: str
 ) -> None:
     """Also when a job has blocked the worker: then the kernel ends it."""

@@ -34,7 +34,7 @@ BACKLOG = 300
 
 
 class Storm:
-    """Kills workers that have jobs on board, and now and then a supervisor with all of them, spread over the whole work."""
+    """Kills workers that run jobs, and now and then a supervisor with all of them, spread over the whole work."""
 
     def __init__(self, fleet: Fleet, chance: random.Random, kills: int, jobs: int) -> None:
         self.fleet = fleet
@@ -62,7 +62,7 @@ class Storm:
                 supervisor = self.fleet.start()
 
     def _victim(self) -> int | None:
-        """A worker with jobs on board that was not hit yet, once so many jobs have ended."""
+        """A worker that runs jobs and was not hit yet, once so many jobs have ended."""
         self._feed()
         if self._ended < 0.9 * self._jobs / self.kills * len(self.hit):
             return None
@@ -120,10 +120,10 @@ def test_a_storm_of_kills_loses_nothing_and_ends_nothing_twice(
         history = fleet.history(record.id)
         check_history(record, history)
         assert record.state == "succeeded", (record, history)
-        assert record.attempt == 1, f"a kill burnt an attempt: {record} {history}"
+        assert record.attempt == 1, f"a kill used an attempt: {record} {history}"
         cut += interruptions(history)
         twice += check_items(effects[record.id], ITEMS, interruptions(history))
-    assert sum(fleet.parts.store.states().values()) == len(records), "a job that nobody has enqueued"
+    assert sum(fleet.parts.store.states().values()) == len(records), "a job that was not enqueued"
     killed = len(storm.hit)
     report = f"{kind}: {killed} kills in {stormed:.0f} s, {len(records)} jobs, {cut} runs cut off, {twice} items twice"
     tell(f"{report}, {time.monotonic() - started:.0f} s in all")

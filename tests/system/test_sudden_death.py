@@ -16,7 +16,7 @@ from tests.system.test_fencing import begun, started
 
 def kill_all(fleet: Fleet, *, but: set[int] | None = None) -> None:
     """kill -9 of every process, and wait until they are gone. `but`: what jobs have left running. All are stopped before, as
-    nobody has a moment in which to learn of the end of another."""
+    no process has a moment in which to learn of the end of another."""
     doomed = fleet.processes() - (but or set())
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for pid in doomed:
@@ -27,7 +27,7 @@ def kill_all(fleet: Fleet, *, but: set[int] | None = None) -> None:
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite", "postgresql", "mysql"])
-def test_jobs_go_on_when_everything_was_killed(
+def test_jobs_continue_when_everything_was_killed(
     make_fleet: Callable[..., Fleet], tmp_path: Path, database_kind: str
 ) -> None:
     fleet = make_fleet(**database(database_kind, tmp_path))
@@ -35,7 +35,7 @@ def test_jobs_go_on_when_everything_was_killed(
     kinds = ("items_loop", "items_thread", "items_process")
     jobs = [fleet.enqueue(kind, {"n": 3, "barrier": "go", "at": 1}) for kind in kinds]
     for job in jobs:
-        until(lambda job=job: len(fleet.effects(job)) == 2, "the job stands at its second item")
+        until(lambda job=job: len(fleet.effects(job)) == 2, "the job is at its second item")
     kill_all(fleet)
     fleet.start()
     fleet.allow("go")

@@ -20,7 +20,7 @@ from holdfast.storage.sqlite import SqliteStore
 from holdfast.storage.topics import Topic
 from tests.servers import tls
 from tests.servers.tls import Certificate
-from tests.system.fleet import PATIENCE, ROOT, until
+from tests.system.fleet import ROOT, TIMEOUT, until
 
 pytestmark = [pytest.mark.system]
 
@@ -50,13 +50,13 @@ def signals_of(url: str) -> Signals:
 
 
 def hears(url: str) -> None:
-    """Say whether what one process tells is heard by another."""
+    """Print whether a signal of one process reaches another."""
     one, two = signals_of(url), signals_of(url)
     try:
         listener = one.listen((Topic.WORK,))
-        heard = one.ready(PATIENCE) and listener.wait(PATIENCE)  # woken once when the connection is there
+        heard = one.ready(TIMEOUT) and listener.wait(TIMEOUT)  # woken once when the connection is there
         two.notify((Topic.WORK,))
-        print("heard" if heard and listener.wait(PATIENCE) else "not heard", flush=True)  # noqa: T201
+        print("heard" if heard and listener.wait(TIMEOUT) else "not heard", flush=True)  # noqa: T201
     finally:
         one.close()
         two.close()

@@ -3,9 +3,11 @@ every view is opened. The row says which column cannot be read, and the others a
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -269,7 +271,7 @@ def _pages(http: httpx.Client, house: House, victims: Mapping[str, str], number:
     for way in ways:
         answer = http.get(way, follow_redirects=True)
         if answer.status_code != 200:
-            wrong.append(f"{house.texts[number][:40]!r}: GET {way} answers {answer.status_code}")
+            wrong.append(f"{house.texts[number][:40]!r}: GET {way} returns {answer.status_code}")
     answer = http.post("/live", data=live)
     if (
         answer.status_code >= 400
@@ -298,6 +300,8 @@ def _commands(
         for job in jobs
         for way in (("job", "show"), ("job", "show", "--history"), ("job", "logs"))
     ]
+    # each command with a URL would read all certificates of the machine, which takes longer than the command
+    monkeypatch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
     wrong: list[str] = []
     for words in (*COMMANDS, *of_jobs):
         for where in ((), ("--url", address)):
@@ -312,9 +316,9 @@ def _commands(
 
 
 def _streams(house: House, address: str) -> list[str]:
-    """Both streams tell of a healthy job, after all that was changed before it."""
+    """Both streams report a healthy job, after all that was changed before it."""
     wrong: list[str] = []
-    told = threading.Event()
+    delivered = threading.Event()
 
     def listen() -> None:
         with httpx.stream(
@@ -322,7 +326,7 @@ def _streams(house: House, address: str) -> list[str]:
         ) as answer:
             for line in answer.iter_lines():
                 if line.startswith("data:") and house.healthy in line:
-                    told.set()
+                    delivered.set()
                     return
 
     with connect(f"{address.replace('http', 'ws')}/api/v1/ws") as socket:
@@ -338,10 +342,10 @@ def _streams(house: House, address: str) -> list[str]:
             heard.append(str(socket.recv(timeout=60)))
         # the other stream may have been opened after that change, at the end of what is stored: it hears the next one
         for action in (Action.PAUSE, Action.RESUME, Action.PAUSE, Action.RESUME, Action.PAUSE):
-            if told.wait(5):
+            if delivered.wait(5):
                 break
             house.lab.client.act(house.healthy, action)
-        if not told.wait(30):
+        if not delivered.wait(30):
             wrong.append("/events says nothing of the healthy job")
         thread.join(60)
     return wrong

@@ -34,14 +34,15 @@ def test_a_zombie_writes_nothing(
     fleet = make_fleet(**SETTINGS, **database(database_kind, tmp_path))
     supervisor = fleet.start()
     job = fleet.enqueue(kind, {"n": 3, "barrier": "go", "at": 1} if kind in KINDS else {"barrier": "go"})
-    until(lambda: len(fleet.effects(job)) == (2 if kind in KINDS else 1), "the job stands")
+    until(lambda: len(fleet.effects(job)) == (2 if kind in KINDS else 1), "the job is there")
     zombie = fleet.worker_of(job)
     fleet.stand_still(zombie.pid, supervisor.pid)  # the supervisor would end the zombie at its next heartbeat
     fleet.lose(zombie)
     assert fleet.job(job).state == "enqueued"
     fleet.start()
     until(
-        lambda: len({e["token"] for e in fleet.effects(job)}) == 2, "the job runs elsewhere, and stands again"
+        lambda: len({e["token"] for e in fleet.effects(job)}) == 2,
+        "the job runs elsewhere, and is there again",
     )
     before = written(fleet, job)
 
@@ -71,8 +72,8 @@ def test_a_zombie_writes_nothing(
 
 
 def written(fleet: Fleet, job: JobHandle) -> tuple[object, ...]:
-    """All that a zombie could overwrite, while its job stands elsewhere. The new run may still report its progress: that
-    stands at the second item, where a zombie's would have come further."""
+    """All that a zombie could overwrite, while its job is elsewhere. The new run may still report its progress: that
+    is at the second item, where a zombie's would have come further."""
     record, saved = fleet.job(job), fleet.parts.store.saved(job.id)
     further = record.progress is not None and json.loads(record.progress)["done"] > 1
     stable = record._replace(progress=None, changed_at=0, saved_at=None)
@@ -102,12 +103,12 @@ def test_a_zombie_that_wakes_after_the_end_changes_nothing(make_fleet: Callable[
 
 
 def test_a_whole_tree_that_stood_still_goes_on(make_fleet: Callable[..., Fleet]) -> None:
-    """A host that slept: nobody took the jobs meanwhile, so they are still its own."""
+    """A host that slept: no worker took the jobs meanwhile, so they are still its own."""
     fleet = make_fleet(**SETTINGS, workers=2)
     supervisor = fleet.start()
     jobs = [fleet.enqueue(kind, {"n": 3, "barrier": "sleep", "at": 1}) for kind in KINDS]
     for job in jobs:
-        until(lambda job=job: len(fleet.effects(job)) == 2, "the job stands at the second item")
+        until(lambda job=job: len(fleet.effects(job)) == 2, "the job is at the second item")
     tree = fleet.processes()
     fleet.stand_still(*tree)
     fleet.expire(*fleet.workers())
@@ -131,7 +132,7 @@ def test_a_tree_whose_jobs_were_taken_starts_anew(make_fleet: Callable[..., Flee
     sleeper = fleet.start()
     jobs = [fleet.enqueue(kind, {"n": 3, "barrier": "sleep", "at": 1}) for kind in KINDS]
     for job in jobs:
-        until(lambda job=job: len(fleet.effects(job)) == 2, "the job stands at the second item")
+        until(lambda job=job: len(fleet.effects(job)) == 2, "the job is at the second item")
     [old] = fleet.workers()
     tree = fleet.processes()
     fleet.stand_still(*tree)

@@ -57,7 +57,7 @@ class Bar:
 
     @property
     def key(self) -> str:
-        """Tells this use of the bar from earlier ones, for another loop."""
+        """Distinguishes this use of the bar from earlier ones, for another loop."""
         return f"{self._uses} {self.name}"
 
     @property

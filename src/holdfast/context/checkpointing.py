@@ -1,4 +1,4 @@
-"""The memory of one attempt: what it has done, what is handed up of it, and where a step or loop belongs."""
+"""The memory of one attempt: what it has done, what is reported of it, and where a step or loop belongs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from holdfast.core.errors import InvalidInput, LeaseLost, Problem
 from holdfast.core.outcome import Interrupted
 
 HOLD_INTERVAL = 0.5
-"""Seconds between two saved states that are handed up by time."""
+"""Seconds between two saved states that are reported at intervals."""
 STATE_COST = 20
 """A state that is changed in place is copied at the end of items, so seldom that this takes 1/20 of the time at most."""
 
@@ -38,17 +38,17 @@ def _reason(flags: Flags) -> str:
 
 
 class CheckpointBuffer:
-    """Everything that one attempt remembers and shows, and its way up.
+    """Everything that one attempt remembers and shows.
 
-    All of it is read and changed under `lock`, and a snapshot is handed up under the same lock as it is made: so an older
+    All of it is read and changed under `lock`, and a snapshot is reported under the same lock as it is made: so an older
     one never follows a newer one, whatever threads and tasks the job has.
     """
 
     __slots__ = (
         "_at_item",
         "_copy_due",
-        "_handed",
         "_hold_due",
+        "_reported",
         "bars",
         "encode",
         "lock",
@@ -74,7 +74,7 @@ class CheckpointBuffer:
         """The job has the state in its hands, so that it may change at any moment."""
         self.moved = False
         """An item, a loop or a step was finished since the last snapshot."""
-        self._handed: str = port.attempt.saved or "{}"
+        self._reported: str = port.attempt.saved or "{}"
         self._hold_due = 0.0
         self._at_item: Snapshot | None = None
         """The snapshot of the end of the last item, where the state is in use: in the middle of an item it may be ahead."""
@@ -122,7 +122,7 @@ class CheckpointBuffer:
         found = around.get()
         return found is self.port or (isinstance(found, Loop) and found.journal is self)
 
-    # -- what is handed up ------------------------------------------------------------------------------------------------
+    # -- reports ------------------------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> Any:
@@ -140,7 +140,7 @@ class CheckpointBuffer:
             self._copy_due = after + STATE_COST * (after - now)
 
     def show(self) -> None:
-        """Hand up the progress, if the job has any."""
+        """Report the progress, if the job has any."""
         with self.lock:
             if self.bars:
                 self.port.progress(self.bars.value())
@@ -155,7 +155,7 @@ class CheckpointBuffer:
             if now >= self._hold_due:
                 snapshot = self._at_item if self.state_in_use else self._snapshot()
                 if snapshot is not None:
-                    self._hand_up(snapshot)
+                    self._report(snapshot)
                 self.moved = False
                 self._hold_due = now + HOLD_INTERVAL
             self.show()
@@ -164,7 +164,7 @@ class CheckpointBuffer:
         """See `Remembering`."""
         with self.lock:
             try:
-                self._hand_up(self._snapshot())
+                self._report(self._snapshot())
             except InvalidInput as error:
                 return str(error)
             finally:
@@ -172,9 +172,9 @@ class CheckpointBuffer:
             return None
 
     def hold(self) -> None:
-        """Hand up where the job is now; stored soon. Never blocks."""
+        """Report where the job is now; stored soon. Never blocks."""
         with self.lock:
-            self._hand_up(self._snapshot())
+            self._report(self._snapshot())
             self.show()
 
     def save(self, *, checkpoint: bool = False) -> None:
@@ -191,13 +191,13 @@ class CheckpointBuffer:
             if self.bars:
                 self.port.progress(self.bars.value())
             delivery = self.port.store(snapshot)
-            self._handed = snapshot.saved
+            self._reported = snapshot.saved
             return delivery
 
-    def _hand_up(self, snapshot: Snapshot) -> None:
-        if snapshot.saved != self._handed:
+    def _report(self, snapshot: Snapshot) -> None:
+        if snapshot.saved != self._reported:
             self.port.hold(snapshot)
-            self._handed = snapshot.saved
+            self._reported = snapshot.saved
 
     def _snapshot(self, *, checkpoint: bool = False) -> Snapshot:
         text = self.saved.text()
@@ -207,7 +207,7 @@ class CheckpointBuffer:
     # -- interruptions ----------------------------------------------------------------------------------------------------
 
     def stop_here(self) -> None:
-        """A flag is set: hand up where the job is, then raise. Returns when the flag was withdrawn meanwhile."""
+        """A flag is set: report where the job is, then raise. Returns when the flag was withdrawn meanwhile."""
         flags = self.port.flags
         if not flags.lost:
             self.hold()

@@ -28,10 +28,10 @@ _BEGINNING = threading.Lock()
 
 
 class JobContext:
-    """What a running job may say and hear. Name a parameter's type `JobContext` to receive it.
+    """The connection of a running job to its worker. Name a parameter's type `JobContext` to receive it.
 
     Every method that is a *pause and cancel point* raises `Interrupted` when the job is to pause, to be cancelled or to be
-    handed back, and `LeaseLost` when the job belongs to another attempt. Let both pass.
+    released, and `LeaseLost` when the job belongs to another attempt. Let both pass.
     """
 
     __slots__ = ("_args", "_encode", "_journal", "_log", "_migrate", "_port", "_state_version")
@@ -105,7 +105,7 @@ class JobContext:
         """Store `state` (JSON, at most 1 MiB), and with it all positions and steps; durable when it returns.
         Then a pause and cancel point.
 
-        Inside the body of a `track` the item in hand is not done yet: it is run again after a pause, with this state.
+        Inside the body of a `track` the current item is not done yet: it is run again after a pause, with this state.
         `state` is copied; what `ctx.state` returned before has the new contents. Raises InvalidInput or TooLarge (with the
         place in it) when it cannot be stored, LeaseLost, StorageUnavailable.
         """
@@ -208,7 +208,7 @@ class JobContext:
         return work.run()
 
     def item_done(self) -> None:
-        """The item in hand is done now, before its body has ended: a pause while the body still waits continues with the
+        """The current item is done now, before its body has ended: a pause while the body still waits continues with the
         next item. Steps and loops of the item belong before it. Raises InvalidInput outside of a loop."""
         loop = self._memory.loop_around()
         if loop is None:
@@ -231,7 +231,7 @@ class JobContext:
         The result is stored like the result of a job (datetime, UUID, Decimal, models, bytes and sets too), and is what
         JSON reads back (a tuple or a set is a list, a datetime is text), the first time too. One that cannot be stored
         raises InvalidInput, which fails the job for good. Inside the body of a `track` a step
-        belongs to the item in hand. A pause and cancel point before `fn` is run. A crash between the end of `fn` and
+        belongs to the current item. A pause and cancel point before `fn` is run. A crash between the end of `fn` and
         the storing runs it again.
         """
         with Step(self._memory, name, fn, args) as step:
@@ -300,7 +300,7 @@ class JobContext:
     def sleep(self, seconds: float) -> Awaitable[None]:
         """Wait; wakes for pause and cancel, as which it is a point before and after. Not stored: a resumed job sleeps anew.
 
-        In a `def` job write `ctx.sleep(1)`: it blocks, and what it answers may be ignored. In an `async def` job write
+        In a `def` job write `ctx.sleep(1)`: it blocks, and what it returns may be ignored. In an `async def` job write
         `await ctx.sleep(1)`: on a running event loop it is `sleep_async`, because blocking there would stop all other jobs.
         """
         try:

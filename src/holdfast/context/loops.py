@@ -23,10 +23,10 @@ None in a thread that was started without a copy of the context variables."""
 
 
 class Loop(ABC):
-    """A loop that is being walked: its place, the scope it stands in, and the loop around it.
+    """A loop that is being walked: its place, the scope it belongs to, and the loop around it.
 
-    `in_body`: its body runs. `counted`: the item in hand was declared done by the job. `inside`: open loops that began in
-    its body. `interrupted`: a checkpoint in its body has raised, so the item in hand is not done in this attempt any more.
+    `in_body`: its body runs. `counted`: the current item was declared done by the job. `inside`: open loops that began in
+    its body. `interrupted`: a checkpoint in its body has raised, so the current item is not done in this attempt any more.
     `is_foreign`: it began in a thread without the job's context variables. Changed under the journal's lock.
     """
 
@@ -90,7 +90,7 @@ class Loop(ABC):
             journal.show()
 
     def scope(self) -> Scope:
-        """Where loops and steps in the body are kept: they belong to the item in hand."""
+        """Where loops and steps in the body are kept: they belong to the current item."""
         if self.counted:
             raise InvalidInput(
                 "The item was declared done with ctx.item_done(); steps and loops belong before it.",
@@ -103,7 +103,7 @@ class Loop(ABC):
 
     @abstractmethod
     def item_done(self) -> None:
-        """The item in hand is done before its body has ended."""
+        """The current item is done before its body has ended."""
 
     def surrounds_here(self) -> bool:
         """Whether code whose context variables name this loop belongs to its item. After the loop was left before its end,

@@ -48,9 +48,9 @@ def _checksum(data: str | bytes) -> str:
 
 
 class Place:
-    """Where one loop stands: `done` items are finished.
+    """The place of one loop: `done` items are finished.
 
-    `total` and `last` (the last finished item, if it is recognizable) tell whether the place still fits its source. `cursor`
+    `total` and `last` (the last finished item, if it is recognizable) show whether the place still fits its source. `cursor`
     is the last key of an ascending loop, `keys` are the keys of the finished items of an unordered one, as JSON texts.
     `old_key` is what earlier versions kept of a loop with `key=`: the key of its last finished item.
     """

@@ -76,12 +76,12 @@ class Walk(Protocol):
 
     @property
     def mark(self) -> Any:
-        """What `move_to` wants to have of the item in hand."""
+        """What `move_to` needs of the current item."""
         ...
 
     @property
     def identity(self) -> str | None:
-        """The key of the item in hand as JSON text, None where items are known by their place alone."""
+        """The key of the current item as JSON text, None where items are known by their place alone."""
         ...
 
     def start(self, source: Iterable[T]) -> Iterator[T]:
@@ -102,7 +102,7 @@ class Walk(Protocol):
         ...
 
     def move_on(self) -> None:
-        """The item in hand is done."""
+        """The current item is done."""
         ...
 
 

@@ -74,7 +74,7 @@ class Step:
 
 
 def _fingerprint(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
-    """Tells two calls apart as far as their arguments can be compared; what has no JSON form counts by its type."""
+    """Distinguishes two calls as far as their arguments can be compared; what has no JSON form counts by its type."""
     code = getattr(function, "__code__", None)
     closure = getattr(function, "__closure__", None) or ()
     cells = [_content(cell) for cell in closure] if isinstance(code, CodeType) else []

@@ -1,4 +1,4 @@
-"""The one connection between a running job and its worker: reports go up, flags come down."""
+"""The connection between a running job and its worker: reports to the worker, flags to the job."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Flags:
-    """What the worker wants of the attempt. Set from outside, read by the job.
+    """Requests of the worker to the attempt. Set from outside, read by the job.
 
     `pause`: stop at the next checkpoint and keep the place. `cancel`: stop for good. `stop`: the worker shuts down, release
     the job. `lost`: the job belongs to another attempt. `ended`: the function has returned or raised; what it left running
@@ -45,7 +45,7 @@ class Attempt(NamedTuple):
 
 class Snapshot(NamedTuple):
     """What an attempt remembers at one moment: the saved state as JSON text, and what it holds of each progress bar, by the
-    `key` of the bar. Snapshots of an attempt are handed up in the order in which they are made."""
+    `key` of the bar. Snapshots of an attempt are reported in the order in which they are made."""
 
     saved: str
     held: dict[str, float]
@@ -55,11 +55,11 @@ class Remembering(Protocol):
     """The memory of an attempt, as its worker sees it. Any thread may call."""
 
     def tick(self) -> None:
-        """Called about twice a second while the attempt runs: hand up the place and the progress if they have moved."""
+        """Called about twice a second while the attempt runs: report the place and the progress if they have changed."""
         ...
 
     def end(self) -> str | None:
-        """The function has been left: hand up the place, the state and the progress as they are now. Returns why the state
+        """The function has been left: report the place, the state and the progress as they are now. Returns why the state
         cannot be stored, None when it can."""
         ...
 
@@ -98,7 +98,7 @@ class WorkerLink(Protocol):
         ...
 
     def progress(self, value: dict[str, Any]) -> None:
-        """Hand up the newest progress; sent within half a second, the newest wins. Never blocks.
+        """Report the newest progress; sent within half a second, the newest wins. Never blocks.
 
         `value` has the form of `holdfast.client.views.Progress`, and beside that a `key` in itself and in each of its bars.
         When it is sent, the keys are taken out, and `held` is set to what `Snapshot.held` has under that key in the newest
@@ -107,15 +107,15 @@ class WorkerLink(Protocol):
         ...
 
     def log(self, at: int, level: str, message: str, fields: str | None) -> None:
-        """Hand up one console line; sent within half a second. Never blocks."""
+        """Report one console line; sent within half a second. Never blocks."""
         ...
 
     def hold(self, snapshot: Snapshot) -> None:
-        """Hand up a snapshot that is stored soon, with the end of the attempt at the latest. The newest wins."""
+        """Report a snapshot that is stored soon, with the end of the attempt at the latest. The newest wins."""
         ...
 
     def store(self, snapshot: Snapshot) -> Delivery:
-        """Hand up a snapshot that is sent at once, with what was handed up before it. Never blocks: the delivery does. An
+        """Report a snapshot that is sent at once, with what was reported before it. Never blocks: the delivery does. An
         older snapshot never replaces a newer one."""
         ...
 

@@ -73,7 +73,8 @@ def load_settings(
     if settings.workers == 0:
         problems.append(
             Problem(
-                (origin.get("workers", "workers"),), "nobody would work; use 1 or more, or -1 = one per core"
+                (origin.get("workers", "workers"),),
+                "no process would run jobs; use 1 or more, or -1 = one per core",
             )
         )
     if settings.lease < 2 * settings.heartbeat_interval:

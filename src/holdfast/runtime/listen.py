@@ -14,7 +14,7 @@ SEND_BUFFER = 256 * 1024
 """Bytes that the kernel keeps of what is not yet taken: a slow reader is noticed before much is lost to it."""
 
 BACKLOG = 1024
-"""Connections that may stand in line while nobody takes them, as while a web server is being replaced."""
+"""Connections that may be queued while no process accepts them, as while a web server is being replaced."""
 
 
 def bind(settings: Settings) -> socket.socket:

@@ -56,7 +56,7 @@ def _is_connected(stream: TextIO, number: int) -> bool:
 
 
 class _SafeOutput(io.RawIOBase):
-    """A descriptor to which everything can be written. What it does not take, because its reader is gone or stands still or
+    """A descriptor to which everything can be written. What it does not take, because its reader is gone or does not read or
     its disk is full, is dropped."""
 
     def __init__(self, descriptor: int) -> None:

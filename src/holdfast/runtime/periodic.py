@@ -1,5 +1,4 @@
-"""Parts of a process that do not end by themselves: each is logged, counted and begun anew when it fails, and ends its
-process when that does not help."""
+"""Parts of a process that run until it ends: restarted when they fail, and ending the process when that does not help."""
 
 from __future__ import annotations
 
@@ -18,22 +17,21 @@ MAX_BACKOFF: Final = 10.0
 MIN_INTERVAL: Final = 0.005
 
 MAX_FAILURES = 5
-"""So many failures, none of them after STEADY seconds of work, end the process of a part."""
+"""Failures, none of them after STEADY seconds of work, that end the process of a part."""
 STEADY = 60.0
 
-STORE_IS_AWAY: Final = (StorageUnavailable, StorageRefused)
-"""Errors that speak of the store. They are waited out, for as long as they last, and count as no failure of a part."""
+STORE_ERRORS: Final = (StorageUnavailable, StorageRefused)
+"""Errors of the store. They are waited out, for as long as they last, and do not count as failures of a part."""
 
 log = structlog.get_logger("holdfast.runtime")
 
 
 class FailedTooOften(RuntimeError):
-    """A part of this process cannot do its work: the process must end, so that another one does it."""
+    """A part of this process cannot do its work: the process must end, so that another one takes over."""
 
 
 async def keep_running(name: str, body: Callable[[], Awaitable[None]]) -> None:
-    """Run `body`, which returns only when it is told to. When it raises, it is begun anew after a pause. Raises
-    FailedTooOften."""
+    """Run `body` until it returns. When it raises, it is restarted after a pause. Raises FailedTooOften."""
     loop = asyncio.get_running_loop()
     failures = outages = 0
     while True:
@@ -41,12 +39,12 @@ async def keep_running(name: str, body: Callable[[], Awaitable[None]]) -> None:
         try:
             await body()
             return
-        except STORE_IS_AWAY as error:
+        except STORE_ERRORS as error:
             outages = 1 if loop.time() - began > STEADY else outages + 1
             pause = backoff(outages)
-            say_that_the_store_is_away(name, error, pause)
+            log_store_unavailable(name, error, pause)
         except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and _is_asked_to_end():
+            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 raise
             failures = 1 if loop.time() - began > STEADY else failures + 1
             if failures >= MAX_FAILURES:
@@ -80,26 +78,26 @@ def backoff(failures: int) -> float:
     return min(MAX_BACKOFF, 0.25 * 2 ** min(failures, 10)) * (0.5 + random.random() / 2)
 
 
-def say_that_the_store_is_away(part: str, error: Exception, pause: float) -> None:
-    """The one line about it in the log."""
+def log_store_unavailable(part: str, error: Exception, pause: float) -> None:
+    """Log that the store is unavailable, in the same form for every part."""
     log.warning("storage unavailable", part=part, error=str(error), again_in=round(pause, 2))
 
 
-def _is_asked_to_end() -> bool:
-    """Whether this task was cancelled: something that it awaits may have been cancelled, which is a failure of it."""
+def _is_being_cancelled() -> bool:
+    """Whether this task is being cancelled. When only something that it awaits was cancelled, that is a failure."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 class PeriodicTask(Protocol):
-    """Something that has to be done again and again."""
+    """A task that is done again and again."""
 
     name: str
     topics: Sequence[Topic]
-    """Signals that make it look earlier."""
+    """Signals that make it run earlier."""
 
     async def run_once(self) -> float:
-        """Do it; answer in how many seconds to look again."""
+        """Do it. Returns the seconds until it is to be done again."""
         ...
 
 
@@ -122,7 +120,7 @@ class PeriodicRunner:
             when_it_fails(self._task, self._failed)
 
     async def stop(self) -> None:
-        """End; a pass that is under way is abandoned between two store calls."""
+        """End. A run of the task that is under way is abandoned between two store calls."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -136,10 +134,10 @@ class PeriodicRunner:
                 try:
                     delay = await self._task_body.run_once()
                     outages = 0
-                except STORE_IS_AWAY as error:
+                except STORE_ERRORS as error:
                     outages += 1
                     delay = backoff(outages)
-                    say_that_the_store_is_away(self._task_body.name, error, delay)
+                    log_store_unavailable(self._task_body.name, error, delay)
                 if listener is None or outages:
                     await asyncio.sleep(delay)
                 else:

@@ -1,4 +1,4 @@
-"""Lock files of living processes: whose lock can be taken has died, on this host and since its last boot.
+"""Lock files of living processes: a process whose lock is free has died, on this host and since its last boot.
 
 A lock belongs to an open file, and the kernel frees it when the last process that has this file open ends. Copies made by
 fork close theirs (`HeldLock.close`). A stopped process keeps its lock. A file that is absent, or that was written on
@@ -86,7 +86,7 @@ class ProcessLocks:
         names: list[str] = []
         try:
             found = list(self._folder.iterdir())
-        except OSError:  # nobody has locked anything here
+        except OSError:  # no process has locked anything here
             return names
         for name in (path.name for path in found):
             says = self.look(name)

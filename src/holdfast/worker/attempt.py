@@ -1,4 +1,4 @@
-"""How an attempt ended, as a value: whatever the job's function did (return, raise, be interrupted), in every executor."""
+"""The result of an attempt as a value: what the function of the job did (returned, raised, was interrupted)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from holdfast.core.sizes import MAX_NAME, MAX_REASON, MAX_TRACEBACK, clean_text
 MAX_MESSAGE = 4_000
 
 STORE_PAUSE = 1.0
-"""Seconds after which a job that could not save comes again. Its end has to be stored first, which waits for the store."""
+"""Seconds after which a job that could not save runs again. Its settlement is stored before, which waits for the store."""
 
 _ONE_KIND = (Snooze, StorageUnavailable, Retry, Cancel, Fail, CheckpointMismatch, InvalidInput)
 """What a group of exceptions may consist of to count as one of them."""
@@ -48,8 +48,8 @@ _OURS = str(Path(__file__).parent)
 
 
 def returned(value: Any, port: WorkerLink, because: str | None = None) -> AttemptResult:
-    """The end of a function that returned `value`. A return after an interruption, or after the function was ended by force
-    (`because`), is no success: the function may have swallowed it in the middle of its work."""
+    """The result of a function that returned `value`. A return after an interruption, or after the function was ended by
+    force (`because`), is no success: the function may have swallowed it in the middle of its work."""
     if because is not None:
         warn(port, f"the job returned although it had been ended by force ({because}); its result is dropped")
         return AttemptResult(ResultKind.INTERRUPTED, reason=because)
@@ -64,7 +64,7 @@ def returned(value: Any, port: WorkerLink, because: str | None = None) -> Attemp
 
 
 def raised(error: BaseException, port: WorkerLink, because: str | None = None) -> AttemptResult:
-    """The end of a function that raised `error`, after it was ended by force (`because`) or not."""
+    """The result of a function that raised `error`, after it was ended by force (`because`) or not."""
     ended = ending(error, stopping=because is not None or port.flags.heard)
     if ended.end is ResultKind.FAILED and _comes_from_interruption(error):
         warn(port, f"the job was interrupted and raised this; {_what_follows(port.flags)}", error)
@@ -73,7 +73,8 @@ def raised(error: BaseException, port: WorkerLink, because: str | None = None) -
 
 
 def conclude(ended: AttemptResult, port: WorkerLink) -> AttemptResult:
-    """The end of an attempt when all that its function had started has ended too: hands up the place for the last report."""
+    """The result of an attempt when all that its function had started has ended too. Takes the last snapshot for the
+    report."""
     if ended.end is ResultKind.SUCCEEDED and port.flags.heard:
         ended = _interrupted(port)
     if port.memory is None or ended.end is ResultKind.LOST or port.flags.lost:
@@ -91,14 +92,14 @@ def conclude(ended: AttemptResult, port: WorkerLink) -> AttemptResult:
 
 
 def warn(port: WorkerLink, message: str, error: BaseException | None = None) -> None:
-    """Write a line to the job's console."""
+    """Log a line to the job's console."""
     if error is not None:
         message = f"{message}\n{error_info(error).traceback}"
     port.log(time.time_ns() // 1_000, "warning", message, None)
 
 
 def success(value: Any) -> AttemptResult:
-    """The end of a function that returned `value`; a value that cannot be kept is a failure that says so."""
+    """The result of a function that returned `value`; a value that cannot be stored is a failure with that reason."""
     try:
         return AttemptResult(ResultKind.SUCCEEDED, result=dump_result(value))
     except InvalidInput as error:
@@ -118,7 +119,7 @@ def encode(value: Any, what: str) -> str:
 
 
 def ending(error: BaseException, *, stopping: bool = False) -> AttemptResult:
-    """The end of a function that raised `error`. `stopping`: the attempt was interrupted or ended by force before, so a
+    """The result of a function that raised `error`. `stopping`: the attempt was interrupted or ended by force before, so a
     CancelledError is part of that."""
     try:
         return _ending(error, stopping)
@@ -140,7 +141,7 @@ def _ending(error: BaseException, stopping: bool) -> AttemptResult:
             return AttemptResult(ResultKind.LOST)
         case Snooze():
             return _delayed(ResultKind.SNOOZE, error, error.delay)
-        case StorageUnavailable():  # a checkpoint was refused: the fault of nobody, so it costs no attempt
+        case StorageUnavailable():  # a checkpoint was not stored, which does not count as an attempt
             return AttemptResult(
                 ResultKind.SNOOZE,
                 error=error_info(error),
@@ -161,7 +162,7 @@ def _ending(error: BaseException, stopping: bool) -> AttemptResult:
             return AttemptResult(
                 ResultKind.FAILED_FOR_GOOD, error=error_info(error), reason="arguments refused"
             )
-        case InvalidInput():  # another attempt would hand in the same
+        case InvalidInput():  # another attempt would pass the same
             return AttemptResult(ResultKind.FAILED_FOR_GOOD, error=error_info(error), reason="invalid input")
         case CheckpointMismatch():
             return AttemptResult(
@@ -172,7 +173,7 @@ def _ending(error: BaseException, stopping: bool) -> AttemptResult:
 
 
 def _delayed(end: ResultKind, error: BaseException, delay: float | str | timedelta) -> AttemptResult:
-    """The end of an attempt that wants another one after `delay`. One that cannot be used fails the attempt."""
+    """The result of an attempt that asks for another one after `delay`. A delay that cannot be used fails the attempt."""
     try:
         seconds = read_delay(delay)
     except Exception as refused:
@@ -184,7 +185,7 @@ def _delayed(end: ResultKind, error: BaseException, delay: float | str | timedel
 
 
 def noted(error: ErrorInfo, note: str) -> ErrorInfo:
-    """`error` with a note behind its message."""
+    """`error` with a note after its message."""
     return ErrorInfo(error.type, clean_text(f"{error.message} ({note})", MAX_MESSAGE), error.traceback)
 
 
@@ -193,7 +194,7 @@ def _reason(value: object) -> str:
 
 
 def _group_ending(group: Group, stopping: bool) -> AttemptResult:
-    """A group that says one thing in several voices is that thing; any other one is a failure."""
+    """A group whose exceptions all mean the same is treated as one of them; any other group is a failure."""
     leaves = list(_leaves(group))
     interrupted = [leaf for leaf in leaves if isinstance(leaf, Interrupted)]
     echoes = [
@@ -246,8 +247,8 @@ def _what_follows(flags: Flags) -> str:
 
 
 def error_info(error: BaseException) -> ErrorInfo:
-    """An exception as text: class, message, traceback without our own frames and without local values. Whatever the
-    exception is made of, this raises nothing."""
+    """An exception as text: class, message, traceback without our own frames and without local values. Never raises, not
+    even for an exception whose own methods do."""
     name, message = _class_name(type(error)), _message(error)
     place = _traceback(error)
     while (
@@ -294,7 +295,7 @@ def _message(error: BaseException) -> str:
 
 
 def _text(value: object, label: str = "") -> str:
-    """`str(value)`, whatever that is made of: the user's own __str__ must not hide the failure that it is part of."""
+    """`str(value)` that never fails: the user's own __str__ must not hide the failure that it is part of."""
     try:
         return str.__str__(str(value))
     except Interrupted:

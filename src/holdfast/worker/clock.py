@@ -18,10 +18,10 @@ class StoreClock:
         return _here() + self._ahead
 
     def measure(self) -> None:
-        """Ask the store for its time. Raises StorageUnavailable; the clock then goes on as it was."""
+        """Ask the store for its time. Raises StorageUnavailable; the clock then keeps its offset."""
         asked = _here()
-        told = self._ask()
-        self._ahead = told - (asked + _here()) // 2
+        answer = self._ask()
+        self._ahead = answer - (asked + _here()) // 2
 
 
 def _here() -> int:

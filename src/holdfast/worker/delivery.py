@@ -32,7 +32,7 @@ class Flight:
 
 
 class LocalDelivery:
-    """`holdfast.context.worker_link.Delivery`: done when a report with its snapshot, or with a newer one, was answered."""
+    """`holdfast.context.worker_link.Delivery`: done when a report with its snapshot, or a newer one, was confirmed."""
 
     __slots__ = ("_port", "done", "error", "wakes")
 

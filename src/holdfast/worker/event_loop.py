@@ -16,7 +16,7 @@ log = structlog.get_logger("holdfast.worker")
 
 def run_to_its_end(main: Coroutine[Any, Any, T]) -> T:
     """Run the body of a worker process. SystemExit, KeyboardInterrupt or `loop.stop()` of a job's task, callback or thread
-    stops the event loop, and it continues: an ended task tells its job by itself."""
+    stops the event loop, and it continues: an ended task logs its own failure."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         loop = runner.get_loop()
         body = loop.create_task(main)

@@ -34,7 +34,7 @@ class Fenced(Protocol):
         """End what runs by force."""
         ...
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Begin jobs again."""
         ...
 
@@ -68,7 +68,7 @@ class Fence:
         if self._halted and self._elapsed < STOP_AT:
             self._halted = self._told_idle = False
             log.info("heartbeat confirmed again; jobs continue")
-            self._work.go_on()
+            self._work.resume()
 
     def begin(self) -> None:
         """The worker is registered, which is its first heartbeat."""

@@ -1,4 +1,4 @@
-"""The exchange of ended attempts for new jobs: both go to the store together, so that it takes few transactions."""
+"""Exchanges settlements for new jobs: both go to the store together, in one transaction where possible."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from holdfast.storage.writes import Claim, Settle, Write
 from holdfast.worker.attempt import error_info
 
 MAX_BATCH = 500
-"""Jobs claimed or settled in one exchange: a transaction stays within a few milliseconds."""
+"""Jobs that are claimed or settled in one exchange, so that a transaction takes a few milliseconds."""
 
 CONTENDED_PAUSE = 0.5
-"""Seconds, at first, after which an end is sent again whose row another transaction has locked for long; it doubles up to
-the longest. So long waits a claim that others are in the way of."""
+"""Seconds before a settlement is sent again whose row another transaction has locked for long; they double up to MAX_PAUSE.
+A claim that is blocked by others waits as long."""
 MAX_PAUSE = 5.0
 
 MAX_SETTLED = 3
-"""So often an attempt is settled at most: as it ended, as a failure that says why, as one that says nothing."""
+"""How often an attempt is settled at most: with its result, as a failure with the reason, as a failure with a fixed text."""
 
 log = structlog.get_logger("holdfast.worker")
 
@@ -39,8 +39,8 @@ Key = tuple[int, int]
 
 @dataclass(slots=True)
 class Pool:
-    """The places of one executor: `slots` of them, `busy` taken, for jobs of `types`. A job is claimed only for a free
-    place, so that none waits here while another worker is idle. `hungry`: there may be more to claim."""
+    """The slots of one executor, of which `busy` are taken, for jobs of `types`. A job is claimed only for a free slot, so
+    that none waits here while another worker is idle. `hungry`: there may be more to claim."""
 
     types: frozenset[str]
     slots: int
@@ -58,7 +58,7 @@ class Fetcher:
         pools: Mapping[str, Pool],
         queues: tuple[str, ...],
         slots: int,
-        unstorable: Callable[[Claimed, str | None], Settlement],
+        settlement_refused: Callable[[Claimed, str | None], Settlement],
     ) -> None:
         self._gateway = gateway
         self._worker = worker
@@ -66,15 +66,16 @@ class Fetcher:
         self._pools = [pool for pool in pools.values() if pool.types]
         self._pool_of = {name: pool for pool in self._pools for name in pool.types}
         self._slots = slots
-        self._unstorable = unstorable
-        """Makes the settlement of an attempt whose end the store has refused (see `Judge.unstorable`)."""
+        self._settlement_refused = settlement_refused
+        """Makes the settlement of an attempt whose end the store has refused, see `SettlementPolicy`."""
         self._ended: list[Attempted] = []
         self._sent: list[Attempted] = []
         self._set_aside: dict[Key, Attempted] = {}
-        """Ends that are stored each by itself, or come again later, because others are in their way."""
+        """Settlements that are stored each by itself, or sent again later, because other transactions block them."""
         self._pauses: dict[Key, float] = {}
         self._refusals: dict[Key, int] = {}
-        """How often the end of an attempt was refused. The last refusal stays, so that the job is not run again."""
+        """How often the settlement of an attempt was refused. It is kept after the last refusal, so that the job is not run
+        again."""
         self._doubtful: set[Key] = set()
         self._exchanging = False
         self._claiming = True
@@ -90,7 +91,7 @@ class Fetcher:
 
     @property
     def idle(self) -> bool:
-        """Nothing runs, nothing waits to be settled, and no exchange is under way that might bring or take something."""
+        """Nothing runs, nothing waits to be settled, and no exchange is under way."""
         return not self._busy and not self._ended and not self._set_aside and not self._exchanging
 
     @property
@@ -123,8 +124,8 @@ class Fetcher:
         self.look()
 
     async def run(self, start: Callable[[Claimed], None]) -> None:
-        """Hand each claimed job to `start`, until cancelled. The store failing is waited out; nothing that has ended is
-        forgotten."""
+        """Pass each claimed job to `start`, until cancelled. Outages of the store are waited out, and no settlement is
+        lost."""
         failures = 0
         while True:
             wanted = self._wanted()
@@ -174,8 +175,8 @@ class Fetcher:
         for pool, count in wanted:
             pool.hungry = False
             writes.append(Claim(ClaimRequest(self._worker, count, pool.types, self._queues)))
-        answers = await self._run(writes)
-        for (pool, count), claimed in zip(wanted, answers[len(writes) - len(wanted) :], strict=True):
+        results = await self._run(writes)
+        for (pool, count), claimed in zip(wanted, results[len(writes) - len(wanted) :], strict=True):
             if isinstance(claimed, Contended):
                 asyncio.get_running_loop().call_later(CONTENDED_PAUSE, self.look)
                 continue
@@ -187,7 +188,7 @@ class Fetcher:
             for job in claimed:
                 start(job)
         if ended:
-            settled = answers.pop(0)
+            settled = results.pop(0)
             if not isinstance(settled, BaseException):
                 self._count_lost(ended, settled)
             elif _concerns_all(settled):
@@ -195,9 +196,9 @@ class Fetcher:
             else:
                 sent, self._sent = self._sent, []
                 self._settle_each(sent)
-        for answer in answers:
-            if isinstance(answer, BaseException) and not isinstance(answer, Contended):
-                raise answer
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, Contended):
+                raise result
 
     async def _run(self, writes: list[Write[Any]]) -> list[Any]:
         """What each of these writes returns, or its error."""
@@ -208,11 +209,11 @@ class Fetcher:
         return await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
 
     def _settle_each(self, attempts: Sequence[Attempted]) -> None:
-        """Each by itself what could not be settled together, so that one that is refused, or that others are in the way of,
-        costs no other. Nothing waits for them."""
+        """Settle each by itself what could not be settled together, so that one that is refused or blocked delays no other.
+        Nothing waits for them."""
         try:
             futures = self._gateway.submit_together(*(Settle([end]) for end, _ in attempts))
-        except Exception:  # the next exchange meets the same, and says so
+        except Exception:  # the next exchange fails in the same way, and logs it
             self._ended += attempts
             return
         for attempted, future in zip(attempts, futures, strict=True):
@@ -238,14 +239,14 @@ class Fetcher:
         self._changed.set()
 
     def _put_back(self, error: BaseException) -> None:
-        """The store did not answer: what was sent is sent again, and may have been stored already."""
+        """The store is unavailable: what was sent is sent again, and may have been stored already."""
         sent, self._sent = self._sent, []
         self._ended = sent + self._ended
         self._doubtful |= {(settlement.seq, settlement.token) for settlement, _ in sent}
         raise error
 
     def _come_again(self, key: Key) -> None:
-        """Others are in its way: it is sent again after a while, and nothing else waits for it."""
+        """It is blocked by another transaction: it is sent again after a while, and nothing else waits for it."""
         pause = self._pauses[key] = min(MAX_PAUSE, 2 * self._pauses.get(key, CONTENDED_PAUSE / 2))
         log.warning(
             "settlement delayed: another transaction has locked the job", job=self._set_aside[key][1].id
@@ -257,23 +258,23 @@ class Fetcher:
         self._changed.set()
 
     def _instead(self, settlement: Settlement, job: Claimed, error: BaseException) -> Settlement | None:
-        """The store has refused this end: the attempt fails instead, with the reason if that can be stored. None when
+        """The store has refused this settlement: the attempt fails instead, with the reason if that can be stored. None when
         nothing is left to try."""
         key = settlement.seq, settlement.token
         refusals = self._refusals[key] = self._refusals.get(key, 0) + 1
-        told = error_info(error)
-        why = f"{told.type}: {told.message}"
+        info = error_info(error)
+        why = f"{info.type}: {info.message}"
         log.error("the store refused a settlement", job=job.id, type=job.type, times=refusals, error=why)
         if refusals >= MAX_SETTLED:
             return None
-        return self._unstorable(job, why if refusals == 1 else None)
+        return self._settlement_refused(job, why if refusals == 1 else None)
 
-    def _count_lost(self, ended: list[Settlement], answers: list[str]) -> None:
-        """Report results that were refused. One that was sent before without an answer may have been stored then, and is
-        refused as its own repetition: that is no loss."""
+    def _count_lost(self, ended: list[Settlement], results: list[str]) -> None:
+        """Count and log settlements that were refused. One that was sent before without a confirmation may have been stored
+        then, and is refused as its own repetition: that is no loss."""
         lost = sum(
-            answer == LOST and (s.seq, s.token) not in self._doubtful
-            for s, answer in zip(ended, answers, strict=True)
+            result == LOST and (s.seq, s.token) not in self._doubtful
+            for s, result in zip(ended, results, strict=True)
         )
         if self._doubtful or self._refusals or self._pauses:
             for s in ended:
@@ -287,5 +288,5 @@ class Fetcher:
 
 
 def _concerns_all(error: BaseException) -> bool:
-    """Whether the store itself is of no use now, and not one settlement."""
+    """Whether the error is one of the store, and not of one settlement."""
     return isinstance(error, (StorageUnavailable, StorageRefused)) and not isinstance(error, Contended)

@@ -97,7 +97,7 @@ class Guard:
 
 def _handle(pid: int) -> int | None:
     """A handle of a process, whose number may be that of another one by the time it is killed. None where the system has no
-    handles: there we are told in time that it is gone."""
+    handles: there its end is reported in time."""
     try:
         return os.pidfd_open(pid)
     except ProcessLookupError:

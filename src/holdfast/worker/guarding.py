@@ -1,4 +1,4 @@
-"""The supervisor's side of the guard, and the line by which supervisor and workers talk to it."""
+"""The supervisor's side of the guard, and the pipe by which supervisor and workers report to it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ log = structlog.get_logger("holdfast.worker")
 
 
 class GuardLine:
-    """Says to the guard what it has to know. One line is one write to a pipe, so those of several processes do not mix.
-    `fd` is inherited by worker processes."""
+    """Reports to the guard. One message is one write to a pipe, so those of several processes do not mix. `fd` is inherited
+    by worker processes."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -50,7 +50,7 @@ class GuardLine:
         os.close(self.fd)
 
     def _say(self, line: str) -> None:
-        with suppress(OSError):  # full, as nobody reads it: a worker is then killed rather than spared
+        with suppress(OSError):  # full, because no guard reads it: a worker is then killed rather than spared
             os.write(self.fd, line.encode() + b"\n")
 
 

@@ -42,16 +42,16 @@ from holdfast.worker.fetcher import Fetcher, Pool
 from holdfast.worker.guarding import GuardLine
 from holdfast.worker.report_batcher import ReportBatcher
 from holdfast.worker.runner import Runner
-from holdfast.worker.settling import Judge
+from holdfast.worker.settling import SettlementPolicy
 
-WAKE_GAP = 0.002
+MIN_WAKE_INTERVAL = 0.002
 """Seconds between two reactions to signals: a storm of them costs at most 500 looks a second."""
 
 
 DRAINED = 86
-"""Exit code of a worker process that somebody has drained: it ended in order and is not to be replaced."""
+"""Exit code of a worker process that was drained: it ended cleanly and is not to be replaced."""
 
-DRAIN_GAP = 0.5
+MIN_DRAIN_CHECK_INTERVAL = 0.5
 """Seconds between two looks whether this worker is to drain, however many signals come."""
 
 log = structlog.get_logger("holdfast.worker")
@@ -59,7 +59,7 @@ log = structlog.get_logger("holdfast.worker")
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What the supervisor tells a worker process."""
+    """What a worker process gets from its supervisor at its start."""
 
     worker: str
     name: str
@@ -103,7 +103,7 @@ class WorkerProcess:
         self.exit_code = 0
 
     async def run(self) -> int:
-        """Until asked to stop; answers the exit code."""
+        """Run until asked to stop. Returns the exit code."""
         s, loop = self._settings, asyncio.get_running_loop()
         batcher = ReportBatcher(self._gateway, loop)
         threads = self._threads = ThreadExecutor(s.threads, grace=s.stop_grace)
@@ -120,14 +120,14 @@ class WorkerProcess:
             ),
         }
         self._clock = StoreClock(self._reader.now)
-        judge = Judge(
+        policy = SettlementPolicy(
             Retention(s.keep_succeeded, s.keep_failed, s.keep_cancelled), self._clock, random.random
         )
         fetcher = self._fetcher = Fetcher(
-            self._gateway, self._worker.id, self._pools(), s.queues, s.concurrency, judge.unstorable
+            self._gateway, self._worker.id, self._pools(), s.queues, s.concurrency, policy.settlement_refused
         )
         runner = self._runner = Runner(
-            self._types, executors, batcher, judge, fetcher.settle, cancel_grace=s.cancel_grace
+            self._types, executors, batcher, policy, fetcher.settle, cancel_grace=s.cancel_grace
         )
         if not await self._came_up():
             return self.exit_code
@@ -155,7 +155,7 @@ class WorkerProcess:
         return self.exit_code
 
     def stop(self) -> None:
-        """Stop in order: claim nothing more, and let running jobs end or reach a checkpoint for the grace time."""
+        """Stop gracefully: claim nothing more, and let running jobs end or reach a checkpoint for the grace time."""
         if not self._asked_to_stop:
             self._asked_to_stop = True
             self._stopping.set()
@@ -192,10 +192,10 @@ class WorkerProcess:
         """End by force the jobs that have not stopped."""
         self._runner.force_all("no heartbeat is confirmed")
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Begin jobs again, unless the worker stops or is drained."""
         if not self._stopping.is_set() and self._draining is None:
-            self._runner.go_on()
+            self._runner.resume()
             self._fetcher.claim_again()
 
     # -- parts ------------------------------------------------------------------------------------------------------------
@@ -214,11 +214,11 @@ class WorkerProcess:
         }
 
     async def _came_up(self) -> bool:
-        """Whether the worker stands in the store; it waits for a store that does not answer, until it is told to stop."""
+        """Whether the worker is registered. While the store is unavailable it waits, until it is asked to stop."""
         coming = asyncio.create_task(keep_running("register", self._register), name="register")
-        told = asyncio.create_task(self._stopping.wait(), name="told")
-        await asyncio.wait((coming, told), return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
+        stop = asyncio.create_task(self._stopping.wait(), name="stop")
+        await asyncio.wait((coming, stop), return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
         if not coming.done():
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
@@ -241,7 +241,7 @@ class WorkerProcess:
             while True:
                 await listener.wait_async(self._settings.poll_interval)
                 self._fetcher.look()
-                await asyncio.sleep(WAKE_GAP)
+                await asyncio.sleep(MIN_WAKE_INTERVAL)
         finally:
             listener.close()
 
@@ -257,7 +257,7 @@ class WorkerProcess:
                 if self._threads.abandoned and not self._stopping.is_set():
                     log.warning("a thread cannot be ended; replacing the worker when its other jobs are done")
                     self._stopping.set()
-                await asyncio.sleep(WAKE_GAP)
+                await asyncio.sleep(MIN_WAKE_INTERVAL)
         finally:
             listener.close()
 
@@ -269,7 +269,7 @@ class WorkerProcess:
 
     async def _look_whether_drained(self) -> None:
         now = asyncio.get_running_loop().time()
-        if self._draining or self._stopping.is_set() or now - self._drain_seen_at < DRAIN_GAP:
+        if self._draining or self._stopping.is_set() or now - self._drain_seen_at < MIN_DRAIN_CHECK_INTERVAL:
             return
         self._drain_seen_at = now
         try:
@@ -283,15 +283,15 @@ class WorkerProcess:
             when_it_fails(self._draining, lambda: self.fail(1))
 
     async def _drain(self) -> None:
-        """Let every job end in its own time; whoever is in a hurry stops the process."""
+        """Let every job end in its own time. To hurry, stop the process."""
         self._fetcher.stop_claiming()
         while not self._fetcher.idle:  # noqa: ASYNC110 - an event would cost every job
             await asyncio.sleep(0.05)
         self._stopping.set()
 
     async def _reconcile(self) -> None:
-        """Compare what the store says is here with what runs here. What is no longer ours is interrupted at once; what
-        nobody here knows, a claim whose answer was lost, is given back."""
+        """Compare what the store says runs here with what does. What is no longer ours is interrupted at once; what is
+        unknown here, a claim whose response was lost, is requeued."""
         strangers: set[tuple[int, int]] = set()
         while True:
             await asyncio.sleep(self._settings.heartbeat_interval)
@@ -311,7 +311,7 @@ class WorkerProcess:
                         jobs=len(twice),
                     )
                     back = [
-                        Settlement(seq, token, Verb.RELEASE, "claim not answered") for seq, token in twice
+                        Settlement(seq, token, Verb.RELEASE, "claim not confirmed") for seq, token in twice
                     ]
                     await self._gateway.run_async(Settle(back))
             except StorageUnavailable as error:

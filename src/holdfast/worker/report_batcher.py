@@ -1,4 +1,5 @@
-"""Sends the reports of all running jobs of a worker process together, and asks their memories for the place by time."""
+"""Sends the reports of all running jobs of a worker process together, and asks their memories for a snapshot at
+intervals."""
 
 from __future__ import annotations
 
@@ -112,8 +113,8 @@ class ReportBatcher:
             return
         for (port, flight), future in zip(flights, futures, strict=True):
             future.add_done_callback(partial(port.landed, flight))
-        answers = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
-        _warn([answer for answer in answers if isinstance(answer, BaseException)])
+        results = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+        _warn([result for result in results if isinstance(result, BaseException)])
 
 
 def _warn(errors: list[BaseException]) -> None:

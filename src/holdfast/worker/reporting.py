@@ -1,4 +1,4 @@
-"""The port of a job that runs in the worker process itself: what it hands up waits here until the store has it.
+"""The link of a job that runs in the worker process itself: what the job reports waits here until it is stored.
 
 One report of an attempt is in flight at a time, so that an older text never follows a newer one.
 """
@@ -26,7 +26,7 @@ from holdfast.worker.progress import progress_text
 from holdfast.worker.report_batcher import ReportBatcher
 
 _TRIED_AGAIN = (StorageUnavailable, StorageRefused, LeaseLost)
-"""Errors that speak of the store or of the attempt, and not of what the report says."""
+"""Errors of the store or of the attempt, not of what the report contains."""
 
 
 class LocalLink:
@@ -46,7 +46,7 @@ class LocalLink:
     _waiters: frozenset[asyncio.Future[None]] = frozenset()
     _closed = False
     was_pausing = False
-    """A pause was asked of this run, be it that it was taken back."""
+    """A pause was requested during this attempt, even if it was withdrawn."""
     refused: str | None = None
     """Why the store has refused a report of this attempt for good."""
 
@@ -169,7 +169,7 @@ class LocalLink:
         vars(self.flags).update(lost=True, any=True)
 
     def tick(self) -> None:
-        """Let the memory hand up what has moved."""
+        """Let the memory report what has changed."""
         if self.memory is not None and not self._closed:
             self.memory.tick()
 
@@ -189,11 +189,11 @@ class LocalLink:
 
     @property
     def in_flight(self) -> bool:
-        """Whether a report has not been answered yet."""
+        """Whether a report has been sent and not confirmed yet."""
         return self._flight is not None
 
     async def landing(self) -> None:
-        """Wait until the report in flight was answered or has failed."""
+        """Wait until the report in flight is confirmed or has failed."""
         with self._lock:
             if self._flight is None:
                 return
@@ -214,7 +214,7 @@ class LocalLink:
         try:
             if not self._take_off(flight, delivery):
                 return
-            answers = self._batcher.gateway.run(StoreReports([flight.report]))
+            results = self._batcher.gateway.run(StoreReports([flight.report]))
         except Exception as error:
             self.land(flight, error=error)
         except BaseException:
@@ -222,7 +222,7 @@ class LocalLink:
             self.land(flight, interrupted=True)
             raise
         else:
-            self.land(flight, answer=answers[0])
+            self.land(flight, answer=results[0])
 
     def send_elsewhere(self, delivery: LocalDelivery) -> None:
         """`send_here` that does not block: the gateway's thread sends."""
@@ -260,8 +260,8 @@ class LocalLink:
         error: BaseException | None = None,
         interrupted: bool = False,
     ) -> None:
-        """The report was answered, or has failed: what it carried waits again, unless the store has refused it. Deliveries
-        that wait are sent next."""
+        """The report was confirmed or has failed. After a failure what it carried waits again, unless the store has refused
+        it. Deliveries that wait are sent next."""
         following = Flight()
         if error is not None and not isinstance(error, _TRIED_AGAIN):
             error = self._refuse(error)
@@ -326,8 +326,8 @@ class LocalLink:
     def _refuse(self, error: BaseException) -> InvalidInput:
         """The store refuses what this report says, so it is not sent again: the attempt stops at its next checkpoint, and
         fails with the reason."""
-        told = error_info(error)
-        self.refused = f"The store refused what the job reported: {told.type}: {told.message}"
+        info = error_info(error)
+        self.refused = f"The store refused what the job reported: {info.type}: {info.message}"
         self.raise_flag(stop=True)
         return InvalidInput(self.refused)
 

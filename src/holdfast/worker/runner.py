@@ -1,10 +1,11 @@
-"""One attempt as a pipeline: claimed → run in its executor → ended → settlement → passed on to be stored."""
+"""One attempt as a pipeline: claimed → run in its executor → result → settlement → passed on to be stored."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -19,7 +20,7 @@ from holdfast.worker.attempt import error_info
 from holdfast.worker.executors.base import Executor, Run
 from holdfast.worker.report_batcher import ReportBatcher
 from holdfast.worker.reporting import LocalLink
-from holdfast.worker.settling import Judge
+from holdfast.worker.settling import SettlementPolicy
 from holdfast.worker.task_pool import TaskPool
 
 log = structlog.get_logger("holdfast.worker")
@@ -27,39 +28,37 @@ log = structlog.get_logger("holdfast.worker")
 Key = tuple[int, int]
 
 
+@dataclass(slots=True, eq=False)
 class Active:
-    """One running attempt: what the worker needs to ask it to stop, and to force it."""
+    """One running attempt: what is needed to ask it to stop, and to force it."""
 
-    __slots__ = ("cancelling", "executor", "forced", "port", "run", "timed_out", "timers")
-
-    def __init__(self, run: Run, port: LocalLink, executor: Executor) -> None:
-        self.run = run
-        self.port = port
-        self.executor = executor
-        self.timed_out = False
-        self.cancelling = False
-        self.forced = False
-        self.timers: list[asyncio.TimerHandle] = []
+    run: Run
+    port: LocalLink
+    executor: Executor
+    timed_out: bool = False
+    cancelling: bool = False
+    forced: bool = False
+    timers: list[asyncio.TimerHandle] = field(default_factory=list[asyncio.TimerHandle])
 
 
 class Runner:
-    """Runs the claimed jobs of one worker process and answers what people ask of them."""
+    """Runs the claimed jobs of one worker process, and passes requests on to them."""
 
     def __init__(
         self,
         types: Mapping[str, JobType],
         executors: Mapping[str, Executor],
         batcher: ReportBatcher,
-        judge: Judge,
-        hand_over: Callable[[Claimed, Settlement | None], None],
+        policy: SettlementPolicy,
+        settle: Callable[[Claimed, Settlement | None], None],
         *,
         cancel_grace: float,
     ) -> None:
         self._types = types
         self._executors = executors
         self._batcher = batcher
-        self._judge = judge
-        self._hand_over = hand_over
+        self._policy = policy
+        self._settle = settle
         self._grace = cancel_grace
         self._loop = asyncio.get_running_loop()
         self.active: dict[Key, Active] = {}
@@ -69,26 +68,26 @@ class Runner:
         self._halted = False
 
     def start(self, job: Claimed) -> None:
-        """Begin an attempt. Its settlement is handed over when it has ended."""
+        """Begin an attempt. Its settlement is passed to `settle` when it has ended."""
         if self._halted:
-            self._hand_over(job, Settlement(job.seq, job.token, Verb.RELEASE, "worker stopped"))
+            self._settle(job, Settlement(job.seq, job.token, Verb.RELEASE, "worker stopped"))
             return
         kind = self._types[job.type]
         port = LocalLink(job, self._batcher)
-        # a job that was twice on board when a process died runs alone in a child: if it is the one, nobody else suffers
-        # again
+        # a job that was running in two processes that died runs alone in a child from now on: if it is the cause, no other
+        # job is affected again
         executor = self._executors[
             "process" if job.crashes >= CRASHES_BEFORE_ISOLATION else kind.options.executor
         ]
         active = self.active[job.seq, job.token] = Active(Run(job, kind, port), port, executor)
         if job.timeout is not None:
             active.run.begun = lambda: self._begun(active)
-        if self._stopping:  # claimed while the stop was asked: its first checkpoint hands it back
+        if self._stopping:  # claimed while the stop was requested: it is released at its first checkpoint
             port.raise_flag(stop=True)
         self._slots.put(active)
 
     def _begun(self, active: Active) -> None:
-        """Its function is called now: a suspect may have waited for a child, which is not its own time."""
+        """Its function is called now. A suspect may have waited for a child before, which does not count as its time."""
         timeout = active.run.job.timeout
         if timeout is not None:
             active.timers.append(self._loop.call_later(timeout, self._time_is_over, active))
@@ -114,25 +113,25 @@ class Runner:
         if port.close():
             ended, report = await self._last_report(port, ended)
         if ended.end is ResultKind.INTERRUPTED and port.was_pausing and not _is_asked(flags):
-            flags.pause = True  # it had stopped for a pause that was taken back just now
+            flags.pause = True  # it had stopped for a pause that was withdrawn just now
         del self.active[job.seq, job.token]
         backoff = active.run.type.options.backoff
         try:
-            settlement = self._judge.settle(job, backoff, ended, flags, report)
+            settlement = self._policy.settlement_for(job, backoff, ended, flags, report)
         except Exception as error:
             log.exception("a settlement cannot be stored as it is", job=job.id, type=job.type)
             broken = error_info(error)
-            settlement = self._judge.unstorable(job, f"{broken.type}: {broken.message}")
+            settlement = self._policy.settlement_refused(job, f"{broken.type}: {broken.message}")
         if settlement is not None and settlement.error is not None:
             _log_failure(job, settlement)
-        members = flags.__dict__  # a thread that was given up stops at its next checkpoint
+        members = flags.__dict__  # a thread that was abandoned stops at its next checkpoint
         members["lost"] = members["any"] = True
-        self._hand_over(job, settlement)
+        self._settle(job, settlement)
 
     async def _last_report(
         self, port: LocalLink, ended: AttemptResult
     ) -> tuple[AttemptResult, Report | None]:
-        """How the attempt of a closed port has ended, and what is left to be stored with its end."""
+        """The result of the attempt of a closed link, and what is left to be stored with its settlement."""
         while port.in_flight:
             # a job may cancel the task that it has run in, and be gone when that arrives
             with suppress(asyncio.CancelledError):
@@ -147,10 +146,10 @@ class Runner:
             ended = AttemptResult(ResultKind.FAILED_FOR_GOOD, error=refused, reason="report refused")
         return ended, port.last_report()
 
-    # -- what is asked of running jobs ------------------------------------------------------------------------------------
+    # -- requests to running jobs -------------------------------------------------------------------------------------------
 
     def hear(self, asked: list[Asked]) -> None:
-        """Pass on what people ask of these jobs, and that a pause was taken back."""
+        """Pass on the requests that are pending for these jobs; a request that is missing was withdrawn."""
         wanted = {(a.seq, a.token): a.requested for a in asked}
         for active in self.active.values():
             request = wanted.get((active.run.job.seq, active.run.job.token))
@@ -163,13 +162,13 @@ class Runner:
                 active.timers.append(self._loop.call_later(self._grace, self._force, active, "cancel"))
 
     def ask_all_to_stop(self) -> None:
-        """The worker shuts down: every job may end, or be handed back at its next checkpoint."""
+        """The worker shuts down: every job may end, or is released at its next checkpoint."""
         self._stopping = True
         for active in self.active.values():
             active.port.raise_flag(stop=True)
 
     def force_all(self, why: str) -> None:
-        """The worker's own grace is over: interrupt what still runs, and say which."""
+        """The worker's grace time is over: interrupt what still runs, and log it."""
         for active in list(self.active.values()):
             if active.forced:
                 continue
@@ -179,17 +178,17 @@ class Runner:
             active.executor.force(active.run, because="stop")
 
     def halt(self) -> None:
-        """The lease may end: every job stops at its next checkpoint, and no other one begins until `go_on`."""
+        """The lease may end: every job stops at its next checkpoint, and no other one begins until `resume`."""
         self._halted = True
         for active in self.active.values():
             active.port.raise_flag(stop=True)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Begin jobs again."""
         self._halted = False
 
     def lose(self, keys: Iterable[Key]) -> None:
-        """Interrupt at once those of these attempts that still run: their jobs belong to others now."""
+        """Interrupt at once those of these attempts that still run: their jobs belong to other attempts now."""
         for active in filter(None, map(self.active.get, keys)):
             log.warning("job lost to another attempt; interrupting it", job=active.run.job.id)
             active.port.raise_flag(lost=True)
@@ -219,5 +218,5 @@ def _log_failure(job: Claimed, settlement: Settlement) -> None:
 
 
 def _is_asked(flags: Flags) -> bool:
-    """Whether the attempt has to stop for a reason that lies outside of it."""
+    """Whether the attempt has been asked to stop."""
     return flags.pause or flags.cancel or flags.stop or flags.lost

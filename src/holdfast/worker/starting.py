@@ -28,7 +28,19 @@ class Process:
 
     def __init__(self, pid: int, lines: Input | None) -> None:
         self.pid = pid
+        self.stopped = False
+        """Whether it was stopped (SIGSTOP) when `is_stopped` was called last."""
         self._input = lines
+
+    def is_stopped(self) -> bool:
+        """Whether it is stopped now, or has ended; asked of the kernel in a way that leaves its exit status for `wait`."""
+        try:
+            news = os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+        except ChildProcessError:
+            return True  # it has ended; `wait` has its exit status or is about to get it
+        if news is not None:
+            self.stopped = news.si_code in (os.CLD_STOPPED, os.CLD_TRAPPED)
+        return self.stopped
 
     def write(self, line: bytes) -> None:
         """Write a line to its input, unless it is gone."""

@@ -1,9 +1,8 @@
-"""The supervisor: starts worker processes, beats for them, requeues their jobs at once when one dies, replaces it, and stops
-them in order. It runs no user code, so nothing a job does can stop a heartbeat.
+"""The supervisor: starts worker processes, sends their heartbeats, replaces the ones that die, and stops them.
 
-Each confirmed heartbeat is passed on to the worker and to the guard. A process that is stopped (SIGSTOP, a debugger) gets
-none, and is killed by the guard before its lease ends and its jobs run elsewhere. A process that no longer reacts, although
-one of its jobs should have ended, is killed; its other jobs go back to their queue.
+It runs no user code, so a job cannot stop a heartbeat. Each confirmed heartbeat is passed on to the worker and to the guard.
+A process that is stopped (SIGSTOP, a debugger) gets none, and the guard kills it before its lease ends and its jobs run
+elsewhere. A process that does not react, although one of its jobs should have ended, is killed; its other jobs are requeued.
 """
 
 from __future__ import annotations
@@ -11,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import structlog
@@ -37,7 +35,7 @@ UNRESPONSIVE_AFTER = 5.0
 """Seconds after the end of its own grace in which a worker process must have acted on a cancel or a time limit."""
 
 MAX_TRANSACTION = 5.0
-"""Seconds for which a worker process may stand in one transaction, which takes milliseconds; others wait at most ten."""
+"""Seconds for which a worker process may be in one transaction, which takes milliseconds; others wait at most ten."""
 
 MAX_PAUSE = 10.0
 
@@ -45,39 +43,29 @@ LATEST_HEARTBEAT = 1 / 4
 """Part of the lease between two heartbeats at most, whatever the settings say: a few may be lost."""
 
 LAST_CHILD = 2.0
-"""Seconds for the children of a dead worker to end too: the kernel kills them with it."""
+"""Seconds in which the children of a dead worker end too, which the kernel kills with it."""
 
 POLL_INTERVAL = 0.01
 
 log = structlog.get_logger("holdfast.worker")
 
 
+@dataclass(slots=True, eq=False)
 class Child:
-    """One worker process as its supervisor sees it."""
+    """One worker process as its supervisor sees it.
 
-    def __init__(self, worker: str, process: Process) -> None:
-        self.worker = worker
-        self.process = process
-        self.stopped = False
-        self.confirmed: float | None = None
-        """When its last confirmed heartbeat was begun. Then it had come up."""
+    `confirmed`: when its last confirmed heartbeat was begun; None until it has come up."""
 
-    def look_whether_stopped(self) -> bool:
-        """Whether the process stands still (SIGSTOP); asked of the kernel without taking its exit status away."""
-        try:
-            news = os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
-        except ChildProcessError:
-            return True  # it has ended just now; `_keep` is about to hear of it
-        if news is not None:
-            self.stopped = news.si_code in (os.CLD_STOPPED, os.CLD_TRAPPED)
-        return self.stopped
+    worker: str
+    process: Process
+    confirmed: float | None = None
 
     def confirm(self, begun: float) -> None:
-        """A heartbeat for it is confirmed that was begun at that time; it is told."""
+        """A heartbeat for it that was begun at that time is confirmed. Passes that on."""
         self.confirmed = begun
-        self.tell(heartbeat_line(begun))
+        self.send(heartbeat_line(begun))
 
-    def tell(self, line: bytes) -> None:
+    def send(self, line: bytes) -> None:
         """Write a line to its input, unless it is gone."""
         self.process.write(line)
 
@@ -88,7 +76,7 @@ class Child:
 
 
 class Supervisor:
-    """Keeps `count` worker processes running, except those that somebody drains. `run` returns after `stop`, or when none is
+    """Keeps `count` worker processes running, except those that are drained. `run` returns after `stop`, or when none is
     left."""
 
     def __init__(
@@ -115,8 +103,8 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         self._stopping = asyncio.Event()
         self._stops = 0
-        self._turn: tuple[int, int] | None = None
-        self._turn_seen = 0.0
+        self._transaction: tuple[int, int] | None = None
+        self._transaction_seen = 0.0
 
     @property
     def workers(self) -> list[str]:
@@ -125,11 +113,11 @@ class Supervisor:
 
     async def run(self) -> None:
         """Until `stop`, and then until every worker process has ended; or until all of them have been drained."""
-        # a part that fails ends all: a supervisor that does not beat is none
+        # a part that fails ends all: a supervisor without heartbeats is of no use
         async with asyncio.TaskGroup() as parts:
             rounds = [
                 parts.create_task(keep_running("guard", self._guard.run)),
-                parts.create_task(keep_running("heartbeats", self._beat)),
+                parts.create_task(keep_running("heartbeats", self._heartbeat)),
                 parts.create_task(keep_running("watch", self._watch)),
             ]
             keepers = (partial(self._keep, index) for index in range(self._count))
@@ -141,20 +129,20 @@ class Supervisor:
                 part.cancel()
 
     def stop(self) -> None:
-        """First call: worker processes stop in order. Second call: they do not wait for their jobs."""
+        """First call: worker processes stop gracefully. Second call: they do not wait for their jobs."""
         self._stops += 1
         self._stopping.set()
         self._starter.close()
         for child in self._children.values():
             child.signal(signal.SIGTERM)
             if self._stops > 1:
-                child.tell(HURRY)
+                child.send(HURRY)
         if self._stops <= 2:
             timeout = UNRESPONSIVE_AFTER + (self._settings.stop_grace if self._stops == 1 else 0.0)
-            asyncio.get_running_loop().call_later(timeout, self._end_the_stubborn)
+            asyncio.get_running_loop().call_later(timeout, self._kill_the_remaining)
 
-    def _end_the_stubborn(self) -> None:
-        """The grace time is over: processes that a job has blocked do not even hear that they shall stop."""
+    def _kill_the_remaining(self) -> None:
+        """The grace time is over. A process that is blocked by a job does not react to SIGTERM."""
         for child in self._children.values():
             log.error("worker does not stop; killing it", worker=child.worker)
             child.signal(signal.SIGKILL)
@@ -167,19 +155,19 @@ class Supervisor:
                 return
             code = await child.process.wait()
             self._guard.gone(child.process.pid)
-            await self._bury(child, code)
+            await self._requeue_jobs_of(child, code)
             del self._children[child.worker]
             if self._stopping.is_set():
                 return
-            if code == DRAINED and await self._retired(child):
+            if code == DRAINED and await self._was_drained(child):
                 log.info("worker drained; not replacing it", worker=child.worker)
                 return
-            # a worker that cannot come up must not be tried in a hot loop; one that stood and was killed is replaced at once
+            # a worker that cannot come up must not be started in a hot loop; one that was up is replaced at once
             pause = 0.0 if child.confirmed else min(MAX_PAUSE, max(0.5, pause * 2))
             log.warning(
                 "worker process ended; replacing it",
                 worker=child.worker,
-                exit=self._how(child, code),
+                exit=self._exit_reason(child, code),
                 after=round(pause, 1),
             )
             await self._sleep(pause)
@@ -192,22 +180,22 @@ class Supervisor:
         worker = new_worker_id()
         orders = Orders(worker, f"{self._name}-{index + 1}", self._app, self._settings.model_dump(), guard)
         child = self._children[worker] = Child(worker, process)
-        child.tell(json.dumps(asdict(orders)).encode() + b"\n")
+        child.send(json.dumps(asdict(orders)).encode() + b"\n")
         if self._stopping.is_set():
             child.signal(signal.SIGTERM)
         return child
 
-    async def _bury(self, child: Child, code: int) -> None:
-        """Its process has ended for certain, so its jobs are given back now, not when the lease runs out. Whatever its exit
-        code says: a job may have ended the process with 0."""
+    async def _requeue_jobs_of(self, child: Child, code: int) -> None:
+        """Its process has certainly ended, so its jobs are requeued now, not when the lease expires. This does not depend on
+        the exit code: a job may have ended the process with 0."""
         try:
             async with asyncio.timeout(LAST_CHILD):
-                while self._locks.look(child.worker) is Lock.HELD:  # noqa: ASYNC110 - no event tells it
+                while self._locks.look(child.worker) is Lock.HELD:  # noqa: ASYNC110 - there is no event for it
                     await asyncio.sleep(POLL_INTERVAL)
         except TimeoutError:
             log.warning("children of a dead worker still run; its jobs wait for them", worker=child.worker)
             return
-        why = f"{DIED} ({self._how(child, code)})"
+        why = f"{DIED} ({self._exit_reason(child, code)})"
         try:
             for swept in await self._gateway.run_async(Rescue([child.worker], why=why)):
                 log.warning(
@@ -217,8 +205,8 @@ class Supervisor:
         except StorageUnavailable as error:
             log.warning("could not requeue jobs of a dead worker: storage unavailable", error=str(error))
 
-    def _how(self, child: Child, code: int) -> str:
-        """How a worker process has ended, in words."""
+    def _exit_reason(self, child: Child, code: int) -> str:
+        """How a worker process has ended, as text."""
         unconfirmed = 0.0 if child.confirmed is None else since_boot() - child.confirmed
         if code == -signal.SIGKILL and unconfirmed >= KILL_AT * self._settings.lease:
             return "no heartbeat was confirmed"
@@ -229,55 +217,57 @@ class Supervisor:
         except ValueError:  # a real-time signal has no name
             return f"signal {-code}"
 
-    async def _retired(self, child: Child) -> bool:
-        """Whether it ended in order: its row is gone. The exit code alone may be the doing of a job."""
+    async def _was_drained(self, child: Child) -> bool:
+        """Whether it ended cleanly, so that its row is gone. The exit code alone may have been chosen by a job."""
         try:
             known = {record.id for record in await asyncio.to_thread(self._reader.workers)}
         except StorageUnavailable:
-            return True  # it said so after the store had taken its leave
+            return True  # its exit code is all there is; the store was available when it retired
         return child.worker not in known
 
-    async def _beat(self) -> None:
+    async def _heartbeat(self) -> None:
         pause = min(self._settings.heartbeat_interval, LATEST_HEARTBEAT * self._settings.lease)
         while True:
             self._starter.reap()
-            alive = [worker for worker, child in self._children.items() if not child.look_whether_stopped()]
+            alive = [worker for worker, child in self._children.items() if not child.process.is_stopped()]
             if alive:
-                await self._beat_for(alive)
+                await self._send_heartbeats(alive)
             await asyncio.sleep(pause)
 
-    async def _beat_for(self, workers: list[str]) -> None:
-        """Each by itself, so that a row which somebody has locked costs no other worker its heartbeat. They are stored
-        together all the same."""
+    async def _send_heartbeats(self, workers: list[str]) -> None:
+        """One write for each, so that a locked row costs no other worker its heartbeat. They are stored together all the
+        same."""
         # before the store renews the leases, so that no worker believes in its own for longer than the store does
         begun = since_boot()
-        beats = [
+        heartbeats = [
             self._gateway.run_async(Heartbeat([worker], lease=self._settings.lease)) for worker in workers
         ]
-        standing, missing, failed = set[str](), set[str](), dict[str, StorageUnavailable]()
-        for worker, answer in zip(workers, await asyncio.gather(*beats, return_exceptions=True), strict=True):
-            if isinstance(answer, StorageUnavailable):
-                failed[worker] = answer
-            elif isinstance(answer, BaseException):
-                raise answer
+        renewed, missing, failed = set[str](), set[str](), dict[str, StorageUnavailable]()
+        for worker, result in zip(
+            workers, await asyncio.gather(*heartbeats, return_exceptions=True), strict=True
+        ):
+            if isinstance(result, StorageUnavailable):
+                failed[worker] = result
+            elif isinstance(result, BaseException):
+                raise result
             else:
-                (standing if worker in answer else missing).add(worker)
+                (renewed if worker in result else missing).add(worker)
         if failed:
             error = str(next(iter(failed.values())))
             log.warning("heartbeats fail: storage unavailable", workers=list(failed), error=error)
-        for worker in standing & self._children.keys():
+        for worker in renewed & self._children.keys():
             child = self._children[worker]
             child.confirm(begun)
             self._guard.confirm(child.process.pid, begun)
-        await self._end_the_lost(missing)
+        await self._kill_the_lost(missing)
 
-    async def _end_the_lost(self, missing: set[str]) -> None:
+    async def _kill_the_lost(self, missing: set[str]) -> None:
         if not missing:
             return
         try:
             known = {record.id: record.state for record in await asyncio.to_thread(self._reader.workers)}
         except StorageUnavailable:
-            return  # the next beat says so
+            return  # the next heartbeat logs it
         for worker in missing:
             child = self._children.get(worker)
             if child is not None and known.get(worker) == "lost":
@@ -285,31 +275,33 @@ class Supervisor:
                 child.signal(signal.SIGKILL)
 
     async def _watch(self) -> None:
-        """Kill processes that do not react although one of their jobs should have ended, or although everybody waits for
-        their transaction: a job that holds the GIL may have stopped its process in the middle of one."""
-        grace = self._settings.cancel_grace + UNRESPONSIVE_AFTER
+        """Kill processes that do not react although one of their jobs should have ended, or although all other processes
+        wait for their transaction: a job that holds the GIL may have stopped its process in the middle of one."""
         while True:
             await asyncio.sleep(1.0)
-            if not self._children:
-                continue
-            await self._free_the_store()
-            try:
-                overdue = await asyncio.to_thread(self._reader.overdue, list(self._children), grace=grace)
-            except StorageUnavailable:
-                continue  # the heartbeat says so already
-            for worker, job in overdue:
-                child = self._children.get(worker)
-                if child is not None and not child.stopped:
-                    log.error("worker unresponsive; killing and replacing it", worker=worker, job=job)
-                    child.signal(signal.SIGKILL)
+            if self._children:
+                await self._kill_the_blocking()
+                await self._kill_the_unresponsive()
 
-    async def _free_the_store(self) -> None:
-        turn = await asyncio.to_thread(self._reader.write_lock_holder)
-        if turn is None or turn != self._turn:
-            self._turn, self._turn_seen = turn, time.monotonic()
-        elif time.monotonic() - self._turn_seen > MAX_TRANSACTION:
+    async def _kill_the_unresponsive(self) -> None:
+        grace = self._settings.cancel_grace + UNRESPONSIVE_AFTER
+        try:
+            overdue = await asyncio.to_thread(self._reader.overdue, list(self._children), grace=grace)
+        except StorageUnavailable:
+            return  # already logged by the heartbeat
+        for worker, job in overdue:
+            child = self._children.get(worker)
+            if child is not None and not child.process.stopped:
+                log.error("worker unresponsive; killing and replacing it", worker=worker, job=job)
+                child.signal(signal.SIGKILL)
+
+    async def _kill_the_blocking(self) -> None:
+        transaction = await asyncio.to_thread(self._reader.write_lock_holder)
+        if transaction is None or transaction != self._transaction:
+            self._transaction, self._transaction_seen = transaction, time.monotonic()
+        elif time.monotonic() - self._transaction_seen > MAX_TRANSACTION:
             for child in self._children.values():
-                if child.process.pid == turn[0]:
+                if child.process.pid == transaction[0]:
                     log.error(
                         "worker blocks all writes; killing and replacing it",
                         worker=child.worker,

@@ -24,7 +24,7 @@ class Supervised(Protocol):
     """What a supervisor asks of a worker process."""
 
     def stop(self) -> None:
-        """Stop in order."""
+        """Stop gracefully."""
         ...
 
     def hurry(self) -> None:

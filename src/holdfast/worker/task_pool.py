@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 AT_A_STRETCH = 0.005
-"""Seconds for which a slot runs attempts that never wait, before everything else in the event loop gets its turn."""
+"""Seconds for which a slot runs attempts that never wait, before everything else in the event loop runs."""
 
 
 class TaskPool(Generic[T]):

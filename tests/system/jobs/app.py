@@ -62,7 +62,7 @@ def telling_loss(ctx: JobContext) -> Generator[None]:
 
 
 async def items_loop(ctx: JobContext, n: int, pause: float = 0.0, barrier: str = "", at: int = 0) -> int:
-    """One effect for each item; waits at item `at` for `barrier`; answers which run came to the end."""
+    """One effect for each item; waits at item `at` for `barrier`. Returns which run came to the end."""
     with telling_loss(ctx):
         async for item in ctx.track(range(n), every=1):
             effect(ctx, "item", item=item)
@@ -117,7 +117,7 @@ def end_sync(ctx: JobContext, barrier: str) -> int:
 def misbehave(ctx: JobContext, how: str, seconds: float = 600.0, *, once: bool = False) -> None:
     """Do what no job should; `once`: in the first run only."""
     fifo = _folder() / "fifo"
-    if how == "gil until told":
+    if how == "gil until released":
         os.mkfifo(fifo)
     effect(ctx, how)
     if once and ctx.fence_token > 1:
@@ -142,12 +142,12 @@ def misbehave(ctx: JobContext, how: str, seconds: float = 600.0, *, once: bool =
             hold_gil(seconds)
         case "block":
             time.sleep(seconds)
-        case "block until told":
-            while not is_open(ctx, "told"):
+        case "block until released":
+            while not is_open(ctx, "released"):
                 time.sleep(0.005)
         case "gil":
             hold_gil(seconds)
-        case "gil until told":
+        case "gil until released":
             ctypes.PyDLL(None).open(
                 bytes(fifo), os.O_RDONLY
             )  # unlike CDLL it keeps the GIL, until a writer opens the other end
@@ -156,7 +156,7 @@ def misbehave(ctx: JobContext, how: str, seconds: float = 600.0, *, once: bool =
 
 
 def hold_gil(seconds: float) -> None:
-    """One call in C that gives nobody else a turn, nor Python a chance to look at signals."""
+    """One call in C that lets no other thread run, nor Python look at signals."""
     probe = 2_000_000
     began = time.perf_counter()
     sum(range(probe))
@@ -184,7 +184,7 @@ def regex(ctx: JobContext, n: int = 40) -> bool:
 
 
 def alone(ctx: JobContext, how: str) -> None:
-    """Tells at its beginning which processes of earlier runs still live. Then `spin`: an effect after the other, without
+    """Reports at its beginning which processes of earlier runs still live. Then `spin`: an effect after the other, without
     looking at any flag."""
     effect(ctx, "begin", others=[pid for pid in _earlier(ctx) if pid != os.getpid() and _lives(pid)])
     try:

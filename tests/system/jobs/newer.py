@@ -1,5 +1,5 @@
 """The app of the system tests as its next version: it knows one more migration on every kind of database, and one more type
-of jobs. It stands in the place of a program that was upgraded."""
+of jobs. It represents a program that was upgraded."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ Action = Callable[[], Awaitable[object]]
 
 @dataclass
 class Caller:
-    """A connection of the caller's, in a transaction of his own."""
+    """A connection of the caller, in a transaction of its own."""
 
     connection: Any
     blocks: bool

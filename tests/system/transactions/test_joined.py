@@ -1,4 +1,4 @@
-"""A job enqueued in the caller's transaction is there when he commits, and neither before nor after his rollback."""
+"""A job enqueued in the caller's transaction is there after the commit, and neither before it nor after a rollback."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from holdfast.client import insert_retry
 from holdfast.core.dump import Seal
 from holdfast.storage.protocol import Store
 from tests.servers.postgres import place_of
-from tests.system.fleet import PATIENCE, Fleet, until
+from tests.system.fleet import TIMEOUT, Fleet, until
 from tests.system.transactions.connections import KINDS, Caller, claimed
 from tests.unit.client.hand import Hand
 
@@ -68,8 +68,8 @@ class TestEveryKind:
                 *("enqueued", "shop", "ann", ["eu", "é"], 3),
             )
             assert view.args == {"order": 'é "1" $1 %s', "copies": 1}
-            [told] = [event for event in store.events(after=before, limit=10) if event.job == job.id]
-            assert (told.state, told.previous, told.kind) == ("enqueued", None, "state")
+            [inserted] = [event for event in store.events(after=before, limit=10) if event.job == job.id]
+            assert (inserted.state, inserted.previous, inserted.kind) == ("enqueued", None, "state")
             assert [h.state for h in app.client.history(job.id)] == ["enqueued"]
             found = app.overview.search(app.overview.query(f"tag:é id:{job.id}"), sort="created")
             assert [item.id for item in found.items] == [job.id]
@@ -109,8 +109,8 @@ class TestEveryKind:
             third = await caller.enqueue(send, {"order": "3"})
             await caller.commit()
             assert [is_there(app, job) for job in (first, second, third)] == [True, False, True]
-            told = {event.job for event in store.events(after=before, limit=10)}
-            assert told == {first.id, third.id}
+            reported = {event.job for event in store.events(after=before, limit=10)}
+            assert reported == {first.id, third.id}
             assert claimed(hand) == [first.id, third.id]
 
         on(body)
@@ -225,7 +225,7 @@ class TestOthers:
                 time.sleep(0.1)
             assert not any(other.done() for other in others)
             db.commit()
-            one, two, [three] = (cast(Any, other.result(PATIENCE)) for other in others)
+            one, two, [three] = (cast(Any, other.result(TIMEOUT)) for other in others)
         assert [(job.id, job.created) for job in (one, two, three)] == [(mine.id, False)] * 3
 
     def test_after_a_rollback_the_one_who_waited_has_the_key(self, send: Job[Any, Any], url: str) -> None:
@@ -234,7 +234,7 @@ class TestOthers:
             other = pool.submit(send.options(unique="undone", delay=60).enqueue, "2")
             time.sleep(0.2)
             db.rollback()
-            assert other.result(PATIENCE).created
+            assert other.result(TIMEOUT).created
 
     def test_a_key_that_stays_open_is_given_up_with_words(
         self, send: Job[Any, Any], url: str, monkeypatch: pytest.MonkeyPatch
@@ -320,7 +320,8 @@ def test_a_worker_is_woken_by_the_commit_and_never_before(url: str, tmp_path: Pa
         for _ in range(3):
             with psycopg.connect(url) as db:
                 job = fleet.app.enqueue("note_loop", {"value": 1}, tx=db)
-                time.sleep(0.5)  # long enough for a worker that saw it to have run it
+                other = fleet.enqueue("note_loop", {"value": 2})
+                fleet.ended([other])  # the worker has been woken and has looked
                 assert fleet.effects(job) == []
                 db.commit()
             until(lambda job=job: fleet.effects(job), "it runs")

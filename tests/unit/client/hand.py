@@ -18,7 +18,8 @@ class Hand:
     def __init__(self, app: Holdfast) -> None:
         self._run = app.open().gateway.run
         types = tuple(kind.name for kind in app.registry)
-        self._run(RegisterWorker(worker_row("hand", types=types), lease=60.0))
+        # so long that no test outlives it, since it sends no heartbeat
+        self._run(RegisterWorker(worker_row("hand", types=types), lease=3600.0))
         self._types = frozenset(types)
 
     def claim(self, limit: int = 1) -> list[Claimed]:

@@ -1,4 +1,4 @@
-"""A port that records what a job handed up, in that order, and whose flags a test sets."""
+"""A link that records what a job reported, in that order, and whose flags a test sets."""
 
 from __future__ import annotations
 

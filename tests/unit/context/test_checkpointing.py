@@ -1,4 +1,4 @@
-"""What is handed up, when, and where a loop or step belongs."""
+"""What is reported, when, and where a loop or step belongs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def end(port: RecordingPort) -> RecordingPort:
 # -- held by time ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_place_is_handed_up_by_time_in_the_middle_of_an_item() -> None:
+def test_a_place_is_reported_at_intervals_in_the_middle_of_an_item() -> None:
     port = RecordingPort()
     for item in JobContext(port).track(range(60)):
         if item == 50:
@@ -47,7 +47,7 @@ def test_a_place_is_handed_up_by_time_in_the_middle_of_an_item() -> None:
             assert port.events == []  # nothing has moved since
 
 
-def test_a_state_is_never_handed_up_ahead_of_its_place() -> None:
+def test_a_state_is_never_reported_ahead_of_its_place() -> None:
     port = RecordingPort()
     ctx = JobContext(port)
     for item in ctx.track(range(200)):

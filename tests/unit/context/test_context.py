@@ -271,12 +271,12 @@ def test_logging_what_has_no_text_fails_no_job() -> None:
     log.info("x", extra={"value": Odd()})
     log.info("x", extra={"value": {1: Odd()}})
     log.info(Odd())
-    told = "<Odd object, its __repr__ raised RuntimeError>"
+    shown = "<Odd object, its __repr__ raised RuntimeError>"
     lines = port.of("log")
-    assert lines[0][2].startswith(f"'v=%s' with ({told})")
+    assert lines[0][2].startswith(f"'v=%s' with ({shown})")
     assert "its __str__ raised RuntimeError" in lines[1][3]
     assert "RuntimeError" in lines[2][3]
-    assert lines[3][2].startswith(told)
+    assert lines[3][2].startswith(shown)
 
 
 def test_the_name_of_a_level_can_be_stored() -> None:

@@ -156,11 +156,11 @@ def test_steps_and_loops_belong_to_their_item() -> None:
         return f"{n}{part}"
 
     def call(n: int) -> list[str]:
-        answers = [ctx.step(f"send {part}", send, n, part) for part in "ab"]
+        results = [ctx.step(f"send {part}", send, n, part) for part in "ab"]
         if n == 2 and port.attempt.saved is None:
             port.flags.pause = True
             ctx.raise_if_interrupted()
-        return answers
+        return results
 
     with pytest.raises(Interrupted):
         ctx.map(call, range(4), parallel=2)

@@ -36,12 +36,12 @@ WANTED = [[row, part] for row in range(4) for part in "ab"]
 
 
 def test_a_step_in_a_thread_without_context_variables_belongs_to_the_innermost_item() -> None:
-    answers: list[Any] = []
+    results: list[Any] = []
     ctx = JobContext(RecordingPort())
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for row in ctx.track(range(4)):
-            answers += pool.map(lambda part, row=row: ctx.step(f"send {part}", send, row, part), "ab")
-    assert answers == WANTED
+            results += pool.map(lambda part, row=row: ctx.step(f"send {part}", send, row, part), "ab")
+    assert results == WANTED
 
 
 def test_where_the_item_is_not_clear_a_step_is_refused() -> None:
@@ -63,13 +63,13 @@ def test_where_the_item_is_not_clear_a_step_is_refused() -> None:
 def test_a_step_below_wait_for_belongs_to_its_item() -> None:
     async def job() -> list[Any]:
         ctx = JobContext(RecordingPort())
-        items, answers = aiter(ctx.track(range(4))), list[Any]()
+        items, results = aiter(ctx.track(range(4))), list[Any]()
         while True:
             try:
                 row = await asyncio.wait_for(anext(items), 5)
             except StopAsyncIteration:
-                return answers
-            answers += [await ctx.step_async(f"send {part}", send, row, part) for part in "ab"]
+                return results
+            results += [await ctx.step_async(f"send {part}", send, row, part) for part in "ab"]
 
     assert asyncio.run(job()) == WANTED
 

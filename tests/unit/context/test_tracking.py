@@ -1,4 +1,4 @@
-"""A loop goes on where it stood: exactly after a pause, from the last held item after a crash."""
+"""A loop continues at its place: exactly after a pause, from the last held item after a crash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: where they come from, and that every mistake is told at once."""
+"""Settings: where they come from, and that all mistakes are reported at once."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_where_the_facts_are_kept() -> None:
 
 
 def test_nobody_at_work_is_a_mistake() -> None:
-    with pytest.raises(ConfigurationError, match="nobody would work"):
+    with pytest.raises(ConfigurationError, match="no process would run jobs"):
         load_settings({"workers": 0}, environment={})
 
 

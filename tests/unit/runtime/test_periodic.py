@@ -1,4 +1,4 @@
-"""No part of a process dies unseen: it is begun anew, and after several failures its process is told to end."""
+"""Parts of a process that fail are logged and restarted, and end their process when that does not help."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
-from holdfast.runtime import periodic as service
+from holdfast.runtime import periodic
 from holdfast.runtime.periodic import FailedTooOften, PeriodicRunner, keep_running
 from holdfast.runtime.signals import Listener, Topic
+
+backoff = periodic.backoff
 
 pytestmark = pytest.mark.anyio
 
@@ -22,12 +24,20 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "backoff", lambda failures: 0.0)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The failures after which there was a pause; none of them takes time."""
+    noted: list[int] = []
+
+    def backoff(failures: int) -> float:
+        noted.append(failures)
+        return 0.0
+
+    monkeypatch.setattr(periodic, "backoff", backoff)
+    return noted
 
 
 class Body:
-    """Raises the given errors, one at each call, then goes on until it is cancelled."""
+    """Raises the given errors, one at each call, then runs until it is cancelled."""
 
     def __init__(self, *errors: BaseException) -> None:
         self.errors = list(errors)
@@ -55,7 +65,7 @@ async def cancelled(task: asyncio.Task[None]) -> None:
         await task
 
 
-async def test_what_fails_is_begun_anew_logged_and_counted() -> None:
+async def test_what_fails_is_restarted_logged_and_counted() -> None:
     body = Body(ValueError("first"), ValueError("second"))
     with capture_logs() as logs:
         task = await steady(body)
@@ -69,7 +79,7 @@ async def test_what_fails_is_begun_anew_logged_and_counted() -> None:
 
 
 async def test_what_it_awaits_being_cancelled_is_a_failure_of_its_own() -> None:
-    """Else the task would end as if somebody had stopped it."""
+    """Else the task would end as if it had been cancelled itself."""
     await cancelled(await steady(Body(asyncio.CancelledError())))
 
 
@@ -77,12 +87,12 @@ async def test_after_several_failures_it_gives_up_and_says_why() -> None:
     body = Body(*(ValueError(n) for n in range(9)))
     with pytest.raises(FailedTooOften, match="part has failed 5 times") as failed:
         await keep_running("part", body)
-    assert body.calls == service.MAX_FAILURES
+    assert body.calls == periodic.MAX_FAILURES
     assert str(failed.value.__cause__) == "4"
 
 
 async def test_failures_that_lie_far_apart_are_not_added(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "STEADY", -1.0)
+    monkeypatch.setattr(periodic, "STEADY", -1.0)
     await cancelled(await steady(Body(*(ValueError() for _ in range(20)))))
 
 
@@ -95,7 +105,7 @@ async def test_a_store_that_is_away_is_waited_for_however_long(error: type[Excep
     }
 
 
-async def test_what_was_told_to_end_has_ended() -> None:
+async def test_a_part_that_returns_is_not_restarted() -> None:
     async def ends() -> None:
         return
 
@@ -103,12 +113,13 @@ async def test_what_was_told_to_end_has_ended() -> None:
 
 
 class Quiet:
-    """Signals that never come."""
+    """Signals that never come. `waits`: the seconds for which a listener was to wait, none of which it did."""
 
     word = "nothing"
 
     def __init__(self) -> None:
         self.open = 0
+        self.waits: list[float] = []
 
     def listen(self, topics: Iterable[Topic]) -> Listener:
         signals = self
@@ -119,6 +130,7 @@ class Quiet:
                 return False
 
             async def wait_async(self, timeout: float) -> bool:
+                signals.waits.append(timeout)
                 await asyncio.sleep(0)
                 return False
 
@@ -137,9 +149,12 @@ class Quiet:
         return
 
 
-class PeriodicTask:
+class Task:
+    """A periodic task that acts in each of its runs, counted from 1, and is `done` after twelve."""
+
     name = "task"
     topics: Sequence[Topic] = (Topic.WORK,)
+    every = 0.0
 
     def __init__(self, act: Callable[[int], None]) -> None:
         self.passes = 0
@@ -151,15 +166,15 @@ class PeriodicTask:
         self._act(self.passes)
         if self.passes >= 12:
             self.done.set()
-        return 0.0
+        return self.every
 
 
-async def test_a_task_that_raises_now_and_then_goes_on() -> None:
-    def act(turn: int) -> None:
-        if turn in (3, 4, 8):
+async def test_a_task_that_raises_now_and_then_continues() -> None:
+    def act(run: int) -> None:
+        if run in (3, 4, 8):
             raise ZeroDivisionError
 
-    signals, task, failed = Quiet(), PeriodicTask(act), asyncio.Event()
+    signals, task, failed = Quiet(), Task(act), asyncio.Event()
     loop = PeriodicRunner(task, signals, failed.set)
     loop.start()
     async with asyncio.timeout(20):
@@ -171,17 +186,112 @@ async def test_a_task_that_raises_now_and_then_goes_on() -> None:
 
 
 async def test_a_task_that_raises_each_time_ends_its_process() -> None:
-    def act(turn: int) -> None:
+    def act(run: int) -> None:
         raise ZeroDivisionError
 
-    signals, task, failed = Quiet(), PeriodicTask(act), asyncio.Event()
+    signals, task, failed = Quiet(), Task(act), asyncio.Event()
     loop = PeriodicRunner(task, signals, failed.set)
     with capture_logs() as logs:
         loop.start()
         async with asyncio.timeout(20):
             await failed.wait()
-    assert task.passes == service.MAX_FAILURES
+    assert task.passes == periodic.MAX_FAILURES
     assert logs[-1]["event"] == "a part of this process failed; stopping the process"
     assert logs[-1]["part"] == "task"
     await loop.stop()
     assert signals.open == 0
+
+
+# -- pauses -----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_pause_doubles_with_each_failure_up_to_a_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(periodic.random, "random", lambda: 1.0)
+    assert [backoff(n) for n in range(1, 8)] == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+    assert backoff(10_000) == periodic.MAX_BACKOFF
+    monkeypatch.setattr(periodic.random, "random", lambda: 0.0)
+    assert backoff(1) == 0.25
+
+
+async def test_outages_of_the_store_and_failures_are_counted_apart(pauses: list[int]) -> None:
+    body = Body(
+        StorageUnavailable("away"), ValueError(), StorageUnavailable("away"), StorageUnavailable("away")
+    )
+    await cancelled(await steady(body))
+    assert pauses == [1, 1, 2, 3]
+
+
+# -- the periodic runner ----------------------------------------------------------------------------------------------------
+
+
+def nothing(run: int) -> None:
+    return
+
+
+async def test_between_two_runs_a_task_waits_for_its_signals_as_long_as_it_says() -> None:
+    signals, task = Quiet(), Task(nothing)
+    task.every = 1.5
+    runner = PeriodicRunner(task, signals, lambda: None)
+    runner.start()
+    async with asyncio.timeout(20):
+        await task.done.wait()
+    await runner.stop()
+    assert set(signals.waits) == {1.5}
+
+
+async def test_while_the_store_is_away_signals_do_not_shorten_the_pause(pauses: list[int]) -> None:
+    """Each write to a store that is away would wake every task."""
+
+    def act(run: int) -> None:
+        if run in (1, 2, 3, 6):
+            raise StorageUnavailable("away")
+
+    signals, task = Quiet(), Task(act)
+    runner = PeriodicRunner(task, signals, lambda: None)
+    runner.start()
+    async with asyncio.timeout(20):
+        await task.done.wait()
+    await runner.stop()
+    assert pauses == [1, 2, 3, 1], "counted anew after each success"
+    assert len(signals.waits) in (task.passes - 5, task.passes - 4), "one for each run that succeeded"
+
+
+async def test_a_task_without_topics_listens_to_nothing() -> None:
+    signals, task = Quiet(), Task(nothing)
+    task.topics = ()
+    runner = PeriodicRunner(task, signals, lambda: None)
+    runner.start()
+    async with asyncio.timeout(20):
+        await task.done.wait()
+    assert signals.open == 0
+    await runner.stop()
+
+
+async def test_starting_twice_and_stopping_before_the_start_are_harmless() -> None:
+    signals, task = Quiet(), Task(nothing)
+    runner = PeriodicRunner(task, signals, lambda: None)
+    await runner.stop()
+    runner.start()
+    runner.start()
+    async with asyncio.timeout(20):
+        await task.done.wait()
+    assert signals.open == 1
+    await runner.stop()
+    await runner.stop()
+    assert signals.open == 0
+
+
+async def test_a_task_can_be_started_again_after_a_stop() -> None:
+    signals, task = Quiet(), Task(nothing)
+    runner = PeriodicRunner(task, signals, lambda: None)
+    runner.start()
+    async with asyncio.timeout(20):
+        await task.done.wait()
+    await runner.stop()
+    passes = task.passes
+    task.done.clear()
+    runner.start()
+    async with asyncio.timeout(20):
+        await task.done.wait()
+    await runner.stop()
+    assert task.passes > passes

@@ -162,7 +162,7 @@ def test_a_folder_that_cannot_be_used_costs_the_lock_and_no_more(tmp_path: Path)
     (tmp_path / "file").touch()
     assert ProcessLocks(tmp_path / "file").hold("me") is None
     (tmp_path / "link").symlink_to(tmp_path)
-    assert ProcessLocks(tmp_path / "link").hold("me") is None, "somebody else may have made it"
+    assert ProcessLocks(tmp_path / "link").hold("me") is None, "another user may have made it"
 
 
 def test_modes(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ SOON = 10.0
 
 
 class Wire:
-    """A broker that writes down what happens to it, and is away when told so."""
+    """A broker that notes what happens to it, and is away when the test says so."""
 
     def __init__(self) -> None:
         self.away = False
@@ -29,7 +29,7 @@ class Wire:
     async def open(self, ends: Ends) -> Line:
         self.opened += 1
         if self.away:
-            raise ConnectionRefusedError("nobody there")
+            raise ConnectionRefusedError("no broker there")
         self.lines.append(WireLine(self, ends))
         return self.lines[-1]
 
@@ -84,12 +84,12 @@ def test_nothing_is_opened_before_it_is_needed(signals: BrokerSignals, wire: Wir
 
 
 def test_who_takes_the_turn_tells_for_all(signals: BrokerSignals, wire: Wire) -> None:
-    assert signals.take_turn((Topic.WORK, Topic.EVENTS)) == [Topic.WORK, Topic.EVENTS]
-    assert signals.take_turn((Topic.EVENTS,)) == [], "told just now"
+    assert signals.take_free((Topic.WORK, Topic.EVENTS)) == [Topic.WORK, Topic.EVENTS]
+    assert signals.take_free((Topic.EVENTS,)) == [], "sent just now"
     signals.notify((Topic.EVENTS,))
     until(lambda: bool(wire.said))
     signals.notify((Topic.EVENTS,))
-    until(lambda: signals.take_turn((Topic.EVENTS,)) == [Topic.EVENTS] or len(wire.said) > 1)
+    until(lambda: signals.take_free((Topic.EVENTS,)) == [Topic.EVENTS] or len(wire.said) > 1)
     assert wire.opened == 1
 
 
@@ -119,8 +119,8 @@ def test_a_burst_is_few_signals_and_other_topics_do_not_wait_for_it(
     last = time.monotonic()
     signals.notify((Topic.EVENTS,))
     until(lambda: wire.said[-1][0] > last)
-    told = len([topics for _, topics in wire.said if Topic.EVENTS in topics])
-    assert told <= (time.monotonic() - begun) / GAPS[Topic.EVENTS] + 2
+    sent = len([topics for _, topics in wire.said if Topic.EVENTS in topics])
+    assert sent <= (time.monotonic() - begun) / GAPS[Topic.EVENTS] + 2
     assert wire.opened == 1
 
 
@@ -138,7 +138,7 @@ def test_while_the_broker_is_away_nothing_runs_hot_and_it_is_said_once(
         until(lambda: bool(wire.said))  # it was late, not lost
     assert [entry["log_level"] for entry in logs] == ["warning", "info"]
     assert logs[0]["through"] == "a wire"
-    assert "nobody there" in logs[0]["error"]
+    assert "no broker there" in logs[0]["error"]
 
 
 def test_a_line_on_which_nothing_can_be_told_is_given_back_and_not_opened_hot(

@@ -13,12 +13,12 @@ HOUR = 3_600_000_000
 
 
 def test_it_keeps_the_distance_that_was_measured_last() -> None:
-    answers = [time.time_ns() // 1000 + HOUR]
+    times = [time.time_ns() // 1000 + HOUR]
 
     def ask() -> int:
-        if not answers:
+        if not times:
             raise StorageUnavailable("there is no store")
-        return answers.pop()
+        return times.pop()
 
     clock = StoreClock(ask)
     assert abs(clock() - time.time_ns() // 1000) < HOUR // 2, "not measured yet: the time of this host"

@@ -21,8 +21,8 @@ class Work:
     def force(self) -> None:
         self.done.append("force")
 
-    def go_on(self) -> None:
-        self.done.append("go on")
+    def resume(self) -> None:
+        self.done.append("resume")
 
 
 class Scene:
@@ -77,7 +77,7 @@ def test_jobs_go_on_with_the_next_confirmed_heartbeat() -> None:
     scene.fence.confirm(scene.now - STOP_AT * LEASE)  # it was too long under way
     assert scene.work.done == ["halt"]
     scene.fence.confirm(scene.now)
-    assert scene.work.done == ["halt", "go on"]
+    assert scene.work.done == ["halt", "resume"]
     assert scene.at(STOP_AT + STOP_AT) == ["halt"], "and the fence closes again"
 
 

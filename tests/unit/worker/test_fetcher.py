@@ -1,4 +1,4 @@
-"""What a worker process is told of its settlements."""
+"""How settlements and claims of a worker process are exchanged with the store."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from holdfast.storage.writes import Claim, Settle
 from holdfast.testing.factories import TYPE, new_job, worker_row
 from holdfast.worker import fetcher as fetcher_module
 from holdfast.worker.fetcher import Fetcher, Pool
-from holdfast.worker.settling import Judge
+from holdfast.worker.settling import SettlementPolicy
+from tests.unit.worker.executors.helpers import until
 
-JUDGE = Judge(Retention(failed=60.0), lambda: 0, lambda: 0.0)
+POLICY = SettlementPolicy(Retention(failed=60.0), lambda: 0, lambda: 0.0)
 
 
 class Unsure(SqliteStore):
@@ -42,20 +43,18 @@ class Unsure(SqliteStore):
 
 
 async def settle(store: Unsure, gateway: Gateway, *, before: bool) -> Fetcher:
-    """Claim a job and settle it through a fetcher; `before`: it has been settled by somebody else."""
+    """Claim a job and settle it through a fetcher; `before`: another process has settled it."""
     (job,) = gateway.run(Claim(ClaimRequest("w", 1, frozenset({TYPE}), ())))
     end = Settlement(seq=job.seq, token=job.token, verb=Verb.SUCCEED, result="null")
     if before:
         gateway.run(Settle([end]))
     pool = Pool(frozenset({TYPE}), slots=1, busy=1, hungry=False)
-    fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 1, JUDGE.unstorable)
+    fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 1, POLICY.settlement_refused)
     fetcher.stop_claiming()
     store.silent = not before
     running = asyncio.create_task(fetcher.run(lambda _: None))
     fetcher.settle(job, end)
-    async with asyncio.timeout(20):
-        while not fetcher.idle or running.done() or store.silent:
-            await asyncio.sleep(0.01)
+    await until(lambda: fetcher.idle and not running.done() and not store.silent)
     running.cancel()
     return fetcher
 
@@ -121,17 +120,13 @@ async def settle_all(store: Picky, done: Callable[[], bool], monkeypatch: pytest
     gateway = Gateway(store, lambda _: None)
     jobs = gateway.run(Claim(ClaimRequest("w", 5, frozenset({TYPE}), ())))
     pool = Pool(frozenset({TYPE}), slots=5, busy=5, hungry=False)
-    fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 5, JUDGE.unstorable)
+    fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 5, POLICY.settlement_refused)
     fetcher.stop_claiming()
     for job in jobs:
         fetcher.settle(job, Settlement(job.seq, job.token, Verb.SUCCEED, result=f'"{job.id}"'))
     running = asyncio.create_task(fetcher.run(lambda _: None))
-    async with asyncio.timeout(30):
-        while not done():
-            assert not running.done()
-            await asyncio.sleep(0.01)
-        while fetcher._exchanging:
-            await asyncio.sleep(0.01)
+    await until(lambda: done() and not fetcher._exchanging)
+    assert not running.done()
     running.cancel()
     gateway.close()
     return fetcher
@@ -197,7 +192,8 @@ def test_an_end_in_whose_way_others_are_keeps_no_other_waiting(
 def test_a_claim_that_others_are_in_the_way_of_delays_no_end(
     picky: Picky, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when somebody has locked the row of the worker: what runs is settled meanwhile, and the claim comes again."""
+    """As when another transaction has locked the row of the worker: what runs is settled meanwhile, and the claim comes
+    again."""
     monkeypatch.setattr(fetcher_module, "CONTENDED_PAUSE", 0.02)
     started: list[str] = []
 
@@ -205,7 +201,7 @@ def test_a_claim_that_others_are_in_the_way_of_delays_no_end(
         gateway, claim = Gateway(picky, lambda _: None), picky.claim
         first = gateway.run(Claim(ClaimRequest("w", 1, frozenset({TYPE}), ())))[0]
         pool = Pool(frozenset({TYPE}), slots=2, busy=1)
-        fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 2, JUDGE.unstorable)
+        fetcher = Fetcher(gateway, "w", {"loop": pool}, (), 2, POLICY.settlement_refused)
 
         def hindered(request: ClaimRequest) -> list[Claimed]:
             raise Contended("a lock held too long")
@@ -213,13 +209,10 @@ def test_a_claim_that_others_are_in_the_way_of_delays_no_end(
         picky.claim = hindered  # type: ignore[method-assign]
         running = asyncio.create_task(fetcher.run(lambda job: started.append(job.id)))
         fetcher.settle(first, Settlement(first.seq, first.token, Verb.SUCCEED))
-        async with asyncio.timeout(30):
-            while "succeeded" not in states(picky):
-                await asyncio.sleep(0.01)
-            assert not started
-            picky.claim = claim  # type: ignore[method-assign]
-            while len(started) < 2:
-                await asyncio.sleep(0.01)
+        await until(lambda: "succeeded" in states(picky))
+        assert not started
+        picky.claim = claim  # type: ignore[method-assign]
+        await until(lambda: len(started) == 2)
         running.cancel()
         gateway.close()
 

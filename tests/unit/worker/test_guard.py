@@ -1,4 +1,4 @@
-"""The guard kills a worker whose lease is about to end, whatever that worker does, and nobody else."""
+"""The guard kills a worker whose lease is about to end, whatever that worker does, and no other process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from holdfast.runtime.clock import since_boot
 from holdfast.worker import guard
 from holdfast.worker.guarding import GuardLine
 
-PATIENCE = 60.0
+KILL_AFTER = 60.0
 """What the guard waits. A heartbeat that was begun `LATE` ago is overdue, one of now never is in a test."""
 
 LATE = 1000.0
@@ -35,13 +35,15 @@ class Scene:
         reading, writing = os.pipe()
         self.line = GuardLine(writing)
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, str(PATIENCE)], stdin=reading, start_new_session=True
+            [sys.executable, "-I", "-S", guard.__file__, str(KILL_AFTER)],
+            stdin=reading,
+            start_new_session=True,
         )
         os.close(reading)
         self._workers: list[subprocess.Popen[str]] = []
 
     def worker(self, code: str = "print(flush=True); input()") -> tuple[subprocess.Popen[str], list[int]]:
-        """A process, and the numbers it has told."""
+        """A process, and the numbers it has printed."""
         worker = subprocess.Popen(
             [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -97,7 +99,7 @@ def test_the_children_that_run_its_jobs_end_with_it(scene: Scene) -> None:
 
 
 def until_gone(stat: Path) -> None:
-    """Wait until a process has ended; nobody may have collected it."""
+    """Wait until a process has ended; it may not have been reaped."""
     while stat.exists():
         try:
             if stat.read_text().rpartition(")")[2].split()[0] in "ZX":

@@ -71,7 +71,9 @@ def test_threads_that_store_at_once_share_a_report_with_the_newest_text(
         lock, made = threading.Lock(), iter(range(1, 100))
 
         def save() -> None:
-            with lock:  # as a journal does it: snapshots are handed up in the order in which they are made
+            with (
+                lock
+            ):  # as the memory of a job does it: snapshots are reported in the order in which they are made
                 delivery = port.store(snapshot(next(made)))
             delivery.wait()
 
@@ -124,8 +126,8 @@ def test_a_save_that_fails_raises_in_all_who_shared_it_and_is_sent_again() -> No
         port.log(1, "info", "a line", None)
         store.refuse = StorageUnavailable("the disk is full")
         saving = [port.store(snapshot(n)).wait_async() for n in (1, 2)]
-        answers = await asyncio.gather(*saving, return_exceptions=True)
-        assert [type(answer) for answer in answers] == [StorageUnavailable] * 2
+        errors = await asyncio.gather(*saving, return_exceptions=True)
+        assert [type(error) for error in errors] == [StorageUnavailable] * 2
         store.refuse = None
         await until(lambda: store.reports)  # by the courier
         assert (store.saved, store.lines) == ([snapshot(2).saved], ["a line"])

@@ -1,4 +1,4 @@
-"""One attempt from claim to settlement: what its job had handed up is stored in order, and once."""
+"""One attempt from claim to settlement: what its job has reported is stored in order, and once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from holdfast.core.states import Verb
 from holdfast.worker.executors.loop import LoopExecutor
 from holdfast.worker.report_batcher import ReportBatcher
 from holdfast.worker.runner import Runner
-from holdfast.worker.settling import Judge
+from holdfast.worker.settling import SettlementPolicy
 from tests.unit.worker.executors.helpers import run, until
 from tests.unit.worker.executors.sample_app import app
 from tests.unit.worker.reports import ReportStore, a_gateway
@@ -43,19 +43,19 @@ class House:
 async def a_house() -> AsyncIterator[House]:
     store, settled = ReportStore(), list[Settlement | None]()
 
-    def hand_over(_: Claimed, settlement: Settlement | None) -> None:
+    def settle(_: Claimed, settlement: Settlement | None) -> None:
         settled.append(settlement)
 
     with a_gateway(store) as gateway:
         executor = LoopExecutor()
-        courier = ReportBatcher(gateway, asyncio.get_running_loop())
-        judge = Judge(Retention(None, None, None), lambda: 0, lambda: 0.5)
+        batcher = ReportBatcher(gateway, asyncio.get_running_loop())
+        policy = SettlementPolicy(Retention(None, None, None), lambda: 0, lambda: 0.5)
         types = {
             name: kind
             for name in ("walk_async", "siblings_async", "cancels_itself_async", "nap_async")
             if (kind := app.registry.get(name))
         }
-        runner = Runner(types, {"loop": executor}, courier, judge, hand_over, cancel_grace=10.0)
+        runner = Runner(types, {"loop": executor}, batcher, policy, settle, cancel_grace=10.0)
         yield House(store, runner, executor, settled)
         await executor.close()
 
@@ -132,7 +132,7 @@ def test_an_attempt_whose_report_is_refused_fails_with_the_reason() -> None:
     run(main())
 
 
-def test_whatever_an_executor_or_the_judge_raises_the_attempt_is_settled(
+def test_whatever_an_executor_or_the_policy_raises_the_attempt_is_settled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def main() -> None:
@@ -145,10 +145,10 @@ def test_whatever_an_executor_or_the_judge_raises_the_attempt_is_settled(
             house.start("nap_async")
             await until(lambda: house.settled)
 
-            def settle(*_: Any) -> Settlement:
-                raise ValueError("of the judge")
+            def settlement_for(*_: Any) -> Settlement:
+                raise ValueError("of the policy")
 
-            monkeypatch.setattr(Judge, "settle", settle)
+            monkeypatch.setattr(SettlementPolicy, "settlement_for", settlement_for)
             house.start("nap_async")
             await until(lambda: len(house.settled) == 2)
             first, second = house.settled
@@ -158,7 +158,7 @@ def test_whatever_an_executor_or_the_judge_raises_the_attempt_is_settled(
             assert second is not None
             assert second.error is not None
             assert second.verb is Verb.FAIL
-            assert second.error.message.endswith("ValueError: of the judge")
+            assert second.error.message.endswith("ValueError: of the policy")
             assert house.runner.active == {}
 
     run(main())

@@ -33,23 +33,23 @@ CROWD: Final = 4
 """With more calls joined into one signal than this, the next gap is twice as long; else half."""
 
 PING: Final = 4.0
-"""Seconds between two questions whether the line still stands: a silent one is noticed PING + DEADLINE later at most."""
+"""Seconds between two pings of the connection: a silent one is noticed after PING + DEADLINE at most."""
 
 MAX_BACKOFF: Final = 5.0
 STEADY: Final = 10.0
-"""Seconds that a line must have stood for its loss to be no continuation of the failures before it."""
+"""Seconds after which the loss of a connection is not counted with the failures before it."""
 
-LAST_WORDS: Final = 1.0
-"""Seconds that closing waits for the broker to take what is still to be told."""
+CLOSE_TIMEOUT: Final = 1.0
+"""Seconds that closing waits for the broker to take the signals that are pending."""
 
 log = structlog.get_logger("holdfast.runtime")
 
 
 class BrokerSignals:
-    """Signals through a broker that `opener` opens lines to."""
+    """Signals through a broker, to which `opener` opens connections."""
 
     _grace = 0.0
-    """Seconds that joined signals wait after their gap, for a commit to take them along (`take_turn`)."""
+    """Seconds that joined signals wait after their gap, for a commit to take them along (`take_free`)."""
 
     def __init__(self, word: str, opener: Opener) -> None:
         self.word = word
@@ -71,7 +71,7 @@ class BrokerSignals:
         self._free_at = dict.fromkeys(Topic, 0.0)
         self._due_at = dict.fromkeys(Topic, 0.0)
         self._task: asyncio.Task[None] | None = None
-        self._stands = False
+        self._is_open = False
         self._down = False
 
     # -- any thread -------------------------------------------------------------------------------------------------------
@@ -91,15 +91,15 @@ class BrokerSignals:
                 self._pending |= fresh
                 self._stir()
 
-    def take_turn(self, topics: Iterable[Topic]) -> list[Topic]:
-        """Which of these topics may be told now by somebody else; they count as told."""
+    def take_free(self, topics: Iterable[Topic]) -> list[Topic]:
+        """Which of these topics may be signalled now by the caller; they count as sent."""
         now = self._loop.time()
         with self._lock:
             free = [topic for topic in topics if self._free_at[topic] <= now]
-            self._count_as_told(free, now)
+            self._count_as_sent(free, now)
         return free
 
-    def _count_as_told(self, topics: Iterable[Topic], now: float) -> None:
+    def _count_as_sent(self, topics: Iterable[Topic], now: float) -> None:
         """With the lock."""
         for topic in topics:
             gap = self._gap[topic] * (2 if self._joined[topic] > CROWD else 0.5)
@@ -135,7 +135,7 @@ class BrokerSignals:
                 return
             self._loop.call_soon_threadsafe(self._end)
         atexit.unregister(self.close)
-        self._thread.join(2 * LAST_WORDS)
+        self._thread.join(2 * CLOSE_TIMEOUT)
 
     def _stir(self) -> None:
         """Have the thread look again. With the lock."""
@@ -150,19 +150,19 @@ class BrokerSignals:
     def _run(self) -> None:
         cancelled = contextlib.suppress(
             asyncio.CancelledError
-        )  # closed, and nothing or nobody is left to be told
+        )  # closed, and no signal or no connection is left
         with cancelled, asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._keep())
 
     def _end(self) -> None:
-        """Closed: what waits is told, and the line given back, where that is possible at once."""
+        """Closed: send what is pending, and close the connection, where that is possible at once."""
         self._stirred.set()
         if self._task is not None:
-            hopeless = self._down or not (self._stands or self._pending)
-            self._loop.call_later(0.0 if hopeless else LAST_WORDS, self._task.cancel)
+            hopeless = self._down or not (self._is_open or self._pending)
+            self._loop.call_later(0.0 if hopeless else CLOSE_TIMEOUT, self._task.cancel)
 
     async def _keep(self) -> None:
-        """Have a line while one is needed."""
+        """Have a connection while one is needed."""
         failures = 0
         self._task = asyncio.current_task()
         if self._closed:
@@ -174,21 +174,21 @@ class BrokerSignals:
                 continue
             begun = self._loop.time()
             try:
-                await self._use_a_line()
+                await self._use_a_connection()
             except Exception as error:
                 failures = 1 if self._loop.time() - begun > STEADY else failures + 1
-                self._tell(error)
+                self._log_change(error)
                 await asyncio.sleep(min(MAX_BACKOFF, 0.05 * 2**failures) * (0.5 + random.random() / 2))
 
-    async def _use_a_line(self) -> None:
-        """Open a line and serve it until it is lost, which raises, or until all is told after closing."""
+    async def _use_a_connection(self) -> None:
+        """Open a connection and serve it until it is lost, which raises, or until all is sent after closing."""
         ends = _Ends(self._hub, self._stirred)
         line = await self._opener(ends)
-        self._stands = True
+        self._is_open = True
         try:
             await self._serve(line, ends)
         finally:
-            self._stands = False
+            self._is_open = False
             if self._wanted:
                 self._all_hear.clear()
             await line.close()
@@ -203,7 +203,7 @@ class BrokerSignals:
             if fresh := self._wanted - subscribed:
                 await line.subscribe(fresh)
                 subscribed |= fresh
-                self._tell(None)
+                self._log_change(None)
                 self._hub.wake(fresh)
                 self._count_hearers(subscribed)
             if due := self._due():
@@ -229,35 +229,35 @@ class BrokerSignals:
             return {topic for topic in self._pending if self._closed or self._due_at[topic] <= now}
 
     async def _publish(self, line: Line, topics: set[Topic]) -> None:
-        with self._lock:  # before it is told: what comes up meanwhile is told again
-            self._count_as_told(topics, self._loop.time())
+        with self._lock:  # before it is sent: what comes meanwhile is sent again
+            self._count_as_sent(topics, self._loop.time())
         try:
             await line.publish(topics)
         except BaseException:
             with self._lock:
                 self._pending |= topics
             raise
-        self._tell(None)
+        self._log_change(None)
 
     def _count_hearers(self, subscribed: set[Topic]) -> None:
         with self._lock:
             if self._wanted <= subscribed:
                 self._all_hear.set()
 
-    def _tell(self, error: Exception | None) -> None:
+    def _log_change(self, error: Exception | None) -> None:
         """Log that signals fail, or arrive again: once for each change."""
         if error is not None and not self._down:
-            words = str(error).partition("\n")[0] or (
-                "no answer in time" if isinstance(error, TimeoutError) else repr(error)
+            message = str(error).partition("\n")[0] or (
+                "no response in time" if isinstance(error, TimeoutError) else repr(error)
             )
-            log.warning("signals unavailable; falling back to polling", through=self.word, error=words)
+            log.warning("signals unavailable; falling back to polling", through=self.word, error=message)
         elif error is None and self._down:
             log.info("signals available again", through=self.word)
         self._down = error is not None
 
 
 class _Ends:
-    """What one line has told."""
+    """What one connection has received."""
 
     def __init__(self, hub: Hub, stirred: asyncio.Event) -> None:
         self._hub = hub

@@ -37,7 +37,7 @@ class FileSignals:
         self.word = f"files in {folder}"
         self._folder = folder
         self._files: dict[Topic, int] = {}
-        self._lock = threading.Lock()  # a number that `close` has given back may be another file by now
+        self._lock = threading.Lock()  # a number that `close` has released may be another file by now
         self._closed = False
         self._process = os.getpid()
 

@@ -38,7 +38,7 @@ class Hub:
 
     @property
     def empty(self) -> bool:
-        """Whether nobody listens."""
+        """Whether there is no listener."""
         return not self._listeners
 
 
@@ -58,7 +58,7 @@ class HubListener:
             self._heard.set()
             waiting, self._waiting = self._waiting, set()
         for future in waiting:
-            # a loop that was closed while its task still waited: nobody is left to wake
+            # a loop that was closed while its task still waited: there is nothing to wake
             with contextlib.suppress(RuntimeError):
                 future.get_loop().call_soon_threadsafe(_settle, future)
 

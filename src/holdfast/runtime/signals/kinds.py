@@ -115,7 +115,7 @@ def _maker(url: str) -> Make:
     if mark:
         for found in entry_points(group=GROUP, name=scheme):
             return cast(Make, found.load())
-    # of a URL that is not known only the scheme is shown: what stands anywhere else may be a password
+    # of a URL that is not known only the scheme is shown: anything else may be a password
     known = mark and scheme.isascii() and scheme.isalpha()
     raise _refused(f"no kind of signals that is known: {scheme}:…" if known else "a text without a scheme")
 

@@ -9,41 +9,41 @@ from typing import Final, Protocol
 from holdfast.storage.topics import Topic
 
 DEADLINE: Final = 4.0
-"""Seconds after which a call on a line that has no answer is given up, and the line with it."""
+"""Seconds after which a call without a response is given up, and its connection with it."""
 
 
 class Line(Protocol):
     """A connection to a broker, used by one event loop, one call at a time.
 
-    Each call ends within about DEADLINE seconds; it raises when the line is of no use any more.
+    Each call ends within about DEADLINE seconds; it raises when the connection is of no use any more.
     """
 
     async def subscribe(self, topics: Iterable[Topic]) -> None:
-        """Hear these topics too, from the moment when it returns."""
+        """Receive these topics too, from the moment when it returns."""
         ...
 
     async def publish(self, topics: Iterable[Topic]) -> None:
-        """Hand a signal for each of the topics to the broker."""
+        """Send a signal for each of the topics to the broker."""
         ...
 
     async def ping(self) -> None:
-        """Have the broker answer on the way that signals come."""
+        """Have the broker respond on the way that signals come."""
         ...
 
     async def close(self) -> None:
-        """Give the connection back. Waits for nobody; called once."""
+        """Close the connection without waiting for anything. Called once."""
         ...
 
 
 class Ends(Protocol):
-    """What a line tells to the one who opened it, on the event loop that it was opened on."""
+    """What a connection reports to its opener, on the event loop that it was opened on."""
 
     def heard(self, topic: Topic) -> None:
         """A signal came."""
         ...
 
     def lost(self, error: BaseException) -> None:
-        """The line is of no use any more."""
+        """The connection is of no use any more."""
         ...
 
 

@@ -31,7 +31,7 @@ def make(url: str, options: SignalOptions) -> PollingSignals:
 
 
 class PollingSignals:
-    """Wakes everyone who listens, whatever the topic, when `look` answers something else than before."""
+    """Wakes everyone who listens, whatever the topic, when `look` returns something else than before."""
 
     word = "polling of the store"
 

@@ -2,9 +2,9 @@
 
 A signal carries nothing but its channel, `holdfast:<namespace>:<topic>`; the namespace is the schema of the store, so that
 two installations in one database do not wake each other. NOTIFY is sent outside the transactions that store jobs: it takes
-a lock on the whole database until its commit is done. Only the first of a while goes along with the commit it tells of: that
-is when a worker may be idle, and it hears it half a millisecond earlier. One connection
-serves both directions; it needs a session of its own, which PgBouncer gives in session mode only.
+a lock on the whole database until its commit is done. Only the first of a while is sent with the commit that it
+announces: that is when a worker may be idle, and it wakes half a millisecond earlier. One connection serves both directions;
+it needs a session of its own, which PgBouncer gives in session mode only.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ ALIVE: Final = {
 }
 
 POOLED: Final = (
-    "a connection pooler stands before the server, and keeps no LISTEN; let HOLDFAST_SIGNALS_URL name the server itself, "
-    "or be poll: to look instead"
+    "there is a connection pooler before the server, which keeps no LISTEN; let HOLDFAST_SIGNALS_URL name the server "
+    "itself, or be poll: to look instead"
 )
 
 
@@ -73,7 +73,7 @@ def make(url: str, options: SignalOptions) -> BrokerSignals:
 
 
 class PostgresSignals(BrokerSignals):
-    """Signals through LISTEN and NOTIFY, which a transaction of somebody else's can give too (`ToldAtCommit`)."""
+    """Signals through LISTEN and NOTIFY, which a transaction of the caller can send too (`ToldAtCommit`)."""
 
     def __init__(self, word: str, opener: Opener, namespace: str, *, own: bool) -> None:
         super().__init__(word, opener)
@@ -85,14 +85,14 @@ class PostgresSignals(BrokerSignals):
         return list(self._channels_of(topics).values())
 
     def at_commit(self, topics: Iterable[Topic]) -> dict[Topic, str]:
-        return self._channels_of(self.take_turn(topics)) if self._own else {}
+        return self._channels_of(self.take_free(topics)) if self._own else {}
 
     def _channels_of(self, topics: Iterable[Topic]) -> dict[Topic, str]:
         return {topic: channel(self._namespace, topic) for topic in topics}
 
 
 def channel(namespace: str, topic: Topic) -> str:
-    """The channel on which a topic is told."""
+    """The channel of a topic."""
     return f"holdfast:{namespace.encode()[:MAX_NAMESPACE].decode(errors='ignore')}:{topic}"
 
 
@@ -119,7 +119,7 @@ class PostgresLine:
         connection.add_notify_handler(self._heard)
 
     async def begin(self) -> None:
-        """Make sure that the server itself is at the other end; a pooler answers with a process id that is not his."""
+        """Make sure that the server itself is at the other end; a pooler returns the id of another process."""
         (process,) = await self._ask("SELECT pg_backend_pid()")
         if process != self._connection.info.backend_pid:
             raise ConnectionError(POOLED)
@@ -141,7 +141,7 @@ class PostgresLine:
         await self._connection.close()
 
     async def _ask(self, query: sql.Composed | str, values: list[Any] | None = None) -> tuple[Any, ...]:
-        """Run a statement; psycopg itself reads the connection meanwhile, and hands over signals among the answers."""
+        """Run a statement; psycopg itself reads the connection meanwhile, and passes on the signals that come between."""
         self._loop.remove_reader(self._socket)
         timer = self._loop.call_later(DEADLINE, self._hang_up)
         try:

@@ -25,7 +25,7 @@ class Listener(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back what it holds. Idempotent."""
+        """Release what it holds. Idempotent."""
         ...
 
 
@@ -34,7 +34,7 @@ class Signals(Protocol):
     process makes its own."""
 
     word: str
-    """What it is and where, in words for a person, without a password."""
+    """What it is and where, as text for a person, without a password."""
 
     def notify(self, topics: Iterable[Topic]) -> None:
         """Wake everyone who listens to any of the topics, in this process and in others. Never raises, never blocks; a burst
@@ -43,7 +43,7 @@ class Signals(Protocol):
 
     def listen(self, topics: Iterable[Topic]) -> Listener:
         """A listener that hears everything notified from now on. Where a connection has to be made first, or anew, the
-        listener is woken once when it stands, for what it may have missed."""
+        listener is woken once when it is open, for what it may have missed."""
         ...
 
     def ready(self, timeout: float) -> bool:
@@ -51,21 +51,21 @@ class Signals(Protocol):
         ...
 
     def close(self) -> None:
-        """Send what waits, for a second at most, then give back connections and threads. Idempotent; no effect in a forked
+        """Send what waits, for a second at most, then close connections and threads. Idempotent; no effect in a forked
         child."""
         ...
 
 
 @runtime_checkable
 class ToldAtCommit(Protocol):
-    """Signals that the database of the store itself can give at a commit. A transaction that is not ours needs these: nobody
-    else learns of its commit."""
+    """Signals that the database of the store itself can send at a commit. A transaction that is not ours needs these: no
+    process of ours learns of its commit otherwise."""
 
     def channels(self, topics: Iterable[Topic]) -> list[str]:
-        """The channels on which the topics are told, for `pg_notify` with an empty payload."""
+        """The channels of the topics, for `pg_notify` with an empty payload."""
         ...
 
     def at_commit(self, topics: Iterable[Topic]) -> dict[Topic, str]:
-        """The channels for a commit of ours that is at hand and tells of these topics in place of `notify`. Without those
-        that were told just now, for a burst is joined; {} where the database is not known to be the same."""
+        """The channels for a commit of ours that is about to happen and signals these topics in place of `notify`. Without
+        those that were signalled just now, for a burst is joined; {} where the database is not known to be the same."""
         ...

@@ -1,4 +1,4 @@
-"""What the runner knows of the places where jobs run."""
+"""The interface between the runner and the executors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from holdfast.core.outcome import AttemptResult
 
 
 class AttemptPort(WorkerLink, Protocol):
-    """A port as the executors use it."""
+    """The connection to the worker, as executors use it."""
 
     def mark_ended(self) -> None:
         """The function has been left: set `flags.ended` and wake what sleeps, so that it stops at its next checkpoint."""
@@ -39,7 +39,7 @@ class Executor(Protocol):
     """Runs attempts. All methods are called on the worker's event loop."""
 
     async def run(self, run: Run) -> AttemptResult:
-        """Run the job's function to its end. Never raises what the job raises: the end is the answer.
+        """Run the job's function to its end. Never raises what the job raises: that is part of the result.
 
         Flags in `run.port.flags` are set by the worker while it runs; the function sees them at its checkpoints."""
         ...
@@ -51,5 +51,5 @@ class Executor(Protocol):
         ...
 
     async def close(self) -> None:
-        """Give back threads and processes. Called after every run has ended or been forced."""
+        """Release threads and processes. Called after every run has ended or been forced."""
         ...

@@ -114,7 +114,7 @@ def _run(app: Any, port: ChildPort, grace: float) -> AttemptResult:
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies (Linux; elsewhere the end of the line tells)."""
+    """Have the kernel kill this process when its parent dies (Linux; elsewhere it ends with its connection)."""
     send_at_parents_death(signal.SIGKILL)
     if sys.platform == "linux" and os.getppid() != parent:
         os._exit(1)

@@ -61,7 +61,7 @@ _held = _Held()
 
 def _hold_signals() -> None:
     """Until the copy takes signals in its own way: one that came sooner would be taken by the handler that it has inherited,
-    which tells the worker."""
+    which notifies the worker."""
     _held.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
 
 

@@ -9,7 +9,7 @@ A frame is its length (four bytes, big-endian) and a JSON object with a member `
 
 `row` is the row number and the fence token of the attempt: an end is taken from the attempt that runs, and from no other.
 
-The end of the stream tells either side that the other one is gone.
+The end of the stream means that the other side is gone.
 """
 
 from __future__ import annotations

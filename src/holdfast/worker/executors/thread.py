@@ -50,8 +50,8 @@ class ThreadExecutor:
     """A pool of at most `threads` daemon threads, started as they are needed.
 
     Each job has its own copy of the context variables. Force raises `Interrupted` in the thread, which Python does between
-    two steps of its own code; a thread that stays in foreign code for `force_timeout` seconds more is given up: the run is
-    answered, the pool may start another thread, and `abandoned` counts it until it ends. Only the end of the process frees
+    two steps of its own code; a thread that stays in foreign code for `force_timeout` seconds more is given up: the run
+    ends, the pool may start another thread, and `abandoned` counts it until it ends. Only the end of the process frees
     such a thread for certain. `grace`: seconds for which what a job has left running may reach a checkpoint, see `windup`.
     """
 
@@ -171,7 +171,7 @@ class ThreadExecutor:
         ended = None
         try:
             ended = work.context.run(self._call, work)
-        except BaseException as error:  # `call` answers for the job; what comes here was raised from outside
+        except BaseException as error:  # `call` catches what the job raises; this was raised from outside
             ended = ended or raised(error, work.run.port, work.force.reason)
         return self._finish(work, ended)
 
@@ -195,7 +195,7 @@ class ThreadExecutor:
             if ended.end is ResultKind.INTERRUPTED and work.force.because is not None:
                 ended = ended._replace(reason=work.force.because)
             ended = _concluded(work, ended)
-            with contextlib.suppress(RuntimeError):  # the worker's loop is closed: nobody waits for this
+            with contextlib.suppress(RuntimeError):  # the worker's loop is closed: no task waits for this
                 work.loop.call_soon_threadsafe(_answer, work, ended)
         return given_up
 

@@ -107,7 +107,7 @@ def test_a_commit_without_an_answer_is_repeated_safely(
 def test_an_end_whose_commit_was_not_answered_is_written_once(store: PostgresStore, cutting: Cutting) -> None:
     driver = StoreDriver(store, FakeClock())
     claimed = driver.start()
-    cutting.verdicts = [Cut.ANSWERED]
+    cutting.verdicts = [Cut.RESPONDED]
     with pytest.raises(StorageUnavailable):
         driver.end(claimed, Verb.SUCCEED)
     driver.end(claimed, Verb.SUCCEED)
@@ -120,7 +120,7 @@ def test_jobs_whose_claim_was_not_answered_are_told_to_the_worker(
 ) -> None:
     driver = StoreDriver(store, FakeClock())
     job = driver.add()
-    cutting.verdicts = [Cut.ANSWERED]
+    cutting.verdicts = [Cut.RESPONDED]
     with pytest.raises(StorageUnavailable):
         driver.claim()
     assert store.claims_of(driver.worker) == [(job.seq, 1)]

@@ -14,7 +14,7 @@ import pytest
 
 from holdfast.context.loops import around
 from holdfast.worker.executors import capture
-from tests.unit.worker.executors.helpers import ExecutorPort, a_run, an_executor, run
+from tests.unit.worker.executors.helpers import ExecutorPort, a_run, an_executor, run, until
 from tests.unit.worker.executors.test_all import everywhere
 
 
@@ -117,9 +117,7 @@ def test_the_log_of_the_context_makes_one_line() -> None:
         async with an_executor("thread") as executor:
             one, port = a_run("nap")
             task = asyncio.create_task(executor.run(one))
-            async with asyncio.timeout(20):
-                while not console(port):
-                    await asyncio.sleep(0.005)
+            await until(lambda: console(port))
             port.raise_flag("pause")
             await task
             assert console(port) == [("info", "asleep")]

@@ -114,8 +114,8 @@ def test_each_job_has_context_variables_of_its_own() -> None:
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
 def test_an_interruption_hits_only_the_job_it_is_meant_for() -> None:
-    """Force is raised at every moment of short jobs: before, in, and just behind them. Every run is answered, with its own
-    answer, and the threads go on. It may hit a callback of the garbage collector, where Python only reports it."""
+    """Force is raised at every moment of short jobs: before, in, and just behind them. Every run ends, with its own
+    result, and the threads continue. It may hit a callback of the garbage collector, where Python only reports it."""
 
     async def main() -> None:
         chance = random.Random(7)
@@ -151,7 +151,7 @@ def test_an_interruption_that_comes_too_late_costs_neither_the_thread_nor_the_an
         (thread,) = executor._threads
         assert thread.ident is not None
         with executor._lock:
-            # the job has ended, its thread stands before its answer, and now force has its turn first
+            # the job has ended, its thread is about to return the result, and now force comes first
             while sys._current_frames()[thread.ident].f_code.co_name != "_finish":
                 time.sleep(0.001)
             _set_async_exception(thread.ident, ctypes.py_object(Interrupted))

@@ -48,7 +48,7 @@ def test_items_that_wait_run_side_by_side() -> None:
     together = asyncio.Barrier(50)
 
     async def serve(_: int) -> None:
-        await together.wait()  # nobody passes before all fifty are here
+        await together.wait()  # no task passes before all fifty are here
 
     serve_all(list(range(50)), serve)
 
