@@ -13,7 +13,7 @@ import pytest
 from holdfast.context import JobContext
 from holdfast.core.errors import CheckpointMismatch, InvalidInput
 from holdfast.core.outcome import Interrupted, Retry
-from tests.unit.context.recording import RecordingPort
+from tests.unit.context.recording import RecordingPort, end
 
 
 def tick(port: RecordingPort) -> None:
@@ -23,13 +23,6 @@ def tick(port: RecordingPort) -> None:
     thread = threading.Thread(target=memory.tick)
     thread.start()
     thread.join()
-
-
-def end(port: RecordingPort) -> RecordingPort:
-    """The attempt is over, as its executor says: the port of the next one."""
-    assert port.memory is not None
-    assert port.memory.end() is None
-    return RecordingPort(port.stored)
 
 
 # -- held by time ---------------------------------------------------------------------------------------------------------

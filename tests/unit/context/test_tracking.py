@@ -15,7 +15,7 @@ from holdfast.client.views import Progress
 from holdfast.context import JobContext
 from holdfast.core.errors import InvalidInput, LeaseLost
 from holdfast.core.outcome import Interrupted
-from tests.unit.context.recording import RecordingPort
+from tests.unit.context.recording import RecordingPort, end
 
 
 class Pauses:
@@ -154,13 +154,6 @@ def test_an_item_counts_when_the_body_asks_for_the_next() -> None:
         job()
     ctx.checkpoint(None)
     assert port.saved == {"state": None, "positions": {"": {"done": 2, "total": 5, "last": 1}}}
-
-
-def end(port: RecordingPort) -> RecordingPort:
-    """The attempt is over, as its executor says: the port of the next one."""
-    assert port.memory is not None
-    assert port.memory.end() is None
-    return RecordingPort(port.stored)
 
 
 def test_a_finished_loop_does_not_touch_its_source_again() -> None:
