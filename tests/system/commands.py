@@ -6,6 +6,7 @@ is killed as any other. Only its command line in /proc is that of the process th
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import select
@@ -26,7 +27,10 @@ ROOT = Path(__file__).parents[2]
 HOLDFAST = (sys.executable, "-m", "holdfast")
 MAX_REQUEST = 200_000
 READ_AT_START = ("PYTHON", "LC_", "LANG", "MALLOC_", "LD_")
-"""Prefixes of variables that are read when an interpreter starts: a command with others than ours is executed."""
+"""Prefixes of variables that are read when an interpreter starts."""
+
+_ENVIRONMENT = dict(os.environ)
+"""That of the process that forks, whatever a test changes later."""
 
 
 class Command:
@@ -79,7 +83,7 @@ def start(
     stderr: IO[bytes],
 ) -> Process:
     """Start `holdfast` with these words, in a session of its own, without input."""
-    if _read_at_start(env) != _read_at_start(os.environ):
+    if _read_at_start(env) != _read_at_start(_ENVIRONMENT):  # what was forked would not have read them
         return subprocess.Popen(
             (*HOLDFAST, *words),
             cwd=cwd,
@@ -126,10 +130,16 @@ class _Forker:
             self._process = subprocess.Popen(
                 (sys.executable, "-m", "tests.system.commands", str(theirs.fileno())),
                 cwd=ROOT,
+                env=_ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        self._line.close()
+        self._process.wait()
 
     def start(
         self, words: Sequence[str], cwd: Path, env: Mapping[str, str], stdout: IO[bytes], stderr: IO[bytes]
