@@ -1,7 +1,1 @@
-"""The dashboard; `dashboard_router` is all that the web app needs of it."""
-
-from __future__ import annotations
-
-from holdfast.web.dashboard.routes import dashboard_router
-
-__all__ = ["dashboard_router"]
+"""The dashboard: pages, their live fragments, and static files."""
