@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
-from holdfast.storage.sqlite import SqliteStore, reader, writer
+from holdfast.storage.sqlite import SqliteStore, writer
 from holdfast.storage.sqlite import boot_clock as boot
 from holdfast.storage.sqlite.admin import Maintenance
 from holdfast.storage.sqlite.schema import MIGRATIONS
@@ -232,7 +232,7 @@ def test_a_reboot_ends_every_lease(path: Path, monkeypatch: pytest.MonkeyPatch) 
     store.open()
     claimed = StoreDriver(store, clock).start()
     store.close()
-    for module in (boot, reader, writer):
+    for module in (boot, writer):
         monkeypatch.setattr(module, "boot_id", lambda: "another run of the kernel")
     clock_after = FakeClock(5_000_000)  # the boot clock begins anew, long before the old deadline
     store = SqliteStore(path, clock=clock, lease_clock=clock_after)

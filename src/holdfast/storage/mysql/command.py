@@ -1,4 +1,4 @@
-"""What people ask of jobs and queues, on MySQL and MariaDB: rows locked, decisions by the table, guarded statements for all
+"""What people ask of jobs, on MySQL and MariaDB: rows locked, decisions by the table, guarded statements for all
 that change alike."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from holdfast.core.retention import expires_at
 from holdfast.core.states import ACTIVE_STATES, FINAL_STATES, TRANSITIONS, Request, State, Verb
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.literals import listed, literal
-from holdfast.storage.mysql.transaction import QUEUE, REMOVED, REQUEST, WritingSession
+from holdfast.storage.mysql.transaction import REMOVED, REQUEST, WritingSession
 
 Alike = TypeVar("Alike")
 
@@ -61,14 +61,14 @@ class Found(NamedTuple):
 
 
 class CommandVerbs(WritingSession):
-    """`command`, `command_all` and the verbs of queues, a part of `MysqlWriter`."""
+    """`command` and `command_all`, a part of `MysqlWriter`."""
 
     def command(
         self, job_id: str, action: Action, *, actor: str | None, reason: str | None
     ) -> JobRecord | None:
         [refused] = self.command_all([job_id], action, actor=actor, reason=reason)
         check_refusal(job_id, refused)
-        found = self._run(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE id = %s", job_id)
+        found = self.run(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE id = %s", job_id)
         return JobRecord._make(found[0]) if found else None
 
     def command_all(
@@ -94,25 +94,25 @@ class CommandVerbs(WritingSession):
                     refused |= {job.id: KEY_HELD for job in held}
                     self._move(verb, [job for job in group if job not in held], asked)
         if long := [job.seq for job in jobs if job.long and refused[job.id] is None]:
-            self._write(sql.FORGET_HISTORY.format(seqs=listed(long)))
+            self.write(sql.FORGET_HISTORY.format(seqs=listed(long)))
         return [refused[job_id] for job_id in job_ids]
 
     def _found(self, job_ids: Sequence[str]) -> list[Found]:
         """Those of the jobs that are there, their rows locked in the order of seq."""
-        seqs = [seq for (seq,) in self._run(sql.SEQS_OF.format(ids=listed(job_ids)))]
+        seqs = [seq for (seq,) in self.run(sql.SEQS_OF.format(ids=listed(job_ids)))]
         if not seqs:
             return []
-        return [Found._make(row) for row in self._run(sql.FACTS.format(seqs=listed(sorted(seqs))))]
+        return [Found._make(row) for row in self.run(sql.FACTS.format(seqs=listed(sorted(seqs))))]
 
     def _ask(self, jobs: Sequence[Found], request: Request | None, asked: Asked) -> None:
         """Asked before: the first request and its author stand."""
         now, actor, reason = asked
         for (before, at), group in _alike(jobs, lambda job: (job.requested, max(now, job.since))).items():
             seqs = listed([job.seq for job in group])
-            self._write(sql.ASK.format(seqs=seqs), request, at, actor, reason, before)
+            self.write(sql.ASK.format(seqs=seqs), request, at, actor, reason, before)
         for job in jobs:
             about = (reason, actor, job.attempt, job.worker)
-            self._tell(REQUEST, max(now, job.since), job.seq, request, State.PROCESSING, *about)
+            self.tell(REQUEST, max(now, job.since), job.seq, request, State.PROCESSING, *about)
 
     def _key_is_held(self, verb: Verb, job: Found) -> bool:
         """Whether a unique key that this job would hold again is another one's; if not, it holds it now."""
@@ -135,7 +135,7 @@ class CommandVerbs(WritingSession):
         for (told, at, until), group in groups.items():
             seqs = listed([job.seq for job in group])
             ended = at if target in FINAL_STATES else None
-            self._write(sql.move(verb).format(seqs=seqs), told, actor, at, ended, until)
+            self.write(sql.move(verb).format(seqs=seqs), told, actor, at, ended, until)
         for job in jobs:
             about = (job.state, why(job), actor, job.attempt, job.worker)
             self._tell_move((job.queue, job.type), max(now, job.since), job.seq, target, *about)
@@ -151,45 +151,34 @@ class CommandVerbs(WritingSession):
             self._note_times(sql.INSERT_EXPIRY, [(expires[job.seq], job.seq) for job in jobs])
             for job in jobs:
                 if job.unique_key is not None:
-                    self._write(sql.FREE_UNIQUE, job.type, job.unique_key, job.id)
+                    self.write(sql.FREE_UNIQUE, job.type, job.unique_key, job.id)
 
     def _leave(self, jobs: Sequence[Found]) -> None:
         """Take away what stands beside the rows for the states that they leave."""
         ready = [job for job in jobs if job.state == State.ENQUEUED]
         for (queue, type_, priority), group in _alike(ready, lambda j: (j.queue, j.type, j.priority)).items():
             lane = {"queue": literal(queue), "type": literal(type_), "turn": -priority}
-            self._write(sql.LEAVE_READY.format(**lane, seqs=listed([job.seq for job in group])))
+            self.write(sql.LEAVE_READY.format(**lane, seqs=listed([job.seq for job in group])))
         due = [job for job in jobs if job.state == State.SCHEDULED]
         for at, group in _alike(due, lambda job: job.run_at).items():
-            self._write(sql.LEAVE_DUE.format(**_at(at), seqs=listed([job.seq for job in group])))
+            self.write(sql.LEAVE_DUE.format(**_at(at), seqs=listed([job.seq for job in group])))
         ended = [job for job in jobs if job.state in FINAL_STATES]
         for at, group in _alike(ended, lambda job: job.expires_at).items():
-            self._write(sql.LEAVE_EXPIRY.format(**_at(at), seqs=listed([job.seq for job in group])))
+            self.write(sql.LEAVE_EXPIRY.format(**_at(at), seqs=listed([job.seq for job in group])))
 
     def _remove(self, jobs: Sequence[tuple[int, str, str, str, str, str | None]], now: int) -> None:
         """Remove jobs whose rows are locked, with all that belongs to them: (seq, id, queue, type, state, idempotency key)
         of each."""
         seqs = [seq for seq, *_ in jobs]
         for statement in sql.REMOVE:
-            self._write(statement.format(seqs=listed(seqs)))
+            self.write(statement.format(seqs=listed(seqs)))
         if names := [name for *_, name in jobs if name is not None]:
             ids = [job_id for _, job_id, *_ in jobs]
-            self._write(sql.FREE_IDEMPOTENCIES.format(names=listed(names), ids=listed(ids)))
+            self.write(sql.FREE_IDEMPOTENCIES.format(names=listed(names), ids=listed(ids)))
         self._forget_told(set(seqs))
         for seq, job_id, queue, type_, state, _ in jobs:
-            self._tell(REMOVED, now, seq, previous=state, reason=job_id)
+            self.tell(REMOVED, now, seq, previous=state, reason=job_id)
             self._count((queue, type_), state, None)
-
-    # -- queues -----------------------------------------------------------------------------------------------------------
-
-    def pause_queue(self, name: str, *, actor: str | None, reason: str | None) -> None:
-        now = self._now()
-        self._write(sql.PAUSE_QUEUE, name, now, actor, reason)
-        self._tell(QUEUE, now, state="paused", actor=actor, reason=name)
-
-    def resume_queue(self, name: str, *, actor: str | None) -> None:
-        self._write(sql.RESUME_QUEUE, name)
-        self._tell(QUEUE, self._now(), state="open", actor=actor, reason=name)
 
 
 def _at(at: int | None) -> dict[str, str]:

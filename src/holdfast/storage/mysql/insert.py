@@ -51,7 +51,7 @@ class InsertVerbs(WritingSession):
 
     def _store_rows(self, jobs: Sequence[NewJob], now: int) -> list[int]:
         """A statement whose number of rows is known draws numbers that follow one another (both servers promise it)."""
-        self._change(sql.INSERT + rows([_row(job, now) for job in jobs]))
+        self.change(sql.INSERT + rows([_row(job, now) for job in jobs]))
         first = int(self._cursor.lastrowid)
         return list(range(first, first + len(jobs) * self._step, self._step))
 
@@ -68,7 +68,7 @@ class InsertVerbs(WritingSession):
         self._note_times(sql.INSERT_DUE, [(run_at, seq) for _, seq, _, run_at in placed])
         tags = [(tag, seq) for job, seq, _, _ in placed for tag in dict.fromkeys(job.tags)]
         if tags:
-            self._write(sql.INSERT_TAGS + rows(tags))
+            self.write(sql.INSERT_TAGS + rows(tags))
         for job, seq, state, _ in placed:
             self._tell_move((job.queue, job.type), now, seq, state, None, actor=job.actor)
 
@@ -80,7 +80,7 @@ class InsertVerbs(WritingSession):
                 raise
             return Inserted(job.id, False)
         if (holder := self._hold_keys(job)) is not None:
-            self._write(sql.TAKE_BACK, seq)
+            self.write(sql.TAKE_BACK, seq)
             return Inserted(holder, False)
         self._announce([job], [seq], now)
         return Inserted(job.id, True)
@@ -93,12 +93,12 @@ class InsertVerbs(WritingSession):
         name = job.unique_key
         if name is not None and self._held_already(sql.HOLD_UNIQUE, job.type, name, job.id):
             if key is not None:
-                self._write(sql.FREE_IDEMPOTENCY, key, job.id)
+                self.write(sql.FREE_IDEMPOTENCY, key, job.id)
             return self._holder(sql.UNIQUE_HOLDER, job.type, name)
         return None
 
     def _holder(self, statement: str, *key: str) -> str:
-        for (holder,) in self._run(statement, *key):
+        for (holder,) in self.run(statement, *key):
             return str(holder)
         raise Contended(
             "The job that held the same key has just given it back. Nothing was stored; repeat the call."

@@ -43,7 +43,7 @@ class SettleVerbs(WritingSession):
     """`settle`, `report` and `unlocked`, a part of `MysqlWriter`."""
 
     def unlocked(self, seqs: Sequence[int]) -> set[int]:
-        return {int(seq) for (seq,) in self._run(sql.UNLOCKED.format(seqs=listed(seqs)))}
+        return {int(seq) for (seq,) in self.run(sql.UNLOCKED.format(seqs=listed(seqs)))}
 
     def settle(self, settlements: Sequence[Settlement]) -> list[str]:
         now = self._now()
@@ -58,7 +58,7 @@ class SettleVerbs(WritingSession):
         if not asked:
             return {}
         tokens = {item.seq: item.token for item in asked}
-        held = [Held._make(row) for row in self._run(sql.HELD.format(seqs=listed(sorted(tokens))))]
+        held = [Held._make(row) for row in self.run(sql.HELD.format(seqs=listed(sorted(tokens))))]
         return {job.seq: job for job in held if job.token == tokens[job.seq]}
 
     def _settle_run(self, settlements: Sequence[Settlement], now: int) -> list[str]:
@@ -72,7 +72,7 @@ class SettleVerbs(WritingSession):
             self._write_ends(ends, burns, held, now)
             self._place(ends, held)
         if long := [s.seq for s in mine if s.token % HISTORY_CLAIMS == 0]:
-            self._write(sql.FORGET_HISTORY.format(seqs=listed(long)))
+            self.write(sql.FORGET_HISTORY.format(seqs=listed(long)))
         targets = {end.seq: end.target for end in ends}
         return [targets.get(settlement.seq, LOST) for settlement in settlements]
 
@@ -110,7 +110,7 @@ class SettleVerbs(WritingSession):
             told = ((seq, (error.type, error.message, error.traceback)[part]) for seq, error in failed)
             change.replace(column, errors | {seq: text for seq, text in told if text is not None})
         change.write("requested = NULL, requested_at = NULL, requested_by = NULL, requested_reason = NULL")
-        self._write(change.statement(sql.HOLDS))
+        self.write(change.statement(sql.HOLDS))
         for end in ends:
             job = held[end.seq]
             about = (State.PROCESSING, end.reason, end.actor, job.attempt, job.worker)
@@ -127,7 +127,7 @@ class SettleVerbs(WritingSession):
         for end in ended:
             job = held[end.seq]
             if job.unique_key is not None:
-                self._write(sql.FREE_UNIQUE, job.type, job.unique_key, job.id)
+                self.write(sql.FREE_UNIQUE, job.type, job.unique_key, job.id)
 
     # -- what attempts say ------------------------------------------------------------------------------------------------
 
@@ -148,13 +148,13 @@ class SettleVerbs(WritingSession):
         lines = {r.seq: held[r.seq].log_lines + len(r.logs) for r in reports if r.logs}
         change.replace("log_lines", lines)
         if statement := change.statement(sql.HOLDS):
-            self._write(statement)
+            self.write(statement)
         if saving:
             saved = [(report.seq, report.saved, now, 1) for report in saving]
-            self._write(sql.SAVE + rows(saved) + sql.SAVE_AGAIN)
+            self.write(sql.SAVE + rows(saved) + sql.SAVE_AGAIN)
         for report in reports:
             if report.progress is not None:
-                self._tell(PROGRESS, now, report.seq, State.PROCESSING)
+                self.tell(PROGRESS, now, report.seq, State.PROCESSING)
             self._write_lines(report, held[report.seq], now)
 
     def _write_lines(self, report: Report, held: Held, now: int) -> None:
@@ -165,8 +165,8 @@ class SettleVerbs(WritingSession):
                 (report.seq, line.at, line.level, line.message, line.fields, held.attempt) for line in lines
             ]
             for start in range(0, len(entries), MAX_LINES):
-                self._write(sql.LOG + rows(entries[start : start + MAX_LINES]))
-            self._tell(LOG, now, report.seq)
+                self.write(sql.LOG + rows(entries[start : start + MAX_LINES]))
+            self.tell(LOG, now, report.seq)
 
 
 MAX_LINES = 500

@@ -9,11 +9,15 @@ from typing import Final
 from holdfast.core.retention import Retention
 from holdfast.storage.mysql.address import Address
 from holdfast.storage.mysql.connection import Server, connect, drop
+from holdfast.storage.mysql.dialect import MysqlDialect
 from holdfast.storage.mysql.migrate import migrate
 from holdfast.storage.mysql.reader import MysqlReader
+from holdfast.storage.mysql.record_session import RecordSession
 from holdfast.storage.mysql.schema import MIGRATIONS
 from holdfast.storage.mysql.writer import MysqlWriter
-from holdfast.storage.server_clock import ServerClock
+from holdfast.storage.records.session import ReadSession
+from holdfast.storage.records.verbs import RecordVerbs
+from holdfast.storage.server_clock import ServerClock, ServerLeases
 
 FLUSH: Final = {
     0: "none: what was acknowledged in the last second is lost when the server dies (innodb_flush_log_at_trx_commit=0)",
@@ -22,7 +26,7 @@ FLUSH: Final = {
 }
 
 
-class MysqlStore(MysqlWriter, MysqlReader):
+class MysqlStore(RecordVerbs, MysqlWriter, MysqlReader):
     """`mysql://user:password@host:port/database`: the whole of Holdfast in one database, for any number of hosts.
 
     How durable an acknowledged transaction is the server decides for all of its users; `facts` tells. Without `clock`, times
@@ -37,6 +41,10 @@ class MysqlStore(MysqlWriter, MysqlReader):
         server_clock = ServerClock()
         MysqlReader.__init__(self, address, clock, server_clock)
         MysqlWriter.__init__(self, address, retention or Retention(), clock, server_clock)
+        reading = ReadSession(
+            MysqlDialect(), ServerLeases(self.now), self.now, lambda sql, values: self._rows(sql, *values)
+        )
+        RecordVerbs.__init__(self, reading, RecordSession(self))
 
     def open(self) -> None:
         if self._opened_in is not None:

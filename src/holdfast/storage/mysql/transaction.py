@@ -78,7 +78,7 @@ class WritingSession:
             yield
             self._tell_all()
             committing = True
-            self._run("COMMIT")
+            self.run("COMMIT")
         except (pymysql.Error, OSError) as error:
             self._roll_back(error)
             if is_gone(error) and self._stood > STILL_SECONDS:
@@ -109,7 +109,7 @@ class WritingSession:
         self._be_connected()
         self._answered_at = time.monotonic()
         asked = since_boot()
-        [(told, words)] = self._run(sql.BEGIN_SEALED if sealed else sql.BEGIN)
+        [(told, words)] = self.run(sql.BEGIN_SEALED if sealed else sql.BEGIN)
         self._server_clock.set(int(told), asked)
         self._time = int(told) if self._clock is None else self._clock()
         if words is not None:
@@ -126,8 +126,8 @@ class WritingSession:
             self._cursor = self._connection.cursor()
             self._is_mariadb = server.is_mariadb
             if self._is_mariadb:
-                self._run(f"SET SESSION idle_transaction_timeout = {STILL_SECONDS}")
-            [(self._step,)] = self._run("SELECT @@auto_increment_increment")
+                self.run(f"SET SESSION idle_transaction_timeout = {STILL_SECONDS}")
+            [(self._step,)] = self.run("SELECT @@auto_increment_increment")
 
     def _roll_back(self, error: BaseException) -> None:
         if self._connection is None:
@@ -145,21 +145,25 @@ class WritingSession:
         """The time of this transaction."""
         return self._time
 
+    def transaction_time(self) -> int:
+        """The time of the open transaction."""
+        return self._time
+
     # -- statements -------------------------------------------------------------------------------------------------------
 
-    def _run(self, statement: str, *values: Value) -> Sequence[Row]:
+    def run(self, statement: str, *values: Value) -> Sequence[Row]:
         """The rows of one statement; `values` are bound by the driver. Without values, the text stands as it is."""
-        self._write(statement, *values)
+        self.write(statement, *values)
         self._send()
         return self._cursor.fetchall()
 
-    def _change(self, statement: str, *values: Value) -> int:
+    def change(self, statement: str, *values: Value) -> int:
         """The number of rows that one statement has matched. Sent alone, so that its error is its own."""
         if self._unsent:
             self._send()
         return self._execute(statement, values or None)
 
-    def _write(self, statement: str, *values: Value) -> None:
+    def write(self, statement: str, *values: Value) -> None:
         """One statement that nothing here waits for: it goes to the server with the next one that is waited for, the commit
         at the latest. A round trip costs as much as a few rows."""
         text = self._cursor.mogrify(statement, values) if values else statement
@@ -187,7 +191,7 @@ class WritingSession:
     def _held_already(self, statement: str, *values: Value) -> bool:
         """Store one row; whether its key was there already. A failed statement is undone by itself."""
         try:
-            self._change(statement, *values)
+            self.change(statement, *values)
         except pymysql.err.IntegrityError as error:
             if error.args[0] != DUPLICATE:
                 raise
@@ -196,7 +200,7 @@ class WritingSession:
 
     # -- events -----------------------------------------------------------------------------------------------------------
 
-    def _tell(
+    def tell(
         self,
         kind: int,
         at: int,
@@ -224,7 +228,7 @@ class WritingSession:
         worker: str | None = None,
     ) -> None:
         """A job of this queue and type has come, or has changed its state."""
-        self._tell(STATE, at, job, state, previous, reason, actor, attempt, worker)
+        self.tell(STATE, at, job, state, previous, reason, actor, attempt, worker)
         self._count(lane, previous, state)
 
     def _count(self, lane: tuple[str, str], previous: str | None, state: str | None) -> None:
@@ -237,14 +241,14 @@ class WritingSession:
         if not self._told:
             return
         count = len(self._told)
-        self._write(sql.NUMBERS, count)
+        self.write(sql.NUMBERS, count)
         numbered = [f"({sql.NUMBER} - {count - n}," + row(event)[1:] for n, event in enumerate(self._told, 1)]
-        self._write(sql.TELL + ",".join(numbered))
+        self.write(sql.TELL + ",".join(numbered))
         self._count_all()
 
     def _count_all(self) -> None:
         if counted := [(*key, n) for key, n in sorted(self._moved.items()) if n]:
-            self._write(sql.COUNT + rows(counted) + sql.COUNTED)
+            self.write(sql.COUNT + rows(counted) + sql.COUNTED)
 
     def _forget_told(self, jobs: set[int]) -> None:
         """Leave out what this transaction had to tell of the history of jobs that it removes."""
@@ -258,10 +262,10 @@ class WritingSession:
         """Let jobs be claimed: (queue, type, priority, seq) of each."""
         if jobs:
             entries = [(queue, type_, -priority, seq) for queue, type_, priority, seq in jobs]
-            self._write(sql.INSERT_READY + rows(entries))
+            self.write(sql.INSERT_READY + rows(entries))
 
     def _note_times(self, statement: str, times: Sequence[tuple[int | None, int]]) -> None:
         """(time, seq) of jobs that are due or expire; those without a time are neither."""
         known = [(at, seq) for at, seq in times if at is not None]
         if known:
-            self._write(statement + rows(known))
+            self.write(statement + rows(known))

@@ -1,36 +1,21 @@
-"""The verbs of queues, of maintenance and of the fleet on PostgreSQL."""
+"""Promotes, rescues, expires and aggregates."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-from holdfast.core.job import TypeRow, WorkerRow
 from holdfast.core.records import Swept
 from holdfast.core.rescue import decide_rescue
 from holdfast.core.retention import KEEP_BUCKETS, KEEP_EVENTS, KEEP_LOST_WORKERS, KEEP_OUTCOMES
 from holdfast.core.states import DIED, LEASE_EXPIRED, State
 from holdfast.storage.postgres import maintenance_statements as sql
 from holdfast.storage.postgres.command import CommandVerbs
-from holdfast.storage.postgres.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
 from holdfast.storage.postgres.writer import columns_of
 
 
 class MaintenanceVerbs(CommandVerbs):
-    """The verbs of queues, of the clock, and of worker processes."""
-
-    # -- queues -----------------------------------------------------------------------------------------------------------
-
-    def pause_queue(self, name: str, *, actor: str | None, reason: str | None) -> None:
-        self._db.execute(sql.PAUSE_QUEUE, (name, self._time, actor, reason))
-        self._db.execute(sql.QUEUE_EVENT, (self._time, "paused", actor, name))
-
-    def resume_queue(self, name: str, *, actor: str | None) -> None:
-        self._db.execute(sql.RESUME_QUEUE, (name,))
-        self._db.execute(sql.QUEUE_EVENT, (self._time, "open", actor, name))
-
-    # -- what happens by the clock ----------------------------------------------------------------------------------------
+    """`MaintenanceWrites` but for `prove`."""
 
     def promote(self, limit: int) -> tuple[int, int | None]:
         promoted = self._db.execute(sql.PROMOTE, {"now": self._time, "limit": limit}).fetchall()
@@ -75,7 +60,7 @@ class MaintenanceVerbs(CommandVerbs):
         removed = self._remove(ripe) if ripe else 0
         self._db.execute(sql.EXPIRE_EVENTS, (now - KEEP_EVENTS, 10 * limit))
         self._db.execute(sql.EXPIRE_BUCKETS, (now // 1_000_000 - KEEP_BUCKETS,))
-        self._db.execute(EXPIRE_OUTCOMES, (now // 1_000_000 - KEEP_OUTCOMES,))
+        self._db.execute(sql.EXPIRE_OUTCOMES, (now // 1_000_000 - KEEP_OUTCOMES,))
         return removed
 
     def aggregate_events(self, limit: int) -> int:
@@ -85,31 +70,6 @@ class MaintenanceVerbs(CommandVerbs):
         until = min(horizon, since + limit)
         if until > since:
             self._db.execute(sql.ROLL_UP, {"since": since, "until": until})
-            self._db.execute(COUNT_OUTCOMES, {"since": since, "until": until})
+            self._db.execute(sql.COUNT_OUTCOMES, {"since": since, "until": until})
         self._db.execute(sql.FOLD_COUNTS)
         return max(0, until - since)
-
-    # -- workers and types ------------------------------------------------------------------------------------------------
-
-    def register_worker(self, worker: WorkerRow, *, lease: float) -> None:
-        now = self._time
-        names = (json.dumps(list(worker.queues)), json.dumps(list(worker.types)))
-        label = (worker.id, worker.name, worker.host, worker.pid, worker.version)
-        self._db.execute(sql.REGISTER, (*label, *names, worker.slots, now, now, now + int(lease * 1_000_000)))
-        self._db.execute(sql.WORKER_EVENT, (now, worker.id, "started"))
-
-    def heartbeat(self, workers: Sequence[str], *, lease: float) -> set[str]:
-        asked = (self._time, self._time + int(lease * 1_000_000), list(workers))
-        return {worker for (worker,) in self._db.execute(sql.BEAT, asked)}
-
-    def drain_worker(self, worker: str) -> None:
-        if self._db.execute(sql.DRAIN, (worker,)).fetchone():
-            self._db.execute(sql.WORKER_EVENT, (self._time, worker, "draining"))
-
-    def retire_worker(self, worker: str) -> None:
-        self._db.execute(sql.RETIRE, (worker,))
-        self._db.execute(sql.WORKER_EVENT, (self._time, worker, "stopped"))
-
-    def publish_types(self, types: Sequence[TypeRow]) -> None:
-        for t in sorted(types, key=lambda row: row.name):  # in one order, whoever else publishes them now
-            self._db.execute(sql.PUBLISH, (*t, self._time))

@@ -12,18 +12,20 @@ from holdfast.core.job import Inserted, NewJob
 from holdfast.core.retention import Retention
 from holdfast.storage.postgres.connection import FORKED, Connector, Place, ReadingLines, translated
 from holdfast.storage.postgres.copying import CopyingVerbs
+from holdfast.storage.postgres.dialect import PostgresDialect
 from holdfast.storage.postgres.enqueue_in_tx import JoiningVerbs
 from holdfast.storage.postgres.fast_path import FastPath
-from holdfast.storage.postgres.leases import LeaseVerbs
 from holdfast.storage.postgres.maintenance import MaintenanceVerbs
 from holdfast.storage.postgres.migrate import migrate, standing
 from holdfast.storage.postgres.reader import PostgresReader
 from holdfast.storage.postgres.schema import MIGRATIONS
 from holdfast.storage.postgres.transaction import keys_not_waited_for
-from holdfast.storage.server_clock import ServerClock
+from holdfast.storage.records.session import ReadSession, WriteSession
+from holdfast.storage.records.verbs import RecordVerbs
+from holdfast.storage.server_clock import ServerClock, ServerLeases
 
 
-class PostgresWriter(MaintenanceVerbs, LeaseVerbs, CopyingVerbs, FastPath, JoiningVerbs):
+class PostgresWriter(MaintenanceVerbs, CopyingVerbs, FastPath, JoiningVerbs):
     """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
@@ -33,7 +35,7 @@ class PostgresWriter(MaintenanceVerbs, LeaseVerbs, CopyingVerbs, FastPath, Joini
             return super().insert(jobs)
 
 
-class PostgresStore(PostgresWriter, PostgresReader):
+class PostgresStore(RecordVerbs, PostgresWriter, PostgresReader):
     """`postgresql://user@host/database`: for any number of processes on any number of hosts. Times are the server's.
 
     `clock`: another clock for tests, in microseconds since the epoch."""
@@ -55,6 +57,12 @@ class PostgresStore(PostgresWriter, PostgresReader):
         server_clock = ServerClock()
         PostgresWriter.__init__(self, connector, retention or Retention(), clock, server_clock)
         PostgresReader.__init__(self, lambda: self._lines.reading(), clock, server_clock)
+        time = self.transaction_time
+        RecordVerbs.__init__(
+            self,
+            ReadSession(PostgresDialect(), ServerLeases(self.now), self.now, self._rows),
+            WriteSession(PostgresDialect(), ServerLeases(time), time, self.fetch, self.change),
+        )
         self._opened = False
 
     def open(self) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import psycopg
 
@@ -25,6 +25,7 @@ from holdfast.storage.postgres.connection import (
     translated,
     uncertain,
 )
+from holdfast.storage.records.dialect import Value
 from holdfast.storage.server_clock import ServerClock, since_boot
 
 Lane: TypeAlias = tuple[str, str, int]
@@ -61,6 +62,10 @@ class Transactions:
     def _db(self) -> Connection:
         assert self._line is not None  # a verb runs within a transaction
         return self._line.db
+
+    def transaction_time(self) -> int:
+        """When the open transaction has begun; its time for everything."""
+        return self._time
 
     @contextmanager
     def transaction(self, *, sealed: bool = False) -> Generator[None]:
@@ -129,6 +134,14 @@ class Transactions:
         line, self._line = self._line, None
         if line is not None:
             line.db.close()
+
+    def fetch(self, statement: str, values: Sequence[Value]) -> list[tuple[Any, ...]]:
+        """The rows of a statement in the open transaction."""
+        return self._db.execute(statement.encode(), values or None).fetchall()
+
+    def change(self, statement: str, values: Sequence[Value]) -> int:
+        """Run a statement in the open transaction. Returns how many rows it has matched."""
+        return self._db.execute(statement.encode(), values or None).rowcount
 
     # -- counts and lanes -------------------------------------------------------------------------------------------------
 

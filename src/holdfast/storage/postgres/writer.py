@@ -42,9 +42,6 @@ class JobVerbs(Transactions):
         self._retention = retention
         self._floors = Floors(self._pages_to_head)
 
-    def prove(self) -> None:
-        self._db.execute(sql.PROVE, (str(self._time),))
-
     def unlocked(self, seqs: Sequence[int]) -> set[int]:
         return {seq for (seq,) in self._db.execute(sql.UNLOCKED, (numbers(seqs),))}
 

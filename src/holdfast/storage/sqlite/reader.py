@@ -19,34 +19,49 @@ from holdfast.core.query import Query
 from holdfast.core.records import (
     EVENT_KINDS,
     Asked,
-    BucketRecord,
     Count,
     EventRecord,
     HistoryRecord,
     JobRecord,
-    LeaderRecord,
     LogRecord,
     Page,
+    PartitionRecord,
     QueueRecord,
     SavedRecord,
-    TypeRecord,
-    WorkerRecord,
 )
 from holdfast.core.states import State
 from holdfast.storage.sqlite import search
-from holdfast.storage.sqlite.boot_clock import boot_id
 from holdfast.storage.sqlite.connection import FORKED, fetch_all, unavailable
 from holdfast.storage.sqlite.copying import rows_of, seal_on
-from holdfast.storage.sqlite.insight import InsightVerbs
-from holdfast.storage.sqlite.leases import LEADERS
-from holdfast.storage.sqlite.statements import JOB_COLUMNS, LANED, NEXT_DUE, TYPE_COLUMNS
+from holdfast.storage.sqlite.statements import JOB_COLUMNS, LANED, NEXT_DUE
 from holdfast.storage.verbs.jobs import MAX_IDS, MAX_N
 
 _LINES_OF: Final = "job = (SELECT seq FROM jobs WHERE id = ?) AND n < ?"
 """The console lines of a job; with MAX_N, all of them."""
 
+_NEXT = "SELECT seq FROM jobs INDEXED BY jobs_ready WHERE state = 'enqueued' AND"
+PARTITIONS = f"""
+WITH RECURSIVE head (seq, queue, type, priority, since) AS (
+    SELECT * FROM (SELECT seq, queue, type, priority, changed_at FROM jobs INDEXED BY jobs_ready
+                   WHERE state = 'enqueued' ORDER BY queue, type, priority DESC, seq LIMIT 1)
+    UNION ALL
+    SELECT following.seq, following.queue, following.type, following.priority, following.changed_at
+    FROM head, jobs AS following
+    WHERE following.seq = coalesce(
+        ({_NEXT} queue = head.queue AND type = head.type AND priority < head.priority ORDER BY priority DESC, seq LIMIT 1),
+        ({_NEXT} queue = head.queue AND type > head.type ORDER BY type, priority DESC, seq LIMIT 1),
+        ({_NEXT} queue > head.queue ORDER BY queue, type, priority DESC, seq LIMIT 1))
+)
+SELECT queue, type,
+       (SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY jobs_ready
+                              WHERE state = 'enqueued' AND queue = head.queue AND type = head.type LIMIT ?1)),
+       since, min(seq)
+FROM head GROUP BY queue, type ORDER BY queue, type
+"""
+"""One seek for each (queue, type, priority) that has jobs; `since` is that of the row with the least seq."""
 
-class SqliteReader(InsightVerbs):
+
+class SqliteReader:
     """The reading verbs of `holdfast.storage.protocol`. Safe to use from any thread."""
 
     def __init__(
@@ -181,30 +196,10 @@ class SqliteReader(InsightVerbs):
         """
         return [QueueRecord._make(row) for row in self._rows(sql, json.dumps(list(State)))]
 
-    def buckets(self, *, since: int, step: int) -> list[BucketRecord]:
-        sql = """SELECT at / ?2 * ?2 * 1000000, sum(succeeded), sum(failed), sum(cancelled), sum(started) FROM buckets
-                 WHERE at >= ?1 / 1000000 GROUP BY 1 ORDER BY 1"""
-        return [BucketRecord._make(row) for row in self._rows(sql, since, step)]
+    def partitions(self, *, cap: int) -> list[PartitionRecord]:
+        return [PartitionRecord._make(row[:4]) for row in self._rows(PARTITIONS, cap)]
 
-    # -- workers and types ------------------------------------------------------------------------------------------------
-
-    def workers(self) -> list[WorkerRecord]:
-        sql = """
-        SELECT id, name, host, pid, version, CASE WHEN boot <> ?1 OR deadline < ?2 THEN 'lost' ELSE state END AS shown,
-               queues, types, slots,
-               (SELECT count(*) FROM jobs WHERE state = 'processing' AND jobs.worker = workers.id),
-               started_at, heartbeat_at, lost_at
-        FROM workers ORDER BY shown = 'lost', started_at, id
-        """
-        return [WorkerRecord._make(row) for row in self._rows(sql, boot_id(), self._lease_now())]
-
-    def leaders(self) -> list[LeaderRecord]:
-        return [LeaderRecord._make(row) for row in self._rows(LEADERS, boot_id(), self._lease_now())]
-
-    def types(self) -> list[TypeRecord]:
-        return [
-            TypeRecord._make(row) for row in self._rows(f"SELECT {TYPE_COLUMNS} FROM types ORDER BY name")
-        ]
+    # -- running jobs ------------------------------------------------------------------------------------------------
 
     def pending_requests(self, workers: Sequence[str]) -> list[Asked]:
         sql = """SELECT seq, token, requested, requested_at FROM jobs

@@ -11,9 +11,12 @@ import apsw
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.retention import Retention
+from holdfast.storage.records.dialect import Dialect
+from holdfast.storage.records.session import ReadSession, WriteSession
+from holdfast.storage.records.verbs import RecordVerbs
 from holdfast.storage.sqlite import write_lock as turn
 from holdfast.storage.sqlite.access import make_database_private, make_folder
-from holdfast.storage.sqlite.boot_clock import boot_clock
+from holdfast.storage.sqlite.boot_clock import BootLeases, boot_clock
 from holdfast.storage.sqlite.connection import check_library, check_place, connect, switch_to_wal, unavailable
 from holdfast.storage.sqlite.reader import SqliteReader
 from holdfast.storage.sqlite.schema import MIGRATIONS, standing
@@ -26,7 +29,7 @@ def wall_clock() -> int:
     return time.time_ns() // 1000
 
 
-class SqliteStore(SqliteWriter, SqliteReader):
+class SqliteStore(RecordVerbs, SqliteWriter, SqliteReader):
     """`sqlite:///path`: the whole of Holdfast in one file, for any number of processes on one host."""
 
     scheme = "sqlite"
@@ -45,6 +48,12 @@ class SqliteStore(SqliteWriter, SqliteReader):
         self.durability = durability
         self._group_access = group_access
         SqliteReader.__init__(self, self._open_connection, clock, lease_clock)
+        dialect, leases = Dialect(), BootLeases(clock, lease_clock)
+        RecordVerbs.__init__(
+            self,
+            ReadSession(dialect, leases, clock, lambda statement, values: self._rows(statement, *values)),
+            WriteSession(dialect, leases, clock, self.fetch, self.change),
+        )
         self._retention_default = retention or Retention()
         self._clock = clock
         self._lease_clock = lease_clock

@@ -45,16 +45,13 @@ from holdfast.storage.sqlite import statements as sql
 from holdfast.storage.sqlite.boot_clock import boot_id
 from holdfast.storage.sqlite.connection import FORKED, TRANSIENT, unavailable
 from holdfast.storage.sqlite.copying import CopyingVerbs, refuse_sealed
-from holdfast.storage.sqlite.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
-from holdfast.storage.sqlite.leases import LeaseVerbs
 from holdfast.storage.sqlite.wal import WalKeeper
-from holdfast.storage.sqlite.workers import WorkerVerbs
 from holdfast.storage.verbs.attempts import LOST
 
 MAX_LANES: Final = 400  # SQLite joins up to 500 selects in one statement
 
 
-class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
+class SqliteWriter(CopyingVerbs):
     """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
 
     def __init__(
@@ -100,6 +97,15 @@ class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
             raise
         self._wal.after_commit(self._db)
 
+    def fetch(self, statement: str, values: Sequence[apsw.SQLiteValue]) -> list[tuple[Any, ...]]:
+        """The rows of a statement in the open transaction."""
+        return self._db.execute(statement, values).fetchall()
+
+    def change(self, statement: str, values: Sequence[apsw.SQLiteValue]) -> int:
+        """Run a statement in the open transaction. Returns how many rows it has changed."""
+        self._db.execute(statement, values)
+        return self._db.changes()
+
     def _reopen(self) -> None:
         """After an error of the disk nothing that the connection holds in memory is believed: what counts is what can be
         read from the file again."""
@@ -110,9 +116,6 @@ class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
     def _roll_back(self) -> None:
         if self._db.in_transaction:  # a full disk may have rolled it back already
             self._db.execute("ROLLBACK")
-
-    def prove(self) -> None:
-        self._db.execute(sql.PROVE, (str(self._now()),))
 
     def unlocked(self, seqs: Sequence[int]) -> set[int]:
         return set(seqs)
@@ -299,15 +302,6 @@ class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
             self._db.execute(sql.FORGET_HISTORY, (seq,))
         return None
 
-    def pause_queue(self, name: str, *, actor: str | None, reason: str | None) -> None:
-        now = self._now()
-        self._db.execute(sql.PAUSE_QUEUE, (name, now, actor, reason))
-        self._db.execute(sql.QUEUE_EVENT, (now, "paused", actor, name))
-
-    def resume_queue(self, name: str, *, actor: str | None) -> None:
-        self._db.execute(sql.RESUME_QUEUE, (name,))
-        self._db.execute(sql.QUEUE_EVENT, (self._now(), "open", actor, name))
-
     # -- what happens by the clock ----------------------------------------------------------------------------------------
 
     def promote(self, limit: int) -> tuple[int, int | None]:
@@ -343,7 +337,7 @@ class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
         removed = len(self._db.execute(sql.EXPIRE, (now, limit)).fetchall())
         self._db.execute(sql.EXPIRE_EVENTS, (now - KEEP_EVENTS, 10 * limit))
         self._db.execute(sql.EXPIRE_BUCKETS, (now // 1_000_000 - KEEP_BUCKETS,))
-        self._db.execute(EXPIRE_OUTCOMES, (now // 1_000_000 - KEEP_OUTCOMES,))
+        self._db.execute(sql.EXPIRE_OUTCOMES, (now // 1_000_000 - KEEP_OUTCOMES,))
         return removed
 
     def aggregate_events(self, limit: int) -> int:
@@ -351,7 +345,7 @@ class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
         until = min(since + limit, next(self._db.execute("SELECT coalesce(max(seq), 0) FROM events"))[0])
         if until > since:
             self._db.execute(sql.ROLL_UP, (since, until))
-            self._db.execute(COUNT_OUTCOMES, (since, until))
+            self._db.execute(sql.COUNT_OUTCOMES, (since, until))
             self._db.execute(sql.MARK_ROLLED_UP, (str(until),))
         return max(0, until - since)
 
