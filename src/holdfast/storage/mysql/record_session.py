@@ -15,7 +15,7 @@ class RecordSession(WriteSession):
     """What nothing waits for is sent with the next statement, and events are numbered at the commit."""
 
     def __init__(self, transaction: WritingSession) -> None:
-        now = transaction.transaction_time
+        now = transaction.now
         super().__init__(
             MysqlDialect(),
             ServerLeases(now),

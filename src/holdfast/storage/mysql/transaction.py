@@ -12,7 +12,6 @@ from typing import Any, Final
 import pymysql
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
-from holdfast.core.retention import Retention
 from holdfast.core.states import State
 from holdfast.storage.errors import CommitUnknown, Contended
 from holdfast.storage.mysql import statements as sql
@@ -44,12 +43,10 @@ class WritingSession:
     def __init__(
         self,
         address: Address,
-        retention: Retention,
         clock: Callable[[], int] | None,
         server_clock: ServerClock,
     ) -> None:
         self._address = address
-        self._retention = retention
         self._server_clock = server_clock
         self._clock = clock
         self._time = 0
@@ -59,8 +56,8 @@ class WritingSession:
         self._letters = 0
         self._connection: Connection | None = None
         self._cursor: Any = None
-        self._step = 1
-        self._is_mariadb = True
+        self.step = 1
+        self.is_mariadb = True
         self._used = 0.0
         self._answered_at = self._stood = 0.0
         self._process = os.getpid()
@@ -124,10 +121,10 @@ class WritingSession:
         if self._connection is None:
             self._connection, server = connect(self._address, several=True)
             self._cursor = self._connection.cursor()
-            self._is_mariadb = server.is_mariadb
-            if self._is_mariadb:
+            self.is_mariadb = server.is_mariadb
+            if self.is_mariadb:
                 self.run(f"SET SESSION idle_transaction_timeout = {STILL_SECONDS}")
-            [(self._step,)] = self.run("SELECT @@auto_increment_increment")
+            [(self.step,)] = self.run("SELECT @@auto_increment_increment")
 
     def _roll_back(self, error: BaseException) -> None:
         if self._connection is None:
@@ -141,13 +138,14 @@ class WritingSession:
         if not whole:  # lost, or interrupted in the middle of an answer
             self.close_writing()
 
-    def _now(self) -> int:
-        """The time of this transaction."""
-        return self._time
-
-    def transaction_time(self) -> int:
+    def now(self) -> int:
         """The time of the open transaction."""
         return self._time
+
+    @property
+    def last_id(self) -> int:
+        """The number of the first row that the last INSERT has stored."""
+        return int(self._cursor.lastrowid)
 
     # -- statements -------------------------------------------------------------------------------------------------------
 
@@ -188,7 +186,7 @@ class WritingSession:
         self._answered_at = time.monotonic()
         return matched
 
-    def _held_already(self, statement: str, *values: Value) -> bool:
+    def held_already(self, statement: str, *values: Value) -> bool:
         """Store one row; whether its key was there already. A failed statement is undone by itself."""
         try:
             self.change(statement, *values)
@@ -215,7 +213,7 @@ class WritingSession:
         """An event of this transaction; it is written as the last thing in it."""
         self._told.append((at, kind, job, state, previous, reason, actor, attempt, worker))
 
-    def _tell_move(
+    def tell_move(
         self,
         lane: tuple[str, str],
         at: int,
@@ -229,9 +227,9 @@ class WritingSession:
     ) -> None:
         """A job of this queue and type has come, or has changed its state."""
         self.tell(STATE, at, job, state, previous, reason, actor, attempt, worker)
-        self._count(lane, previous, state)
+        self.count(lane, previous, state)
 
-    def _count(self, lane: tuple[str, str], previous: str | None, state: str | None) -> None:
+    def count(self, lane: tuple[str, str], previous: str | None, state: str | None) -> None:
         if previous is not None:
             self._moved[*lane, previous] -= 1
         if state is not None:
@@ -244,13 +242,13 @@ class WritingSession:
         self.write(sql.NUMBERS, count)
         numbered = [f"({sql.NUMBER} - {count - n}," + row(event)[1:] for n, event in enumerate(self._told, 1)]
         self.write(sql.TELL + ",".join(numbered))
-        self._count_all()
+        self.count_all()
 
-    def _count_all(self) -> None:
+    def count_all(self) -> None:
         if counted := [(*key, n) for key, n in sorted(self._moved.items()) if n]:
             self.write(sql.COUNT + rows(counted) + sql.COUNTED)
 
-    def _forget_told(self, jobs: set[int]) -> None:
+    def forget_told(self, jobs: set[int]) -> None:
         """Leave out what this transaction had to tell of the history of jobs that it removes."""
         self._told = [
             event for event in self._told if event[2] not in jobs or event[1] not in (STATE, REQUEST)
@@ -258,13 +256,13 @@ class WritingSession:
 
     # -- what several verbs need ------------------------------------------------------------------------------------------
 
-    def _make_ready(self, jobs: Sequence[tuple[str, str, int, int]]) -> None:
+    def make_ready(self, jobs: Sequence[tuple[str, str, int, int]]) -> None:
         """Let jobs be claimed: (queue, type, priority, seq) of each."""
         if jobs:
             entries = [(queue, type_, -priority, seq) for queue, type_, priority, seq in jobs]
             self.write(sql.INSERT_READY + rows(entries))
 
-    def _note_times(self, statement: str, times: Sequence[tuple[int | None, int]]) -> None:
+    def note_times(self, statement: str, times: Sequence[tuple[int | None, int]]) -> None:
         """(time, seq) of jobs that are due or expire; those without a time are neither."""
         known = [(at, seq) for at, seq in times if at is not None]
         if known:
