@@ -19,14 +19,18 @@ class Locked(SqliteStore):
 
     locked = True
 
-    def promote(self, limit: int) -> tuple[int, int | None]:
-        return (0, self.next_due()) if self.locked else super().promote(limit)
+    def __init__(self, path: Path, clock: FakeClock) -> None:
+        super().__init__(path, clock=clock, lease_clock=clock)
+        self._promote, self.promote = self.promote, self._promote_unless_locked
+
+    def _promote_unless_locked(self, limit: int) -> tuple[int, int | None]:
+        return (0, self.next_due()) if self.locked else self._promote(limit)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Generator[Locked]:
     clock = FakeClock()
-    store = Locked(tmp_path / "jobs.db", clock=clock, lease_clock=clock)
+    store = Locked(tmp_path / "jobs.db", clock)
     store.open()
     driver = StoreDriver(store, clock)
     driver.add(delay=1.0)

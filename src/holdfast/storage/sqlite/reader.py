@@ -32,7 +32,8 @@ from holdfast.core.records import (
 from holdfast.core.states import State
 from holdfast.storage.sqlite import search
 from holdfast.storage.sqlite.connection import FORKED, fetch_all, unavailable
-from holdfast.storage.sqlite.copying import rows_of, seal_on
+from holdfast.storage.sqlite.copying import rows_of
+from holdfast.storage.sqlite.seal import seal_on
 from holdfast.storage.sqlite.statements import JOB_COLUMNS, LANED, NEXT_DUE
 from holdfast.storage.verbs.jobs import MAX_IDS, MAX_N
 

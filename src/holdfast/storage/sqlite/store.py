@@ -11,13 +11,17 @@ import apsw
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.retention import Retention
+from holdfast.storage.command import Commands
 from holdfast.storage.records.dialect import Dialect
 from holdfast.storage.records.session import ReadSession, WriteSession
 from holdfast.storage.records.verbs import RecordVerbs
 from holdfast.storage.sqlite import write_lock as turn
 from holdfast.storage.sqlite.access import make_database_private, make_folder
 from holdfast.storage.sqlite.boot_clock import BootLeases, boot_clock
+from holdfast.storage.sqlite.command import SqliteSteps
 from holdfast.storage.sqlite.connection import check_library, check_place, connect, switch_to_wal, unavailable
+from holdfast.storage.sqlite.copying import CopyingVerbs
+from holdfast.storage.sqlite.maintenance import MaintenanceVerbs
 from holdfast.storage.sqlite.reader import SqliteReader
 from holdfast.storage.sqlite.schema import MIGRATIONS, standing
 from holdfast.storage.sqlite.writer import SqliteWriter
@@ -54,7 +58,19 @@ class SqliteStore(RecordVerbs, SqliteWriter, SqliteReader):
             ReadSession(dialect, leases, clock, lambda statement, values: self._rows(statement, *values)),
             WriteSession(dialect, leases, clock, self.fetch, self.change),
         )
-        self._retention_default = retention or Retention()
+        kept = retention or Retention()
+        commands = Commands(SqliteSteps(self, kept, clock))
+        self.command = commands.command
+        self.command_all = commands.command_all
+        maintenance = MaintenanceVerbs(self, kept, clock, leases)
+        self.promote = maintenance.promote
+        self.rescue = maintenance.rescue
+        self.expire = maintenance.expire
+        self.aggregate_events = maintenance.aggregate_events
+        copying = CopyingVerbs(self)
+        self.seal = copying.seal
+        self.load = copying.load
+        self._retention_default = kept
         self._clock = clock
         self._lease_clock = lease_clock
 
