@@ -167,10 +167,10 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_a_database_that_may_not_be_written(path: Path) -> None:
     """The rights of root stand above those of files, so the connection itself is opened for reading."""
     store = opened(path)
-    store._db.execute("PRAGMA query_only=ON")
+    store._writer.db.execute("PRAGMA query_only=ON")
     with pytest.raises(StorageUnavailable, match="may not be written"), store.transaction():
         store.insert([new_job()])
-    store._db.execute("PRAGMA query_only=OFF")
+    store._writer.db.execute("PRAGMA query_only=OFF")
     with store.transaction():
         assert store.insert([new_job()])[0].created
     assert store.states()["enqueued"] == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from holdfast.storage.records.dialect import EXCLUDED, Dialect, assignments
@@ -16,6 +16,6 @@ class MysqlDialect(Dialect):
     row_lock = " FOR UPDATE"
     renamed: ClassVar[Mapping[str, str]] = {"schema": "args_schema"}  # a word of the server's
 
-    def _otherwise(self, table: str, key: str, changes: Mapping[str, str]) -> str:
-        changed = assignments(changes or {key: f"{table}.{key}"})
+    def _otherwise(self, table: str, key: Sequence[str], changes: Mapping[str, str]) -> str:
+        changed = assignments(changes or {self.column(key[0]): f"{table}.{self.column(key[0])}"})
         return "ON DUPLICATE KEY UPDATE " + re.sub(rf"{re.escape(EXCLUDED)}(\w+)", r"VALUES(\1)", changed)

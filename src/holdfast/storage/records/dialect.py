@@ -64,28 +64,28 @@ class Dialect:
         """A list of columns."""
         return ", ".join(map(self.column, names))
 
-    def insert_missing(self, table: str, columns: Sequence[str], *, key: str) -> str:
+    def insert_missing(self, table: str, columns: Sequence[str], *, key: Sequence[str]) -> str:
         """Insert a row unless its key is there; then nothing changes."""
         return f"{self._insert(table, columns)} {self._otherwise(table, key, {})}"
 
-    def upsert(self, table: str, columns: Sequence[str], *, key: str, **changes: str) -> str:
+    def upsert(self, table: str, columns: Sequence[str], *, key: Sequence[str], **changes: str) -> str:
         """Insert a row, or give its values to the row of that key. `changes`: what a column becomes in place of its new
         value, an expression with EXCLUDED and with the table before each column of the row that is there."""
         assigned = {
             self.column(name): changes.get(name, EXCLUDED + self.column(name))
             for name in columns
-            if name != key
+            if name not in key
         }
         return f"{self._insert(table, columns)} {self._otherwise(table, key, assigned)}"
 
     def _insert(self, table: str, columns: Sequence[str]) -> str:
         return f"INSERT INTO {table} ({self.columns(columns)}) VALUES {listed(columns)}"
 
-    def _otherwise(self, table: str, key: str, changes: Mapping[str, str]) -> str:
+    def _otherwise(self, table: str, key: Sequence[str], changes: Mapping[str, str]) -> str:
         """What happens when the key is there; without changes, nothing."""
         if not changes:
-            return f"ON CONFLICT ({key}) DO NOTHING"
-        return f"ON CONFLICT ({key}) DO UPDATE SET {assignments(changes)}"
+            return f"ON CONFLICT ({self.columns(key)}) DO NOTHING"
+        return f"ON CONFLICT ({self.columns(key)}) DO UPDATE SET {assignments(changes)}"
 
 
 def assignments(changes: Mapping[str, str]) -> str:

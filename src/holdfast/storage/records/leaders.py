@@ -26,7 +26,7 @@ class LeaseWriter:
         WHERE role = ? AND (holder IS NULL OR holder = ? OR {lease.over})
         """
         columns = ("role", "holder", "term", "since", *lease.columns)
-        self._first = session.dialect.insert_missing("leaders", columns, key="role")
+        self._first = session.dialect.insert_missing("leaders", columns, key=("role",))
         self._release = (
             f"UPDATE leaders SET holder = NULL, {parameters(lease.columns)} WHERE role = ? AND holder = ?"
         )

@@ -10,7 +10,7 @@ class MetaWriter:
 
     def __init__(self, session: WriteSession) -> None:
         self._session = session
-        self._set = session.dialect.upsert("meta", ("name", "value"), key="name")
+        self._set = session.dialect.upsert("meta", ("name", "value"), key=("name",))
 
     def prove(self) -> None:
         self._session.write(self._set, ("proved", str(self._session.now())))

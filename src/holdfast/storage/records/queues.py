@@ -16,7 +16,7 @@ class QueueWriter:
     def __init__(self, session: WriteSession) -> None:
         self._session = session
         since_when = "coalesce(queues.paused_at, excluded.paused_at)"
-        self._pause = session.dialect.upsert("queues", COLUMNS, key="name", paused_at=since_when)
+        self._pause = session.dialect.upsert("queues", COLUMNS, key=("name",), paused_at=since_when)
 
     def pause_queue(self, name: str, *, actor: str | None, reason: str | None) -> None:
         now = self._session.now()

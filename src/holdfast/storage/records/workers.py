@@ -25,8 +25,8 @@ class WorkerWriter:
     def __init__(self, session: WriteSession) -> None:
         self._session = session
         dialect, lease = session.dialect, session.leases.columns
-        self._register = dialect.insert_missing("workers", (*REGISTERED, *lease), key="id")
-        self._publish = dialect.upsert("types", TypeRecord._fields, key="name")
+        self._register = dialect.insert_missing("workers", (*REGISTERED, *lease), key=("id",))
+        self._publish = dialect.upsert("types", TypeRecord._fields, key=("name",))
         self._renew = f"UPDATE workers SET heartbeat_at = ?, {parameters(lease)} WHERE id IN"
 
     def register_worker(self, worker: WorkerRow, *, lease: float) -> None:

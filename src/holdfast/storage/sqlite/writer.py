@@ -39,21 +39,27 @@ class SqliteWriter:
     def __init__(
         self,
         path: Path,
-        connection: apsw.Connection,
         connect: Callable[[], apsw.Connection],
         retention: Retention,
         clock: Callable[[], int],
         lease_clock: Callable[[], int],
     ) -> None:
-        self._db = connection
         self._connect_writer = connect
         self._doubtful = False
         self._wal = WalKeeper(path)
         self._retention = retention
         self._now = clock
         self._lease_now = lease_clock
+
+    def open(self, connection: apsw.Connection) -> None:
+        """Write on this connection, in this process, until `close`."""
+        self._db = connection
         self._boot = boot_id()
         self._process = os.getpid()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close(True)
 
     @property
     def db(self) -> apsw.Connection:
