@@ -65,16 +65,13 @@ FROM head GROUP BY queue, type ORDER BY queue, type
 class SqliteReader:
     """The reading verbs of `holdfast.storage.protocol`. Safe to use from any thread."""
 
-    def __init__(
-        self, connect: Callable[[], apsw.Connection], clock: Callable[[], int], lease_clock: Callable[[], int]
-    ) -> None:
+    def __init__(self, connect: Callable[[], apsw.Connection], clock: Callable[[], int]) -> None:
         self._connect = connect
         self._local = threading.local()
         self._all: WeakSet[apsw.Connection] = WeakSet()  # a thread that ends takes its connection with it
         self._opened_in: int | None = None
         self._lock = threading.Lock()
         self.now = clock
-        self._lease_now = lease_clock
 
     @contextmanager
     def reading(self) -> Generator[apsw.Connection]:

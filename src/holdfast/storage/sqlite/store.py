@@ -56,7 +56,7 @@ class SqliteStore(RecordVerbs, SqliteReader):
         self._group_access = group_access
         kept = retention or Retention()
         self._writer = writer = SqliteWriter(path, self._open_connection, kept, clock, lease_clock)
-        SqliteReader.__init__(self, self._open_connection, clock, lease_clock)
+        SqliteReader.__init__(self, self._open_connection, clock)
         dialect, leases = Dialect(), BootLeases(clock, lease_clock)
         RecordVerbs.__init__(
             self,
@@ -75,7 +75,7 @@ class SqliteStore(RecordVerbs, SqliteReader):
         self.seal = copying.seal
         self.load = copying.load
 
-    # methods, so that a store may be derived from this one that does them otherwise
+    # as methods, which a derived store can override
 
     def transaction(self, *, sealed: bool = False) -> AbstractContextManager[None]:
         return self._writer.transaction(sealed=sealed)
