@@ -130,7 +130,7 @@ def test_a_place_that_is_not_there_any_more_is_told(
     for job in lab.add(3):
         lab.client.act(job, Action.CANCEL)
         lab.client.delete(job)
-    monkeypatch.setattr("holdfast.storage.sqlite.writer.KEEP_EVENTS", -1_000_000)
+    monkeypatch.setattr("holdfast.storage.sqlite.maintenance.KEEP_EVENTS", -1_000_000)
     lab.parts.gateway.run(Expire(100))
     with listening(f"{url}/api/v1/events", Last_Event_ID=last) as ear:
         assert until(lambda: ear.events)[0].name == "resync"

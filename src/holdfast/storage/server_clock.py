@@ -7,7 +7,10 @@ difference to this host's boot clock, which no change of the host's time moves a
 from __future__ import annotations
 
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import ClassVar, Final, cast
+
+from holdfast.storage.records.dialect import Row, Value
 
 REFRESH: Final = 30.0
 """Seconds after which it is measured anew, so that no drift of two quartzes counts."""
@@ -34,6 +37,25 @@ class ServerClock:
         """The server told this time, in answer to a question that was put at `asked` (see `since_boot`)."""
         now = since_boot()
         self._offset, self._measured = told - (asked + now) // 2, now
+
+
+class ServerLeases:
+    """Leases by the server's clock: a lease ends at a time of the store."""
+
+    columns: ClassVar[tuple[str, ...]] = ("deadline",)
+    over: ClassVar[str] = "deadline < ?"
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self._now = now
+
+    def now(self) -> tuple[Value, ...]:
+        return (self._now(),)
+
+    def until(self, seconds: float) -> tuple[Value, ...]:
+        return (self._now() + int(seconds * 1_000_000),)
+
+    def ended_at(self, columns: Row) -> int:
+        return cast(int, columns[0])
 
 
 def since_boot() -> int:

@@ -41,8 +41,12 @@ class Locked(SqliteStore):
 
     locked = False
 
-    def promote(self, limit: int) -> tuple[int, int | None]:
-        return (0, self.next_due()) if self.locked else super().promote(limit)
+    def __init__(self, path: Path, clock: FakeClock) -> None:
+        super().__init__(path, clock=clock, lease_clock=clock)
+        self._promote, self.promote = self.promote, self._promote_unless_locked
+
+    def _promote_unless_locked(self, limit: int) -> tuple[int, int | None]:
+        return (0, self.next_due()) if self.locked else self._promote(limit)
 
 
 class NotingGateway(Gateway):
@@ -64,7 +68,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def store(tmp_path: Path, clock: FakeClock) -> Generator[Locked]:
-    made = Locked(tmp_path / "jobs.db", clock=clock, lease_clock=clock)
+    made = Locked(tmp_path / "jobs.db", clock)
     made.open()
     yield made
     made.close()

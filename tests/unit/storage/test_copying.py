@@ -156,7 +156,9 @@ def test_what_arrived_wrong_is_found_and_nobody_works_on_it(
     move.seal()
     move.copy(lambda part, done: None)
     with target.transaction(sealed=True):
-        target._db.execute("UPDATE jobs SET args = '{\"n\":2}' WHERE seq = (SELECT min(seq) FROM jobs)")
+        target._writer.db.execute(
+            "UPDATE jobs SET args = '{\"n\":2}' WHERE seq = (SELECT min(seq) FROM jobs)"
+        )
     with pytest.raises(CopyDiffers, match="jobs"):
         move.verify()
     assert (is_open(source), is_open(target)) == (False, False)

@@ -130,5 +130,5 @@ def test_a_loss_of_counts_is_found(jobs: Jobs) -> None:
     jobs.add("a", None)
     jobs.aggregate(100)
     with jobs.store.transaction():
-        jobs.store._db.execute("UPDATE counts SET n = n + 1")
+        jobs.store._writer.db.execute("UPDATE counts SET n = n + 1")
     assert wrong(jobs.store) == ["a noop enqueued 2 for 1"]

@@ -54,14 +54,14 @@ def store(tmp_path: Path, disk: Disk) -> Iterator[SqliteStore]:
 def test_after_an_error_of_the_disk_the_writer_opens_the_file_anew(store: SqliteStore, disk: Disk) -> None:
     with store.transaction():
         store.insert([new_job(id="first")])
-    before = store._db
+    before = store._writer.db
     disk.broken = True
     with pytest.raises(StorageUnavailable, match="Nothing of this call was stored"), store.transaction():
         store.insert([new_job(id="refused")])
     disk.broken = False
     with store.transaction():
         store.insert([new_job(id="second")])
-    assert store._db is not before
+    assert store._writer.db is not before
     assert [store.job(name) is not None for name in ("first", "refused", "second")] == [True, False, True]
     store.close()
     store.open()

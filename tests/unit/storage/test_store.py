@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
-from holdfast.storage.sqlite import SqliteStore, reader, writer
+from holdfast.storage.sqlite import SqliteStore, writer
 from holdfast.storage.sqlite import boot_clock as boot
 from holdfast.storage.sqlite.admin import Maintenance
 from holdfast.storage.sqlite.schema import MIGRATIONS
@@ -167,10 +167,10 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_a_database_that_may_not_be_written(path: Path) -> None:
     """The rights of root stand above those of files, so the connection itself is opened for reading."""
     store = opened(path)
-    store._db.execute("PRAGMA query_only=ON")
+    store._writer.db.execute("PRAGMA query_only=ON")
     with pytest.raises(StorageUnavailable, match="may not be written"), store.transaction():
         store.insert([new_job()])
-    store._db.execute("PRAGMA query_only=OFF")
+    store._writer.db.execute("PRAGMA query_only=OFF")
     with store.transaction():
         assert store.insert([new_job()])[0].created
     assert store.states()["enqueued"] == 1
@@ -232,7 +232,7 @@ def test_a_reboot_ends_every_lease(path: Path, monkeypatch: pytest.MonkeyPatch) 
     store.open()
     claimed = StoreDriver(store, clock).start()
     store.close()
-    for module in (boot, reader, writer):
+    for module in (boot, writer):
         monkeypatch.setattr(module, "boot_id", lambda: "another run of the kernel")
     clock_after = FakeClock(5_000_000)  # the boot clock begins anew, long before the old deadline
     store = SqliteStore(path, clock=clock, lease_clock=clock_after)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cached_property
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -49,18 +48,18 @@ class Floor(NamedTuple):
 UNKNOWN: Final = Floor()
 
 
-class ClaimVerbs(WritingSession):
-    """`claim`, a part of `MysqlWriter`."""
+class ClaimVerbs:
+    """`claim`."""
 
-    @cached_property
-    def _floors(self) -> dict[Lane, Floor]:
-        return {}
+    def __init__(self, tx: WritingSession) -> None:
+        self._tx = tx
+        self._floors: dict[Lane, Floor] = {}
 
     def claim(self, request: ClaimRequest) -> list[Claimed]:
-        now = self._now()
+        now = self._tx.now()
         if request.limit <= 0:
             return []
-        if not self._run(sql.MAY_CLAIM + sql.SHARED[self._is_mariadb], request.worker, now):
+        if not self._tx.run(sql.MAY_CLAIM + sql.SHARED[self._tx.is_mariadb], request.worker, now):
             return []
         claimed: list[Claimed] = []
         lanes = self._lanes(request)
@@ -105,7 +104,7 @@ class ClaimVerbs(WritingSession):
     def _lanes(self, request: ClaimRequest) -> list[Lane]:
         return [
             Lane(queue, type_)
-            for queue, type_ in self._run(sql.READY_LANES)
+            for queue, type_ in self._tx.run(sql.READY_LANES)
             if type_ in request.types and (not request.queues or queue in request.queues)
         ]
 
@@ -119,13 +118,13 @@ class ClaimVerbs(WritingSession):
         if time.monotonic() < known.until:
             place = sql.LOCK_READY.format(floor=sql.FLOOR)
             bounds = (known.turn, known.job, known.turn)
-            entries = self._run(place, lane.queue, lane.type, *bounds, limit)
+            entries = self._tx.run(place, lane.queue, lane.type, *bounds, limit)
             if entries:
                 turn, job = entries[0]
                 self._floors[lane] = known._replace(turn=turn, job=job)
                 return entries
         began = time.monotonic()
-        entries = self._run(sql.LOCK_READY.format(floor=""), lane.queue, lane.type, limit)
+        entries = self._tx.run(sql.LOCK_READY.format(floor=""), lane.queue, lane.type, limit)
         ended = time.monotonic()
         if entries and ended - began > SLOW:
             turn, job = entries[0]
@@ -152,12 +151,13 @@ class ClaimVerbs(WritingSession):
         heads = " UNION ALL ".join(sql.HEAD.format(lane=n) for n in range(len(lanes)))
         values = [value for lane in lanes for value in (lane.queue, lane.type, limit)]
         return [
-            (lanes[n], int(share)) for n, share in self._run(sql.SHARES.format(heads=heads), *values, limit)
+            (lanes[n], int(share))
+            for n, share in self._tx.run(sql.SHARES.format(heads=heads), *values, limit)
         ]
 
     def _claim_entries(self, lane: Lane, entries: Sequence[Row], worker: str, now: int) -> list[Claimed]:
         """Move the jobs of these entries to *processing*, but for those that somebody else is changing just now."""
-        rows = self._run(sql.LOCK_ENQUEUED.format(seqs=listed([seq for _, seq in entries])))
+        rows = self._tx.run(sql.LOCK_ENQUEUED.format(seqs=listed([seq for _, seq in entries])))
         if not rows:
             return []
         seqs = [int(row[0]) for row in rows]
@@ -165,16 +165,16 @@ class ClaimVerbs(WritingSession):
         for row in rows:
             turns[-row[4]].append(row[0])
         for turn, several in turns.items():
-            self._write(
+            self._tx.write(
                 sql.LEAVE_READY.format(
                     queue=literal(lane.queue), type=literal(lane.type), turn=turn, seqs=listed(several)
                 )
             )
-        self._write(sql.CLAIM.format(worker=literal(worker), now=now, seqs=listed(seqs)))
+        self._tx.write(sql.CLAIM.format(worker=literal(worker), now=now, seqs=listed(seqs)))
         kept = [row[0] for row in rows if row[15] is not None]
-        saved = dict(self._run(sql.SAVED_OF.format(seqs=listed(kept)))) if kept else {}
+        saved = dict(self._tx.run(sql.SAVED_OF.format(seqs=listed(kept)))) if kept else {}
         claimed = [Claimed._make((*row[:15], saved.get(row[0]))) for row in rows]
         for job, row in zip(claimed, rows, strict=True):
             about = (State.PROCESSING, State.ENQUEUED, None, None, job.attempt, worker)
-            self._tell_move(lane, max(now, row[16]), job.seq, *about)
+            self._tx.tell_move(lane, max(now, row[16]), job.seq, *about)
         return claimed

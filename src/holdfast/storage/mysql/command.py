@@ -1,39 +1,19 @@
-"""What people ask of jobs and queues, on MySQL and MariaDB: rows locked, decisions by the table, guarded statements for all
-that change alike."""
+"""What an action does to jobs on MySQL and MariaDB: rows locked, guarded statements for all that change alike."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from holdfast.core.commands import (
-    GONE,
-    KEY_HELD,
-    Action,
-    ChangeState,
-    Delete,
-    Facts,
-    Reject,
-    SetRequest,
-    check_refusal,
-    decide_each,
-)
 from holdfast.core.records import JobRecord
-from holdfast.core.retention import expires_at
+from holdfast.core.retention import Retention, expires_at
 from holdfast.core.states import ACTIVE_STATES, FINAL_STATES, TRANSITIONS, Request, State, Verb
+from holdfast.storage.command import Author
 from holdfast.storage.mysql import statements as sql
 from holdfast.storage.mysql.literals import listed, literal
-from holdfast.storage.mysql.transaction import QUEUE, REMOVED, REQUEST, WritingSession
+from holdfast.storage.mysql.transaction import REMOVED, REQUEST, WritingSession
 
 Alike = TypeVar("Alike")
-
-
-class Asked(NamedTuple):
-    """When it is asked, by whom, and why."""
-
-    now: int
-    actor: str | None
-    reason: str | None
 
 
 class Found(NamedTuple):
@@ -60,70 +40,68 @@ class Found(NamedTuple):
     """Whether its history has grown over what is kept."""
 
 
-class CommandVerbs(WritingSession):
-    """`command`, `command_all` and the verbs of queues, a part of `MysqlWriter`."""
+class Removed(NamedTuple):
+    """What is known of a job that is removed."""
 
-    def command(
-        self, job_id: str, action: Action, *, actor: str | None, reason: str | None
-    ) -> JobRecord | None:
-        [refused] = self.command_all([job_id], action, actor=actor, reason=reason)
-        check_refusal(job_id, refused)
-        found = self._run(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE id = %s", job_id)
-        return JobRecord._make(found[0]) if found else None
+    seq: int
+    id: str
+    queue: str
+    type: str
+    state: str
+    idempotency_key: str | None
 
-    def command_all(
-        self, job_ids: Sequence[str], action: Action, *, actor: str | None, reason: str | None
-    ) -> list[str | None]:
-        now = self._now()
-        jobs = self._found(job_ids)
-        facts = {job: Facts(State(job.state), _request(job), job.run_at, False, now) for job in jobs}
-        refused: dict[str, str | None] = dict.fromkeys(job_ids, GONE) | {job.id: None for job in jobs}
-        asked = Asked(now, actor, reason)
-        for decision, group in decide_each(action, facts).items():
-            match decision:
-                case Reject(why):
-                    refused |= {job.id: why for job in group}
-                case Delete():
-                    self._leave(group)
-                    gone = [(j.seq, j.id, j.queue, j.type, j.state, j.idempotency_key) for j in group]
-                    self._remove(gone, now)
-                case SetRequest(request):
-                    self._ask([job for job in group if job.requested != request], request, asked)
-                case ChangeState(verb):
-                    held = [job for job in group if self._key_is_held(verb, job)]
-                    refused |= {job.id: KEY_HELD for job in held}
-                    self._move(verb, [job for job in group if job not in held], asked)
-        if long := [job.seq for job in jobs if job.long and refused[job.id] is None]:
-            self._write(sql.FORGET_HISTORY.format(seqs=listed(long)))
-        return [refused[job_id] for job_id in job_ids]
 
-    def _found(self, job_ids: Sequence[str]) -> list[Found]:
-        """Those of the jobs that are there, their rows locked in the order of seq."""
-        seqs = [seq for (seq,) in self._run(sql.SEQS_OF.format(ids=listed(job_ids)))]
+class MysqlSteps:
+    """`CommandSteps`."""
+
+    def __init__(self, tx: WritingSession, retention: Retention) -> None:
+        self._tx = tx
+        self._retention = retention
+        self.now = tx.now
+
+    def lock(self, job_ids: Sequence[str]) -> list[Found]:
+        seqs = [seq for (seq,) in self._tx.run(sql.SEQS_OF.format(ids=listed(job_ids)))]
         if not seqs:
             return []
-        return [Found._make(row) for row in self._run(sql.FACTS.format(seqs=listed(sorted(seqs))))]
+        return [Found._make(row) for row in self._tx.run(sql.FACTS.format(seqs=listed(sorted(seqs))))]
 
-    def _ask(self, jobs: Sequence[Found], request: Request | None, asked: Asked) -> None:
-        """Asked before: the first request and its author stand."""
-        now, actor, reason = asked
+    def read(self, job_id: str) -> JobRecord | None:
+        found = self._tx.run(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE id = %s", job_id)
+        return JobRecord._make(found[0]) if found else None
+
+    def request(self, jobs: Sequence[Found], request: Request | None, author: Author) -> None:
+        now, (actor, reason) = self.now(), author
         for (before, at), group in _alike(jobs, lambda job: (job.requested, max(now, job.since))).items():
             seqs = listed([job.seq for job in group])
-            self._write(sql.ASK.format(seqs=seqs), request, at, actor, reason, before)
+            self._tx.write(sql.ASK.format(seqs=seqs), request, at, actor, reason, before)
         for job in jobs:
             about = (reason, actor, job.attempt, job.worker)
-            self._tell(REQUEST, max(now, job.since), job.seq, request, State.PROCESSING, *about)
+            self._tx.tell(REQUEST, max(now, job.since), job.seq, request, State.PROCESSING, *about)
+
+    def move(self, jobs: Sequence[Found], verb: Verb, author: Author) -> list[Found]:
+        held = [job for job in jobs if self._key_is_held(verb, job)]
+        self._write_moves([job for job in jobs if job not in held], verb, author)
+        return held
+
+    def remove(self, jobs: Sequence[Found]) -> None:
+        self._leave(jobs)
+        remove_jobs(
+            self._tx, [Removed(j.seq, j.id, j.queue, j.type, j.state, j.idempotency_key) for j in jobs]
+        )
+
+    def forget_history(self, seqs: Sequence[int]) -> None:
+        self._tx.write(sql.FORGET_HISTORY.format(seqs=listed(seqs)))
 
     def _key_is_held(self, verb: Verb, job: Found) -> bool:
         """Whether a unique key that this job would hold again is another one's; if not, it holds it now."""
         again = TRANSITIONS[verb].target in ACTIVE_STATES and job.state in FINAL_STATES
         if not again or job.unique_key is None:
             return False
-        return self._held_already(sql.HOLD_UNIQUE, job.type, job.unique_key, job.id)
+        return self._tx.held_already(sql.HOLD_UNIQUE, job.type, job.unique_key, job.id)
 
-    def _move(self, verb: Verb, jobs: Sequence[Found], asked: Asked) -> None:
+    def _write_moves(self, jobs: Sequence[Found], verb: Verb, author: Author) -> None:
         target = TRANSITIONS[verb].target
-        now, actor, reason = asked
+        now, (actor, reason) = self.now(), author
         self._leave(jobs)
         expires = {job.seq: expires_at(target, job.retention, self._retention, now) for job in jobs}
 
@@ -135,70 +113,55 @@ class CommandVerbs(WritingSession):
         for (told, at, until), group in groups.items():
             seqs = listed([job.seq for job in group])
             ended = at if target in FINAL_STATES else None
-            self._write(sql.move(verb).format(seqs=seqs), told, actor, at, ended, until)
+            self._tx.write(sql.move(verb).format(seqs=seqs), told, actor, at, ended, until)
         for job in jobs:
             about = (job.state, why(job), actor, job.attempt, job.worker)
-            self._tell_move((job.queue, job.type), max(now, job.since), job.seq, target, *about)
+            self._tx.tell_move((job.queue, job.type), max(now, job.since), job.seq, target, *about)
         self._arrive(target, jobs, expires)
 
     def _arrive(self, target: State, jobs: Sequence[Found], expires: Mapping[int, int | None]) -> None:
         """Write what stands beside the rows for the state that they have now."""
         if target is State.ENQUEUED:
-            self._make_ready([(job.queue, job.type, job.priority, job.seq) for job in jobs])
+            self._tx.make_ready([(job.queue, job.type, job.priority, job.seq) for job in jobs])
         elif target is State.SCHEDULED:
-            self._note_times(sql.INSERT_DUE, [(job.run_at, job.seq) for job in jobs])
+            self._tx.note_times(sql.INSERT_DUE, [(job.run_at, job.seq) for job in jobs])
         elif target in FINAL_STATES:
-            self._note_times(sql.INSERT_EXPIRY, [(expires[job.seq], job.seq) for job in jobs])
+            self._tx.note_times(sql.INSERT_EXPIRY, [(expires[job.seq], job.seq) for job in jobs])
             for job in jobs:
                 if job.unique_key is not None:
-                    self._write(sql.FREE_UNIQUE, job.type, job.unique_key, job.id)
+                    self._tx.write(sql.FREE_UNIQUE, job.type, job.unique_key, job.id)
 
     def _leave(self, jobs: Sequence[Found]) -> None:
         """Take away what stands beside the rows for the states that they leave."""
         ready = [job for job in jobs if job.state == State.ENQUEUED]
         for (queue, type_, priority), group in _alike(ready, lambda j: (j.queue, j.type, j.priority)).items():
             lane = {"queue": literal(queue), "type": literal(type_), "turn": -priority}
-            self._write(sql.LEAVE_READY.format(**lane, seqs=listed([job.seq for job in group])))
+            self._tx.write(sql.LEAVE_READY.format(**lane, seqs=listed([job.seq for job in group])))
         due = [job for job in jobs if job.state == State.SCHEDULED]
         for at, group in _alike(due, lambda job: job.run_at).items():
-            self._write(sql.LEAVE_DUE.format(**_at(at), seqs=listed([job.seq for job in group])))
+            self._tx.write(sql.LEAVE_DUE.format(**_at(at), seqs=listed([job.seq for job in group])))
         ended = [job for job in jobs if job.state in FINAL_STATES]
         for at, group in _alike(ended, lambda job: job.expires_at).items():
-            self._write(sql.LEAVE_EXPIRY.format(**_at(at), seqs=listed([job.seq for job in group])))
+            self._tx.write(sql.LEAVE_EXPIRY.format(**_at(at), seqs=listed([job.seq for job in group])))
 
-    def _remove(self, jobs: Sequence[tuple[int, str, str, str, str, str | None]], now: int) -> None:
-        """Remove jobs whose rows are locked, with all that belongs to them: (seq, id, queue, type, state, idempotency key)
-        of each."""
-        seqs = [seq for seq, *_ in jobs]
-        for statement in sql.REMOVE:
-            self._write(statement.format(seqs=listed(seqs)))
-        if names := [name for *_, name in jobs if name is not None]:
-            ids = [job_id for _, job_id, *_ in jobs]
-            self._write(sql.FREE_IDEMPOTENCIES.format(names=listed(names), ids=listed(ids)))
-        self._forget_told(set(seqs))
-        for seq, job_id, queue, type_, state, _ in jobs:
-            self._tell(REMOVED, now, seq, previous=state, reason=job_id)
-            self._count((queue, type_), state, None)
 
-    # -- queues -----------------------------------------------------------------------------------------------------------
-
-    def pause_queue(self, name: str, *, actor: str | None, reason: str | None) -> None:
-        now = self._now()
-        self._write(sql.PAUSE_QUEUE, name, now, actor, reason)
-        self._tell(QUEUE, now, state="paused", actor=actor, reason=name)
-
-    def resume_queue(self, name: str, *, actor: str | None) -> None:
-        self._write(sql.RESUME_QUEUE, name)
-        self._tell(QUEUE, self._now(), state="open", actor=actor, reason=name)
+def remove_jobs(tx: WritingSession, jobs: Sequence[Removed]) -> None:
+    """Remove ended jobs whose rows are locked, with all that belongs to them."""
+    seqs = [job.seq for job in jobs]
+    for statement in sql.REMOVE:
+        tx.write(statement.format(seqs=listed(seqs)))
+    if names := [job.idempotency_key for job in jobs if job.idempotency_key is not None]:
+        ids = [job.id for job in jobs]
+        tx.write(sql.FREE_IDEMPOTENCIES.format(names=listed(names), ids=listed(ids)))
+    tx.forget_told(set(seqs))
+    for job in jobs:
+        tx.tell(REMOVED, tx.now(), job.seq, previous=job.state, reason=job.id)
+        tx.count((job.queue, job.type), job.state, None)
 
 
 def _at(at: int | None) -> dict[str, str]:
     """Bounds of one time; of none, what no entry has."""
     return {"low": literal(at), "high": literal(at)}
-
-
-def _request(job: Found) -> Request | None:
-    return Request(job.requested) if job.requested else None
 
 
 def _alike(jobs: Sequence[Found], key: Callable[[Found], Alike]) -> dict[Alike, list[Found]]:

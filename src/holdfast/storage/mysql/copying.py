@@ -70,22 +70,25 @@ def _flat(row: Row) -> tuple[Value, ...]:
             return tuple(row)
 
 
-class CopyingVerbs(WritingSession):
-    """The writing verbs of a copy, a part of `MysqlWriter`."""
+class CopyingVerbs:
+    """`CopyWrites`."""
+
+    def __init__(self, tx: WritingSession) -> None:
+        self._tx = tx
 
     def seal(self, seal: Seal | None) -> None:
         copy, words = (None, None) if seal is None else seal
-        self._write("UPDATE seal SET copy = %s, words = %s WHERE one = 1", copy, words)
+        self._tx.write("UPDATE seal SET copy = %s, words = %s WHERE one = 1", copy, words)
 
     def load(self, part: Part, rows: Sequence[Row]) -> int:
         if not rows:
             return 0
         table, key, columns = _PARTS[part]
         keys = [_flat(row)[0] for row in rows]
-        there = {k for (k,) in self._run(f"SELECT {key} FROM {table} WHERE {key} IN {listed(keys)}")}
+        there = {k for (k,) in self._tx.run(f"SELECT {key} FROM {table} WHERE {key} IN {listed(keys)}")}
         fresh = [row for row, k in zip(rows, keys, strict=True) if k not in there]
         for one in fresh:  # each by itself: a row may be as large as a statement
-            self._write(f"INSERT INTO {table} ({columns}) VALUES {_written(one)}")
+            self._tx.write(f"INSERT INTO {table} ({columns}) VALUES {_written(one)}")
         if part is Part.JOBS:
             self._load_beside([row for row in fresh if isinstance(row, WholeJob)])
         elif part is Part.HISTORY:
@@ -96,28 +99,28 @@ class CopyingVerbs(WritingSession):
         """What stands beside the rows of jobs."""
         records = [whole.job for whole in jobs]
         enqueued = [job for job in records if job.state == State.ENQUEUED]
-        self._make_ready([(job.queue, job.type, job.priority, job.seq) for job in enqueued])
+        self._tx.make_ready([(job.queue, job.type, job.priority, job.seq) for job in enqueued])
         scheduled = [(job.run_at, job.seq) for job in records if job.state == State.SCHEDULED]
-        self._note_times(sql.INSERT_DUE, scheduled)
+        self._tx.note_times(sql.INSERT_DUE, scheduled)
         ended = [(job.expires_at, job.seq) for job in records if job.state in FINAL_STATES]
-        self._note_times(sql.INSERT_EXPIRY, ended)
+        self._tx.note_times(sql.INSERT_EXPIRY, ended)
         tags = [(tag, job.seq) for job in records if job.tags for tag in tags_of(job) or ()]
         if tags:
-            self._write(sql.INSERT_TAGS + rows(tags))
+            self._tx.write(sql.INSERT_TAGS + rows(tags))
         for whole in jobs:
             job = whole.job
             if job.unique_key is not None and job.state in ACTIVE_STATES:
-                self._write(sql.HOLD_UNIQUE, job.type, job.unique_key, job.id)
+                self._tx.write(sql.HOLD_UNIQUE, job.type, job.unique_key, job.id)
             if whole.idempotency_key is not None:
-                self._write(sql.HOLD_IDEMPOTENCY, whole.idempotency_key, job.id)
-            self._count((job.queue, job.type), None, job.state)
-        self._write(sql.NUMBERS, 0)  # whoever keeps the counts holds the feed
-        self._count_all()
+                self._tx.write(sql.HOLD_IDEMPOTENCY, whole.idempotency_key, job.id)
+            self._tx.count((job.queue, job.type), None, job.state)
+        self._tx.write(sql.NUMBERS, 0)  # whoever keeps the counts holds the feed
+        self._tx.count_all()
 
     def _number_above(self, seq: int) -> None:
         """What is told later comes behind what was loaded, which has been counted where it comes from."""
-        self._write("UPDATE feed SET newest = greatest(newest, %s) WHERE one = 1", seq)
-        self._write("UPDATE meta SET value = greatest(value, %s) WHERE name = 'rolled_up'", seq)
+        self._tx.write("UPDATE feed SET newest = greatest(newest, %s) WHERE one = 1", seq)
+        self._tx.write("UPDATE meta SET value = greatest(value, %s) WHERE name = 'rolled_up'", seq)
 
 
 def _written(row: Row) -> str:

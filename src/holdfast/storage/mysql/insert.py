@@ -21,11 +21,14 @@ MAX_LETTERS = 4_000_000
 """One statement stays well below the server's max_allowed_packet of 16 MB."""
 
 
-class InsertVerbs(WritingSession):
-    """`insert`, a part of `MysqlWriter`."""
+class InsertVerbs:
+    """`insert`."""
+
+    def __init__(self, tx: WritingSession) -> None:
+        self._tx = tx
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
-        now = self._now()
+        now = self._tx.now()
         answers: list[Inserted] = []
         for run in _runs(jobs):
             answers += self._insert_run(run, now)
@@ -51,26 +54,26 @@ class InsertVerbs(WritingSession):
 
     def _store_rows(self, jobs: Sequence[NewJob], now: int) -> list[int]:
         """A statement whose number of rows is known draws numbers that follow one another (both servers promise it)."""
-        self._change(sql.INSERT + rows([_row(job, now) for job in jobs]))
-        first = int(self._cursor.lastrowid)
-        return list(range(first, first + len(jobs) * self._step, self._step))
+        self._tx.change(sql.INSERT + rows([_row(job, now) for job in jobs]))
+        first = self._tx.last_id
+        return list(range(first, first + len(jobs) * self._tx.step, self._tx.step))
 
     def _announce(self, jobs: Sequence[NewJob], seqs: Sequence[int], now: int) -> None:
         """What stands beside the rows: who may claim them, when they are due, tags, events."""
         placed = [(job, seq, *job.first_state(now)) for job, seq in zip(jobs, seqs, strict=True)]
-        self._make_ready(
+        self._tx.make_ready(
             [
                 (job.queue, job.type, job.priority, seq)
                 for job, seq, state, _ in placed
                 if state == State.ENQUEUED
             ]
         )
-        self._note_times(sql.INSERT_DUE, [(run_at, seq) for _, seq, _, run_at in placed])
+        self._tx.note_times(sql.INSERT_DUE, [(run_at, seq) for _, seq, _, run_at in placed])
         tags = [(tag, seq) for job, seq, _, _ in placed for tag in dict.fromkeys(job.tags)]
         if tags:
-            self._write(sql.INSERT_TAGS + rows(tags))
+            self._tx.write(sql.INSERT_TAGS + rows(tags))
         for job, seq, state, _ in placed:
-            self._tell_move((job.queue, job.type), now, seq, state, None, actor=job.actor)
+            self._tx.tell_move((job.queue, job.type), now, seq, state, None, actor=job.actor)
 
     def _insert_one(self, job: NewJob, now: int) -> Inserted:
         try:
@@ -80,7 +83,7 @@ class InsertVerbs(WritingSession):
                 raise
             return Inserted(job.id, False)
         if (holder := self._hold_keys(job)) is not None:
-            self._write(sql.TAKE_BACK, seq)
+            self._tx.write(sql.TAKE_BACK, seq)
             return Inserted(holder, False)
         self._announce([job], [seq], now)
         return Inserted(job.id, True)
@@ -88,17 +91,17 @@ class InsertVerbs(WritingSession):
     def _hold_keys(self, job: NewJob) -> str | None:
         """Hold the keys of a job, or none of them; answers which job has one of them already."""
         key = job.idempotency_key
-        if key is not None and self._held_already(sql.HOLD_IDEMPOTENCY, key, job.id):
+        if key is not None and self._tx.held_already(sql.HOLD_IDEMPOTENCY, key, job.id):
             return self._holder(sql.IDEMPOTENCY_HOLDER, key)
         name = job.unique_key
-        if name is not None and self._held_already(sql.HOLD_UNIQUE, job.type, name, job.id):
+        if name is not None and self._tx.held_already(sql.HOLD_UNIQUE, job.type, name, job.id):
             if key is not None:
-                self._write(sql.FREE_IDEMPOTENCY, key, job.id)
+                self._tx.write(sql.FREE_IDEMPOTENCY, key, job.id)
             return self._holder(sql.UNIQUE_HOLDER, job.type, name)
         return None
 
     def _holder(self, statement: str, *key: str) -> str:
-        for (holder,) in self._run(statement, *key):
+        for (holder,) in self._tx.run(statement, *key):
             return str(holder)
         raise Contended(
             "The job that held the same key has just given it back. Nothing was stored; repeat the call."

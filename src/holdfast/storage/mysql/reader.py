@@ -14,18 +14,15 @@ from holdfast.core.query import Query
 from holdfast.core.records import (
     EVENT_KINDS,
     Asked,
-    BucketRecord,
     Count,
     EventRecord,
     HistoryRecord,
     JobRecord,
-    LeaderRecord,
     LogRecord,
     Page,
+    PartitionRecord,
     QueueRecord,
     SavedRecord,
-    TypeRecord,
-    WorkerRecord,
 )
 from holdfast.core.states import State
 from holdfast.storage import page_query as pages
@@ -34,10 +31,9 @@ from holdfast.storage.mysql.address import Address
 from holdfast.storage.mysql.connection import FORKED, ReadingPool
 from holdfast.storage.mysql.connection import Row as Values
 from holdfast.storage.mysql.copying import SEALED, dump_statement, read_row
-from holdfast.storage.mysql.insight import InsightVerbs
 from holdfast.storage.mysql.literals import Value
 from holdfast.storage.mysql.search import MysqlSnapshot, snapshot
-from holdfast.storage.mysql.statements import JOB_COLUMNS, LEADERS, NEWEST, NEXT_DUE, TYPE_COLUMNS
+from holdfast.storage.mysql.statements import JOB_COLUMNS, NEWEST, NEXT_DUE
 from holdfast.storage.server_clock import ServerClock, since_boot
 from holdfast.storage.verbs.jobs import MAX_IDS, MAX_N
 
@@ -46,8 +42,21 @@ T = TypeVar("T")
 _LINES_OF: Final = "job = (SELECT seq FROM jobs WHERE id = %s) AND n < %s"
 """The console lines of a job; with MAX_N, all of them."""
 
+PARTITIONS: Final = """
+SELECT first.queue, first.type, least(counts.n, %s), jobs.changed_at
+FROM (
+    SELECT queue, type, min(job) AS job FROM (
+        SELECT queue, type, turn, min(job) AS job FROM ready GROUP BY queue, type, turn
+    ) AS heads GROUP BY queue, type
+) AS first
+JOIN jobs ON jobs.seq = first.job
+JOIN counts ON counts.queue = first.queue AND counts.type = first.type AND counts.state = 'enqueued'
+ORDER BY first.queue, first.type
+"""
+"""The innermost is a loose scan of the primary key: one seek for each (queue, type, priority) that has jobs."""
 
-class MysqlReader(InsightVerbs):
+
+class MysqlReader:
     """The reading verbs of `holdfast.storage.protocol`. Safe to use from any thread."""
 
     def __init__(self, address: Address, clock: Callable[[], int] | None, server_clock: ServerClock) -> None:
@@ -176,31 +185,10 @@ class MysqlReader(InsightVerbs):
             for name, enqueued, processing, scheduled, paused, *rest in self._rows(sql)
         ]
 
-    def buckets(self, *, since: int, step: int) -> list[BucketRecord]:
-        sql = """SELECT at DIV %s * %s * 1000000 AS begun, sum(succeeded), sum(failed), sum(cancelled), sum(started)
-                 FROM buckets WHERE at >= %s GROUP BY begun ORDER BY begun"""
-        return [
-            BucketRecord(*(int(n) for n in row)) for row in self._rows(sql, step, step, since // 1_000_000)
-        ]
+    def partitions(self, *, cap: int) -> list[PartitionRecord]:
+        return [PartitionRecord._make(row) for row in self._rows(PARTITIONS, cap)]
 
-    # -- workers and types ------------------------------------------------------------------------------------------------
-
-    def workers(self) -> list[WorkerRecord]:
-        sql = """
-        SELECT id, name, host, pid, version, IF(deadline < %s, 'lost', state) AS shown, queues, types, slots,
-               (SELECT count(*) FROM jobs WHERE state = 'processing' AND jobs.worker = workers.id),
-               started_at, heartbeat_at, lost_at
-        FROM workers ORDER BY shown = 'lost', started_at, id
-        """
-        return [WorkerRecord._make(row) for row in self._rows(sql, self.now())]
-
-    def leaders(self) -> list[LeaderRecord]:
-        return [LeaderRecord._make(row) for row in self._rows(LEADERS, self.now())]
-
-    def types(self) -> list[TypeRecord]:
-        return [
-            TypeRecord._make(row) for row in self._rows(f"SELECT {TYPE_COLUMNS} FROM types ORDER BY name")
-        ]
+    # -- running jobs ------------------------------------------------------------------------------------------------
 
     def pending_requests(self, workers: Sequence[str]) -> list[Asked]:
         if not workers:

@@ -10,8 +10,8 @@ from typing import Final, Literal
 from holdfast.core.records import JobRecord
 from holdfast.core.states import State
 from holdfast.storage import server_search
+from holdfast.storage.mysql.compiler import MysqlCompiler
 from holdfast.storage.mysql.connection import Connection
-from holdfast.storage.mysql.dialect import MysqlCompiler
 from holdfast.storage.mysql.literals import listed
 from holdfast.storage.mysql.statements import JOB_COLUMNS
 from holdfast.storage.page_query import FIRST, Row

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from holdfast.core.outcome import Report, Settlement, answer_request
-from holdfast.core.retention import expires_at
+from holdfast.core.retention import Retention, expires_at
 from holdfast.core.sizes import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.states import FINAL_STATES, TRANSITIONS, Request, State
 from holdfast.storage.mysql import statements as sql
@@ -39,18 +39,22 @@ class Held(NamedTuple):
     """When it was changed or asked for something last."""
 
 
-class SettleVerbs(WritingSession):
-    """`settle`, `report` and `unlocked`, a part of `MysqlWriter`."""
+class SettleVerbs:
+    """`settle`, `report` and `unlocked`."""
+
+    def __init__(self, tx: WritingSession, retention: Retention) -> None:
+        self._tx = tx
+        self._retention = retention
 
     def unlocked(self, seqs: Sequence[int]) -> set[int]:
-        return {int(seq) for (seq,) in self._run(sql.UNLOCKED.format(seqs=listed(seqs)))}
+        return {int(seq) for (seq,) in self._tx.run(sql.UNLOCKED.format(seqs=listed(seqs)))}
 
     def settle(self, settlements: Sequence[Settlement]) -> list[str]:
-        now = self._now()
+        now = self._tx.now()
         return [answer for run in _runs(settlements) for answer in self._settle_run(run, now)]
 
     def report(self, reports: Sequence[Report]) -> list[str]:
-        now = self._now()
+        now = self._tx.now()
         return [answer for run in _runs(reports) for answer in self._report_run(run, now)]
 
     def _hold(self, asked: Sequence[Settlement] | Sequence[Report]) -> dict[int, Held]:
@@ -58,7 +62,7 @@ class SettleVerbs(WritingSession):
         if not asked:
             return {}
         tokens = {item.seq: item.token for item in asked}
-        held = [Held._make(row) for row in self._run(sql.HELD.format(seqs=listed(sorted(tokens))))]
+        held = [Held._make(row) for row in self._tx.run(sql.HELD.format(seqs=listed(sorted(tokens))))]
         return {job.seq: job for job in held if job.token == tokens[job.seq]}
 
     def _settle_run(self, settlements: Sequence[Settlement], now: int) -> list[str]:
@@ -72,7 +76,7 @@ class SettleVerbs(WritingSession):
             self._write_ends(ends, burns, held, now)
             self._place(ends, held)
         if long := [s.seq for s in mine if s.token % HISTORY_CLAIMS == 0]:
-            self._write(sql.FORGET_HISTORY.format(seqs=listed(long)))
+            self._tx.write(sql.FORGET_HISTORY.format(seqs=listed(long)))
         targets = {end.seq: end.target for end in ends}
         return [targets.get(settlement.seq, LOST) for settlement in settlements]
 
@@ -110,24 +114,24 @@ class SettleVerbs(WritingSession):
             told = ((seq, (error.type, error.message, error.traceback)[part]) for seq, error in failed)
             change.replace(column, errors | {seq: text for seq, text in told if text is not None})
         change.write("requested = NULL, requested_at = NULL, requested_by = NULL, requested_reason = NULL")
-        self._write(change.statement(sql.HOLDS))
+        self._tx.write(change.statement(sql.HOLDS))
         for end in ends:
             job = held[end.seq]
             about = (State.PROCESSING, end.reason, end.actor, job.attempt, job.worker)
-            self._tell_move((job.queue, job.type), at[end.seq], end.seq, end.target, *about)
+            self._tx.tell_move((job.queue, job.type), at[end.seq], end.seq, end.target, *about)
 
     def _place(self, ends: Sequence[Settlement], held: dict[int, Held]) -> None:
         """What stands beside the rows: who may claim them, when they are due or expire, which keys they give back."""
         again = [held[end.seq] for end in ends if end.target is State.ENQUEUED]
-        self._make_ready([(job.queue, job.type, job.priority, job.seq) for job in again])
+        self._tx.make_ready([(job.queue, job.type, job.priority, job.seq) for job in again])
         later = [(end.run_at, end.seq) for end in ends if end.target is State.SCHEDULED]
-        self._note_times(sql.INSERT_DUE, later)
+        self._tx.note_times(sql.INSERT_DUE, later)
         ended = [end for end in ends if end.target in FINAL_STATES]
-        self._note_times(sql.INSERT_EXPIRY, [(end.keep, end.seq) for end in ended])
+        self._tx.note_times(sql.INSERT_EXPIRY, [(end.keep, end.seq) for end in ended])
         for end in ended:
             job = held[end.seq]
             if job.unique_key is not None:
-                self._write(sql.FREE_UNIQUE, job.type, job.unique_key, job.id)
+                self._tx.write(sql.FREE_UNIQUE, job.type, job.unique_key, job.id)
 
     # -- what attempts say ------------------------------------------------------------------------------------------------
 
@@ -148,13 +152,13 @@ class SettleVerbs(WritingSession):
         lines = {r.seq: held[r.seq].log_lines + len(r.logs) for r in reports if r.logs}
         change.replace("log_lines", lines)
         if statement := change.statement(sql.HOLDS):
-            self._write(statement)
+            self._tx.write(statement)
         if saving:
             saved = [(report.seq, report.saved, now, 1) for report in saving]
-            self._write(sql.SAVE + rows(saved) + sql.SAVE_AGAIN)
+            self._tx.write(sql.SAVE + rows(saved) + sql.SAVE_AGAIN)
         for report in reports:
             if report.progress is not None:
-                self._tell(PROGRESS, now, report.seq, State.PROCESSING)
+                self._tx.tell(PROGRESS, now, report.seq, State.PROCESSING)
             self._write_lines(report, held[report.seq], now)
 
     def _write_lines(self, report: Report, held: Held, now: int) -> None:
@@ -165,8 +169,8 @@ class SettleVerbs(WritingSession):
                 (report.seq, line.at, line.level, line.message, line.fields, held.attempt) for line in lines
             ]
             for start in range(0, len(entries), MAX_LINES):
-                self._write(sql.LOG + rows(entries[start : start + MAX_LINES]))
-            self._tell(LOG, now, report.seq)
+                self._tx.write(sql.LOG + rows(entries[start : start + MAX_LINES]))
+            self._tx.tell(LOG, now, report.seq)
 
 
 MAX_LINES = 500

@@ -40,7 +40,6 @@ TIME = "CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)"
 BEGIN = f"SELECT {TIME}, words FROM seal WHERE one = 1 LOCK IN SHARE MODE"
 BEGIN_SEALED = f"SELECT {TIME}, NULL"
 
-PROVE = "INSERT INTO meta (name, value) VALUES ('proved', %s) ON DUPLICATE KEY UPDATE value = VALUES(value)"
 UNLOCKED = "SELECT seq FROM jobs WHERE seq IN {seqs} FOR UPDATE SKIP LOCKED"
 
 INSERT = (
@@ -198,42 +197,16 @@ GROUP BY 1
 ON DUPLICATE KEY UPDATE started = buckets.started + VALUES(started), succeeded = buckets.succeeded + VALUES(succeeded),
     failed = buckets.failed + VALUES(failed), cancelled = buckets.cancelled + VALUES(cancelled)
 """
-
-REGISTER = """
-INSERT INTO workers (id, name, host, pid, version, state, queues, types, slots, started_at, heartbeat_at, deadline)
-VALUES (%s, %s, %s, %s, %s, 'live', %s, %s, %s, %s, %s, %s)
-ON DUPLICATE KEY UPDATE id = VALUES(id)
+COUNT_OUTCOMES = """
+INSERT INTO outcomes (at, type, succeeded, failed)
+SELECT events.at DIV 60000000 * 60 AS begun, jobs.type, sum(events.state = 'succeeded'), sum(events.state <> 'succeeded')
+FROM events JOIN jobs ON jobs.seq = events.job
+WHERE events.seq > %s AND events.seq <= %s AND events.kind = 0 AND events.previous = 'processing'
+  AND (events.state IN ('succeeded', 'failed') OR events.state = 'scheduled' AND events.reason = 'retry')
+GROUP BY begun, jobs.type
+ON DUPLICATE KEY UPDATE succeeded = outcomes.succeeded + VALUES(succeeded), failed = outcomes.failed + VALUES(failed)
 """
-STAND = "SELECT id FROM workers WHERE id IN {ids} AND state <> 'lost' ORDER BY id FOR UPDATE"
-BEAT = "UPDATE workers SET heartbeat_at = {now}, deadline = {deadline} WHERE id IN {ids} AND state <> 'lost'"
-DRAIN = "UPDATE workers SET state = 'draining' WHERE id = %s AND state = 'live'"
-RETIRE = "DELETE FROM workers WHERE id = %s"
+EXPIRE_OUTCOMES = "DELETE FROM outcomes WHERE at < %s"
 TYPE_COLUMNS = (  # as a TypeRecord has them; `schema` is a word of the server's
     "name, queue, args_schema, doc, signature, executor, max_attempts, timeout, priority, tags, retention, updated_at"
-)
-PUBLISH = f"INSERT INTO types ({TYPE_COLUMNS}) VALUES "
-PUBLISH_AGAIN = """
-ON DUPLICATE KEY UPDATE queue = VALUES(queue), args_schema = VALUES(args_schema), doc = VALUES(doc),
-    signature = VALUES(signature), executor = VALUES(executor), max_attempts = VALUES(max_attempts),
-    timeout = VALUES(timeout), priority = VALUES(priority), tags = VALUES(tags), retention = VALUES(retention),
-    updated_at = VALUES(updated_at)
-"""
-PAUSE_QUEUE = """
-INSERT INTO queues (name, paused_at, paused_by, paused_reason) VALUES (%s, %s, %s, %s)
-ON DUPLICATE KEY UPDATE paused_at = coalesce(paused_at, VALUES(paused_at)), paused_by = VALUES(paused_by),
-    paused_reason = VALUES(paused_reason)
-"""
-RESUME_QUEUE = "UPDATE queues SET paused_at = NULL, paused_by = NULL, paused_reason = NULL WHERE name = %s"
-
-LEAD = """
-UPDATE leaders SET term = term + (NOT (holder <=> %(holder)s)), since = IF(holder <=> %(holder)s, since, %(now)s),
-                   holder = %(holder)s, deadline = %(deadline)s
-WHERE role = %(role)s AND (holder IS NULL OR holder = %(holder)s OR deadline < %(now)s)
-"""
-"""The server sets columns one after the other, so `holder` comes behind those that ask for the old one."""
-LEAD_FIRST = "INSERT INTO leaders (role, holder, term, since, deadline) VALUES (%s, %s, 1, %s, %s)"
-TERM = "SELECT term FROM leaders WHERE role = %s"
-RESIGN = "UPDATE leaders SET holder = NULL, deadline = %s WHERE role = %s AND holder = %s"
-LEADERS = (
-    "SELECT role, holder, term, since FROM leaders WHERE holder IS NOT NULL AND deadline >= %s ORDER BY role"
 )

@@ -7,13 +7,24 @@ from collections.abc import Callable
 from typing import Final
 
 from holdfast.core.retention import Retention
+from holdfast.storage.command import Commands
 from holdfast.storage.mysql.address import Address
+from holdfast.storage.mysql.claim import ClaimVerbs
+from holdfast.storage.mysql.command import MysqlSteps
 from holdfast.storage.mysql.connection import Server, connect, drop
+from holdfast.storage.mysql.copying import CopyingVerbs
+from holdfast.storage.mysql.dialect import MysqlDialect
+from holdfast.storage.mysql.insert import InsertVerbs
+from holdfast.storage.mysql.maintenance import MaintenanceVerbs
 from holdfast.storage.mysql.migrate import migrate
 from holdfast.storage.mysql.reader import MysqlReader
+from holdfast.storage.mysql.record_session import RecordSession
 from holdfast.storage.mysql.schema import MIGRATIONS
-from holdfast.storage.mysql.writer import MysqlWriter
-from holdfast.storage.server_clock import ServerClock
+from holdfast.storage.mysql.settle import SettleVerbs
+from holdfast.storage.mysql.transaction import WritingSession
+from holdfast.storage.records.session import ReadSession
+from holdfast.storage.records.verbs import RecordVerbs
+from holdfast.storage.server_clock import ServerClock, ServerLeases
 
 FLUSH: Final = {
     0: "none: what was acknowledged in the last second is lost when the server dies (innodb_flush_log_at_trx_commit=0)",
@@ -22,11 +33,14 @@ FLUSH: Final = {
 }
 
 
-class MysqlStore(MysqlWriter, MysqlReader):
+class MysqlStore(RecordVerbs, MysqlReader):
     """`mysql://user:password@host:port/database`: the whole of Holdfast in one database, for any number of hosts.
 
-    How durable an acknowledged transaction is the server decides for all of its users; `facts` tells. Without `clock`, times
-    and leases are by the server's clock."""
+    How durable an acknowledged transaction is the server decides for all of its users; `info` shows it. Without `clock`,
+    times and leases are by the server's clock.
+
+    A writing verb locks the rows that it may change, in the order of seq, decides, and writes a few statements for all of
+    them, each with the guard written out: no `RETURNING` is needed, which only one of the two servers has."""
 
     scheme = "mysql"
 
@@ -34,9 +48,32 @@ class MysqlStore(MysqlWriter, MysqlReader):
         self, address: Address, *, retention: Retention | None = None, clock: Callable[[], int] | None = None
     ) -> None:
         self.address = address
-        server_clock = ServerClock()
-        MysqlReader.__init__(self, address, clock, server_clock)
-        MysqlWriter.__init__(self, address, retention or Retention(), clock, server_clock)
+        self._server_clock, kept = ServerClock(), retention or Retention()
+        self._tx = WritingSession(address, clock, self._server_clock)
+        MysqlReader.__init__(self, address, clock, self._server_clock)
+        reading = ReadSession(
+            MysqlDialect(), ServerLeases(self.now), self.now, lambda sql, values: self._rows(sql, *values)
+        )
+        RecordVerbs.__init__(self, reading, RecordSession(self._tx))
+        self.transaction = self._tx.transaction
+        self.close_writing = self._tx.close_writing
+        self.insert = InsertVerbs(self._tx).insert
+        self.claim = ClaimVerbs(self._tx).claim
+        settling = SettleVerbs(self._tx, kept)
+        self.settle = settling.settle
+        self.report = settling.report
+        self.unlocked = settling.unlocked
+        commands = Commands(MysqlSteps(self._tx, kept))
+        self.command = commands.command
+        self.command_all = commands.command_all
+        maintenance = MaintenanceVerbs(self._tx, kept)
+        self.promote = maintenance.promote
+        self.rescue = maintenance.rescue
+        self.expire = maintenance.expire
+        self.aggregate_events = maintenance.aggregate_events
+        copying = CopyingVerbs(self._tx)
+        self.seal = copying.seal
+        self.load = copying.load
 
     def open(self) -> None:
         if self._opened_in is not None:

@@ -12,7 +12,6 @@ from typing import Any, Final
 import pymysql
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
-from holdfast.core.retention import Retention
 from holdfast.core.states import State
 from holdfast.storage.errors import CommitUnknown, Contended
 from holdfast.storage.mysql import statements as sql
@@ -44,12 +43,10 @@ class WritingSession:
     def __init__(
         self,
         address: Address,
-        retention: Retention,
         clock: Callable[[], int] | None,
         server_clock: ServerClock,
     ) -> None:
         self._address = address
-        self._retention = retention
         self._server_clock = server_clock
         self._clock = clock
         self._time = 0
@@ -59,8 +56,8 @@ class WritingSession:
         self._letters = 0
         self._connection: Connection | None = None
         self._cursor: Any = None
-        self._step = 1
-        self._is_mariadb = True
+        self.step = 1
+        self.is_mariadb = True
         self._used = 0.0
         self._answered_at = self._stood = 0.0
         self._process = os.getpid()
@@ -78,7 +75,7 @@ class WritingSession:
             yield
             self._tell_all()
             committing = True
-            self._run("COMMIT")
+            self.run("COMMIT")
         except (pymysql.Error, OSError) as error:
             self._roll_back(error)
             if is_gone(error) and self._stood > STILL_SECONDS:
@@ -109,7 +106,7 @@ class WritingSession:
         self._be_connected()
         self._answered_at = time.monotonic()
         asked = since_boot()
-        [(told, words)] = self._run(sql.BEGIN_SEALED if sealed else sql.BEGIN)
+        [(told, words)] = self.run(sql.BEGIN_SEALED if sealed else sql.BEGIN)
         self._server_clock.set(int(told), asked)
         self._time = int(told) if self._clock is None else self._clock()
         if words is not None:
@@ -124,10 +121,10 @@ class WritingSession:
         if self._connection is None:
             self._connection, server = connect(self._address, several=True)
             self._cursor = self._connection.cursor()
-            self._is_mariadb = server.is_mariadb
-            if self._is_mariadb:
-                self._run(f"SET SESSION idle_transaction_timeout = {STILL_SECONDS}")
-            [(self._step,)] = self._run("SELECT @@auto_increment_increment")
+            self.is_mariadb = server.is_mariadb
+            if self.is_mariadb:
+                self.run(f"SET SESSION idle_transaction_timeout = {STILL_SECONDS}")
+            [(self.step,)] = self.run("SELECT @@auto_increment_increment")
 
     def _roll_back(self, error: BaseException) -> None:
         if self._connection is None:
@@ -141,25 +138,30 @@ class WritingSession:
         if not whole:  # lost, or interrupted in the middle of an answer
             self.close_writing()
 
-    def _now(self) -> int:
-        """The time of this transaction."""
+    def now(self) -> int:
+        """The time of the open transaction."""
         return self._time
+
+    @property
+    def last_id(self) -> int:
+        """The number of the first row that the last INSERT has stored."""
+        return int(self._cursor.lastrowid)
 
     # -- statements -------------------------------------------------------------------------------------------------------
 
-    def _run(self, statement: str, *values: Value) -> Sequence[Row]:
+    def run(self, statement: str, *values: Value) -> Sequence[Row]:
         """The rows of one statement; `values` are bound by the driver. Without values, the text stands as it is."""
-        self._write(statement, *values)
+        self.write(statement, *values)
         self._send()
         return self._cursor.fetchall()
 
-    def _change(self, statement: str, *values: Value) -> int:
+    def change(self, statement: str, *values: Value) -> int:
         """The number of rows that one statement has matched. Sent alone, so that its error is its own."""
         if self._unsent:
             self._send()
         return self._execute(statement, values or None)
 
-    def _write(self, statement: str, *values: Value) -> None:
+    def write(self, statement: str, *values: Value) -> None:
         """One statement that nothing here waits for: it goes to the server with the next one that is waited for, the commit
         at the latest. A round trip costs as much as a few rows."""
         text = self._cursor.mogrify(statement, values) if values else statement
@@ -184,10 +186,10 @@ class WritingSession:
         self._answered_at = time.monotonic()
         return matched
 
-    def _held_already(self, statement: str, *values: Value) -> bool:
+    def held_already(self, statement: str, *values: Value) -> bool:
         """Store one row; whether its key was there already. A failed statement is undone by itself."""
         try:
-            self._change(statement, *values)
+            self.change(statement, *values)
         except pymysql.err.IntegrityError as error:
             if error.args[0] != DUPLICATE:
                 raise
@@ -196,7 +198,7 @@ class WritingSession:
 
     # -- events -----------------------------------------------------------------------------------------------------------
 
-    def _tell(
+    def tell(
         self,
         kind: int,
         at: int,
@@ -211,7 +213,7 @@ class WritingSession:
         """An event of this transaction; it is written as the last thing in it."""
         self._told.append((at, kind, job, state, previous, reason, actor, attempt, worker))
 
-    def _tell_move(
+    def tell_move(
         self,
         lane: tuple[str, str],
         at: int,
@@ -224,10 +226,10 @@ class WritingSession:
         worker: str | None = None,
     ) -> None:
         """A job of this queue and type has come, or has changed its state."""
-        self._tell(STATE, at, job, state, previous, reason, actor, attempt, worker)
-        self._count(lane, previous, state)
+        self.tell(STATE, at, job, state, previous, reason, actor, attempt, worker)
+        self.count(lane, previous, state)
 
-    def _count(self, lane: tuple[str, str], previous: str | None, state: str | None) -> None:
+    def count(self, lane: tuple[str, str], previous: str | None, state: str | None) -> None:
         if previous is not None:
             self._moved[*lane, previous] -= 1
         if state is not None:
@@ -237,16 +239,16 @@ class WritingSession:
         if not self._told:
             return
         count = len(self._told)
-        self._write(sql.NUMBERS, count)
+        self.write(sql.NUMBERS, count)
         numbered = [f"({sql.NUMBER} - {count - n}," + row(event)[1:] for n, event in enumerate(self._told, 1)]
-        self._write(sql.TELL + ",".join(numbered))
-        self._count_all()
+        self.write(sql.TELL + ",".join(numbered))
+        self.count_all()
 
-    def _count_all(self) -> None:
+    def count_all(self) -> None:
         if counted := [(*key, n) for key, n in sorted(self._moved.items()) if n]:
-            self._write(sql.COUNT + rows(counted) + sql.COUNTED)
+            self.write(sql.COUNT + rows(counted) + sql.COUNTED)
 
-    def _forget_told(self, jobs: set[int]) -> None:
+    def forget_told(self, jobs: set[int]) -> None:
         """Leave out what this transaction had to tell of the history of jobs that it removes."""
         self._told = [
             event for event in self._told if event[2] not in jobs or event[1] not in (STATE, REQUEST)
@@ -254,14 +256,14 @@ class WritingSession:
 
     # -- what several verbs need ------------------------------------------------------------------------------------------
 
-    def _make_ready(self, jobs: Sequence[tuple[str, str, int, int]]) -> None:
+    def make_ready(self, jobs: Sequence[tuple[str, str, int, int]]) -> None:
         """Let jobs be claimed: (queue, type, priority, seq) of each."""
         if jobs:
             entries = [(queue, type_, -priority, seq) for queue, type_, priority, seq in jobs]
-            self._write(sql.INSERT_READY + rows(entries))
+            self.write(sql.INSERT_READY + rows(entries))
 
-    def _note_times(self, statement: str, times: Sequence[tuple[int | None, int]]) -> None:
+    def note_times(self, statement: str, times: Sequence[tuple[int | None, int]]) -> None:
         """(time, seq) of jobs that are due or expire; those without a time are neither."""
         known = [(at, seq) for at, seq in times if at is not None]
         if known:
-            self._write(statement + rows(known))
+            self.write(statement + rows(known))

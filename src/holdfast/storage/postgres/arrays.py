@@ -6,8 +6,8 @@ to store it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import cast
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, cast
 
 _BETWEEN = "\x01"
 """What no JSON, id or name of ours holds, so that a whole batch is quoted at once. Where a text does, each is by itself."""
@@ -30,6 +30,15 @@ def numbers(values: Iterable[float | None]) -> str:
 def truths(values: Iterable[bool]) -> str:
     """An array of booleans."""
     return "{" + ",".join(["t" if value else "f" for value in values]) + "}"
+
+
+def columns_of(kinds: dict[str, str], rows: Sequence[tuple[Any, ...]]) -> dict[str, str]:
+    """Rows, at least one, as an array for each column."""
+    write: dict[str, Callable[[Any], str]] = {"text": texts, "boolean": truths}
+    return {
+        name: write.get(kind, numbers)(values)
+        for (name, kind), values in zip(kinds.items(), zip(*rows, strict=True), strict=True)
+    }
 
 
 def _quoted(text: str) -> str:

@@ -1,5 +1,4 @@
-"""What people ask of jobs, on PostgreSQL: rows locked, decisions by the table, one guarded statement for all that change
-alike."""
+"""What an action does to jobs on PostgreSQL: rows locked, one guarded statement for all that change alike."""
 
 from __future__ import annotations
 
@@ -8,26 +7,14 @@ from typing import Final, NamedTuple
 
 import psycopg
 
-from holdfast.core.commands import (
-    GONE,
-    KEY_HELD,
-    Action,
-    ChangeState,
-    Delete,
-    Facts,
-    Reject,
-    SetRequest,
-    check_refusal,
-    decide_each,
-)
 from holdfast.core.records import JobRecord
-from holdfast.core.retention import expires_at
-from holdfast.core.states import FINAL_STATES, TRANSITIONS, Request, State, Verb
+from holdfast.core.retention import Retention, expires_at
+from holdfast.core.states import FINAL_STATES, TRANSITIONS, Request, Verb
+from holdfast.storage.command import Author
 from holdfast.storage.postgres import command_statements as sql
-from holdfast.storage.postgres.arrays import texts
+from holdfast.storage.postgres.arrays import columns_of, texts
 from holdfast.storage.postgres.statements import FORGET_HISTORY
-from holdfast.storage.postgres.transaction import keys_not_waited_for
-from holdfast.storage.postgres.writer import JobVerbs, columns_of
+from holdfast.storage.postgres.transaction import Transactions, keys_not_waited_for
 
 UNSENDABLE: Final = (psycopg.DataError, UnicodeEncodeError)
 """An id with NUL, or with half a character: no job has it, and nothing was sent."""
@@ -48,97 +35,65 @@ class Found(NamedTuple):
     """Whether its history has grown over what is kept."""
 
 
-class Asked(NamedTuple):
-    """Who asks, and why."""
+class PostgresSteps:
+    """`CommandSteps`."""
 
-    actor: str | None
-    reason: str | None
+    def __init__(self, tx: Transactions, retention: Retention) -> None:
+        self._tx = tx
+        self._retention = retention
+        self.now = tx.now
 
-
-class CommandVerbs(JobVerbs):
-    """`command` and `command_all`."""
-
-    def command(
-        self, job_id: str, action: Action, *, actor: str | None, reason: str | None
-    ) -> JobRecord | None:
-        [refused] = self.command_all([job_id], action, actor=actor, reason=reason)
-        check_refusal(job_id, refused)
-        found = self._db.execute(sql.JOB, (job_id,)).fetchone()
-        return None if found is None else JobRecord._make(found)
-
-    def command_all(
-        self, job_ids: Sequence[str], action: Action, *, actor: str | None, reason: str | None
-    ) -> list[str | None]:
-        jobs = self._found(job_ids)
-        facts = {job: Facts(State(job.state), _requested(job), job.run_at, False, self._time) for job in jobs}
-        refused: dict[str, str | None] = dict.fromkeys(job_ids, GONE) | {job.id: None for job in jobs}
-        asked = Asked(actor, reason)
-        for decision, group in decide_each(action, facts).items():
-            match decision:
-                case Reject(why):
-                    refused |= {job.id: why for job in group}
-                case Delete():
-                    self._remove([job.seq for job in group])
-                case SetRequest(request):
-                    self._request(group, request, asked)
-                case ChangeState(verb):
-                    refused |= {job.id: KEY_HELD for job in self._move(group, verb, asked)}
-        if long := [job.seq for job in jobs if job.long and refused[job.id] is None]:
-            self._db.execute(FORGET_HISTORY, (long,))
-        return [refused[job_id] for job_id in job_ids]
-
-    def _found(self, job_ids: Sequence[str]) -> list[Found]:
+    def lock(self, job_ids: Sequence[str]) -> list[Found]:
         try:
-            rows = self._db.execute(sql.FACTS, (texts(job_ids),)).fetchall()
+            rows = self._tx.db.execute(sql.FACTS, (texts(job_ids),)).fetchall()
         except UNSENDABLE:
             if len(job_ids) < 2:
                 return []
-            return [job for job_id in job_ids for job in self._found([job_id])]
+            return [job for job_id in job_ids for job in self.lock([job_id])]
         return [Found._make(row) for row in rows]
 
-    def _request(self, jobs: Sequence[Found], request: Request | None, asked: Asked) -> None:
-        fresh = [(job.seq, job.requested) for job in jobs if job.requested != request]
-        if fresh:  # asked before: the first request and its author stand
-            given = columns_of(sql.ASKING, fresh)
-            self._db.execute(sql.ASK, {**given, "request": request, "now": self._time, **asked._asdict()})
+    def read(self, job_id: str) -> JobRecord | None:
+        found = self._tx.db.execute(sql.JOB, (job_id,)).fetchone()
+        return None if found is None else JobRecord._make(found)
 
-    def _move(self, jobs: Sequence[Found], verb: Verb, asked: Asked) -> list[Found]:
-        """Move what may be moved; answers those whose unique key another job holds."""
+    def request(self, jobs: Sequence[Found], request: Request | None, author: Author) -> None:
+        given = columns_of(sql.ASKING, [(job.seq, job.requested) for job in jobs])
+        asked = {**given, "request": request, "now": self._tx.time, **author._asdict()}
+        self._tx.db.execute(sql.ASK, asked)
+
+    def move(self, jobs: Sequence[Found], verb: Verb, author: Author) -> list[Found]:
         if verb is not Verb.RETRY or not any(job.has_key for job in jobs):
-            self._write_moves(jobs, verb, asked)
+            self._write_moves(jobs, verb, author)
             return []
         try:
-            with keys_not_waited_for(), self._db.transaction():
-                self._write_moves(jobs, verb, asked)
+            with keys_not_waited_for(), self._tx.db.transaction():
+                self._write_moves(jobs, verb, author)
         except psycopg.errors.UniqueViolation:
-            return (
-                list(jobs)
-                if len(jobs) == 1
-                else [one for job in jobs for one in self._move([job], verb, asked)]
-            )
+            if len(jobs) == 1:
+                return list(jobs)
+            return [one for job in jobs for one in self.move([job], verb, author)]
         return []
 
-    def _write_moves(self, jobs: Sequence[Found], verb: Verb, asked: Asked) -> None:
-        target = TRANSITIONS[verb].target
-        ended = target in FINAL_STATES
-        rows = [
-            (job.seq, job.state, expires_at(target, job.retention, self._retention, self._time))
-            for job in jobs
-        ]
+    def _write_moves(self, jobs: Sequence[Found], verb: Verb, author: Author) -> None:
+        target, now = TRANSITIONS[verb].target, self._tx.time
+        rows = [(job.seq, job.state, expires_at(target, job.retention, self._retention, now)) for job in jobs]
         given = columns_of(sql.MOVING, rows)
-        finished_at = self._time if ended else None
-        self._db.execute(
-            sql.move(verb), {**given, "finished_at": finished_at, "now": self._time, **asked._asdict()}
-        )
+        finished_at = now if target in FINAL_STATES else None
+        asked = {**given, "finished_at": finished_at, "now": now, **author._asdict()}
+        self._tx.db.execute(sql.move(verb), asked)
         for job in jobs:
-            self._count(job.lane, job.state, target)
+            self._tx.count(job.lane, job.state, target)
 
-    def _remove(self, seqs: list[int]) -> int:
-        gone = self._db.execute(sql.REMOVE, {"seqs": seqs, "now": self._time}).fetchall()
-        for lane, state in gone:
-            self._count(lane, state, None)
-        return len(gone)
+    def remove(self, jobs: Sequence[Found]) -> None:
+        remove_jobs(self._tx, [job.seq for job in jobs])
+
+    def forget_history(self, seqs: Sequence[int]) -> None:
+        self._tx.db.execute(FORGET_HISTORY, (list(seqs),))
 
 
-def _requested(job: Found) -> Request | None:
-    return Request(job.requested) if job.requested else None
+def remove_jobs(tx: Transactions, seqs: list[int]) -> int:
+    """Remove ended jobs whose rows are locked, with all that belongs to them. Returns how many there were."""
+    gone = tx.db.execute(sql.REMOVE, {"seqs": seqs, "now": tx.time}).fetchall()
+    for lane, state in gone:
+        tx.count(lane, state, None)
+    return len(gone)

@@ -101,19 +101,22 @@ def rows_of(db: Connection, part: Part, after: Key | None, limit: int) -> Sequen
     ]
 
 
-class CopyingVerbs(Transactions):
-    """The writing verbs of a copy, a part of `PostgresWriter`."""
+class CopyingVerbs:
+    """`CopyWrites`."""
+
+    def __init__(self, tx: Transactions) -> None:
+        self._tx = tx
 
     def seal(self, seal: Seal | None) -> None:
         # every transaction that writes holds this lock shared: when it is ours, none is under way
         run(
-            self._db,
-            f"SET LOCAL lock_timeout = {LONG_LOCK_MS};SELECT pg_advisory_xact_lock({self._seal_lock}::bigint)",
+            self._tx.db,
+            f"SET LOCAL lock_timeout = {LONG_LOCK_MS};SELECT pg_advisory_xact_lock({self._tx.seal_lock}::bigint)",
         )
         if seal is None:
-            self._db.execute(_UNSEAL)
+            self._tx.db.execute(_UNSEAL)
         else:
-            self._db.execute(_SEAL, (json.dumps(seal, ensure_ascii=False),))
+            self._tx.db.execute(_SEAL, (json.dumps(seal, ensure_ascii=False),))
 
     def load(self, part: Part, rows: Sequence[Row]) -> int:
         if not rows:
@@ -123,13 +126,13 @@ class CopyingVerbs(Transactions):
         else:
             new = len(self._insert_rows(_LOAD[part], [_flat(row) for row in rows]))
         if part is Part.HISTORY:
-            self._db.execute(_ROLLED_UP, (max(row.seq for row in rows if isinstance(row, WholeHistory)),))
+            self._tx.db.execute(_ROLLED_UP, (max(row.seq for row in rows if isinstance(row, WholeHistory)),))
         if part in _NUMBERED:
-            run(self._db, _NUMBERED[part])
+            run(self._tx.db, _NUMBERED[part])
         return new
 
     def _load_jobs(self, rows: Sequence[WholeJob]) -> int:
-        lanes = self._lane_ids((row.job.queue, row.job.type, row.job.priority) for row in rows)
+        lanes = self._tx.lane_ids((row.job.queue, row.job.type, row.job.priority) for row in rows)
         specs = [
             tuple((row.job._asdict() | row._asdict())[name.strip()] for name in _SPEC.split(","))
             for row in rows
@@ -145,15 +148,15 @@ class CopyingVerbs(Transactions):
             )
             known = job._asdict() | row._asdict() | {"lane": lane, "lock_key": key}
             runs.append(tuple(known[name.strip()] for name in _RUN.split(",")))
-            self._count(lane, None, job.state)
+            self._tx.count(lane, None, job.state)
         self._insert_rows(_insert("runs", _RUN, "seq"), runs)
-        self._db.execute(sql.TAG, (texts([row.job.id for row in new if tags_of(row.job)]),))
+        self._tx.db.execute(sql.TAG, (texts([row.job.id for row in new if tags_of(row.job)]),))
         return len(new)
 
     def _insert_rows(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Insert many rows in few round trips; answers what the statement returns for those that are new."""
         new: list[tuple[Any, ...]] = []
-        with self._db.cursor() as cursor:
+        with self._tx.db.cursor() as cursor:
             for start in range(0, len(rows), _LOADED):
                 cursor.executemany(sql.constant(statement), rows[start : start + _LOADED], returning=True)
                 while True:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakSet
@@ -22,11 +22,10 @@ from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.core.job import Inserted, NewJob
 from holdfast.core.retention import format_retention
 from holdfast.core.states import ACTIVE_STATES
-from holdfast.storage.postgres.connection import Connector, translated
+from holdfast.storage.postgres.connection import translated
 from holdfast.storage.postgres.drivers import Line, Steps, on, on_async
 from holdfast.storage.postgres.transaction import Transactions
 from holdfast.storage.postgres.writer import lane_of, lock_key
-from holdfast.storage.server_clock import ServerClock
 
 TRIES: Final = 5
 """How often a job is offered again when the one that held its key has gone in between."""
@@ -99,26 +98,24 @@ FROM json_to_recordset($1::text::json) AS given (id text, idempotency_key text, 
 """
 
 
-class JoiningVerbs(Transactions):
+class JoiningVerbs:
     """`holdfast.storage.joining.Joining`. All but `make_ready` may be called from any thread."""
 
-    def __init__(
-        self, connector: Connector, clock: Callable[[], int] | None, server_clock: ServerClock
-    ) -> None:
-        super().__init__(connector, clock, server_clock)
+    def __init__(self, tx: Transactions) -> None:
+        self._tx = tx
         self._home = ""
         self._known = WeakSet[Any]()
-        schema = '"' + connector.place.schema.replace('"', '""') + '"'
+        schema = '"' + tx.connector.place.schema.replace('"', '""') + '"'
         live = ", ".join(f"'{state}'" for state in sorted(ACTIVE_STATES))
         self._insert_sql, self._take_back_sql, self._find_same_sql = (
             sql.replace("{schema}", schema).replace("{live}", live) for sql in (INSERT, TAKE_BACK, FIND_SAME)
         )
 
     def lanes_exist(self, jobs: Sequence[NewJob]) -> bool:
-        return all(lane_of(job) in self._lanes for job in jobs)
+        return all(lane_of(job) in self._tx.lanes for job in jobs)
 
     def create_lanes(self, jobs: Sequence[NewJob]) -> None:
-        self._lane_ids(lane_of(job) for job in jobs)
+        self._tx.lane_ids(lane_of(job) for job in jobs)
 
     def insert_joined(
         self, connection: object, jobs: Sequence[NewJob], *, channels: Sequence[str] = ()
@@ -134,10 +131,10 @@ class JoiningVerbs(Transactions):
 
     def _look(self) -> str:
         """Where our own connections lead."""
-        line = self._connector.open(reading=True)
+        line = self._tx.connector.open(reading=True)
         try:
             found = line.db.execute(
-                LOOK.replace("$1", "%s").encode(), (self._connector.place.schema,)
+                LOOK.replace("$1", "%s").encode(), (self._tx.connector.place.schema,)
             ).fetchone()
         except psycopg.Error as error:
             raise translated(error) from error
@@ -164,7 +161,7 @@ class JoiningVerbs(Transactions):
         """Refuse a connection on which what we promise could not hold."""
         if line.in_transaction() and line.driver in self._known:
             return
-        place = self._connector.place
+        place = self._tx.connector.place
         ((home, allowed),) = yield LOOK, (place.schema,)
         if not line.in_transaction():
             raise ValueError(
@@ -191,7 +188,7 @@ class JoiningVerbs(Transactions):
         self, jobs: Sequence[NewJob], channels: Sequence[str], answers: dict[str, Inserted]
     ) -> Steps[None]:
         rows = json.dumps([self._row(n, job) for n, job in enumerate(jobs)], ensure_ascii=False)
-        now = "" if self._clock is None else str(self._clock())
+        now = "" if self._tx.clock is None else str(self._tx.clock())
         halves: list[str] = []
         for job_id, seq, whole, _ in (yield self._insert_sql, (rows, now, json.dumps(list(channels)))):
             if whole:
@@ -228,7 +225,7 @@ class JoiningVerbs(Transactions):
             "idempotency_key": job.idempotency_key,
             "retention": format_retention(job.retention),
             "origin": job.origin,
-            "lane": self._lanes[lane_of(job)],
+            "lane": self._tx.lanes[lane_of(job)],
             "actor": job.actor,
             "max_attempts": job.max_attempts,
             "lock_key": lock_key(job),

@@ -26,6 +26,7 @@ from holdfast.storage.fast_path import Channels
 from holdfast.storage.postgres import statements as sql
 from holdfast.storage.postgres.arrays import texts
 from holdfast.storage.postgres.connection import Connection, Line, uncertain
+from holdfast.storage.postgres.transaction import Transactions
 from holdfast.storage.postgres.writer import JobVerbs, Look, in_order, lane_of, succeeding, tags_of
 from holdfast.storage.server_clock import since_boot
 from holdfast.storage.writes import Claim, Insert, Settle, Write
@@ -43,13 +44,17 @@ _SHARED = attrgetter(
 """All of a new job but its id and its arguments."""
 
 
-class FastPath(JobVerbs):
+class FastPath:
     """`holdfast.storage.fast_path.SingleRoundTrip`."""
 
+    def __init__(self, tx: Transactions, jobs: JobVerbs) -> None:
+        self._tx = tx
+        self._jobs = jobs
+
     def execute(self, writes: Sequence[Write[Any]], channels: Channels = tuple) -> list[Any] | None:
-        line = self._line
+        line = self._tx.line
         # behind a pooler settings have to come along, and each statement may meet another session
-        if line is None or line.local or not line.usable or self._process != os.getpid():
+        if line is None or line.local or not line.usable or self._tx.process != os.getpid():
             return None
         match writes:
             case [Insert(jobs)]:
@@ -69,16 +74,16 @@ class FastPath(JobVerbs):
             return send()
         except psycopg.Error as error:
             told = uncertain(error)
-            self._roll_back(error)
+            self._tx.roll_back(error)
             if isinstance(told, (CommitUnknown, Contended)):
                 raise told from error
             return None  # the usual way meets the same trouble, or the jobs that are stored, and tells of it
         except BaseException:  # interrupted: what became of it is not known, so neither is the connection
-            self._disconnect()
+            self._tx.disconnect()
             raise
 
     def _store_directly(self, line: Line, jobs: Sequence[NewJob], channels: Channels) -> list[Any] | None:
-        lane = self._lanes.get(lane_of(jobs[0])) if jobs and _alike(jobs) else None
+        lane = self._tx.lanes.get(lane_of(jobs[0])) if jobs and _alike(jobs) else None
         if lane is None:
             return None
         job = jobs[0]
@@ -98,26 +103,26 @@ class FastPath(JobVerbs):
             "run_at": job.run_at,
             "delay": job.delay,
             "lane": lane,
-            "told": None if self._clock is None else self._clock(),
+            "told": None if self._tx.clock is None else self._tx.clock(),
             "channels": texts(channels()),
         }
         asked = since_boot()
         stored = self._in_one_go(lambda: line.db.execute(sql.STORE_DIRECTLY, given).fetchone())
         if stored is None:
             return None
-        if self._clock is None:
-            self._server_clock.set(stored[0], asked)
+        if self._tx.clock is None:
+            self._tx.server_clock.set(stored[0], asked)
         return [list(map(Inserted, map(_ID, jobs), repeat(True)))]
 
     def _exchange(
         self, line: Line, settlements: Sequence[Settlement] | None, requests: Sequence[ClaimRequest]
     ) -> list[Any] | None:
         """Settlements, if any, and then claims."""
-        if self._server_clock.stale or not _PIPELINES or not all(map(_ended_well, settlements or ())):
+        if self._tx.server_clock.stale or not _PIPELINES or not all(map(_ended_well, settlements or ())):
             return None
-        self._time = self._server_clock() if self._clock is None else self._clock()
+        self._tx.time = self._tx.server_clock() if self._tx.clock is None else self._tx.clock()
         began = time.perf_counter()
-        looks = [Look(request, self._floors.begin(), self._time) for request in requests]
+        looks = [Look(request, self._jobs.floors.begin(), self._tx.time) for request in requests]
         done = self._in_one_go(lambda: self._send(line.db, settlements or (), looks))
         if done is None:
             return None
@@ -125,13 +130,15 @@ class FastPath(JobVerbs):
         # all is committed; a connection that breaks now is the next call's trouble
         with suppress(psycopg.Error):
             for look in looks:
-                self._floors.learn(look.floors, look.heads, time.perf_counter() - began)
+                self._jobs.floors.learn(look.floors, look.heads, time.perf_counter() - began)
         results: list[Any] = [] if settlements is None else [self._settled(settlements, ended)]
         for request, look, jobs in zip(requests, looks, claimed, strict=True):
             missing = request.limit - len(jobs)
             if look.further(len(jobs)):
-                with self.transaction():
-                    jobs += self.claim(ClaimRequest(request.worker, missing, request.types, request.queues))
+                with self._tx.transaction():
+                    jobs += self._jobs.claim(
+                        ClaimRequest(request.worker, missing, request.types, request.queues)
+                    )
             results.append(in_order(jobs))
         return results
 
@@ -141,8 +148,8 @@ class FastPath(JobVerbs):
         """The attempts that were ended, and what each look has claimed."""
         with db.pipeline():
             db.execute("BEGIN", prepare=False)
-            db.execute(sql.OPEN, (self._seal_lock,))
-            ended = [db.execute(sql.SUCCEED, succeeding(settlements, self._time))] if settlements else []
+            db.execute(sql.OPEN, (self._tx.seal_lock,))
+            ended = [db.execute(sql.SUCCEED, succeeding(settlements, self._tx.time))] if settlements else []
             claimed = [db.execute(sql.CLAIM, look.parameters(0)) for look in looks]
             db.execute("COMMIT", prepare=False)
         return (
@@ -162,8 +169,8 @@ class FastPath(JobVerbs):
             ended.discard((s.seq, s.token))  # told once: a second settlement of the attempt is a repeat
             answers.append(State.SUCCEEDED if known else "")
             rest += [] if known else [s]
-        with self.transaction():
-            late = iter(self.settle(rest))
+        with self._tx.transaction():
+            late = iter(self._jobs.settle(rest))
         return [answer or next(late) for answer in answers]
 
 

@@ -1,4 +1,4 @@
-"""The SQL of queues, of maintenance and of the fleet."""
+"""The SQL of maintenance."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from holdfast.core.states import Verb
 from holdfast.storage.postgres.statements import (
     CHANGED,
     LATER,
-    TYPE_COLUMNS,
     arrays,
     constant,
     ended,
     sources,
     told,
 )
-
-# -- what happens by the clock ----------------------------------------------------------------------------------------------
 
 PROMOTE = constant(f"""
 WITH due AS MATERIALIZED (
@@ -112,35 +109,15 @@ FOLD_COUNTS = constant("""
 WITH gone AS (DELETE FROM counts RETURNING lane, state, n)
 INSERT INTO counts (lane, state, n) SELECT lane, state, sum(n) FROM gone GROUP BY lane, state HAVING sum(n) <> 0
 """)
-
-# -- workers, queues, types -------------------------------------------------------------------------------------------------
-
-REGISTER = constant("""
-INSERT INTO workers (id, name, host, pid, version, state, queues, types, slots, started_at, heartbeat_at, deadline)
-VALUES (%s, %s, %s, %s, %s, 'live', %s, %s, %s, %s, %s, %s)
-ON CONFLICT (id) DO NOTHING
+COUNT_OUTCOMES: Final = constant("""
+INSERT INTO outcomes (at, type, succeeded, failed)
+SELECT events.at / 60000000 * 60, specs.type, count(*) FILTER (WHERE events.state = 'succeeded'),
+       count(*) FILTER (WHERE events.state <> 'succeeded')
+FROM events JOIN specs ON specs.seq = events.job
+WHERE events.seq > %(since)s AND events.seq <= %(until)s AND events.kind = 0 AND events.previous = 'processing'
+  AND (events.state IN ('succeeded', 'failed') OR events.state = 'scheduled' AND events.reason = 'retry')
+GROUP BY 1, 2 ORDER BY 1, 2
+ON CONFLICT (at, type) DO UPDATE SET succeeded = outcomes.succeeded + excluded.succeeded,
+    failed = outcomes.failed + excluded.failed
 """)
-BEAT = constant("""
-UPDATE workers SET heartbeat_at = %s, deadline = %s
-WHERE id IN (SELECT id FROM workers WHERE id = ANY(%s) AND state <> 'lost' ORDER BY id FOR UPDATE) RETURNING id
-""")
-DRAIN = constant("UPDATE workers SET state = 'draining' WHERE id = %s AND state = 'live' RETURNING id")
-RETIRE = constant("DELETE FROM workers WHERE id = %s")
-WORKER_EVENT = constant("INSERT INTO events (at, kind, worker, reason) VALUES (%s, 6, %s, %s)")
-
-PUBLISH = constant(f"""
-INSERT INTO types ({TYPE_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, schema = excluded.schema, doc = excluded.doc,
-    signature = excluded.signature, executor = excluded.executor, max_attempts = excluded.max_attempts,
-    timeout = excluded.timeout, priority = excluded.priority, tags = excluded.tags, retention = excluded.retention,
-    updated_at = excluded.updated_at
-""")
-PAUSE_QUEUE = constant("""
-INSERT INTO queues (name, paused_at, paused_by, paused_reason) VALUES (%s, %s, %s, %s)
-ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(queues.paused_at, excluded.paused_at),
-    paused_by = excluded.paused_by, paused_reason = excluded.paused_reason
-""")
-RESUME_QUEUE = constant(
-    "UPDATE queues SET paused_at = NULL, paused_by = NULL, paused_reason = NULL WHERE name = %s"
-)
-QUEUE_EVENT = constant("INSERT INTO events (at, kind, state, actor, reason) VALUES (%s, 5, %s, %s, %s)")
+EXPIRE_OUTCOMES: Final = constant("DELETE FROM outcomes WHERE at < %s")

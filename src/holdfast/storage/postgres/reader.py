@@ -15,28 +15,22 @@ from holdfast.core.query import Query
 from holdfast.core.records import (
     EVENT_KINDS,
     Asked,
-    BucketRecord,
     Count,
     EventRecord,
     HistoryRecord,
     JobRecord,
-    LeaderRecord,
     LogRecord,
     Page,
+    PartitionRecord,
     QueueRecord,
     SavedRecord,
-    TypeRecord,
-    WorkerRecord,
 )
 from holdfast.core.states import State
 from holdfast.storage import page_query as pages
+from holdfast.storage.postgres.compiler import PostgresCompiler
 from holdfast.storage.postgres.connection import READERS, Connection
 from holdfast.storage.postgres.copying import rows_of, seal_on
-from holdfast.storage.postgres.dialect import PostgresCompiler
-from holdfast.storage.postgres.insight import InsightVerbs
-from holdfast.storage.postgres.leases import LEADERS
 from holdfast.storage.postgres.search import JOB_COLUMNS, snapshot
-from holdfast.storage.postgres.statements import TYPE_COLUMNS
 from holdfast.storage.server_clock import ServerClock, since_boot
 from holdfast.storage.verbs.jobs import MAX_IDS, MAX_N
 
@@ -76,11 +70,15 @@ SELECT named.name, coalesce(enqueued, 0)::bigint, coalesce(processing, 0)::bigin
 FROM named LEFT JOIN counted USING (name) LEFT JOIN heads USING (name) LEFT JOIN queues USING (name) ORDER BY named.name
 """
 
-WORKERS: Final = """
-SELECT id, name, host, pid, version, CASE WHEN deadline < %s THEN 'lost' ELSE state END AS shown, queues, types, slots,
-       (SELECT count(*) FROM runs WHERE runs.state = 'processing' AND runs.worker = workers.id),
-       started_at, heartbeat_at, lost_at
-FROM workers ORDER BY CASE WHEN deadline < %s THEN 'lost' ELSE state END = 'lost', started_at, id
+PARTITIONS: Final = """
+WITH kept AS MATERIALIZED (
+    SELECT lane, sum(n) AS n FROM counts WHERE state = 'enqueued' GROUP BY lane HAVING sum(n) > 0
+)
+SELECT lanes.queue, lanes.type, least(sum(kept.n), %s)::bigint, (array_agg(head.changed_at ORDER BY head.seq))[1]
+FROM kept JOIN lanes ON lanes.id = kept.lane CROSS JOIN LATERAL (
+    SELECT seq, changed_at FROM runs WHERE runs.state = 'enqueued' AND runs.lane = kept.lane ORDER BY seq LIMIT 1
+) AS head
+GROUP BY lanes.queue, lanes.type ORDER BY lanes.queue, lanes.type
 """
 
 EVENTS: Final = """
@@ -100,7 +98,7 @@ _LINES_OF: Final = "job = (SELECT seq FROM specs WHERE id = ANY(%s::text[])) AND
 """The console lines of a job; with MAX_N, all of them."""
 
 
-class PostgresReader(InsightVerbs):
+class PostgresReader:
     """The reading verbs of `holdfast.storage.protocol`. Safe to use from any thread."""
 
     def __init__(
@@ -208,25 +206,10 @@ class PostgresReader(InsightVerbs):
     def queues(self) -> list[QueueRecord]:
         return [QueueRecord._make(row) for row in self._rows(QUEUES)]
 
-    def buckets(self, *, since: int, step: int) -> list[BucketRecord]:
-        sql = """SELECT at / %(step)s * %(step)s * 1000000, sum(succeeded)::bigint, sum(failed)::bigint,
-                        sum(cancelled)::bigint, sum(started)::bigint
-                 FROM buckets WHERE at >= %(since)s / 1000000 GROUP BY at / %(step)s ORDER BY 1"""
-        return [BucketRecord._make(row) for row in self._rows(sql, {"since": since, "step": step})]
+    def partitions(self, *, cap: int) -> list[PartitionRecord]:
+        return [PartitionRecord._make(row) for row in self._rows(PARTITIONS, (cap,))]
 
-    # -- workers and types ------------------------------------------------------------------------------------------------
-
-    def workers(self) -> list[WorkerRecord]:
-        now = self.now()
-        return [WorkerRecord._make(row) for row in self._rows(WORKERS, (now, now))]
-
-    def leaders(self) -> list[LeaderRecord]:
-        return [LeaderRecord._make(row) for row in self._rows(LEADERS, (self.now(),))]
-
-    def types(self) -> list[TypeRecord]:
-        return [
-            TypeRecord._make(row) for row in self._rows(f"SELECT {TYPE_COLUMNS} FROM types ORDER BY name")
-        ]
+    # -- running jobs ------------------------------------------------------------------------------------------------
 
     def pending_requests(self, workers: Sequence[str]) -> list[Asked]:
         sql = """SELECT seq, token, requested, requested_at FROM runs

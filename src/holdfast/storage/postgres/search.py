@@ -14,8 +14,8 @@ from holdfast.core.records import JobRecord
 from holdfast.core.states import State
 from holdfast.storage import server_search
 from holdfast.storage.page_query import FIRST, Row
+from holdfast.storage.postgres.compiler import PostgresCompiler
 from holdfast.storage.postgres.connection import Connection, run
-from holdfast.storage.postgres.dialect import PostgresCompiler
 from holdfast.storage.search import Sql, after_prefix
 from holdfast.storage.server_search import Lane, Piece, Window
 

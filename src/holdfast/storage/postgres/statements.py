@@ -90,9 +90,6 @@ SELECT refuse_sealed(), pg_advisory_xact_lock_shared(%s::integer, (last_value & 
 """)
 """With this a transaction that writes begins: see `Transactions`, which also asks for the time, and for the seal's words."""
 
-PROVE = constant("""
-INSERT INTO meta (name, value) VALUES ('proved', %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value
-""")
 UNLOCKED = constant("SELECT seq FROM runs WHERE seq = ANY(%s::bigint[]) FOR UPDATE SKIP LOCKED")
 
 # -- jobs that come ---------------------------------------------------------------------------------------------------------

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import psycopg
 
 from holdfast.core.errors import StorageRefused
-from holdfast.core.job import Inserted, NewJob
 from holdfast.core.retention import Retention
+from holdfast.storage.command import Commands
+from holdfast.storage.postgres.command import PostgresSteps
 from holdfast.storage.postgres.connection import FORKED, Connector, Place, ReadingLines, translated
 from holdfast.storage.postgres.copying import CopyingVerbs
+from holdfast.storage.postgres.dialect import PostgresDialect
 from holdfast.storage.postgres.enqueue_in_tx import JoiningVerbs
 from holdfast.storage.postgres.fast_path import FastPath
-from holdfast.storage.postgres.leases import LeaseVerbs
 from holdfast.storage.postgres.maintenance import MaintenanceVerbs
 from holdfast.storage.postgres.migrate import migrate, standing
 from holdfast.storage.postgres.reader import PostgresReader
 from holdfast.storage.postgres.schema import MIGRATIONS
-from holdfast.storage.postgres.transaction import keys_not_waited_for
-from holdfast.storage.server_clock import ServerClock
+from holdfast.storage.postgres.transaction import Transactions
+from holdfast.storage.postgres.writer import JobVerbs
+from holdfast.storage.records.session import ReadSession, WriteSession
+from holdfast.storage.records.verbs import RecordVerbs
+from holdfast.storage.server_clock import ServerClock, ServerLeases
 
 
-class PostgresWriter(MaintenanceVerbs, LeaseVerbs, CopyingVerbs, FastPath, JoiningVerbs):
-    """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
-
-    def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
-        if not any(job.unique_key or job.idempotency_key for job in jobs):
-            return super().insert(jobs)
-        with keys_not_waited_for():
-            return super().insert(jobs)
-
-
-class PostgresStore(PostgresWriter, PostgresReader):
+class PostgresStore(RecordVerbs, PostgresReader):
     """`postgresql://user@host/database`: for any number of processes on any number of hosts. Times are the server's.
 
     `clock`: another clock for tests, in microseconds since the epoch."""
@@ -50,15 +44,45 @@ class PostgresStore(PostgresWriter, PostgresReader):
     ) -> None:
         self.place = place
         self.durability = durability
-        connector = Connector(place, durability)
-        self._lines = ReadingLines(connector)
-        server_clock = ServerClock()
-        PostgresWriter.__init__(self, connector, retention or Retention(), clock, server_clock)
-        PostgresReader.__init__(self, lambda: self._lines.reading(), clock, server_clock)
+        server_clock, kept = ServerClock(), retention or Retention()
+        self._connector = Connector(place, durability)
+        self._lines = ReadingLines(self._connector)
+        self._tx = Transactions(self._connector, clock, server_clock)
         self._opened = False
+        PostgresReader.__init__(self, lambda: self._lines.reading(), clock, server_clock)
+        dialect = PostgresDialect()
+        RecordVerbs.__init__(
+            self,
+            ReadSession(dialect, ServerLeases(self.now), self.now, self._rows),
+            WriteSession(dialect, ServerLeases(self._tx.now), self._tx.now, self._tx.fetch, self._tx.change),
+        )
+        self.transaction = self._tx.transaction
+        self._jobs = JobVerbs(self._tx, kept)
+        self.insert = self._jobs.insert
+        self.claim = self._jobs.claim
+        self.settle = self._jobs.settle
+        self.report = self._jobs.report
+        self.unlocked = self._jobs.unlocked
+        commands = Commands(PostgresSteps(self._tx, kept))
+        self.command = commands.command
+        self.command_all = commands.command_all
+        maintenance = MaintenanceVerbs(self._tx, kept)
+        self.promote = maintenance.promote
+        self.rescue = maintenance.rescue
+        self.expire = maintenance.expire
+        self.aggregate_events = maintenance.aggregate_events
+        copying = CopyingVerbs(self._tx)
+        self.seal = copying.seal
+        self.load = copying.load
+        self.execute = FastPath(self._tx, self._jobs).execute
+        joining = JoiningVerbs(self._tx)
+        self.lanes_exist = joining.lanes_exist
+        self.create_lanes = joining.create_lanes
+        self.insert_joined = joining.insert_joined
+        self.insert_joined_async = joining.insert_joined_async
 
     def open(self) -> None:
-        if self._process != os.getpid():
+        if self._tx.process != os.getpid():
             raise StorageRefused(FORKED)
         if self._opened:
             return
@@ -71,15 +95,15 @@ class PostgresStore(PostgresWriter, PostgresReader):
         except BaseException:
             line.db.close()
             raise
-        self._line = line
+        self._tx.line = line
         self._lines = ReadingLines(self._connector)
         self._opened = True
 
     def close(self) -> None:
-        if self._process != os.getpid():
+        if self._tx.process != os.getpid():
             return
         self._lines.close()
-        self._disconnect()
+        self._tx.disconnect()
         self._opened = False
 
     def ping(self) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import psycopg
 
@@ -25,6 +25,7 @@ from holdfast.storage.postgres.connection import (
     translated,
     uncertain,
 )
+from holdfast.storage.records.dialect import Value
 from holdfast.storage.server_clock import ServerClock, since_boot
 
 Lane: TypeAlias = tuple[str, str, int]
@@ -41,16 +42,17 @@ class Transactions:
     def __init__(
         self, connector: Connector, clock: Callable[[], int] | None, server_clock: ServerClock
     ) -> None:
-        self._connector = connector
-        self._clock = clock
-        self._server_clock = server_clock
-        self._line: Line | None = None
-        self._process = os.getpid()
-        self._time = 0
+        self.connector = connector
+        self.clock = clock
+        self.server_clock = server_clock
+        self.line: Line | None = None
+        self.process = os.getpid()
+        self.time: int = 0
+        """The time of the open transaction."""
         self._moved = Counter[tuple[int, str]]()
-        self._lanes: dict[Lane, int] = {}
+        self.lanes: dict[Lane, int] = {}
         self._new_lanes: dict[Lane, int] = {}
-        self._seal_lock = connector.place.lock_class
+        self.seal_lock = connector.place.lock_class
         self._begin_sql = (
             f"SELECT pg_advisory_xact_lock_shared({connector.place.lock_class}, (last_value & 2147483647)::integer), "
             "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "
@@ -58,13 +60,17 @@ class Transactions:
         )
 
     @property
-    def _db(self) -> Connection:
-        assert self._line is not None  # a verb runs within a transaction
-        return self._line.db
+    def db(self) -> Connection:
+        assert self.line is not None  # a verb runs within a transaction
+        return self.line.db
+
+    def now(self) -> int:
+        """The time of the open transaction."""
+        return self.time
 
     @contextmanager
     def transaction(self, *, sealed: bool = False) -> Generator[None]:
-        if self._process != os.getpid():
+        if self.process != os.getpid():
             raise StorageRefused(FORKED)
         self._moved.clear()
         self._new_lanes.clear()
@@ -74,65 +80,75 @@ class Transactions:
                 raise StorageUnavailable(Seal(*json.loads(seal)).words)
             yield
         except psycopg.Error as error:
-            self._roll_back(error)
+            self.roll_back(error)
             raise translated(error) from error
         except BaseException as error:
-            self._roll_back(error)
+            self.roll_back(error)
             raise
         try:
-            run(self._db, self._counted() + "COMMIT")
+            run(self.db, self._counted() + "COMMIT")
         except psycopg.Error as error:
-            self._roll_back(error)
+            self.roll_back(error)
             raise uncertain(error) from error
         except BaseException:
-            self._disconnect()  # interrupted: what became of it is not known, so neither is the connection
+            self.disconnect()  # interrupted: what became of it is not known, so neither is the connection
             raise
-        self._lanes |= self._new_lanes
+        self.lanes |= self._new_lanes
 
     def _begin(self, sealed: bool) -> str | None:
         """Begin, and answer the seal. A connection that was lost while nothing was under way is opened again."""
-        if self._line is not None and self._line.usable:
+        if self.line is not None and self.line.usable:
             try:
-                return self._begin_on(self._line, sealed)
+                return self._begin_on(self.line, sealed)
             except psycopg.OperationalError:
-                if self._line.usable:
+                if self.line.usable:
                     raise
-        self._disconnect()
-        self._line = self._connector.open()
-        return self._begin_on(self._line, sealed)
+        self.disconnect()
+        self.line = self.connector.open()
+        return self._begin_on(self.line, sealed)
 
     def _begin_on(self, line: Line, sealed: bool) -> str | None:
         asked = since_boot()
-        guard = "" if sealed else f"SELECT pg_advisory_xact_lock_shared({self._seal_lock}::bigint);"
+        guard = "" if sealed else f"SELECT pg_advisory_xact_lock_shared({self.seal_lock}::bigint);"
         answers = run(line.db, f"BEGIN;{line.local}{guard}{self._begin_sql}")
         while answers.nextset():
             pass
         row = answers.fetchone()
         assert row is not None  # `event_seq` is one row
-        self._server_clock.set(int(row[1]), asked)
-        self._time = int(row[1]) if self._clock is None else self._clock()
+        self.server_clock.set(int(row[1]), asked)
+        self.time = int(row[1]) if self.clock is None else self.clock()
         return row[2]
 
-    def _roll_back(self, error: BaseException) -> None:
-        if self._line is None:
+    def roll_back(self, error: BaseException) -> None:
+        """Roll back after this error; the connection is given up where it may not be usable any more."""
+        if self.line is None:
             return
-        keep = self._line.usable and not isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+        keep = self.line.usable and not isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
         if keep and isinstance(error, Exception):
             try:
-                run(self._line.db, "ROLLBACK")
+                run(self.line.db, "ROLLBACK")
                 return
             except psycopg.Error:
                 pass  # the server rolls back what it can no longer hear of
-        self._disconnect()
+        self.disconnect()
 
-    def _disconnect(self) -> None:
-        line, self._line = self._line, None
+    def disconnect(self) -> None:
+        """Close the connection; the next transaction opens another one."""
+        line, self.line = self.line, None
         if line is not None:
             line.db.close()
 
+    def fetch(self, statement: str, values: Sequence[Value]) -> list[tuple[Any, ...]]:
+        """The rows of a statement in the open transaction."""
+        return self.db.execute(statement.encode(), values or None).fetchall()
+
+    def change(self, statement: str, values: Sequence[Value]) -> int:
+        """Run a statement in the open transaction. Returns how many rows it has matched."""
+        return self.db.execute(statement.encode(), values or None).rowcount
+
     # -- counts and lanes -------------------------------------------------------------------------------------------------
 
-    def _count(self, lane: int, before: str | None, after: str | None, jobs: int = 1) -> None:
+    def count(self, lane: int, before: str | None, after: str | None, jobs: int = 1) -> None:
         """So many jobs of a lane have changed their state."""
         if before is not None:
             self._moved[lane, before] -= jobs
@@ -143,21 +159,21 @@ class Transactions:
         rows = ", ".join(f"({lane}, '{state}', {n})" for (lane, state), n in self._moved.items() if n)
         return f"INSERT INTO counts (lane, state, n) VALUES {rows};" if rows else ""
 
-    def _lane_ids(self, wanted: Iterable[Lane]) -> dict[Lane, int]:
+    def lane_ids(self, wanted: Iterable[Lane]) -> dict[Lane, int]:
         """The number of every lane that is wanted; new lanes are made."""
-        known = self._lanes | self._new_lanes if self._new_lanes else self._lanes
+        known = self.lanes | self._new_lanes if self._new_lanes else self.lanes
         missing = [lane for lane in dict.fromkeys(wanted) if lane not in known]
         if not missing:
             return known
         queues, types, priorities = zip(*missing, strict=True)
         arrays = {"queue": texts(queues), "type": texts(types), "priority": numbers(priorities)}
         for statement in (sql.LANES, sql.ADD_LANES, sql.LANES):
-            found = self._db.execute(statement, arrays)
+            found = self.db.execute(statement, arrays)
             if statement is sql.LANES:
                 self._new_lanes |= {(queue, type_, priority): lane for queue, type_, priority, lane in found}
                 if all(lane in self._new_lanes for lane in missing):
                     break
-        return self._lanes | self._new_lanes
+        return self.lanes | self._new_lanes
 
 
 @contextmanager

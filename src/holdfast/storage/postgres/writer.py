@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import psycopg
@@ -16,11 +16,9 @@ from holdfast.core.sizes import HISTORY_CLAIMS, MAX_LOG_LINES
 from holdfast.core.states import FINAL_STATES, TRANSITIONS, Request, State, Verb
 from holdfast.storage.errors import Contended
 from holdfast.storage.postgres import statements as sql
-from holdfast.storage.postgres.arrays import numbers, texts, truths
+from holdfast.storage.postgres.arrays import columns_of, numbers, texts
 from holdfast.storage.postgres.claim_cursor import Floors
-from holdfast.storage.postgres.connection import Connector
-from holdfast.storage.postgres.transaction import Lane, Transactions
-from holdfast.storage.server_clock import ServerClock
+from holdfast.storage.postgres.transaction import Lane, Transactions, keys_not_waited_for
 from holdfast.storage.verbs.attempts import LOST
 
 MAX_TRIES: Final = 3
@@ -28,34 +26,31 @@ MAX_TRIES: Final = 3
 further when others have taken what it saw."""
 
 
-class JobVerbs(Transactions):
+class JobVerbs:
     """The verbs that a job meets on its way. Not thread-safe: the gateway sees to that."""
 
-    def __init__(
-        self,
-        connector: Connector,
-        retention: Retention,
-        clock: Callable[[], int] | None,
-        server_clock: ServerClock,
-    ) -> None:
-        super().__init__(connector, clock, server_clock)
+    def __init__(self, tx: Transactions, retention: Retention) -> None:
+        self._tx = tx
         self._retention = retention
-        self._floors = Floors(self._pages_to_head)
-
-    def prove(self) -> None:
-        self._db.execute(sql.PROVE, (str(self._time),))
+        self.floors = Floors(self._pages_to_head)
 
     def unlocked(self, seqs: Sequence[int]) -> set[int]:
-        return {seq for (seq,) in self._db.execute(sql.UNLOCKED, (numbers(seqs),))}
+        return {seq for (seq,) in self._tx.db.execute(sql.UNLOCKED, (numbers(seqs),))}
 
     # -- coming -----------------------------------------------------------------------------------------------------------
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
+        if not any(job.unique_key or job.idempotency_key for job in jobs):
+            return self._insert_all(jobs)
+        with keys_not_waited_for():
+            return self._insert_with_keys(jobs)
+
+    def _insert_with_keys(self, jobs: Sequence[NewJob]) -> list[Inserted]:
         if all(job.unique_key is None for job in jobs):
             return self._insert_all(jobs)
-        self._lane_ids(lane_of(job) for job in jobs)  # a savepoint must not undo them
+        self._tx.lane_ids(lane_of(job) for job in jobs)  # a savepoint must not undo them
         try:
-            with self._db.transaction():
+            with self._tx.db.transaction():
                 return self._insert_all(jobs)
         except psycopg.errors.UniqueViolation:
             return [self._insert_one(job) for job in jobs]
@@ -80,11 +75,11 @@ class JobVerbs(Transactions):
         """The careful way: look who is there, and store otherwise."""
         keys = {"id": job.id, "idempotency_key": job.idempotency_key, "lock_key": lock_key(job)}
         for _ in range(MAX_TRIES):
-            there = self._db.execute(sql.FIND_SAME, keys).fetchone()
+            there = self._tx.db.execute(sql.FIND_SAME, keys).fetchone()
             if there is not None:
                 return Inserted(there[0], False)
             try:
-                with self._db.transaction():
+                with self._tx.db.transaction():
                     if self._store([job]):
                         return Inserted(job.id, True)
             except psycopg.errors.UniqueViolation:
@@ -97,37 +92,37 @@ class JobVerbs(Transactions):
         """Store the jobs whose id and idempotency key are not there; answers their ids."""
         if not jobs:
             return set()
-        lanes = self._lane_ids(lane_of(job) for job in jobs)
-        known = [_row(job, lanes[lane_of(job)], self._time) for job in jobs]
+        lanes = self._tx.lane_ids(lane_of(job) for job in jobs)
+        known = [_row(job, lanes[lane_of(job)], self._tx.time) for job in jobs]
         specs = columns_of(sql.SPEC, [tuple(row[name] for name in sql.SPEC) for row in known])
-        created = dict(self._db.execute(sql.INSERT_SPECS, {**specs, "now": self._time}).fetchall())
+        created = dict(self._tx.db.execute(sql.INSERT_SPECS, {**specs, "now": self._tx.time}).fetchall())
         new: list[dict[str, Any]] = [
             {**row, "seq": created[row["id"]]} for row in known if row["id"] in created
         ]
         if new:
             runs = columns_of(sql.RUN, [tuple(row[name] for name in sql.RUN) for row in new])
-            self._db.execute(sql.INSERT_RUNS, {**runs, "now": self._time})
+            self._tx.db.execute(sql.INSERT_RUNS, {**runs, "now": self._tx.time})
         for row in new:
-            self._count(row["lane"], None, row["state"])
+            self._tx.count(row["lane"], None, row["state"])
         if any(job.tags for job in jobs):
-            self._db.execute(sql.TAG, (texts(created),))
+            self._tx.db.execute(sql.TAG, (texts(created),))
         return set(created)
 
     # -- running ----------------------------------------------------------------------------------------------------------
 
     def claim(self, request: ClaimRequest) -> list[Claimed]:
-        look = Look(request, self._floors.begin(), self._time)
+        look = Look(request, self.floors.begin(), self._tx.time)
         claimed: list[Claimed] = []
         began = time.perf_counter()
         for _ in range(MAX_TRIES):
-            claimed += look.read(self._db.execute(sql.CLAIM, look.parameters(len(claimed))).fetchall())
+            claimed += look.read(self._tx.db.execute(sql.CLAIM, look.parameters(len(claimed))).fetchall())
             if not look.further(len(claimed)):
                 break
-        self._floors.learn(look.floors, look.heads, time.perf_counter() - began)
+        self.floors.learn(look.floors, look.heads, time.perf_counter() - began)
         return in_order(claimed)
 
     def _pages_to_head(self, lane: int) -> int:
-        row = self._db.execute(sql.LOOK_AT_HEAD, (lane,)).fetchone()
+        row = self._tx.db.execute(sql.LOOK_AT_HEAD, (lane,)).fetchone()
         plan: dict[str, int] = row[0][0]["Plan"] if row else {}
         return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
 
@@ -148,8 +143,8 @@ class JobVerbs(Transactions):
         """What ended well, without a last word, and without a request, in one statement."""
         if not settlements:
             return {}
-        rows = succeeding(settlements, self._time)
-        return dict.fromkeys(self._db.execute(sql.SUCCEED, rows), State.SUCCEEDED)
+        rows = succeeding(settlements, self._tx.time)
+        return dict.fromkeys(self._tx.db.execute(sql.SUCCEED, rows), State.SUCCEEDED)
 
     def _end(self, settlements: Sequence[Settlement]) -> dict[tuple[int, int], str]:
         """Every other end: what is held is locked, then requests are honoured, then all is written at once."""
@@ -157,7 +152,7 @@ class JobVerbs(Transactions):
             "seq": numbers(s.seq for s in settlements),
             "token": numbers(s.token for s in settlements),
         }
-        held = {(row[0], row[1]): row[2:] for row in self._db.execute(sql.HELD, keys)}
+        held = {(row[0], row[1]): row[2:] for row in self._tx.db.execute(sql.HELD, keys)}
         mine = [s for s in settlements if (s.seq, s.token) in held]
         self.report([s.report for s in mine if s.report is not None])
         endings = [self._ending(s, held[s.seq, s.token]) for s in mine]
@@ -165,20 +160,20 @@ class JobVerbs(Transactions):
             return {}
         arrays = columns_of(sql.ENDING, endings)
         done: dict[tuple[int, int], str] = {}
-        for seq, token, state, lane in self._db.execute(sql.SETTLE, {**arrays, "now": self._time}):
+        for seq, token, state, lane in self._tx.db.execute(sql.SETTLE, {**arrays, "now": self._tx.time}):
             done[seq, token] = state
-            self._count(lane, State.PROCESSING, state)
+            self._tx.count(lane, State.PROCESSING, state)
         if long := [seq for seq, token in done if token % HISTORY_CLAIMS == 0]:
-            self._db.execute(sql.FORGET_HISTORY, (long,))
+            self._tx.db.execute(sql.FORGET_HISTORY, (long,))
         return done
 
     def _ending(self, settlement: Settlement, held: tuple[Any, ...]) -> tuple[Any, ...]:
         requested, reason, actor, retention, _ = held
-        now = self._time
+        now = self._tx.time
         # an attempt that has failed counts, whatever is done with the job now
         burns = TRANSITIONS[settlement.verb].counts_attempt
         if requested is not None:
-            keep = expires_at(State.CANCELLED, retention, self._retention, self._time)
+            keep = expires_at(State.CANCELLED, retention, self._retention, self._tx.time)
             settlement = answer_request(settlement, Request(requested), reason, actor, keep)
         s, error = settlement, settlement.error
         ended = now if s.target in FINAL_STATES else None
@@ -210,18 +205,18 @@ class JobVerbs(Transactions):
     def _report(self, reports: Sequence[Report]) -> list[str]:
         rows = [(r.seq, r.token, r.progress, r.saved is not None, len(r.logs)) for r in reports]
         arrays = columns_of(sql.REPORTED, rows)
-        taken = {row[0]: row[1:] for row in self._db.execute(sql.REPORT, {**arrays, "now": self._time})}
+        taken = {row[0]: row[1:] for row in self._tx.db.execute(sql.REPORT, {**arrays, "now": self._tx.time})}
         mine = [r for r in reports if r.seq in taken]
         saves = [(r.seq, r.saved) for r in mine if r.saved is not None]
         if saves:
-            self._db.execute(sql.SAVE, {**columns_of(sql.SAVING, saves), "now": self._time})
+            self._tx.db.execute(sql.SAVE, {**columns_of(sql.SAVING, saves), "now": self._tx.time})
         lines: list[tuple[Any, ...]] = []
         for r in mine:
             _, counted, attempt = taken[r.seq]
             room = max(0, MAX_LOG_LINES - (counted - len(r.logs)))
             lines += [(r.seq, x.at, x.level, x.message, x.fields, attempt) for x in r.logs[:room]]
         if lines:
-            self._db.execute(sql.LOG, {**columns_of(sql.LOGGING, lines), "now": self._time})
+            self._tx.db.execute(sql.LOG, {**columns_of(sql.LOGGING, lines), "now": self._tx.time})
         return [taken[r.seq][0] if r.seq in taken else LOST for r in reports]
 
 
@@ -284,15 +279,6 @@ def succeeding(settlements: Sequence[Settlement], now: int) -> dict[str, Any]:
         "result": texts(results),
         "keep": numbers(keeps),
         "now": now,
-    }
-
-
-def columns_of(kinds: dict[str, str], rows: Sequence[tuple[Any, ...]]) -> dict[str, str]:
-    """Rows, at least one, as an array for each column."""
-    write: dict[str, Callable[[Any], str]] = {"text": texts, "boolean": truths}
-    return {
-        name: write.get(kind, numbers)(values)
-        for (name, kind), values in zip(kinds.items(), zip(*rows, strict=True), strict=True)
     }
 
 

@@ -18,10 +18,11 @@ from holdfast.core.dump import (
     row_of,
     tags_of,
 )
-from holdfast.core.errors import StorageUnavailable
 from holdfast.core.records import JobRecord
 from holdfast.storage.sqlite.connection import fetch_all
+from holdfast.storage.sqlite.seal import write_seal
 from holdfast.storage.sqlite.statements import JOB_COLUMNS, TYPE_COLUMNS
+from holdfast.storage.sqlite.writer import SqliteWriter
 
 _OWN = "continues, idempotency_key, retention, log_lines"
 _JOB_WIDTH = len(JobRecord._fields)
@@ -69,23 +70,6 @@ _TAGS = (
 )
 _SKIP_LOADED = "UPDATE meta SET value = CAST(max(CAST(value AS INTEGER), ?1) AS TEXT) WHERE name IN ('rolled_up', 'counted')"
 
-_SEALED = "SELECT value FROM meta WHERE name = 'sealed'"
-_SEAL = "INSERT INTO meta (name, value) VALUES ('sealed', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-_UNSEAL = "DELETE FROM meta WHERE name = 'sealed'"
-
-
-def seal_on(db: apsw.Connection) -> Seal | None:
-    """The seal, as this connection sees it."""
-    found = next(db.execute(_SEALED), None)
-    return None if found is None else Seal(*json.loads(cast(str, found[0])))
-
-
-def refuse_sealed(db: apsw.Connection) -> None:
-    """Raise StorageUnavailable when the store is sealed. Asked inside the writing transaction: nobody can seal it then."""
-    seal = seal_on(db)
-    if seal is not None:
-        raise StorageUnavailable(seal.words)
-
 
 def rows_of(db: apsw.Connection, part: Part, after: Key | None, limit: int) -> Sequence[Row]:
     """Rows of a part in the order of their keys."""
@@ -98,27 +82,25 @@ def rows_of(db: apsw.Connection, part: Part, after: Key | None, limit: int) -> S
 
 
 class CopyingVerbs:
-    """The writing verbs of a copy, a part of `SqliteWriter`."""
+    """`CopyWrites`."""
 
-    _db: apsw.Connection
+    def __init__(self, writer: SqliteWriter) -> None:
+        self._writer = writer
 
     def seal(self, seal: Seal | None) -> None:
-        if seal is None:
-            self._db.execute(_UNSEAL)
-        else:
-            self._db.execute(_SEAL, (json.dumps(seal, ensure_ascii=False),))
+        write_seal(self._writer.db, seal)
 
     def load(self, part: Part, rows: Sequence[Row]) -> int:
-        new = self._db.executemany(_LOAD[part], [_flat(row) for row in rows]).fetchall()
+        new = self._writer.db.executemany(_LOAD[part], [_flat(row) for row in rows]).fetchall()
         if part is Part.JOBS:
             fresh = {seq for (seq,) in new}
-            self._db.execute(_NO_HISTORY_YET, (json.dumps(list(fresh)),))
+            self._writer.db.execute(_NO_HISTORY_YET, (json.dumps(list(fresh)),))
             jobs = (row.job for row in rows if isinstance(row, WholeJob))
-            self._db.executemany(
+            self._writer.db.executemany(
                 _TAGS, [(job.seq, job.tags) for job in jobs if job.seq in fresh and tags_of(job)]
             )
         elif part is Part.HISTORY and rows:
-            self._db.execute(_SKIP_LOADED, (key_of(rows[-1]),))
+            self._writer.db.execute(_SKIP_LOADED, (key_of(rows[-1]),))
         return len(new)
 
 

@@ -19,46 +19,63 @@ from holdfast.core.query import Query
 from holdfast.core.records import (
     EVENT_KINDS,
     Asked,
-    BucketRecord,
     Count,
     EventRecord,
     HistoryRecord,
     JobRecord,
-    LeaderRecord,
     LogRecord,
     Page,
+    PartitionRecord,
     QueueRecord,
     SavedRecord,
-    TypeRecord,
-    WorkerRecord,
 )
 from holdfast.core.states import State
 from holdfast.storage.sqlite import counts, search
-from holdfast.storage.sqlite.boot_clock import boot_id
 from holdfast.storage.sqlite.connection import FORKED, fetch_all, unavailable
-from holdfast.storage.sqlite.copying import rows_of, seal_on
-from holdfast.storage.sqlite.insight import HEADS, InsightVerbs
-from holdfast.storage.sqlite.leases import LEADERS
-from holdfast.storage.sqlite.statements import JOB_COLUMNS, NEXT_DUE, TYPE_COLUMNS
+from holdfast.storage.sqlite.copying import rows_of
+from holdfast.storage.sqlite.seal import seal_on
+from holdfast.storage.sqlite.statements import JOB_COLUMNS, NEXT_DUE
 from holdfast.storage.verbs.jobs import MAX_IDS, MAX_N
 
 _LINES_OF: Final = "job = (SELECT seq FROM jobs WHERE id = ?) AND n < ?"
 """The console lines of a job; with MAX_N, all of them."""
 
+_NEXT = "SELECT seq FROM jobs INDEXED BY jobs_ready WHERE state = 'enqueued' AND"
+_HEADS = f"""
+head (seq, queue, type, priority, since) AS (
+    SELECT * FROM (SELECT seq, queue, type, priority, changed_at FROM jobs INDEXED BY jobs_ready
+                   WHERE state = 'enqueued' ORDER BY queue, type, priority DESC, seq LIMIT 1)
+    UNION ALL
+    SELECT following.seq, following.queue, following.type, following.priority, following.changed_at
+    FROM head, jobs AS following
+    WHERE following.seq = coalesce(
+        ({_NEXT} queue = head.queue AND type = head.type AND priority < head.priority ORDER BY priority DESC, seq LIMIT 1),
+        ({_NEXT} queue = head.queue AND type > head.type ORDER BY type, priority DESC, seq LIMIT 1),
+        ({_NEXT} queue > head.queue ORDER BY queue, type, priority DESC, seq LIMIT 1))
+)
+"""
+"""The first job of each (queue, type, priority) that has enqueued ones: one seek for each, however many jobs wait."""
+PARTITIONS = f"""
+WITH RECURSIVE {_HEADS}
+SELECT queue, type,
+       (SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY jobs_ready
+                              WHERE state = 'enqueued' AND queue = head.queue AND type = head.type LIMIT ?1)),
+       since, min(seq)
+FROM head GROUP BY queue, type ORDER BY queue, type
+"""
+"""`since` is that of the row with the least seq."""
 
-class SqliteReader(InsightVerbs):
+
+class SqliteReader:
     """The reading verbs of `holdfast.storage.protocol`. Safe to use from any thread."""
 
-    def __init__(
-        self, connect: Callable[[], apsw.Connection], clock: Callable[[], int], lease_clock: Callable[[], int]
-    ) -> None:
+    def __init__(self, connect: Callable[[], apsw.Connection], clock: Callable[[], int]) -> None:
         self._connect = connect
         self._local = threading.local()
         self._all: WeakSet[apsw.Connection] = WeakSet()  # a thread that ends takes its connection with it
         self._opened_in: int | None = None
         self._lock = threading.Lock()
         self.now = clock
-        self._lease_now = lease_clock
 
     @contextmanager
     def reading(self) -> Generator[apsw.Connection]:
@@ -157,7 +174,7 @@ class SqliteReader(InsightVerbs):
         with self.reading() as db:
             counted, parameters = counts.queues(db)
             sql = f"""
-            WITH RECURSIVE {HEADS}, oldest AS (SELECT queue, since, min(seq) FROM head GROUP BY queue),
+            WITH RECURSIVE {_HEADS}, oldest AS (SELECT queue, since, min(seq) FROM head GROUP BY queue),
             jobs_of AS MATERIALIZED ({counted}),
             named (name) AS (SELECT queue FROM jobs_of UNION SELECT name FROM queues UNION SELECT queue FROM types)
             SELECT named.name, coalesce(enqueued, 0), coalesce(processing, 0), coalesce(scheduled, 0), coalesce(paused, 0),
@@ -168,30 +185,10 @@ class SqliteReader(InsightVerbs):
             """
             return [QueueRecord._make(row) for row in fetch_all(db, sql, parameters)]
 
-    def buckets(self, *, since: int, step: int) -> list[BucketRecord]:
-        sql = """SELECT at / ?2 * ?2 * 1000000, sum(succeeded), sum(failed), sum(cancelled), sum(started) FROM buckets
-                 WHERE at >= ?1 / 1000000 GROUP BY 1 ORDER BY 1"""
-        return [BucketRecord._make(row) for row in self._rows(sql, since, step)]
+    def partitions(self, *, cap: int) -> list[PartitionRecord]:
+        return [PartitionRecord._make(row[:4]) for row in self._rows(PARTITIONS, cap)]
 
-    # -- workers and types ------------------------------------------------------------------------------------------------
-
-    def workers(self) -> list[WorkerRecord]:
-        sql = """
-        SELECT id, name, host, pid, version, CASE WHEN boot <> ?1 OR deadline < ?2 THEN 'lost' ELSE state END AS shown,
-               queues, types, slots,
-               (SELECT count(*) FROM jobs WHERE state = 'processing' AND jobs.worker = workers.id),
-               started_at, heartbeat_at, lost_at
-        FROM workers ORDER BY shown = 'lost', started_at, id
-        """
-        return [WorkerRecord._make(row) for row in self._rows(sql, boot_id(), self._lease_now())]
-
-    def leaders(self) -> list[LeaderRecord]:
-        return [LeaderRecord._make(row) for row in self._rows(LEADERS, boot_id(), self._lease_now())]
-
-    def types(self) -> list[TypeRecord]:
-        return [
-            TypeRecord._make(row) for row in self._rows(f"SELECT {TYPE_COLUMNS} FROM types ORDER BY name")
-        ]
+    # -- running jobs ------------------------------------------------------------------------------------------------
 
     def pending_requests(self, workers: Sequence[str]) -> list[Asked]:
         sql = """SELECT seq, token, requested, requested_at FROM jobs

@@ -12,8 +12,8 @@ from holdfast.core.records import Count
 from holdfast.core.states import State
 from holdfast.storage.page_query import BUDGET_SECONDS, FIRST, LAST, Found, Row
 from holdfast.storage.search import Sql
+from holdfast.storage.sqlite.compiler import SqliteCompiler
 from holdfast.storage.sqlite.connection import fetch_all
-from holdfast.storage.sqlite.dialect import SqliteCompiler
 from holdfast.storage.sqlite.index_ranges import Plan, Planner, Run
 
 WINDOW = 256

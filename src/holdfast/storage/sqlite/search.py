@@ -12,8 +12,8 @@ import apsw
 from holdfast.core.query import Node, Query
 from holdfast.core.records import Count, JobRecord, Page
 from holdfast.storage import page_query as pages
+from holdfast.storage.sqlite.compiler import SqliteCompiler
 from holdfast.storage.sqlite.connection import fetch_all
-from holdfast.storage.sqlite.dialect import SqliteCompiler
 from holdfast.storage.sqlite.index_ranges import Planner
 from holdfast.storage.sqlite.scan import Scan
 from holdfast.storage.sqlite.statements import JOB_COLUMNS

@@ -219,39 +219,9 @@ DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE kind >= 2 AND at <
 others have been removed."""
 EXPIRE_BUCKETS = "DELETE FROM buckets WHERE at < ?1"
 
-REGISTER = """
-INSERT INTO workers (id, name, host, pid, version, state, queues, types, slots, started_at, heartbeat_at, boot, deadline)
-VALUES (?1, ?2, ?3, ?4, ?5, 'live', ?6, ?7, ?8, ?9, ?9, ?10, ?11)
-ON CONFLICT (id) DO NOTHING
-"""
-BEAT = """
-UPDATE workers SET heartbeat_at = ?2, deadline = ?3
-WHERE id IN (SELECT value FROM json_each(?1)) AND state <> 'lost'
-RETURNING id
-"""
-DRAIN = "UPDATE workers SET state = 'draining' WHERE id = ?1 AND state = 'live' RETURNING id"
-RETIRE = "DELETE FROM workers WHERE id = ?1"
 WORKER_EVENT = "INSERT INTO events (at, kind, worker, reason) VALUES (?1, 6, ?2, ?3)"
 
 TYPE_COLUMNS = ", ".join(TypeRecord._fields)
-PUBLISH = f"""
-INSERT INTO types ({TYPE_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, schema = excluded.schema, doc = excluded.doc,
-    signature = excluded.signature, executor = excluded.executor, max_attempts = excluded.max_attempts,
-    timeout = excluded.timeout, priority = excluded.priority, tags = excluded.tags, retention = excluded.retention,
-    updated_at = excluded.updated_at
-"""
-PAUSE_QUEUE = """
-INSERT INTO queues (name, paused_at, paused_by, paused_reason) VALUES (?1, ?2, ?3, ?4)
-ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(paused_at, excluded.paused_at), paused_by = excluded.paused_by,
-    paused_reason = excluded.paused_reason
-"""
-RESUME_QUEUE = "UPDATE queues SET paused_at = NULL, paused_by = NULL, paused_reason = NULL WHERE name = ?1"
-QUEUE_EVENT = "INSERT INTO events (at, kind, state, actor, reason) VALUES (?1, 5, ?2, ?3, ?4)"
-
-PROVE = """
-INSERT INTO meta (name, value) VALUES ('proved', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value
-"""
 ROLLED_UP = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'rolled_up'"
 ROLL_UP = """
 INSERT INTO buckets (at, started, succeeded, failed, cancelled)
@@ -264,3 +234,13 @@ ON CONFLICT (at) DO UPDATE SET started = started + excluded.started, succeeded =
 """
 MARK_ROLLED_UP = "UPDATE meta SET value = ?1 WHERE name = 'rolled_up'"
 """The cursor moves in the same transaction as the sums: two schedulers by accident count nothing twice."""
+COUNT_OUTCOMES = """
+INSERT INTO outcomes (at, type, succeeded, failed)
+SELECT events.at / 60000000 * 60, jobs.type, sum(events.state = 'succeeded'), sum(events.state <> 'succeeded')
+FROM events JOIN jobs ON jobs.seq = events.job
+WHERE events.seq > ?1 AND events.seq <= ?2 AND events.kind = 0 AND events.previous = 'processing'
+  AND (events.state IN ('succeeded', 'failed') OR events.state = 'scheduled' AND events.reason = 'retry')
+GROUP BY 1, 2
+ON CONFLICT (at, type) DO UPDATE SET succeeded = succeeded + excluded.succeeded, failed = failed + excluded.failed
+"""
+EXPIRE_OUTCOMES = "DELETE FROM outcomes WHERE at < ?1"

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import apsw
 
 from holdfast.core.errors import StorageRefused, StorageUnavailable
+from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
+from holdfast.core.outcome import Report, Settlement
 from holdfast.core.retention import Retention
+from holdfast.storage.command import Commands
+from holdfast.storage.records.dialect import Dialect
+from holdfast.storage.records.session import ReadSession, WriteSession
+from holdfast.storage.records.verbs import RecordVerbs
 from holdfast.storage.sqlite import write_lock as turn
 from holdfast.storage.sqlite.access import make_database_private, make_folder
-from holdfast.storage.sqlite.boot_clock import boot_clock
+from holdfast.storage.sqlite.boot_clock import BootLeases, boot_clock
+from holdfast.storage.sqlite.command import SqliteSteps
 from holdfast.storage.sqlite.connection import check_library, check_place, connect, switch_to_wal, unavailable
+from holdfast.storage.sqlite.copying import CopyingVerbs
+from holdfast.storage.sqlite.maintenance import MaintenanceVerbs
 from holdfast.storage.sqlite.reader import SqliteReader
 from holdfast.storage.sqlite.schema import MIGRATIONS, standing
 from holdfast.storage.sqlite.writer import SqliteWriter
@@ -26,7 +36,7 @@ def wall_clock() -> int:
     return time.time_ns() // 1000
 
 
-class SqliteStore(SqliteWriter, SqliteReader):
+class SqliteStore(RecordVerbs, SqliteReader):
     """`sqlite:///path`: the whole of Holdfast in one file, for any number of processes on one host."""
 
     scheme = "sqlite"
@@ -44,10 +54,46 @@ class SqliteStore(SqliteWriter, SqliteReader):
         self.path = path
         self.durability = durability
         self._group_access = group_access
-        SqliteReader.__init__(self, self._open_connection, clock, lease_clock)
-        self._retention_default = retention or Retention()
-        self._clock = clock
-        self._lease_clock = lease_clock
+        kept = retention or Retention()
+        self._writer = writer = SqliteWriter(path, self._open_connection, kept, clock, lease_clock)
+        SqliteReader.__init__(self, self._open_connection, clock)
+        dialect, leases = Dialect(), BootLeases(clock, lease_clock)
+        RecordVerbs.__init__(
+            self,
+            ReadSession(dialect, leases, clock, lambda statement, values: self._rows(statement, *values)),
+            WriteSession(dialect, leases, clock, writer.fetch, writer.change),
+        )
+        commands = Commands(SqliteSteps(writer, kept, clock))
+        self.command = commands.command
+        self.command_all = commands.command_all
+        maintenance = MaintenanceVerbs(writer, kept, clock, leases)
+        self.promote = maintenance.promote
+        self.rescue = maintenance.rescue
+        self.expire = maintenance.expire
+        self.aggregate_events = maintenance.aggregate_events
+        copying = CopyingVerbs(writer)
+        self.seal = copying.seal
+        self.load = copying.load
+
+    # as methods, which a derived store can override
+
+    def transaction(self, *, sealed: bool = False) -> AbstractContextManager[None]:
+        return self._writer.transaction(sealed=sealed)
+
+    def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
+        return self._writer.insert(jobs)
+
+    def claim(self, request: ClaimRequest) -> list[Claimed]:
+        return self._writer.claim(request)
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[str]:
+        return self._writer.settle(settlements)
+
+    def report(self, reports: Sequence[Report]) -> list[str]:
+        return self._writer.report(reports)
+
+    def unlocked(self, seqs: Sequence[int]) -> set[int]:
+        return self._writer.unlocked(seqs)
 
     def open(self) -> None:
         if self._opened_in is not None:
@@ -75,21 +121,13 @@ class SqliteStore(SqliteWriter, SqliteReader):
         except StorageRefused:
             writing.close(True)
             raise
-        SqliteWriter.__init__(
-            self,
-            self.path,
-            writing,
-            self._open_connection,
-            self._retention_default,
-            self._clock,
-            self._lease_clock,
-        )
+        self._writer.open(writing)
         self._opened_in = os.getpid()
 
     def close(self) -> None:
         if self._opened_in == os.getpid():
             SqliteReader.close(self)
-            self._db.close(True)
+            self._writer.close()
         self._opened_in = None
 
     def ping(self) -> None:

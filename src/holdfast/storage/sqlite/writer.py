@@ -1,4 +1,4 @@
-"""All write verbs on one connection, each change one guarded statement."""
+"""The writing connection, and the verbs of a job from insert to settlement, each change one guarded statement."""
 
 from __future__ import annotations
 
@@ -13,61 +13,37 @@ from typing import Any, Final
 
 import apsw
 
-from holdfast.core.commands import (
-    GONE,
-    KEY_HELD,
-    Action,
-    ChangeState,
-    Delete,
-    Facts,
-    Reject,
-    SetRequest,
-    check_refusal,
-    decide,
-)
 from holdfast.core.errors import StorageRefused
 from holdfast.core.job import Claimed, ClaimRequest, Inserted, NewJob
 from holdfast.core.outcome import Report, Settlement, answer_request
-from holdfast.core.records import JobRecord, Swept
-from holdfast.core.rescue import decide_rescue
 from holdfast.core.retention import (
-    KEEP_BUCKETS,
-    KEEP_EVENTS,
-    KEEP_LOST_WORKERS,
-    KEEP_OUTCOMES,
     Retention,
     expires_at,
     format_retention,
 )
 from holdfast.core.sizes import HISTORY_CLAIMS, MAX_LOG_LINES
-from holdfast.core.states import DIED, FINAL_STATES, LEASE_EXPIRED, TRANSITIONS, Request, State, Verb
+from holdfast.core.states import FINAL_STATES, TRANSITIONS, Request, State, Verb
 from holdfast.storage.sqlite import statements as sql
 from holdfast.storage.sqlite.boot_clock import boot_id
 from holdfast.storage.sqlite.connection import FORKED, TRANSIENT, unavailable
-from holdfast.storage.sqlite.copying import CopyingVerbs, refuse_sealed
-from holdfast.storage.sqlite.counts import count_until
-from holdfast.storage.sqlite.insight import COUNT_OUTCOMES, EXPIRE_OUTCOMES
-from holdfast.storage.sqlite.leases import LeaseVerbs
+from holdfast.storage.sqlite.seal import refuse_sealed
 from holdfast.storage.sqlite.wal import WalKeeper
-from holdfast.storage.sqlite.workers import WorkerVerbs
 from holdfast.storage.verbs.attempts import LOST
 
 MAX_LANES: Final = 400  # SQLite joins up to 500 selects in one statement
 
 
-class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
-    """The writing verbs of `holdfast.storage.protocol` on one connection. Not thread-safe: the gateway sees to that."""
+class SqliteWriter:
+    """The transaction on the one writing connection, and the verbs of every job. Not thread-safe."""
 
     def __init__(
         self,
         path: Path,
-        connection: apsw.Connection,
         connect: Callable[[], apsw.Connection],
         retention: Retention,
         clock: Callable[[], int],
         lease_clock: Callable[[], int],
     ) -> None:
-        self._db = connection
         self._connect_writer = connect
         self._doubtful = False
         self._open_at: int | None = None
@@ -76,8 +52,21 @@ class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
         self._retention = retention
         self._now = clock
         self._lease_now = lease_clock
+
+    def open(self, connection: apsw.Connection) -> None:
+        """Write on this connection, in this process, until `close`."""
+        self._db = connection
         self._boot = boot_id()
         self._process = os.getpid()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close(True)
+
+    @property
+    def db(self) -> apsw.Connection:
+        """The writing connection, for a verb in the open transaction."""
+        return self._db
 
     @contextmanager
     def transaction(self, *, sealed: bool = False) -> Generator[None]:
@@ -105,6 +94,15 @@ class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
             raise
         self._wal.after_commit(self._db)
 
+    def fetch(self, statement: str, values: Sequence[apsw.SQLiteValue]) -> list[tuple[Any, ...]]:
+        """The rows of a statement in the open transaction."""
+        return self._db.execute(statement, values).fetchall()
+
+    def change(self, statement: str, values: Sequence[apsw.SQLiteValue]) -> int:
+        """Run a statement in the open transaction. Returns how many rows it has changed."""
+        self._db.execute(statement, values)
+        return self._db.changes()
+
     def _reopen(self) -> None:
         """After an error of the disk nothing that the connection holds in memory is believed: what counts is what can be
         read from the file again."""
@@ -116,9 +114,6 @@ class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
     def _roll_back(self) -> None:
         if self._db.in_transaction:  # a full disk may have rolled it back already
             self._db.execute("ROLLBACK")
-
-    def prove(self) -> None:
-        self._db.execute(sql.PROVE, (str(self._now()),))
 
     def unlocked(self, seqs: Sequence[int]) -> set[int]:
         return set(seqs)
@@ -260,112 +255,6 @@ class SqliteWriter(WorkerVerbs, LeaseVerbs, CopyingVerbs):
             )
             self._db.execute(sql.LOG_EVENT, (now, report.seq))
         return requested
-
-    # -- what people ask --------------------------------------------------------------------------------------------------
-
-    def command(
-        self, job_id: str, action: Action, *, actor: str | None, reason: str | None
-    ) -> JobRecord | None:
-        [refused] = self.command_all([job_id], action, actor=actor, reason=reason)
-        check_refusal(job_id, refused)
-        found = next(self._db.execute(f"SELECT {sql.JOB_COLUMNS} FROM jobs WHERE id = ?", (job_id,)), None)
-        return None if found is None else JobRecord._make(found)
-
-    def command_all(
-        self, job_ids: Sequence[str], action: Action, *, actor: str | None, reason: str | None
-    ) -> list[str | None]:
-        now = self._now()
-        refused: dict[str, str | None] = dict.fromkeys(job_ids, GONE)
-        ids = json.dumps(list(refused))
-        for job_id, *row in self._db.execute(sql.FACTS, (ids,)).fetchall():
-            refused[str(job_id)] = self._command(row, action, actor, reason, now)
-        return [refused[job_id] for job_id in job_ids]
-
-    def _command(
-        self, row: Sequence[Any], action: Action, actor: str | None, reason: str | None, now: int
-    ) -> str | None:
-        """Do it in one guarded statement, or answer why not."""
-        seq, state, requested, run_at, retention, long = row
-        facts = Facts(State(state), Request(requested) if requested else None, run_at, False, now)
-        match decide(action, facts):
-            case Reject(why):
-                return why
-            case Delete():
-                next(self._db.execute(sql.REMOVE, (seq, state)))
-                return None
-            case SetRequest(request) if request == requested:
-                pass  # asked before: the first request and its author stand
-            case SetRequest(request):
-                next(self._db.execute(sql.ASK, (seq, request, now, actor, reason, requested)))
-            case ChangeState(verb):
-                target = TRANSITIONS[verb].target
-                ended = now if target in FINAL_STATES else None
-                expires = expires_at(target, retention, self._retention, now)
-                moved = (seq, reason, actor, now, ended, expires, int(verb is Verb.RETRY))
-                try:
-                    next(self._db.execute(sql.move(verb), moved))
-                except apsw.ConstraintError:  # only this statement is undone
-                    return KEY_HELD
-        if long:
-            self._db.execute(sql.FORGET_HISTORY, (seq,))
-        return None
-
-    def pause_queue(self, name: str, *, actor: str | None, reason: str | None) -> None:
-        now = self._now()
-        self._db.execute(sql.PAUSE_QUEUE, (name, now, actor, reason))
-        self._db.execute(sql.QUEUE_EVENT, (now, "paused", actor, name))
-
-    def resume_queue(self, name: str, *, actor: str | None) -> None:
-        self._db.execute(sql.RESUME_QUEUE, (name,))
-        self._db.execute(sql.QUEUE_EVENT, (self._now(), "open", actor, name))
-
-    # -- what happens by the clock ----------------------------------------------------------------------------------------
-
-    def promote(self, limit: int) -> tuple[int, int | None]:
-        promoted = len(self._db.execute(sql.PROMOTE, (self._now(), limit)).fetchall())
-        return promoted, next(self._db.execute(sql.NEXT_DUE))[0]
-
-    def rescue(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
-        now, lease_now, named = self._now(), self._lease_now(), json.dumps(list(dead))
-        for (worker,) in self._db.execute(sql.LOSE_WORKERS, (named, self._boot, lease_now, now)).fetchall():
-            self._db.execute(sql.WORKER_EVENT, (now, worker, "lost"))
-        self._db.execute(sql.FORGET_WORKERS, (now - KEEP_LOST_WORKERS,))
-        orphans = self._db.execute(sql.ORPHANS, (named, self._boot, lease_now)).fetchall()
-        return [self._rescue(row, now, why if row[3] in dead else LEASE_EXPIRED) for row in orphans]
-
-    def _rescue(self, row: tuple[Any, ...], now: int, why: str) -> Swept:
-        seq, job_id, type_, worker, token, requested, reason, actor, crashes, retention = row
-        done = decide_rescue(
-            requested=requested,
-            requested_reason=reason,
-            requested_by=actor,
-            crashes=crashes,
-            retention=retention,
-            why=why,
-            default=self._retention,
-            now=now,
-        )
-        written = (done.target, done.reason, done.actor, now, done.finished_at, done.expires_at, done.crashes)
-        self._db.execute(sql.RECOVER, (seq, token, *written, int(done.continues)))
-        return Swept(job_id, type_, worker, done.target, done.crashes)
-
-    def expire(self, limit: int) -> int:
-        now = self._now()
-        removed = len(self._db.execute(sql.EXPIRE, (now, limit)).fetchall())
-        self._db.execute(sql.EXPIRE_EVENTS, (now - KEEP_EVENTS, 10 * limit))
-        self._db.execute(sql.EXPIRE_BUCKETS, (now // 1_000_000 - KEEP_BUCKETS,))
-        self._db.execute(EXPIRE_OUTCOMES, (now // 1_000_000 - KEEP_OUTCOMES,))
-        return removed
-
-    def aggregate_events(self, limit: int) -> int:
-        since = next(self._db.execute(sql.ROLLED_UP))[0]
-        until = min(since + limit, next(self._db.execute("SELECT coalesce(max(seq), 0) FROM events"))[0])
-        if until > since:
-            self._db.execute(sql.ROLL_UP, (since, until))
-            self._db.execute(COUNT_OUTCOMES, (since, until))
-            count_until(self._db, until)
-            self._db.execute(sql.MARK_ROLLED_UP, (str(until),))
-        return max(0, until - since)
 
 
 def _shape(job: NewJob, now: int) -> tuple[apsw.SQLiteValue, ...]:

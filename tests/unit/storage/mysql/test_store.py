@@ -223,7 +223,7 @@ def test_a_row_that_somebody_holds_for_too_long(store: MysqlStore) -> None:
 
         def insert_and_wait() -> None:
             with store.transaction():
-                store._run("SET SESSION innodb_lock_wait_timeout = 1")
+                store._tx.run("SET SESSION innodb_lock_wait_timeout = 1")
                 store.insert([late])
                 store.command(job.id, Action.PAUSE, actor=None, reason=None)
 

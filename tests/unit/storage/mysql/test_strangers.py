@@ -34,7 +34,7 @@ class TestStrangers(StrangerRules):
 @contextmanager
 def standing_still(store: MysqlStore) -> Iterator[None]:
     """As a process that is stopped in the middle of a transaction, until the server has ended it."""
-    [(number,)] = store._run("SELECT connection_id()")
+    [(number,)] = store._tx.run("SELECT connection_id()")
     yield
     with administrator().cursor() as cursor:
         while cursor.execute(f"SELECT 1 FROM information_schema.processlist WHERE id = {number}"):

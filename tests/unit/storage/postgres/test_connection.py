@@ -146,7 +146,7 @@ def test_a_server_that_takes_no_writes_is_left(tmp_path: Path, store: PostgresSt
     """As a primary that was replaced and came back as a standby."""
     with store.transaction():
         store.insert([new_job()])
-    run(store._db, "SET default_transaction_read_only = on")
+    run(store._tx.db, "SET default_transaction_read_only = on")
     with pytest.raises(StorageUnavailable, match="takes no writes"), store.transaction():
         store.insert([new_job()])
     with store.transaction():  # on another connection
@@ -212,7 +212,7 @@ def test_in_front_of_a_pooler_nothing_of_a_session_is_used(
     assert store.states()["succeeded"] == 9
     assert store.last_event() > 0
     left = run(
-        store._db,
+        store._tx.db,
         "SELECT current_setting('search_path'), current_setting('statement_timeout'), "
         "(SELECT count(*) FROM pg_prepared_statements)",
     )

@@ -64,14 +64,14 @@ def test_beside_a_transaction_that_stays_open(tmp_path: Path, monkeypatch: pytes
             driver.insert(*[new_job(queue="q") for _ in range(1_000)])
             assert len(driver.claim(limit=1_000, queues=["q"])) == 1_000
         monkeypatch.setattr(floors, "FAR", 5)
-        monkeypatch.setattr(store._floors, "_next_look", 0.0)
-        monkeypatch.setattr(store._floors, "_next_full", 0.0)
+        monkeypatch.setattr(store._jobs.floors, "_next_look", 0.0)
+        monkeypatch.setattr(store._jobs.floors, "_next_full", 0.0)
         driver.insert(*[new_job(queue="q") for _ in range(20)])
         first = driver.claim(limit=5, queues=["q"])
-        assert store._floors.begin() != {}
+        assert store._jobs.floors.begin() != {}
         following = driver.claim(limit=5, queues=["q"])
         assert [job.seq for job in following] == [job.seq + 5 for job in first]
         driver.end(again, Verb.RELEASE)  # back below the floor: found by the next claim from the start
-        monkeypatch.setattr(store._floors, "_next_full", 0.0)
+        monkeypatch.setattr(store._jobs.floors, "_next_full", 0.0)
         assert driver.claim(limit=1, queues=["q"])[0].id == again.id
     store.close()

@@ -46,11 +46,11 @@ def test_a_database_that_needs_a_newer_program_is_refused(tmp_path: Path) -> Non
     store = store_in(tmp_path, FakeClock())
     store.open()
     with store.transaction():
-        run(store._db, "UPDATE meta SET value = '99' WHERE name = 'applied'")
+        run(store._tx.db, "UPDATE meta SET value = '99' WHERE name = 'applied'")
     store.close()
     store.open()  # it was only added to
     with store.transaction():
-        run(store._db, "UPDATE meta SET value = '98' WHERE name = 'needs'")
+        run(store._tx.db, "UPDATE meta SET value = '98' WHERE name = 'needs'")
     store.close()
     with pytest.raises(StorageRefused, match="has schema 99 and needs a program that knows 98"):
         store.open()

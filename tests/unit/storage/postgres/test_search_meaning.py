@@ -16,8 +16,8 @@ from holdfast.core.states import State
 from holdfast.storage import page_query as pages
 from holdfast.storage import server_search
 from holdfast.storage.postgres import search
+from holdfast.storage.postgres.compiler import PostgresCompiler
 from holdfast.storage.postgres.connection import Connection
-from holdfast.storage.postgres.dialect import PostgresCompiler
 from holdfast.storage.postgres.search import PostgresSnapshot
 from tests.unit.storage.postgres.rows import put
 from tests.unit.storage.search_rows import KEYS, NOW, SECOND, Job, ask, make, matches, us

@@ -44,8 +44,8 @@ class TestStrangers(StrangerRules):
 @contextmanager
 def standing_still(store: PostgresStore) -> Iterator[None]:
     """As a process that is stopped in the middle of a transaction, until the server has ended it."""
-    run(store._db, "SET LOCAL idle_in_transaction_session_timeout = 1")
-    pid = store._db.info.backend_pid
+    run(store._tx.db, "SET LOCAL idle_in_transaction_session_timeout = 1")
+    pid = store._tx.db.info.backend_pid
     yield
     with psycopg.connect(store.place.target) as db:
         while db.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchone():
