@@ -18,6 +18,7 @@ from holdfast.core.settings import Settings
 from holdfast.hosting.child import SELF
 from holdfast.hosting.fork_launch import launch_fork_server
 from holdfast.hosting.locks import locks_of
+from holdfast.hosting.service import worker_count
 from holdfast.hosting.web_supervisor import WebSupervisor
 from holdfast.runtime.clock import new_worker_id
 from holdfast.runtime.periodic import FailedTooOften, PeriodicRunner, keep_running, when_it_fails
@@ -171,18 +172,6 @@ class MaintenanceTasks:
         await self._leader.resign()
         if self._lock is not None:
             self._lock.release()
-
-
-def worker_count(settings: Settings) -> int:
-    """How many worker processes the settings ask for."""
-    return usable_cores() if settings.workers == -1 else settings.workers
-
-
-def usable_cores() -> int:
-    """How many cores this process may use: a container, taskset or systemd may leave it fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _on_stop(call: Callable[[], None]) -> asyncio.Event:

@@ -87,7 +87,8 @@ def add_to(app: typer.Typer) -> None:
             return 0
         path = _needed(common.app, "worker")
         with _fork_server() as forks:
-            from holdfast.hosting.run import run_workers, worker_count
+            from holdfast.hosting.run import run_workers
+            from holdfast.hosting.service import worker_count
 
             app = _app(path, _given(workers=processes, concurrency=concurrency, queues=queues, types=types))
             _open(app)

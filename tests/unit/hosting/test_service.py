@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from holdfast.core.settings import Settings
-from holdfast.hosting.run import worker_count
+from holdfast.hosting.service import worker_count
 
 
 def test_the_number_of_the_settings_is_taken() -> None:
@@ -20,7 +20,7 @@ def test_the_number_of_the_settings_is_taken() -> None:
 def test_one_for_each_core_that_this_process_may_use() -> None:
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
-        "from holdfast.core.settings import Settings; from holdfast.hosting.run import worker_count;"
+        "from holdfast.core.settings import Settings; from holdfast.hosting.service import worker_count;"
         "print(worker_count(Settings(workers=-1)))"
     )
     done = subprocess.run(
