@@ -16,7 +16,6 @@ from fastapi import FastAPI
 
 from holdfast.app import Holdfast, make_signals, make_store
 from holdfast.client.client import Client
-from holdfast.client.overview import Overview
 from holdfast.core.settings import Settings
 from holdfast.hosting.child import take_orders
 from holdfast.hosting.run import STOP_SIGNALS
@@ -49,7 +48,7 @@ def web_app(app: Holdfast) -> FastAPI:
     """Pages, REST and streams over the store of an app."""
     parts = app.open()
     storage = kind_of(database_url(app.settings)).label
-    return create_web_app(parts.client, parts.overview, app.settings, version=VERSION, storage=storage)
+    return create_web_app(parts.client, app.settings, version=VERSION, storage=storage)
 
 
 def described(app: Holdfast) -> dict[str, Any]:
@@ -57,7 +56,7 @@ def described(app: Holdfast) -> dict[str, Any]:
     store = make_store(app.settings)
     signals = make_signals(app.settings, store)
     client = Client(app.settings, store, Gateway(store, signals.notify), signals, app.registry)
-    return create_web_app(client, Overview(client), app.settings, version=VERSION).openapi()
+    return create_web_app(client, app.settings, version=VERSION).openapi()
 
 
 def serve(

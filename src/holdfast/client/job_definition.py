@@ -16,7 +16,7 @@ from holdfast.core.retry import Backoff, as_backoff
 from holdfast.core.sizes import check_name
 
 
-def declared(
+def define_job_type(
     function: Callable[..., Any],
     *,
     name: str | None,
