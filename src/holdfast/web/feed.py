@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from holdfast.client.overview import Overview
+from holdfast.client.jobs import Jobs
 from holdfast.client.views import JobView
 from holdfast.core.errors import InvalidQuery
 from holdfast.core.query import may_match
@@ -34,11 +34,11 @@ class Feed(Watcher):
 
     feeds = True
 
-    def __init__(self, wanted: Filter, overview: Overview, last_seen: int | None) -> None:
+    def __init__(self, wanted: Filter, jobs: Jobs, last_seen: int | None) -> None:
         super().__init__()
-        wanted.query(overview)  # a search that cannot be read is refused now
+        wanted.query(jobs)  # a search that cannot be read is refused now
         self._wanted = wanted
-        self._overview = overview
+        self._jobs = jobs
         self._seen = last_seen
         self._floor = last_seen or 0
         self._fresh: list[tuple[str, Message]] = []
@@ -56,9 +56,7 @@ class Feed(Watcher):
             self._replay = [message("resync", tick.newest, {"seq": tick.newest})]
             return
         missed = [
-            e
-            for e in tick.client.reader.events(after=self._seen, limit=MAX_REPLAYED + 1)
-            if e.seq <= tick.seq
+            e for e in tick.client.events.read(after=self._seen, limit=MAX_REPLAYED + 1) if e.seq <= tick.seq
         ]
         if len(missed) > MAX_REPLAYED:
             self._replay = [message("resync", tick.seq, {"seq": tick.seq})]
@@ -77,7 +75,7 @@ class Feed(Watcher):
                 last[event.job] = event
         ids = frozenset(job for job, event in last.items() if event.kind != "removed")
         try:
-            query = self._wanted.query(self._overview)
+            query = self._wanted.query(self._jobs)
             jobs = tick.matching(ids, self._wanted, query)
         except InvalidQuery:
             return []  # it could be read when the listener came; a time that lay in the future may not do so any more

@@ -19,7 +19,6 @@ from typing import Any, TypeVar, cast
 import structlog
 
 from holdfast.client.client import Client
-from holdfast.client.overview import Overview
 from holdfast.client.views import JobView
 from holdfast.core.errors import StorageUnavailable
 from holdfast.core.query import Query
@@ -54,18 +53,15 @@ log = structlog.get_logger("holdfast.web")
 class Tick:
     """One look at the store; every question is asked once, whoever needs the answer. Used in the hub's thread only."""
 
-    def __init__(
-        self, client: Client, overview: Overview, after: int, ids: frozenset[str], *, events: bool
-    ) -> None:
+    def __init__(self, client: Client, after: int, ids: frozenset[str], *, events: bool) -> None:
         self.client = client
-        self.overview = overview
         self.after = after
         self.slow = True
         self.rate = 0.0
         self.now = time.monotonic()
         self._ids = ids
         self._known: dict[Hashable, Any] = {}
-        self.seq = self.newest = client.reader.last_event()
+        self.seq = self.newest = client.events.last()
         self.more = False
         if events and self.seq > after:
             self._bound()
@@ -84,7 +80,7 @@ class Tick:
     @property
     def events(self) -> list[EventRecord]:
         """The events after `after`, at most MAX_EVENTS."""
-        return self.once("events", lambda: self.client.reader.events(after=self.after, limit=MAX_EVENTS))
+        return self.once("events", lambda: self.client.events.read(after=self.after, limit=MAX_EVENTS))
 
     @property
     def changed(self) -> frozenset[str]:
@@ -97,21 +93,21 @@ class Tick:
         """Which of the given jobs have changed after an event."""
         found: set[str] = set()
         for part in _parts(ids):
-            found |= self.client.reader.changed(after=after, ids=part)
+            found |= self.client.events.changed_jobs(after=after, ids=part)
         return frozenset(found)
 
     def jobs(self, ids: frozenset[str]) -> dict[str, JobView]:
         """The given jobs that exist."""
         return self.once(
             ("jobs", ids),
-            lambda: {view.id: view for part in _parts(ids) for view in self.overview.jobs(part)},
+            lambda: {view.id: view for part in _parts(ids) for view in self.client.jobs.get_many(part)},
         )
 
     def matching(self, ids: frozenset[str], key: Hashable, query: Query) -> dict[str, JobView]:
         """Those of the given jobs that match a search; `key` tells searches apart."""
 
         def ask() -> dict[str, JobView]:
-            return {view.id: view for part in _parts(ids) for view in self.overview.jobs(part, query)}
+            return {view.id: view for part in _parts(ids) for view in self.client.jobs.get_many(part, query)}
 
         return self.jobs(ids) if query.root is None else self.once(("matching", ids, key), ask)
 
@@ -119,11 +115,11 @@ class Tick:
         """Whether something after this event may have been removed already, or the event never was."""
         if seq > self.newest:
             return True
-        between = self.once("oldest", self.client.reader.oldest_event) - 1 - seq
+        between = self.once("oldest", self.client.events.oldest) - 1 - seq
         if between <= 0:
             return False
         # the store keeps some kinds of events longer than others; where none is missing, none has been removed
-        kept = self.client.reader.events(after=seq, limit=min(between, MAX_EVENTS))
+        kept = self.client.events.read(after=seq, limit=min(between, MAX_EVENTS))
         return len(kept) < between or kept[-1].seq > seq + between
 
 
@@ -135,9 +131,8 @@ def _parts(ids: Iterable[str]) -> Iterable[list[str]]:
 class LiveHub:
     """Looks at the store while somebody watches. Belongs to one event loop."""
 
-    def __init__(self, client: Client, overview: Overview) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._overview = overview
         self._watchers: dict[Watcher, None] = {}
         self._joining = 0
         self._seq = 0
@@ -201,7 +196,7 @@ class LiveHub:
 
     def _begin(self, watcher: Watcher) -> None:
         """In the thread that also looks: no tick falls between what a watcher is told at first and what it is told next."""
-        tick = Tick(self._client, self._overview, self._seq, frozenset(), events=False)
+        tick = Tick(self._client, self._seq, frozenset(), events=False)
         if not self._watchers:
             self._seq = tick.seq
         tick.seq = self._seq
@@ -221,7 +216,7 @@ class LiveHub:
 
     async def _run(self) -> None:
         try:
-            with self._client.listen((Topic.EVENTS,)) as listener:
+            with self._client.events.listen((Topic.EVENTS,)) as listener:
                 await self._look_again_and_again(listener)
         except Exception as error:
             log_accident(error, "LIVE", "hub")
@@ -267,9 +262,7 @@ class LiveHub:
     def _look(self) -> Tick:
         watchers = list(self._watchers)
         ids = frozenset[str]().union(*(watcher.ids for watcher in watchers))
-        tick = Tick(
-            self._client, self._overview, self._seq, ids, events=any(watcher.feeds for watcher in watchers)
-        )
+        tick = Tick(self._client, self._seq, ids, events=any(watcher.feeds for watcher in watchers))
         self._pace.append((tick.now, tick.seq))
         tick.rate = self._rate()
         tick.slow = tick.now >= self._slow_at

@@ -146,7 +146,7 @@ class Viewer(Watcher):
         self._settled = 0.0
 
     def _query(self) -> Query:
-        return self._fragments.desk.overview.query(self._asked.q or "", zone=ZoneInfo(self._view.zone))
+        return self._fragments.desk.client.jobs.query(self._asked.q or "", zone=ZoneInfo(self._view.zone))
 
     # -- in the hub's thread ----------------------------------------------------------------------------------------------
 
@@ -160,7 +160,7 @@ class Viewer(Watcher):
             self._draw_lines(tick)
             return
         missed = (
-            tick.client.reader.events(after=seen, limit=5_000)
+            tick.client.events.read(after=seen, limit=5_000)
             if known and seen is not None and self.feeds
             else []
         )
@@ -257,7 +257,8 @@ class Viewer(Watcher):
             return
         try:
             page = tick.once(
-                ("log", job, self._line), lambda: tick.client.logs(job, after=self._line, limit=MAX_LINES)
+                ("log", job, self._line),
+                lambda: tick.client.jobs.logs(job, after=self._line, limit=MAX_LINES),
             )
         except NotFound:
             page = LogPage(items=[], next_after=self._line)
@@ -280,10 +281,10 @@ class Viewer(Watcher):
     def _tabs_of(self, tick: Tick) -> str:
         try:
             full, zone, state = self._query(), ZoneInfo(self._view.zone), self._asked.state
-            query = tick.overview.query(full.without(f"state:{state}"), zone=zone) if state else full
+            query = tick.client.jobs.query(full.without(f"state:{state}"), zone=zone) if state else full
             numbers = tick.once(
                 ("numbers", full.text, state, self._view.zone),
-                lambda: numbers_of(tick.overview, query, full, state, zone),
+                lambda: numbers_of(tick.client.jobs, query, full, state, zone),
             )
         except InvalidQuery:
             return self._tabs

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
-from holdfast.client.overview import Overview
+from holdfast.client.client import Client
 from holdfast.client.views import Progress
 from holdfast.core.errors import HoldfastError, InvalidInput, Problem
 from holdfast.web.api.body import StrictRoute
@@ -95,7 +95,7 @@ FIELDS = ("state", "type", "queue", "owner", "tag")
 Filtered = Annotated[Filter, Depends(filter_of)]
 
 
-def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
+def event_routes(hub: LiveHub, client: Client) -> APIRouter:
     """The event stream, in both dresses."""
     router = APIRouter(tags=["events"], route_class=StrictRoute)
 
@@ -132,7 +132,7 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
         known, so all are told that may have matched. `resync`: something could not be told; ask for what
         you need again. `bye`: the server stops. Every event has an `id` to resume from.
         """
-        return EventStream(hub, Feed(filter, overview, _seq(last_event_id or after)))
+        return EventStream(hub, Feed(filter, client.jobs, _seq(last_event_id or after)))
 
     @router.get(
         "/ws",
@@ -153,7 +153,7 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
         """The events of `/events` as messages of a WebSocket: `{event, seq, data}`; resume with `last_event_id` = `seq`.
         What a client sends is dropped. A request that asks for no WebSocket is answered with 426.
         """
-        filter.query(overview)
+        filter.query(client.jobs)
         _seq(last_event_id)
         words = "This address speaks WebSocket; for server-sent events there is /api/v1/events."
         headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
@@ -166,7 +166,7 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
             refuse_unknown(asked, ("q", *FIELDS, "last_event_id"))
             lists = (asked.getlist(name) for name in FIELDS)
             wanted = filter_of(asked.get("q", ""), *lists)
-            feed = Feed(wanted, overview, _seq(asked.get("last_event_id")))
+            feed = Feed(wanted, client.jobs, _seq(asked.get("last_event_id")))
             async with hub.watching(feed):
                 await websocket.accept()
                 await either(_write(websocket, feed), _left(websocket))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 from starlette.responses import StreamingResponse
 
-from holdfast.client.overview import Overview
+from holdfast.client.jobs import Jobs
 from holdfast.client.views import BulkView
 from holdfast.core.commands import Action
 from holdfast.core.errors import HoldfastError
@@ -65,13 +65,12 @@ class Operation:
 class Operations:
     """The actions on very many jobs that this process is doing."""
 
-    def __init__(self, overview: Overview) -> None:
-        self._overview = overview
+    def __init__(self) -> None:
         self._free = threading.BoundedSemaphore(MAX_RUNNING)
         self._stopping = threading.Event()
 
     def start(
-        self, counted: BulkView, action: Action, query: Query, reason: str | None, actor: str | None = None
+        self, jobs: Jobs, counted: BulkView, action: Action, query: Query, reason: str | None
     ) -> Operation:
         """Begin to do `action` to all that match, in a thread: a caller that leaves does not stop it. `counted` is its dry
         run. Raises TooManyOperations."""
@@ -82,9 +81,7 @@ class Operations:
         operation = Operation()
 
         def act(told: Callable[[int, int], None]) -> BulkView:
-            return self._overview.act_on_all(
-                action, query, counted=counted, reason=reason, actor=actor, told=told
-            )
+            return jobs.act_on_all(action, query, counted=counted, reason=reason, on_progress=told)
 
         run = (operation, counted, act)
         threading.Thread(target=self._run, args=run, name="holdfast-bulk", daemon=True).start()

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from holdfast.core.commands import Action
+from holdfast.core.principal import Principal
 from holdfast.core.states import State
 from holdfast.web.dashboard.format import exact, words
 from holdfast.web.dashboard.lists import ShownChip
 from holdfast.web.dashboard.looks import LOOKS, Look
 
-ACTOR = "dashboard"
+ACTOR = Principal("dashboard")
 ASKED_FIRST = frozenset({Action.CANCEL, Action.DELETE})
 CONFIRM_NUMBER_ABOVE = 100
 

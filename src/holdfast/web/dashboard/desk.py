@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from holdfast.client.client import Client
-from holdfast.client.overview import Overview, Whole
+from holdfast.client.figures import Snapshot
 from holdfast.client.views import JobView, QueueView, StatsView, WorkerView
 from holdfast.core.concerns import why_waits
 from holdfast.core.settings import Settings
@@ -35,7 +35,6 @@ class Desk:
     """What the pages and fragments ask. Thread-safe, like the client."""
 
     client: Client
-    overview: Overview
     settings: Settings
     operations: Operations
     site: Site
@@ -57,17 +56,17 @@ class Desk:
         """Counts of the whole system, at most a second old."""
         return self.whole().stats
 
-    def whole(self) -> Whole:
+    def whole(self) -> Snapshot:
         """The figures with the facts behind them, at most a second old."""
-        return self.kept("whole", self.overview.whole)
+        return self.kept("whole", self.client.figures.snapshot)
 
     def workers(self) -> list[WorkerView]:
         """All worker processes, at most a second old."""
-        return self.kept("workers", self.overview.workers)
+        return self.kept("workers", self.client.workers.all)
 
     def type_count(self) -> int:
         """How many job types are known."""
-        return self.kept("types", self.overview.type_count)
+        return self.kept("types", self.client.types.count)
 
     def worker_name(self, job: JobView) -> str:
         """The name of the worker that has or had the job."""

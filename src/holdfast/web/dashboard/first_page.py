@@ -34,7 +34,7 @@ def is_first(desk: Desk) -> bool:
 
 def first_page(desk: Desk, view: View) -> FirstPage:
     """The steps as they stand now."""
-    types = [one for one in desk.overview.types() if one.published]
+    types = [one for one in desk.client.types.all() if one.published]
     sample = next((one.name for one in types if one.workers), "")
     return FirstPage(
         desk.site.version,

@@ -147,7 +147,7 @@ def workers_page(desk: Desk, view: View) -> WorkersPage:
     alive = [worker for worker in workers if worker.state != "lost"]
     versions = Counter(worker.version for worker in alive)
     newest = max((worker.started_at, worker.version) for worker in alive)[1] if alive else ""
-    running = desk.overview.search(desk.overview.query("state:processing"), sort="-created", limit=20)
+    running = desk.client.jobs.search(desk.client.jobs.query("state:processing"), sort="-created", limit=20)
     stats = desk.stats()
     count = stats.states.get("processing", 0)
     if not alive:
@@ -231,7 +231,7 @@ def type_line(type_: TypeView, view: View) -> TypeLine:
 
 def types_page(desk: Desk, view: View, find: str) -> TypesPage:
     """The job types whose name, queue or docstring holds the words of `find`; those with a concern come first."""
-    every = desk.overview.types()
+    every = desk.client.types.all()
     asked = find.lower().split()
     lines = [
         type_line(one, view)

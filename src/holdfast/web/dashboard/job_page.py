@@ -39,8 +39,8 @@ class JobPanels:
 
 def panels(desk: Desk, job: JobView, view: View) -> JobPanels:
     """Everything about a job that is asked of the client, worked out."""
-    history = desk.client.history(job.id)
-    saved = desk.client.saved_state(job.id) if job.has_saved_state else None
+    history = desk.client.jobs.history(job.id)
+    saved = desk.client.jobs.saved_state(job.id) if job.has_saved_state else None
     line = shown(job, worker_name=desk.worker_name(job), why_waits=desk.why_waits(job))
     left = seconds_left(job, history, datetime.now(UTC))
     return JobPanels(

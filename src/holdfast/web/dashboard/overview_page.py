@@ -70,10 +70,10 @@ def overview_page(desk: Desk, view: View, span: str) -> OverviewPage:
     """The overview for a time range of `SPANS`."""
     _, seconds, step = SPANS[span]
     stats = desk.stats()
-    hour = desk.overview.buckets(seconds=3600, step=60)
-    chosen = hour if span == "1h" else desk.overview.buckets(seconds=seconds, step=step)
-    failed = desk.overview.search(desk.overview.query("state:failed"), sort="-finished", limit=5)
-    running = desk.overview.search(desk.overview.query("state:processing"), sort="created", limit=5)
+    hour = desk.client.figures.buckets(seconds=3600, step=60)
+    chosen = hour if span == "1h" else desk.client.figures.buckets(seconds=seconds, step=step)
+    failed = desk.client.jobs.search(desk.client.jobs.query("state:failed"), sort="-finished", limit=5)
+    running = desk.client.jobs.search(desk.client.jobs.query("state:processing"), sort="created", limit=5)
     return OverviewPage(
         heading=headline([concern.kind for concern in stats.concerns]),
         lede=_lede(stats),

@@ -151,7 +151,7 @@ class Frame:
 
 def frame_of(desk: Desk, request: Request) -> Frame:
     """The frame of a request. Blocking, and the first thing that a route does: see `Frame.seq`."""
-    return Frame(desk, request, view_of(request), desk.client.reader.last_event())
+    return Frame(desk, request, view_of(request), desk.client.events.last())
 
 
 def _inside(request: Request) -> str:

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from holdfast.client.client import Client
-from holdfast.client.overview import Overview
 from holdfast.core.settings import Settings
 from holdfast.web.api.operations import Operations
 from holdfast.web.dashboard.assets import asset_build, asset_response
@@ -25,7 +24,6 @@ __all__ = ["Desk", "Fragments", "dashboard_router", "error_page", "make_desk"]
 
 def make_desk(
     client: Client,
-    overview: Overview,
     settings: Settings,
     operations: Operations,
     *,
@@ -35,7 +33,7 @@ def make_desk(
     """What pages, fragments and error pages share; made once per web app."""
     asset_build()  # reads static files and templates now, while they belong to this code
     site = Site(settings.environment, settings.environment_color, version, storage)
-    return Desk(client, overview, settings, operations, site)
+    return Desk(client, settings, operations, site)
 
 
 def dashboard_router(desk: Desk) -> APIRouter:

@@ -52,7 +52,7 @@ def add_action_routes(router: APIRouter, desk: Desk) -> None:
     @router.get("/jobs/{job_id}/menu")
     def menu(request: Request, job_id: str, next: str = "") -> Response:
         frame = frame_of(desk, request)
-        job = desk.client.job(job_id)
+        job = desk.client.jobs.get(job_id)
         return frame.render(
             "menu.html",
             "jobs",
@@ -73,7 +73,7 @@ def _asking(desk: Desk, action: Action) -> Callable[[Request, str], Response]:
         if action not in ASKED_FIRST:
             return RedirectResponse(frame.view.url("jobs", job_id), 303)
         return frame.render(
-            "confirm.html", "jobs", ask=_ask_one(frame, shown(desk.client.job(job_id)), action)
+            "confirm.html", "jobs", ask=_ask_one(frame, shown(desk.client.jobs.get(job_id)), action)
         )
 
     return ask
@@ -94,14 +94,14 @@ def _acting(desk: Desk, fragments: Fragments, action: Action) -> Callable[..., R
 def _act(frame: Frame, fragments: Fragments, job_id: str, action: Action, reason: str, back: str) -> Response:
     desk, view = frame.desk, frame.view
     to = frame.inside(back, view.url("jobs", job_id))
-    name = desk.client.job(job_id).type
+    name = desk.client.jobs.get(job_id).type
     try:
         if action is Action.DELETE:
-            desk.client.delete(job_id, actor=ACTOR)
+            desk.client.acting_as(ACTOR).jobs.delete(job_id)
             return frame.done(view.url("jobs"), f"Deleted {name}.")
-        job = desk.client.act(job_id, action, reason=reason.strip() or None, actor=ACTOR)
+        job = desk.client.acting_as(ACTOR).jobs.act(job_id, action, reason=reason.strip() or None)
     except Conflict as error:
-        job = desk.client.job(job_id)
+        job = desk.client.jobs.get(job_id)
         text = f"Not done: {error.detail} What you see is up to date now."
         return frame.done(to, text, icon="warn", status=409, html=_fresh(fragments, job, frame))
     asked = job.requested is not None and action in REQUESTED

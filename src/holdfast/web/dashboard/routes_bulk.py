@@ -78,7 +78,7 @@ def add_bulk_routes(router: APIRouter, desk: Desk) -> None:
 
 def _selected(frame: Frame, fragments: Fragments, asked: Asked, ids: list[str]) -> Response:
     desk, action = frame.desk, asked.action
-    jobs = desk.overview.jobs(ids[:MAX_SELECTED])
+    jobs = desk.client.jobs.get_many(ids[:MAX_SELECTED])
     fits = sorted((job for job in jobs if action in fitting(job)), key=lambda job: job.created_at)
     if not fits:
         text = (
@@ -93,19 +93,21 @@ def _selected(frame: Frame, fragments: Fragments, asked: Asked, ids: list[str]) 
         hidden += [("id", job.id) for job in fits]
         return frame.render("confirm.html", "jobs", ask=_ask(frame, asked, len(fits), counts, hidden))
     chosen = [job.id for job in fits]
-    refused = desk.client.act_on(chosen, action, reason=asked.reason, actor=ACTOR)
+    refused = desk.client.acting_as(ACTOR).jobs.act_on(chosen, action, reason=asked.reason)
     reasons = Counter(why for why in refused if why is not None)
     html: dict[str, str] = {}
     if frame.scripted:
-        html = {f"row-{job.id}": fragments.row_html(job, frame.view) for job in desk.overview.jobs(chosen)}
+        html = {
+            f"row-{job.id}": fragments.row_html(job, frame.view) for job in desk.client.jobs.get_many(chosen)
+        }
     icon = "warn" if reasons else "check"
     return frame.done(asked.back, told(action, len(chosen) - reasons.total(), reasons), icon=icon, html=html)
 
 
 def _all(frame: Frame, asked: Asked, q: str) -> Response:
     desk, action = frame.desk, asked.action
-    query = desk.overview.query(q)
-    plan = desk.overview.act_on_all(action, query, dry_run=True)
+    query = desk.client.jobs.query(q)
+    plan = desk.client.jobs.act_on_all(action, query, dry_run=True)
     wanted = str(plan.fits) if plan.fits > CONFIRM_NUMBER_ABOVE else ""
     typed = "".join(c for c in asked.number if c.isdigit())
     if not asked.sure or (wanted and typed != wanted):
@@ -115,11 +117,13 @@ def _all(frame: Frame, asked: Asked, q: str) -> Response:
         ask = _ask(frame, asked, plan.fits, counts, hidden, number=wanted, chips=chips)
         return frame.render("confirm.html", "jobs", ask=ask)
     if plan.fits > SHOWN_ABOVE and frame.scripted:
-        operation = desk.operations.start(plan, action, query, asked.reason, ACTOR)
+        operation = desk.operations.start(
+            desk.client.acting_as(ACTOR).jobs, plan, action, query, asked.reason
+        )
         steps = _steps(frame, asked, plan, operation)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(steps, media_type="application/x-ndjson", headers=headers)
-    result = desk.overview.act_on_all(action, query, counted=plan, reason=asked.reason, actor=ACTOR)
+    result = desk.client.acting_as(ACTOR).jobs.act_on_all(action, query, counted=plan, reason=asked.reason)
     icon = "warn" if result.refused else "check"
     return frame.done(asked.back, told(action, result.done, result.reasons), icon=icon)
 

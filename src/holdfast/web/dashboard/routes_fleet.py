@@ -66,7 +66,7 @@ def add_fleet_routes(router: APIRouter, desk: Desk) -> None:
     @router.get("/queues/{name:path}/pause")
     def ask_pause(request: Request, name: str) -> Response:
         frame = frame_of(desk, request)
-        queue = next((one for one in desk.overview.queues() if one.name == name), None)
+        queue = next((one for one in desk.client.queues.all() if one.name == name), None)
         if queue is None:
             raise NotFound(f"There is no queue {name[:60]!r}.")
         run, wait = (
@@ -87,14 +87,14 @@ def add_fleet_routes(router: APIRouter, desk: Desk) -> None:
     @router.post("/queues/{name:path}/pause")
     def pause(request: Request, name: str, reason: Annotated[str, Form()] = "") -> Response:
         frame = frame_of(desk, request)
-        desk.client.pause_queue(name, reason=reason.strip() or None, actor=ACTOR)
+        desk.client.acting_as(ACTOR).queues.pause(name, reason=reason.strip() or None)
         undo = (frame.view.url("queues", name, "resume"), "Undo")
         return frame.done(frame.view.url("queues"), f"Paused queue {name}.", undo=undo)
 
     @router.post("/queues/{name:path}/resume")
     def resume(request: Request, name: str) -> Response:
         frame = frame_of(desk, request)
-        desk.client.resume_queue(name, actor=ACTOR)
+        desk.client.acting_as(ACTOR).queues.resume(name)
         return frame.done(frame.view.url("queues"), f"Resumed queue {name}.")
 
     @router.get("/workers")
@@ -105,7 +105,7 @@ def add_fleet_routes(router: APIRouter, desk: Desk) -> None:
     @router.get("/workers/{worker_id}/drain")
     def ask_drain(request: Request, worker_id: str) -> Response:
         frame = frame_of(desk, request)
-        worker = desk.overview.worker(worker_id)
+        worker = desk.client.workers.get(worker_id)
         name = worker.name or worker.host
         left = words(worker.busy, "job runs", "jobs run")
         ask = Ask(
@@ -122,7 +122,7 @@ def add_fleet_routes(router: APIRouter, desk: Desk) -> None:
     @router.post("/workers/{worker_id}/drain")
     def drain(request: Request, worker_id: str) -> Response:
         frame = frame_of(desk, request)
-        worker = desk.overview.drain_worker(worker_id)
+        worker = desk.client.workers.drain(worker_id)
         left = words(worker.busy, "job")
         return frame.done(frame.view.url("workers"), f"Draining {worker.name or worker.host}: {left} left.")
 

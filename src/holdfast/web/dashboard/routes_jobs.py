@@ -132,7 +132,7 @@ def add_job_routes(router: APIRouter, desk: Desk) -> None:
     @router.get("/jobs/{job_id}")
     def job(request: Request, job_id: str, after: Line | None = None, before: Line | None = None) -> Response:
         frame = frame_of(desk, request)
-        return _job(frame, desk.client.job(job_id), after, before)
+        return _job(frame, desk.client.jobs.get(job_id), after, before)
 
 
 def _by_id(desk: Desk, text: str) -> str:
@@ -140,11 +140,11 @@ def _by_id(desk: Desk, text: str) -> str:
     if len(text) < _ID_MIN or len(text) > 60 or not all(c.isalnum() or c == "-" for c in text):
         return ""
     try:
-        return desk.client.job(text.lower()).id
+        return desk.client.jobs.get(text.lower()).id
     except NotFound:
         pass
     try:
-        found = desk.overview.search(desk.overview.query(term("id", text.lower()) + "*"), limit=2).items
+        found = desk.client.jobs.search(desk.client.jobs.query(term("id", text.lower()) + "*"), limit=2).items
     except InvalidQuery:
         return ""
     return found[0].id if len(found) == 1 else ""
@@ -167,7 +167,7 @@ def _jobs(
     source = " ".join(part for part in (q, add) if part)
     problem, bad = "", None
     try:
-        query = desk.overview.query(source, zone=zone)
+        query = desk.client.jobs.query(source, zone=zone)
         if state and state not in TABS:
             raise InvalidQuery(f"There is no tab {state[:40]!r}; tabs are {', '.join(TABS)}")
     except InvalidQuery as error:
@@ -184,18 +184,18 @@ def _jobs(
         page = (
             JobPage(items=[])
             if problem and not query.text  # a search that was to narrow the list must not show every job
-            else desk.overview.search(full, sort=sort, limit=PAGE_SIZE, cursor=cursor or None)
+            else desk.client.jobs.search(full, sort=sort, limit=PAGE_SIZE, cursor=cursor or None)
         )
     except InvalidInput as error:
         problem, page = error.detail, JobPage(items=[])
-    numbers = numbers_of(desk.overview, query, full, state, zone)
+    numbers = numbers_of(desk.client.jobs, query, full, state, zone)
     asked_sort = "" if sort == DEFAULT_SORT else sort
 
     def link(**more: Any) -> str:
         return view.url("jobs", **{"q": query.text, "state": state, "sort": asked_sort, **more})
 
     rows = shown_all(page.items)
-    only = next((one for one in desk.overview.types() if query.text == link_term("type", one.name)), None)
+    only = next((one for one in desk.client.types.all() if query.text == link_term("type", one.name)), None)
     return frame.render(
         "jobs.html",
         "jobs",
@@ -242,15 +242,17 @@ def _full(desk: Desk, query: Search, state: str, zone: ZoneInfo) -> Search:
     """The search of the list itself: with the state of the open tab."""
     if not state:
         return query
-    return desk.overview.query(f"({query.text}) state:{state}" if query.text else f"state:{state}", zone=zone)
+    return desk.client.jobs.query(
+        f"({query.text}) state:{state}" if query.text else f"state:{state}", zone=zone
+    )
 
 
 def _last(desk: Desk, text: str, zone: ZoneInfo) -> Search:
     """The search that could be read before one that cannot; all jobs when there was none."""
     try:
-        return desk.overview.query(text, zone=zone)
+        return desk.client.jobs.query(text, zone=zone)
     except InvalidQuery:
-        return desk.overview.query("", zone=zone)
+        return desk.client.jobs.query("", zone=zone)
 
 
 def _proposal(
@@ -261,12 +263,12 @@ def _proposal(
         return None
     found = ""
     try:
-        corrected = desk.overview.query(bad.correction.text, zone=zone)
+        corrected = desk.client.jobs.query(bad.correction.text, zone=zone)
     except InvalidQuery:
         pass
     else:
         if not corrected.unindexed:
-            count = desk.overview.count(corrected)
+            count = desk.client.jobs.count(corrected)
             found = words(count.count, "job") if not count.capped else f"{number(count.count)}+ jobs"
     return Proposal(f"{bad.message} ({bad.place}).", bad.correction.term, link(bad.correction.text), found)
 
@@ -317,7 +319,7 @@ def _pager_words(shown_rows: int, numbers: Numbers, page: JobPage, *, first: boo
 
 
 def _example(desk: Desk) -> dict[str, str]:
-    local = next(iter(desk.client.catalogue.registry), None)
+    local = next(iter(desk.client.types.registry), None)
     if local is None:
         return {"module": "your_module", "name": "count_to"}
     return {
@@ -329,10 +331,10 @@ def _example(desk: Desk) -> dict[str, str]:
 def _peek(frame: Frame, job_id: str, close: str) -> dict[str, Any] | None:
     desk = frame.desk
     try:
-        job = desk.client.job(job_id)
+        job = desk.client.jobs.get(job_id)
     except NotFound:
         return None
-    lines = [log_entry(line) for line in desk.client.logs(job_id, after=-5, limit=5).items]
+    lines = [log_entry(line) for line in desk.client.jobs.logs(job_id, after=-5, limit=5).items]
     return {
         "job": shown(job, worker_name=desk.worker_name(job)),
         "lines": list(reversed(lines)),
@@ -354,7 +356,7 @@ def _job(frame: Frame, job: JobView, after: int | None, before: int | None) -> R
         if value
     }
     args = json_text(job, "args", job.args)
-    source = importable(desk.client.catalogue.registry, job.type)
+    source = importable(desk.client.types.registry, job.type)
     here = address(frame.request, view)
     return frame.render(
         "job.html",

@@ -93,7 +93,7 @@ def add_type_routes(router: APIRouter, desk: Desk) -> None:
 
 def _published(desk: Desk, name: str) -> TypeView:
     """A type that a form can be made for. Raises NotFound for one that only jobs name: nobody knows its arguments."""
-    type_ = desk.overview.type(name)
+    type_ = desk.client.types.get(name)
     if not type_.published:
         raise NotFound(f"No worker has published {name[:60]!r}, so its arguments are not known.")
     return type_
@@ -103,7 +103,7 @@ def _prefill(desk: Desk, type_: TypeView, asked: Mapping[str, str]) -> tuple[Any
     source = asked.get("from")
     if source:
         try:
-            job: JobView = desk.client.job(source)
+            job: JobView = desk.client.jobs.get(source)
         except NotFound:
             return MISSING, Options()
         queue = "" if job.queue == type_.queue else job.queue
@@ -137,7 +137,7 @@ def _queue(frame: Frame, name: str, form: Mapping[str, str]) -> Response:
     chosen = _chosen(options, frame.view.zone, told)
     if not repaint and not told.arguments and not told.options:
         try:
-            handle = desk.client.enqueue(name, got.args, {**chosen, "idempotency_key": key})
+            handle = desk.client.jobs.enqueue(name, got.args, {**chosen, "idempotency_key": key})
         except InvalidInput as error:
             _sort_problems(error, told)
         else:
@@ -279,7 +279,7 @@ def _form(
             whole,
             plain,
             address(frame.request, view),
-            importable(frame.desk.client.catalogue.registry, type_.name),
+            importable(frame.desk.client.types.registry, type_.name),
         ),
     )
 
