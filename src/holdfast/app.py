@@ -71,8 +71,8 @@ class Holdfast(NamedEnqueuer):
         return self._settings
 
     def configure(self, settings: Settings | None) -> Settings | None:
-        """Take other settings, None to read them when they are next needed; returns those it had, None where they were
-        not read yet. Only while nothing is open: before the first use, or after `close()`."""
+        """Replace the settings; None: read them when they are next needed. Returns those it had, None where they were not
+        read yet. Only while nothing is open: before the first use, or after `close()`."""
         if self._parts is not None:
             raise ConfigurationError([Problem(("settings",), "the app is open already; call close() first")])
         before, self._settings = self._settings, settings
@@ -101,11 +101,11 @@ class Holdfast(NamedEnqueuer):
         process.
 
         `retries` after the first attempt (default: the setting, 10); `backoff` in seconds, a list, or a function of
-        attempt and chance (default: Hangfire's); `timeout` of one attempt (default: none); `keep` the ended jobs so
-        long, or "forever". `state_version` is raised by one when a job that was begun by older code cannot continue
-        from its `ctx.state`; `migrate(state, version)` then returns the new state made of that of an older version, and
-        without it such a job fails. Raises InvalidInput with every option that cannot be, TypeError for a function that
-        cannot be a job.
+        attempt and a random number (default: Hangfire's); `timeout` of one attempt (default: none); `keep`: how long an
+        ended job is kept, or "forever". Raise `state_version` by one when a job that was started by older code cannot
+        continue from its `ctx.state`; `migrate(state, version)` then returns the new state for one of an older version,
+        and without it such a job fails. Raises InvalidInput with every option that is not valid, TypeError for a
+        function that cannot be a job.
         """
 
         if bare is not None:
@@ -188,7 +188,7 @@ def make_store(settings: Settings) -> Store:
 
 
 def make_signals(settings: Settings, reader: Reader) -> Signals:
-    """How the processes of this store wake each other: what `signals_url` names, else what belongs to the database.
+    """How the processes of this store wake each other: as `signals_url` names, else as is usual for the database.
 
     `reader` is the store itself. Raises ConfigurationError for an unknown kind of URL, or a driver that is missing."""
     return choose_signals(

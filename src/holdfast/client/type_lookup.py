@@ -105,22 +105,24 @@ def _problem(error: Any) -> Problem:
 
 
 def _remote(record: TypeRecord) -> TypeInfo:
-    # an eighth of the time that a worker process takes to start, and no worker has types without their code
+    # takes an eighth of the start of a worker process, and a worker needs it for no type of its own
     import jsonschema.validators
 
     row = Row()
     schema, tags = row.members("schema", record.schema) or {}, row.texts("tags", record.tags)
     for column, why in row.unreadable.items():
-        words = f"what is stored of the job type {record.name!r} cannot be read ({column}: {why}); start one of its workers"
-        raise InvalidInput(words, [Problem(("type",), words)])
+        message = (
+            f"the stored job type {record.name!r} cannot be read ({column}: {why}); start one of its workers"
+        )
+        raise InvalidInput(message, [Problem(("type",), message)])
     validator = jsonschema.validators.validator_for(schema)(schema)
 
     def dump(arguments: Mapping[str, Any]) -> str:
         text = dump_json(dict(arguments), what="args", limit=MAX_ARGS)
         found = [_problem(error) for error in validator.iter_errors(dict(arguments))]
         if found:
-            words = "; ".join(f"{'.'.join(map(str, p.loc))}: {p.msg}" for p in found[:5])
-            raise InvalidArguments(f"{record.name}: {words}", found)
+            reasons = "; ".join(f"{'.'.join(map(str, p.loc))}: {p.msg}" for p in found[:5])
+            raise InvalidArguments(f"{record.name}: {reasons}", found)
         return text
 
     return TypeInfo(
