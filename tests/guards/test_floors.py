@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "integrations": {"public"},
     "cli": BELOW_APP | {"app", "hosting", "public", "web"},
 }
+
+# Rooms whose modules must not import each other in a circle.
+NO_CIRCLES = ("core", "storage", "runtime", "client", "scheduler", "hosting", "cli")
 
 # `core` says what a job means: what reaches outside the process, or answers differently the next time, is not for it.
 NOT_IN_CORE = {
@@ -140,6 +144,19 @@ def test_imports_go_down_only() -> None:
                 if not allowed(room, module):
                     wrong.append(f"{shown(path, line)}: {room} imports {module}")
     assert looked_at > 50
+    assert not wrong, "\n".join(wrong)
+
+
+def test_modules_of_a_room_do_not_import_each_other_in_a_circle() -> None:
+    """A circle is one module in two files, also where an import is for the type checker only."""
+    wrong: list[str] = []
+    for room in NO_CIRCLES:
+        inside = {name_of(path): {module for _, module in imports(path)} for path in modules(PACKAGE / room)}
+        sorter = TopologicalSorter({name: found & inside.keys() - {name} for name, found in inside.items()})
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            wrong.append(" → ".join(error.args[1]))
     assert not wrong, "\n".join(wrong)
 
 
