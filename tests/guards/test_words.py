@@ -34,6 +34,7 @@ ALLOWED = {
         "`--give-back`": "the name of an option",
         "✗ a clock that stands still": "output of the conformance kit, quoted",
     },
+    "src/holdfast/cli": {"--give-back": "the name of an option"},
 }
 
 # How often a word may still occur in what is not cleaned yet. A number is only ever lowered; a word that is not named may
@@ -54,18 +55,22 @@ BOUNDS: dict[str, dict[str, int]] = {
         r"patience": 2,
         r"by the clock|duties of the clock|clockduties": 1,
     },
+    "src/holdfast/cli": {},
+    "src/holdfast/client": {},
+    "src/holdfast/hosting": {},
+    "src/holdfast/scheduler": {},
     "src": {
         r"answer(?:s|ed)": 116,
         r"(?:tells|told)(?! (?:\w+ )?apart)": 140,
         r"(?:go|goes|going|went) on": 19,
-        r"(?:given?|gives|gave|giving) back|give-back": 14,
-        r"hand(?:s|ed|ing)? (?:back|over|up)": 24,
+        r"(?:given?|gives|gave|giving) back|give-back": 9,
+        r"hand(?:s|ed|ing)? (?:back|over|up)": 23,
         r"(?:stands|standing)(?! for| in for)": 104,
         r"whoever|nobody|somebody|everybody": 84,
         r"he|his|him|himself": 5,
         r"burn(?:s|t)": 8,
-        r"on board|in hand": 18,
-        r"by the clock|duties of the clock|clockduties": 9,
+        r"on board|in hand": 16,
+        r"by the clock|duties of the clock|clockduties": 5,
         r"(?:most|longest|least)_[a-z]\w*": 5,
     },
     "src/holdfast/web": {
