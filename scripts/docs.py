@@ -19,9 +19,9 @@ import holdfast
 from holdfast.app import Holdfast
 from holdfast.client.client import Client
 from holdfast.client.handle import JobHandle
-from holdfast.client.job import Enqueuer, Job
+from holdfast.client.job_function import Enqueuer, Job
+from holdfast.client.named_enqueuer import NamedEnqueuer
 from holdfast.client.options import JobOptions
-from holdfast.client.overview import Overview
 from holdfast.client.registry import Registry
 from holdfast.context import JobContext
 from holdfast.core import sizes as limits
@@ -161,7 +161,7 @@ def openapi() -> dict[str, Any]:
     chosen, place = Settings(), Path("unused")
     store = SqliteStore(place)
     client = Client(chosen, store, Gateway(store, print), FileSignals(place), Registry())
-    return create_web_app(client, Overview(client), chosen, version=holdfast.__version__).openapi()
+    return create_web_app(client, chosen, version=holdfast.__version__).openapi()
 
 
 def routes() -> str:
@@ -301,7 +301,13 @@ def job_function() -> str:
 
 
 def app_class() -> str:
-    return members(Holdfast, leave=("client", "overview"))
+    opening = ("open", "open_async")
+    parts = (
+        members(Holdfast, leave=(*opening, "close")),
+        members(NamedEnqueuer, leave=("client", *opening)),
+        members(Holdfast, leave=("settings", "configure", "job")),
+    )
+    return "\n".join(parts)
 
 
 def job_options() -> str:

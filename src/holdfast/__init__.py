@@ -13,7 +13,7 @@ from holdfast.version import VERSION as __version__
 if TYPE_CHECKING:
     from holdfast.app import Holdfast
     from holdfast.client.handle import JobHandle
-    from holdfast.client.job import Job
+    from holdfast.client.job_function import Job
     from holdfast.client.views import JobView
     from holdfast.context import JobContext
     from holdfast.core.errors import (
@@ -63,7 +63,7 @@ __all__ = [
 _MODULES = {
     "holdfast.app": ("Holdfast",),
     "holdfast.client.handle": ("JobHandle",),
-    "holdfast.client.job": ("Job",),
+    "holdfast.client.job_function": ("Job",),
     "holdfast.client.views": ("JobView",),
     "holdfast.context": ("JobContext",),
     "holdfast.core.outcome": ("Cancel", "Fail", "Interrupted", "Retry", "Snooze"),

@@ -1,20 +1,19 @@
-"""The Holdfast app: joins settings, store, gateway, signals and client."""
+"""The Holdfast app: composes settings, store, gateway, signals and client."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from holdfast.client.client import Client
-from holdfast.client.handle import JobHandle
-from holdfast.client.job import Job
-from holdfast.client.job_definition import declared
+from holdfast.client.job_definition import define_job_type
+from holdfast.client.job_function import Job
+from holdfast.client.named_enqueuer import NamedEnqueuer
 from holdfast.client.opening import SharedOpening
 from holdfast.client.options import Duration, JobOptions
-from holdfast.client.overview import Overview
 from holdfast.client.registry import Registry
 from holdfast.context import JobContext, Migrate
 from holdfast.core.errors import ConfigurationError, Problem
@@ -32,7 +31,7 @@ R = TypeVar("R")
 
 
 class Decorator(Protocol):
-    """What `@app.job(…)` is: it takes a function with or without a JobContext as its first parameter."""
+    """What `@app.job(…)` returns: a decorator of functions with or without a JobContext as their first parameter."""
 
     @overload
     def __call__(self, function: Callable[Concatenate[JobContext, P], R]) -> Job[P, R]: ...
@@ -48,16 +47,14 @@ class Parts:
     gateway: Gateway
     signals: Signals
     client: Client
-    overview: Overview
 
 
-class Holdfast:
-    """An app: job types, and the way to the store that keeps their jobs. Nothing is opened until it is needed."""
+class Holdfast(NamedEnqueuer):
+    """An app: job types, and the store of their jobs. Nothing is opened until it is needed."""
 
     def __init__(self, *, settings: Settings | None = None, **overrides: Any) -> None:
         """Settings come from defaults ← holdfast.toml ← HOLDFAST_* ← `overrides`; or take `settings` as it is."""
         self.registry = Registry()
-        self._given = settings
         self._overrides = overrides
         self._settings: Settings | None = settings
         self._parts: Parts | None = None
@@ -74,8 +71,8 @@ class Holdfast:
         return self._settings
 
     def configure(self, settings: Settings | None) -> Settings | None:
-        """Take other settings, None to read them when they are next needed; returns those it had, None where they were
-        not read yet. Only while nothing is open: before the first use, or after `close()`."""
+        """Replace the settings; None: read them when they are next needed. Returns those it had, None where they were not
+        read yet. Only while nothing is open: before the first use, or after `close()`."""
         if self._parts is not None:
             raise ConfigurationError([Problem(("settings",), "the app is open already; call close() first")])
         before, self._settings = self._settings, settings
@@ -104,18 +101,18 @@ class Holdfast:
         process.
 
         `retries` after the first attempt (default: the setting, 10); `backoff` in seconds, a list, or a function of
-        attempt and chance (default: Hangfire's); `timeout` of one attempt (default: none); `keep` the ended jobs so
-        long, or "forever". `state_version` is raised by one when a job that was begun by older code cannot continue
-        from its `ctx.state`; `migrate(state, version)` then returns the new state made of that of an older version, and
-        without it such a job fails. Raises InvalidInput with every option that cannot be, TypeError for a function that
-        cannot be a job.
+        attempt and a random number (default: Hangfire's); `timeout` of one attempt (default: none); `keep`: how long an
+        ended job is kept, or "forever". Raise `state_version` by one when a job that was started by older code cannot
+        continue from its `ctx.state`; `migrate(state, version)` then returns the new state for one of an older version,
+        and without it such a job fails. Raises InvalidInput with every option that is not valid, TypeError for a
+        function that cannot be a job.
         """
 
         if bare is not None:
             raise TypeError("write @app.job() with parentheses")
 
         def decorate(function: Callable[..., Any]) -> Job[..., Any]:
-            kind = declared(
+            job_type = define_job_type(
                 function,
                 name=name,
                 executor=executor,
@@ -126,56 +123,12 @@ class Holdfast:
                     queue=queue, priority=priority, retries=retries, timeout=timeout, keep=keep, tags=tags
                 ),
             )
-            self.registry.add(kind)
-            return Job(kind, self, function)
+            self.registry.add(job_type)
+            return Job(job_type, self, function)
 
         return cast(Decorator, decorate)
 
-    # -- enqueue by name --------------------------------------------------------------------------------------------------
-
-    def enqueue(
-        self, type: str, args: Mapping[str, Any] | None = None, *, tx: object | None = None, **options: Any
-    ) -> JobHandle:
-        """Store a job of a type whose code need not be here. Options as in `JobOptions`.
-
-        `tx`: a connection of yours, in whose open transaction the job is stored; it exists once you commit."""
-        return self.client.enqueue(type, args or {}, options, tx=tx)
-
-    async def enqueue_async(
-        self, type: str, args: Mapping[str, Any] | None = None, *, tx: object | None = None, **options: Any
-    ) -> JobHandle:
-        """`enqueue` for an event loop."""
-        client = (await self.open_async()).client
-        return await client.enqueue_async(type, args or {}, options, tx=tx)
-
-    def enqueue_many(
-        self, type: str, args: Iterable[Mapping[str, Any]], *, tx: object | None = None, **options: Any
-    ) -> list[JobHandle]:
-        """One job for each mapping, in one transaction: all or none."""
-        return self.client.enqueue_many(type, args, options, tx=tx)
-
-    async def enqueue_many_async(
-        self, type: str, args: Iterable[Mapping[str, Any]], *, tx: object | None = None, **options: Any
-    ) -> list[JobHandle]:
-        """`enqueue_many` for an event loop."""
-        client = (await self.open_async()).client
-        return await client.enqueue_many_async(type, args, options, tx=tx)
-
-    def handle(self, job_id: str) -> JobHandle:
-        """The job with this id. Raises NotFound."""
-        return self.client.handle(job_id)
-
-    # -- parts ------------------------------------------------------------------------------------------------------------
-
-    @property
-    def client(self) -> Client:
-        """The desk for single jobs."""
-        return self.open().client
-
-    @property
-    def overview(self) -> Overview:
-        """The desk for lists, counts, queues, workers and types."""
-        return self.open().overview
+    # -- opening and closing ------------------------------------------------------------------------------------------------
 
     def open(self) -> Parts:
         """Open the store, once for each process; after a fork the child opens its own. Raises StorageRefused or
@@ -193,8 +146,8 @@ class Holdfast:
             return self._parts
 
     async def open_async(self) -> Parts:
-        """`open` for an event loop, which stays free meanwhile; concurrent callers share one attempt. Every `*_async` method
-        opens the app this way by itself."""
+        """`open` for an event loop, which is not blocked; concurrent callers share one attempt. Every `*_async` method opens
+        the app this way by itself."""
         if self._parts is not None and self._process == os.getpid():
             return self._parts
         return await self._opening.result()
@@ -212,12 +165,12 @@ class Holdfast:
             store, signals.notify, signals.at_commit if isinstance(signals, ToldAtCommit) else None
         )
         client = Client(settings, store, gateway, signals, self.registry)
-        return Parts(store, gateway, signals, client, Overview(client))
+        return Parts(store, gateway, signals, client)
 
     def close(self) -> None:
-        """Store what waits, then close. Idempotent."""
+        """Run the writes that wait, then close the store. Idempotent."""
         if self._process != os.getpid():
-            return  # what was inherited is kept as it is: freeing its connections would close them
+            return  # inherited parts are kept: freeing their connections would close those of the parent
         parts, self._parts = self._parts, None
         if parts is not None:
             parts.gateway.close()
@@ -235,7 +188,7 @@ def make_store(settings: Settings) -> Store:
 
 
 def make_signals(settings: Settings, reader: Reader) -> Signals:
-    """How the processes of this store wake each other: what `signals_url` names, else what belongs to the database.
+    """How the processes of this store wake each other: as `signals_url` names, else as is usual for the database.
 
     `reader` is the store itself. Raises ConfigurationError for an unknown kind of URL, or a driver that is missing."""
     return choose_signals(

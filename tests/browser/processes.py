@@ -16,7 +16,7 @@ def main(role: str) -> int:
     if role == "worker":
         return run_workers(app, PATH)
     parts = app.open()
-    web = create_web_app(parts.client, parts.overview, app.settings, version="test")
+    web = create_web_app(parts.client, app.settings, version="test")
     WebServer(web, app.settings).run()
     app.close()
     return 0

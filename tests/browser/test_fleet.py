@@ -29,7 +29,9 @@ def app(fleet: Site) -> Iterator[Holdfast]:
     """The app of the test's own, once there is a worker, which leads."""
     app = fleet.app()
     app.open()
-    until(lambda: app.overview.stats().scheduler and app.overview.workers(), "a worker is up and leads")
+    until(
+        lambda: app.client.figures.stats().scheduler and app.client.workers.all(), "a worker is up and leads"
+    )
     yield app
     app.close()
 

@@ -21,7 +21,7 @@ from tests.browser.conftest import Site, Watch, live, until
 @pytest.fixture(scope="module")
 def calm(site: Site, shop: Holdfast) -> list[str]:
     """Sixty jobs that no worker takes: their queue is paused."""
-    shop.client.pause_queue("calm", reason="for the tests")
+    shop.client.queues.pause("calm", reason="for the tests")
     return [
         h.id
         for h in shop.enqueue_many("count", [{"n": at, "label": "calm"} for at in range(60)], queue="calm")
@@ -50,7 +50,7 @@ def test_a_selection_is_paused_together_and_survives_what_changes(
     boxes.nth(3).click(modifiers=["Shift"])
     expect(page.locator("#sel-count")).to_have_text("3 selected")
     chosen = rows(page)[1:4]
-    shop.client.act(chosen[0], Action.PAUSE)
+    shop.client.jobs.act(chosen[0], Action.PAUSE)
     expect(page.locator(f"#row-{chosen[0]}")).to_contain_text("Paused")
     expect(page.locator(f"#row-{chosen[0]} input")).to_be_checked()
     expect(page.locator("#sel [data-action=pause] .n")).to_have_text("2")
@@ -59,7 +59,7 @@ def test_a_selection_is_paused_together_and_survives_what_changes(
         expect(page.locator(f"#row-{one}")).to_contain_text("Paused")
     expect(page.locator("#sel")).to_be_hidden()
     for one in chosen:
-        shop.client.act(one, Action.RESUME)
+        shop.client.jobs.act(one, Action.RESUME)
 
 
 def test_an_empty_tab_stays_the_tab_that_one_looks_at(site: Site, shop: Holdfast, watch: Watch) -> None:
@@ -67,7 +67,7 @@ def test_an_empty_tab_stays_the_tab_that_one_looks_at(site: Site, shop: Holdfast
     page.goto(f"{site.url}/jobs?q=queue:deserted&state=failed")
     live(page)
     expect(page.locator("#list")).to_contain_text("No job matches")
-    shop.client.pause_queue("deserted", reason="for the tests")
+    shop.client.queues.pause("deserted", reason="for the tests")
     shop.enqueue("count", {"n": 1, "label": "deserted"}, queue="deserted")
     expect(page.locator("#tabs a").first).to_contain_text("1")
     expect(page.locator("#tabs a[aria-current=page]")).to_contain_text("Failed")
@@ -98,7 +98,7 @@ def test_a_row_that_leaves_the_filter_stays_dimmed(
     live(page)
     page.mouse.move(700, 500)
     one = rows(page)[2]
-    shop.client.act(one, Action.CANCEL)
+    shop.client.jobs.act(one, Action.CANCEL)
     expect(page.locator(f"#row-{one}")).to_have_class("left")
     expect(page.locator(f"#row-{one}")).to_contain_text("Cancelled")
 
@@ -106,7 +106,7 @@ def test_a_row_that_leaves_the_filter_stays_dimmed(
 def test_all_that_match_are_counted_before_they_are_cancelled(
     site: Site, shop: Holdfast, watch: Watch
 ) -> None:
-    shop.client.pause_queue("bulk")
+    shop.client.queues.pause("bulk")
     shop.enqueue_many("count", [{"n": 1}] * 120, queue="bulk")
     page = watch.page()
     page.goto(f"{site.url}/jobs?q=queue:bulk")
@@ -120,7 +120,7 @@ def test_all_that_match_are_counted_before_they_are_cancelled(
     dialog.get_by_role("button", name="Cancel 120 jobs").click()
     expect(page.locator("#toasts")).to_contain_text("120 jobs")
     until(
-        lambda: shop.overview.count(shop.overview.query("queue:bulk state:cancelled")).count == 120,
+        lambda: shop.client.jobs.count(shop.client.jobs.query("queue:bulk state:cancelled")).count == 120,
         "all cancelled",
     )
 
@@ -158,7 +158,7 @@ def test_live_updates_can_be_paused_for_this_tab(
     one = rows(page)[7]
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    shop.client.act(one, Action.PAUSE)
+    shop.client.jobs.act(one, Action.PAUSE)
     page.evaluate("window.dispatchEvent(new Event('focus'))")
     page.wait_for_timeout(600)
     assert asked == []
@@ -236,9 +236,9 @@ def test_a_thousand_changes_a_second_take_nothing_away(site: Site, watch: Watch,
 def test_an_action_on_thousands_shows_its_progress_and_its_end(
     site: Site, shop: Holdfast, watch: Watch
 ) -> None:
-    shop.client.pause_queue("crowd")
+    shop.client.queues.pause("crowd")
     shop.enqueue_many("count", [{"n": 1}] * 6000, queue="crowd")
-    newest = shop.overview.search(shop.overview.query("queue:crowd"), limit=1).items[0].id
+    newest = shop.client.jobs.search(shop.client.jobs.query("queue:crowd"), limit=1).items[0].id
     page = watch.page()
     page.goto(f"{site.url}/jobs?q=queue:crowd")
     live(page)
@@ -263,8 +263,8 @@ def test_an_action_on_thousands_shows_its_progress_and_its_end(
     ]  # before the first line it has no end
     assert steps
     assert steps == sorted(steps)
-    assert shop.client.job(newest).state == "cancelled"
-    assert shop.overview.count(shop.overview.query("queue:crowd state:cancelled")).count == 6000
+    assert shop.client.jobs.get(newest).state == "cancelled"
+    assert shop.client.jobs.count(shop.client.jobs.query("queue:crowd state:cancelled")).count == 6000
 
 
 def test_a_search_is_completed_by_keys(site: Site, watch: Watch, calm: list[str]) -> None:

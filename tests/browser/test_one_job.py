@@ -87,7 +87,7 @@ def test_a_second_click_makes_no_second_job(site: Site, shop: Holdfast, watch: W
             headers={"Content-Type": "application/x-www-form-urlencoded", "Origin": site.url},
         )
         assert answer.ok
-    found = shop.overview.search(shop.overview.query("args.label:twice")).items
+    found = shop.client.jobs.search(shop.client.jobs.query("args.label:twice")).items
     assert len(found) == 1
 
 

@@ -19,7 +19,7 @@ from tests.browser.conftest import Site, Watch, live, until
 @pytest.fixture(scope="module")
 def lived(site: Site, shop: Holdfast) -> dict[str, str]:
     """Jobs in many states, and the pages that show them."""
-    shop.client.pause_queue("lived", reason="a test looks at it")
+    shop.client.queues.pause("lived", reason="a test looks at it")
     failed = shop.enqueue("boom", {"message": "no space left"}, tags=["eu"])
     done = shop.enqueue("count", {"n": 3, "delay": 0})
     running = shop.enqueue("count", {"n": 100_000, "delay": 0.5})
@@ -29,7 +29,7 @@ def lived(site: Site, shop: Holdfast) -> dict[str, str]:
     until(lambda: failed.refresh().state == "failed", "it fails")
     until(lambda: done.refresh().state == "succeeded", "it is done")
     until(lambda: talk.refresh().state == "succeeded", "it has talked")
-    until(lambda: shop.client.job(running.id).progress, "it runs")
+    until(lambda: shop.client.jobs.get(running.id).progress, "it runs")
     return {
         "overview": "/",
         "jobs": "/jobs",
@@ -112,7 +112,7 @@ def test_an_empty_system_is_explained(tmp_path_factory: pytest.TempPathFactory, 
 
 
 def test_everything_works_without_a_script(site: Site, shop: Holdfast, watch: Watch) -> None:
-    shop.client.pause_queue("plain")
+    shop.client.queues.pause("plain")
     page = watch.page(java_script_enabled=False)
     page.goto(f"{site.url}/types/form/new")
     page.get_by_label("Path path").fill("plain.csv")
@@ -146,7 +146,7 @@ def test_everything_works_without_a_script(site: Site, shop: Holdfast, watch: Wa
 
 
 def test_pages_of_a_long_list_follow_each_other(site: Site, shop: Holdfast, watch: Watch) -> None:
-    shop.client.pause_queue("long")
+    shop.client.queues.pause("long")
     shop.enqueue_many("count", [{"n": at} for at in range(120)], queue="long")
     page = watch.page(java_script_enabled=False)
     page.goto(f"{site.url}/jobs?q=queue:long")
@@ -185,8 +185,8 @@ def test_names_that_hurt_are_only_text(site: Site, shop: Holdfast, watch: Watch)
     for name in sample.HOSTILE:
         pause = f"{site.url}/queues/{quote(name, safe='')}/pause"
         page.request.post(pause, headers={"Origin": site.url}, max_redirects=0)
-        assert {queue.name: queue.state for queue in shop.overview.queues()}[name] == "paused"
-        shop.client.resume_queue(name)
+        assert {queue.name: queue.state for queue in shop.client.queues.all()}[name] == "paused"
+        shop.client.queues.resume(name)
 
 
 @pytest.fixture(scope="module")

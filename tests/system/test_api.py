@@ -11,7 +11,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from holdfast.client import overview
+from holdfast.client import bulk
+from holdfast.client.jobs import Jobs
 from holdfast.web.api import jobs as jobs_api
 from holdfast.web.api import operations
 from tests.unit.web.support import Lab, served
@@ -172,12 +173,10 @@ def test_an_action_that_ends_early_says_why_and_what_is_done(
     lab: Lab, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs_api, "MAX_BATCH", 100)
-    monkeypatch.setattr(overview, "BULK_AT_ONCE", 100)
+    monkeypatch.setattr(bulk, "MAX_BATCH", 100)
     lab.add(450)
-    act, batches = lab.client.act_on, iter(range(2))
-    monkeypatch.setattr(
-        lab.client, "act_on", lambda *a, **k: act(*a, **k) if next(batches, -1) >= 0 else 1 / 0
-    )
+    act, batches = Jobs.act_on, iter(range(2))
+    monkeypatch.setattr(Jobs, "act_on", lambda *a, **k: act(*a, **k) if next(batches, -1) >= 0 else 1 / 0)
     done = http.post("/jobs/actions", json={"action": "cancel", "q": "state:enqueued"}).json()
     assert done["done"] == 200  # whole batches
     assert "the server logged it as" in done["error"]

@@ -194,8 +194,8 @@ def test_every_call_has_a_deadline(network: Network, monkeypatch: pytest.MonkeyP
 def _longest_call(parts: Parts, proxy: Proxy, hurt: Callable[[Proxy], None]) -> float:
     """Seconds until the later of two calls has ended, in a network that is hurt before they begin."""
     client = parts.client
-    [first, second] = [client.new_job("note_loop", {}, JobOptions().checked()) for _ in range(2)]
-    client.insert([first])
+    [first, second] = [client.jobs.new_job("note_loop", {}, JobOptions().checked()) for _ in range(2)]
+    client.jobs.insert([first])
     parts.store.states()
     hurt(proxy)
     started = time.monotonic()
@@ -206,6 +206,6 @@ def _longest_call(parts: Parts, proxy: Proxy, hurt: Callable[[Proxy], None]) -> 
             assert error is None or isinstance(error, StorageUnavailable), error
     took = time.monotonic() - started
     proxy.mend()
-    client.insert([second])
+    client.jobs.insert([second])
     assert {job.id for job in parts.store.jobs([first.id, second.id])} == {first.id, second.id}
     return took

@@ -48,7 +48,9 @@ class Sample:
 
         def look() -> list[JobView]:
             return [
-                job for job in self.app.overview.search(self.app.overview.query(query)).items if fact(job)
+                job
+                for job in self.app.client.jobs.search(self.app.client.jobs.query(query)).items
+                if fact(job)
             ]
 
         return until(look, f"{query} is to be seen")[0]
@@ -72,7 +74,7 @@ def sample(tmp_path: Path) -> Iterator[Sample]:
 def test_the_first_minute_shows_something_of_everything(sample: Sample) -> None:
     sample.said("(Holdfast is ready)")
     console = sample.sees("type:import_customers state:processing")
-    until(lambda: len(sample.app.client.logs(console.id).items) > 3, "its console fills")
+    until(lambda: len(sample.app.client.jobs.logs(console.id).items) > 3, "its console fills")
     video = sample.sees("type:convert_video", lambda job: job.progress and job.progress.bars)
     assert video.tags == ["video"]
     assert video.owner == "marketing"
@@ -95,6 +97,6 @@ def test_what_is_printed_to_be_tried_works_as_printed(sample: Sample) -> None:
     sample.run(resume)
     until(lambda: (now := job.refresh().view.progress) and now.done > progress.done, "it continues")
     worker = job.view.worker
-    os.kill(next(w.pid for w in sample.app.overview.workers() if w.id == worker), signal.SIGKILL)
+    os.kill(next(w.pid for w in sample.app.client.workers.all() if w.id == worker), signal.SIGKILL)
     until(lambda: job.refresh().view.worker not in (None, worker), "another process has it")
     assert job.view.attempt == 1

@@ -50,11 +50,11 @@ def test_a_change_is_told_as_the_job_is_then(lab: Lab, url: str) -> None:
             "id": job, "type": "count_to", "queue": "default", "owner": "ann", "tags": ["eu"], "state": "enqueued",
             "reason": None, "requested": None, "progress": None,
         }  # fmt: skip
-        assert event.seq == lab.client.reader.last_event()
+        assert event.seq == lab.client.events.last()
         [claimed] = lab.claim()
         lab.progress(claimed, 40)
         until(lambda: (ear.events[-1].data.get("progress") or {}).get("done") == 40)
-        lab.client.act(job, Action.PAUSE)
+        lab.client.jobs.act(job, Action.PAUSE)
         until(lambda: ear.events[-1].data["requested"] == "pause")
 
 
@@ -64,10 +64,10 @@ def test_only_what_matches_is_told(lab: Lab, url: str) -> None:
         listening(f"{url}/api/v1/events", {"tag": "us"}) as us,
     ):
         [a], [b] = lab.add(1, tags=["eu"]), lab.add(1, tags=["us"])
-        lab.client.act(a, Action.PAUSE)
-        lab.client.act(b, Action.PAUSE)
+        lab.client.jobs.act(a, Action.PAUSE)
+        lab.client.jobs.act(b, Action.PAUSE)
         until(lambda: us.events and us.events[-1].data["state"] == "paused")
-        lab.client.act(a, Action.RESUME)
+        lab.client.jobs.act(a, Action.RESUME)
         until(lambda: eu.events and eu.events[-1].data["state"] == "enqueued")
         assert {event.data["id"] for event in us.events} == {b}
         assert {event.data["id"] for event in eu.events} == {a}
@@ -76,9 +76,9 @@ def test_only_what_matches_is_told(lab: Lab, url: str) -> None:
 
 def test_a_removed_job_is_told(lab: Lab, url: str) -> None:
     [job] = lab.add()
-    lab.client.act(job, Action.CANCEL)
+    lab.client.jobs.act(job, Action.CANCEL)
     with listening(f"{url}/api/v1/events") as ear:
-        lab.client.delete(job)
+        lab.client.jobs.delete(job)
         assert until(lambda: ear.named("removed"))[0].data["id"] == job
 
 
@@ -87,7 +87,7 @@ def test_who_comes_back_misses_nothing_and_hears_nothing_twice(lab: Lab, url: st
     known: dict[str, str] = {}
     heard: list[int] = []
     ids: list[str] = []
-    last = {"Last_Event_ID": str(lab.client.reader.last_event())}
+    last = {"Last_Event_ID": str(lab.client.events.last())}
     with listening(f"{url}/api/v1/events") as bystander:
         for round_ in range(8):
             ids += lab.add(20)
@@ -96,7 +96,7 @@ def test_who_comes_back_misses_nothing_and_hears_nothing_twice(lab: Lab, url: st
                 if round_ < 7:
                     until(lambda ear=ear: len(ear.events) >= 3)
                 else:
-                    until(lambda ear=ear: ear.last_id >= lab.client.reader.last_event())
+                    until(lambda ear=ear: ear.last_id >= lab.client.events.last())
                 events = list(ear.events)
             for event in events:
                 assert event.name == "job"
@@ -105,10 +105,10 @@ def test_who_comes_back_misses_nothing_and_hears_nothing_twice(lab: Lab, url: st
             last = {"Last_Event_ID": str(events[-1].seq)}
             if round_ < 7:
                 for job in ids[-5:]:
-                    lab.client.act(job, Action.PAUSE)
-        until(lambda: bystander.last_id >= lab.client.reader.last_event())
+                    lab.client.jobs.act(job, Action.PAUSE)
+        until(lambda: bystander.last_id >= lab.client.events.last())
     assert len(heard) == len(set(heard))
-    assert known == {job: lab.client.job(job).state for job in ids}
+    assert known == {job: lab.client.jobs.get(job).state for job in ids}
     assert {event.data["id"] for event in bystander.events} == set(ids)
 
 
@@ -118,7 +118,7 @@ def test_the_place_to_resume_from_moves_although_nothing_matches(
     monkeypatch.setattr("holdfast.web.live.watcher.PING_INTERVAL", 0.2)
     with listening(f"{url}/api/v1/events", {"q": "tag:none"}) as ear:
         lab.add(5)
-        until(lambda: ear.last_id == lab.client.reader.last_event())
+        until(lambda: ear.last_id == lab.client.events.last())
         assert ear.pings >= 1
         assert not ear.events
 
@@ -128,13 +128,13 @@ def test_a_place_that_is_not_there_any_more_is_told(
     lab: Lab, url: str, last: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for job in lab.add(3):
-        lab.client.act(job, Action.CANCEL)
-        lab.client.delete(job)
+        lab.client.jobs.act(job, Action.CANCEL)
+        lab.client.jobs.delete(job)
     monkeypatch.setattr("holdfast.storage.sqlite.maintenance.KEEP_EVENTS", -1_000_000)
     lab.parts.gateway.run(Expire(100))
     with listening(f"{url}/api/v1/events", Last_Event_ID=last) as ear:
         assert until(lambda: ear.events)[0].name == "resync"
-        assert ear.events[0].data == {"seq": lab.client.reader.last_event()}
+        assert ear.events[0].data == {"seq": lab.client.events.last()}
         [job] = lab.add()
         until(lambda: ear.named("job"))
         assert ear.named("job")[0].data["id"] == job
@@ -144,8 +144,8 @@ def test_a_place_before_which_nothing_is_missing_is_taken(lab: Lab, url: str) ->
     """What was removed with its job is reported as removed: no reason to ask for everything again."""
     jobs = lab.add(3)
     for job in jobs:
-        lab.client.act(job, Action.CANCEL)
-        lab.client.delete(job)
+        lab.client.jobs.act(job, Action.CANCEL)
+        lab.client.jobs.delete(job)
     with listening(f"{url}/api/v1/events", Last_Event_ID="1") as ear:
         until(lambda: len(ear.events) == 3)
         assert {(event.name, event.data["id"]) for event in ear.events} == {("removed", job) for job in jobs}
@@ -168,7 +168,7 @@ def test_a_slow_reader_is_told_that_it_missed_something(
         jobs: list[str] = []
         for _ in range(12):  # about 3 MB of events, and no client reads
             jobs += lab.add(1_000, owner="o" * 150, tags=["t" * 100])
-            until(lambda: lab.web.state.hub._seq >= lab.client.reader.last_event())
+            until(lambda: lab.web.state.hub._seq >= lab.client.events.last())
         with listening(f"{url}/api/v1/events") as other:  # the others do not suffer
             [last] = lab.add()
             until(lambda: [e for e in other.named("job") if e.data["id"] == last])
@@ -199,13 +199,13 @@ def test_the_same_over_websocket(lab: Lab, url: str) -> None:
         [job] = lab.add(1, tags=["eu"])
         event = json.loads(line.recv(HEARD))
         assert (event["event"], event["data"]["id"], event["data"]["state"]) == ("job", job, "enqueued")
-    lab.client.act(job, Action.PAUSE)
+    lab.client.jobs.act(job, Action.PAUSE)
     with connect(f"{address}?tag=eu&last_event_id={event['seq']}") as line:
         again = json.loads(line.recv(HEARD))
         assert (again["data"]["id"], again["data"]["state"]) == (job, "paused")
         assert again["seq"] > event["seq"]
         line.send("what is this")
-        lab.client.act(job, Action.RESUME)
+        lab.client.jobs.act(job, Action.RESUME)
         assert json.loads(line.recv(HEARD))["data"]["state"] == "enqueued"
     with pytest.raises(InvalidStatus) as caught, connect(f"{address}?q=stat:x"):
         pass
@@ -230,12 +230,12 @@ def test_everybody_is_told_goodbye_and_the_server_ends_at_once(lab: Lab) -> None
 
 def test_a_page_is_told_what_changed_since_it_was_drawn(lab: Lab, url: str) -> None:
     jobs = lab.add(3)
-    seq = lab.client.reader.last_event()
-    lab.client.act(jobs[0], Action.PAUSE)
+    seq = lab.client.events.last()
+    lab.client.jobs.act(jobs[0], Action.PAUSE)
     asked = {"topics": "stats", "ids": ",".join(jobs), "q": "", "seq": seq}
     with listening(f"{url}/live", asked) as ear:
         hello = until(lambda: ear.named("hello"))[0]
-        assert hello.data["seq"] == lab.client.reader.last_event()
+        assert hello.data["seq"] == lab.client.events.last()
         rows = until(lambda: ear.named("rows"))[0].data
         assert rows["html"].keys() == {jobs[0]}
         assert 'data-style="paused"' in rows["html"][jobs[0]]
@@ -243,8 +243,8 @@ def test_a_page_is_told_what_changed_since_it_was_drawn(lab: Lab, url: str) -> N
         until(lambda: any(event.data.get("new") == 2 for event in ear.named("rows")))
         until(lambda: any(">5</span>" in str(event.data.get("html")) for event in ear.named("stats")))
         for job in (jobs[1], new[0]):
-            lab.client.act(job, Action.CANCEL)
-            lab.client.delete(job)
+            lab.client.jobs.act(job, Action.CANCEL)
+            lab.client.jobs.delete(job)
         until(lambda: any(jobs[1] in event.data.get("gone", ()) for event in ear.named("rows")))
 
 
@@ -254,10 +254,10 @@ def test_a_page_with_a_filter_is_told_who_left_it(lab: Lab, url: str) -> None:
         "ids": ",".join(jobs),
         "q": "state:enqueued",
         "state": "enqueued",
-        "seq": lab.client.reader.last_event(),
+        "seq": lab.client.events.last(),
     }
     with listening(f"{url}/live", asked) as ear:
-        lab.client.act(jobs[0], Action.PAUSE)
+        lab.client.jobs.act(jobs[0], Action.PAUSE)
         rows = until(lambda: [event.data for event in ear.named("rows") if event.data["html"]])[0]
         assert rows["left"] == [jobs[0]]
         tabs = until(lambda: [event.data["tabs"] for event in ear.named("rows") if event.data.get("tabs")])[
@@ -269,7 +269,7 @@ def test_a_page_with_a_filter_is_told_who_left_it(lab: Lab, url: str) -> None:
 def test_an_open_job_is_told_whole_and_its_console_in_order(lab: Lab, url: str) -> None:
     [job] = lab.add()
     [claimed] = lab.claim()
-    asked = {"job": job, "log_after": "0", "seq": lab.client.reader.last_event()}
+    asked = {"job": job, "log_after": "0", "seq": lab.client.events.last()}
     with listening(f"{url}/live", asked) as ear:
         for start in range(0, 1_200, 100):
             lab.log(claimed, [f"line {n}" for n in range(start, start + 100)])

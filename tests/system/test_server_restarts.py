@@ -61,11 +61,11 @@ class Enqueuer:
 
     def enqueue(self, kind: str, args: dict[str, object], *, priority: int = 0) -> str:
         """Store one job, however often it takes. Returns its id."""
-        job = self._client.new_job(kind, args, JobOptions(priority=priority).checked())
+        job = self._client.jobs.new_job(kind, args, JobOptions(priority=priority).checked())
         tries = 0
         while True:
             try:
-                [handle] = self._client.insert([job])
+                [handle] = self._client.jobs.insert([job])
             except StorageUnavailable:
                 tries += 1
                 time.sleep(0.1)

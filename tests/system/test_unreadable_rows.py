@@ -129,10 +129,10 @@ class House:
     def _job(self) -> str:
         """The id of a job that has run for a while, and waits to be run again."""
         lab = self.lab
-        (job,) = lab.add(1, tags=["even"], owner="ann", unique=f"u{lab.client.reader.last_event()}")
+        (job,) = lab.add(1, tags=["even"], owner="ann", unique=f"u{lab.client.events.last()}")
         lab.parts.gateway.run(RegisterWorker(worker_row("w1"), lease=600.0))
         (claimed,) = lab.claim(1)
-        line = LogLine(lab.client.reader.now(), "info", "said", '{"n":1}')
+        line = LogLine(lab.parts.store.now(), "info", "said", '{"n":1}')
         report = Report(claimed.seq, claimed.token, '{"done":1,"total":2}', '{"state":{"a":1}}', (line,))
         lab.parts.gateway.run(StoreReports([report]))
         error = ErrorInfo("ValueError", "no", "Traceback (most recent call last):")
@@ -147,7 +147,7 @@ class House:
                 if column == "id" or (table == "jobs" and column == "seq"):
                     continue
                 job = self._job()
-                record = self.lab.client.reader.job(job)
+                record = self.lab.parts.store.job(job)
                 assert record is not None
                 yield Place(table, key, column, is_text, record.seq)
 
@@ -336,7 +336,7 @@ def _streams(house: House, address: str) -> list[str]:
             for place in house.places:
                 if isinstance(place.victim, int):
                     run("UPDATE events SET at = at WHERE job = %s", place.victim)
-        house.lab.client.act(house.healthy, Action.RETRY)
+        house.lab.client.jobs.act(house.healthy, Action.RETRY)
         heard: list[str] = []
         while not any(house.healthy in one for one in heard):
             heard.append(str(socket.recv(timeout=60)))
@@ -344,7 +344,7 @@ def _streams(house: House, address: str) -> list[str]:
         for action in (Action.PAUSE, Action.RESUME, Action.PAUSE, Action.RESUME, Action.PAUSE):
             if delivered.wait(5):
                 break
-            house.lab.client.act(house.healthy, action)
+            house.lab.client.jobs.act(house.healthy, action)
         if not delivered.wait(30):
             wrong.append("/events says nothing of the healthy job")
         thread.join(60)
@@ -367,7 +367,7 @@ def test_a_store_with_columns_that_cannot_be_read_is_copied(house: House, tmp_pa
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_there(house: House) -> None:
-    record = house.lab.client.reader.job(house.healthy)
+    record = house.lab.parts.store.job(house.healthy)
     assert record is not None
     for column, bad, why in (
         ("args", "half", "not JSON"),
@@ -378,7 +378,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_there(house: House) -> Non
         table = next(table for table in JOB_TABLES[house.kind] if column in dict(house.columns(table)))
         with house.cursor() as run:
             run(f"UPDATE {table} SET {column} = %s WHERE seq = %s", bad, record.seq)
-        view = house.lab.client.job(house.healthy)
+        view = house.lab.client.jobs.get(house.healthy)
         assert why in view.unreadable[column]
     assert set(view.unreadable) == {"args", "result", "progress", "tags"}
     assert (view.args, view.result, view.progress, view.tags) == (None, None, None, [])

@@ -123,7 +123,7 @@ def test_closing_what_was_never_open(tmp_path: Path) -> None:
 def test_a_relative_url_is_a_file_in_this_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     app = Holdfast(database_url="sqlite:///sub/jobs.db")
-    app.overview.stats()
+    app.client.figures.stats()
     app.close()
     assert (tmp_path / "sub" / "jobs.db").is_file()
 
@@ -132,7 +132,7 @@ def test_an_absolute_url_has_four_slashes(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     app = Holdfast(database_url=f"sqlite:///{tmp_path}/jobs.db")
-    app.overview.stats()
+    app.client.figures.stats()
     app.close()
     assert (tmp_path / "jobs.db").is_file()
     assert list((tmp_path / "here").iterdir()) == []
@@ -184,7 +184,7 @@ def test_a_forked_child_opens_its_own_and_the_parent_goes_on(app: Holdfast, clos
     assert app.open() is parts
     app.enqueue("work", {"n": 3})
     assert before.cancel().state == "cancelled"
-    jobs = app.overview.search(app.overview.query(""), sort="created").items
+    jobs = app.client.jobs.search(app.client.jobs.query(""), sort="created").items
     assert [job.args["n"] for job in jobs] == [1, 2, 3]
 
 

@@ -16,9 +16,8 @@ from fastapi import FastAPI
 
 from holdfast.app import Holdfast, make_signals, make_store
 from holdfast.client.client import Client
-from holdfast.client.overview import Overview
 from holdfast.core.settings import Settings
-from holdfast.hosting.child import take_orders
+from holdfast.hosting.child import receive_startup_message
 from holdfast.hosting.run import STOP_SIGNALS
 from holdfast.hosting.startup_message import keep_output_apart
 from holdfast.runtime.configure import database_url
@@ -33,13 +32,13 @@ log = structlog.get_logger("holdfast.web")
 
 
 def web_process() -> int:
-    """The web server that `hosting.WebSupervisor` keeps; it receives its settings and its end on standard input."""
-    taken = take_orders()
-    if taken is None:
-        return 0  # the parent gave up its start and has reported why
-    orders, listening = taken
+    """The web server that `hosting.WebSupervisor` keeps running; settings and stop arrive on standard input."""
+    received = receive_startup_message()
+    if received is None:
+        return 0  # the parent aborted its start and has reported why
+    message, listening = received
     keep_output_apart()
-    settings = Settings.model_validate(orders["settings"])
+    settings = Settings.model_validate(message["settings"])
     set_up_output(settings)
     with listening:
         return serve(Holdfast(settings=settings), listening=listening)
@@ -49,7 +48,7 @@ def web_app(app: Holdfast) -> FastAPI:
     """Pages, REST and streams over the store of an app."""
     parts = app.open()
     storage = kind_of(database_url(app.settings)).label
-    return create_web_app(parts.client, parts.overview, app.settings, version=VERSION, storage=storage)
+    return create_web_app(parts.client, app.settings, version=VERSION, storage=storage)
 
 
 def described(app: Holdfast) -> dict[str, Any]:
@@ -57,7 +56,7 @@ def described(app: Holdfast) -> dict[str, Any]:
     store = make_store(app.settings)
     signals = make_signals(app.settings, store)
     client = Client(app.settings, store, Gateway(store, signals.notify), signals, app.registry)
-    return create_web_app(client, Overview(client), app.settings, version=VERSION).openapi()
+    return create_web_app(client, app.settings, version=VERSION).openapi()
 
 
 def serve(
@@ -72,7 +71,7 @@ def serve(
         for number in STOP_SIGNALS:
             loop.add_signal_handler(number, server.stop)
         if listening is not None:
-            _watch_keeper(loop, server)
+            _watch_supervisor(loop, server)
         await server.serve()
 
     uvloop.run(main())
@@ -93,7 +92,7 @@ class _Server(WebServer):
         super().stop()
 
 
-def _watch_keeper(loop: asyncio.AbstractEventLoop, server: _Server) -> None:
+def _watch_supervisor(loop: asyncio.AbstractEventLoop, server: _Server) -> None:
     def on_input() -> None:
         if not os.read(sys.stdin.fileno(), 1024):
             loop.remove_reader(sys.stdin.fileno())

@@ -1,1 +1,1 @@
-"""What can be asked of the system: the one desk for programs, REST, pages and the command line."""
+"""What can be asked of the system: by programs, REST, pages and the command line."""

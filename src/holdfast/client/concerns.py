@@ -1,4 +1,4 @@
-"""Gathers the facts of the whole system for `holdfast.core.concerns`, and shows what it decides."""
+"""Concerns: the facts from which `holdfast.core.concerns` judges them, and their views."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ HOUR = 3_600_000_000
 MAX_JOBS = 10_000
 """Jobs of one queue and type are counted up to here."""
 MAX_EXHAUSTED = 5
-"""Of so many types that failed lately the failed jobs are counted."""
+"""Types that failed lately whose failed jobs are counted."""
 MAX_ERRORS = 5
-"""Of so many types that fail always the newest error is read."""
+"""Types that fail every time whose newest error is read."""
 
 
 def gather(reader: Reader, *, queues: Sequence[QueueRecord], workers: Sequence[WorkerRecord]) -> Facts:
-    """The facts of this moment. Whatever is asked for beside the arguments is found by an index, and bounded."""
+    """The facts of this moment. All that is read beside the arguments is found by an index, and bounded."""
     now = reader.now()
     outcomes = [_outcome(record) for record in reader.outcomes(since=now - HOUR)]
     return Facts(
@@ -57,7 +57,7 @@ def _errors(reader: Reader, types: Sequence[str]) -> dict[str, str]:
 
 
 def _exhausted(reader: Reader, outcomes: Sequence[Outcome]) -> list[Exhausted]:
-    """The failed jobs of the types that failed most lately; those that fail always are a concern of their own."""
+    """The failed jobs of the types that failed most lately; those that fail every time are a concern of their own."""
     failed = [outcome for outcome in outcomes if outcome.failed and not outcome.fails_always]
     failed.sort(key=lambda outcome: (-outcome.failed, outcome.type))
     found: list[Exhausted] = []
@@ -101,6 +101,11 @@ def _worker(record: WorkerRecord) -> Worker:
     )
 
 
+def text_of(concern: Concern | None) -> str | None:
+    """The text of a concern, None without one."""
+    return None if concern is None else concern.text
+
+
 def concern_view(concern: Concern) -> ConcernView:
     """The view of a concern."""
     return ConcernView(
@@ -120,7 +125,7 @@ def concern_view(concern: Concern) -> ConcernView:
 
 
 def healed_views(facts: Facts) -> list[HealedView]:
-    """The losses that healed, the newest first."""
+    """The lost workers whose jobs have all been requeued, the newest first."""
     return [
         HealedView(
             worker=worker.name,

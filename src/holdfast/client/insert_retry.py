@@ -1,4 +1,4 @@
-"""Repeats what is not known yet: an insert whose key a foreign transaction holds, or whose commit was not confirmed."""
+"""Repeats an insert whose key another transaction holds, or whose commit was not confirmed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_PAUSE = 0.5
 
 
 def insert(gateway: Gateway, jobs: Sequence[NewJob]) -> list[Inserted]:
-    """Store jobs once, also where a commit is not confirmed. Raises StorageUnavailable; CommitUnknown where it is still
+    """Store jobs once, also when a commit is not confirmed. Raises StorageUnavailable; CommitUnknown when it is still
     unknown after TIMEOUT seconds."""
     tries = _Tries()
     while True:
@@ -30,7 +30,7 @@ def insert(gateway: Gateway, jobs: Sequence[NewJob]) -> list[Inserted]:
 
 
 async def insert_async(gateway: Gateway, jobs: Sequence[NewJob]) -> list[Inserted]:
-    """The same for an event loop."""
+    """`insert` for an event loop."""
     tries = _Tries()
     while True:
         try:
@@ -57,7 +57,7 @@ class _Tries:
         self._unknown: CommitUnknown | None = None
 
     def pause(self, error: KeyPending | StorageUnavailable) -> float:
-        """Seconds until the next try. Raises what the caller gets when there is none."""
+        """Seconds until the next try. Raises the error for the caller when there is none."""
         if isinstance(error, CommitUnknown):
             self._unknown = error
         if isinstance(error, StorageUnavailable) and self._unknown is None:
@@ -68,7 +68,7 @@ class _Tries:
         return pause
 
     def own(self, jobs: Sequence[NewJob], inserted: list[Inserted]) -> list[Inserted]:
-        """The results, in which what an earlier try has stored counts as created."""
+        """The results, in which jobs that an earlier try has stored count as created."""
         if self._unknown is None:
             return inserted
         return [

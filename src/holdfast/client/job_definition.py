@@ -1,4 +1,4 @@
-"""Checks what `@app.job(…)` declares, by the rules of the options of one job."""
+"""Checks what `@app.job(…)` declares, by the same rules as the options of one job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from holdfast.core.retry import Backoff, as_backoff
 from holdfast.core.sizes import check_name
 
 
-def declared(
+def define_job_type(
     function: Callable[..., Any],
     *,
     name: str | None,
@@ -26,13 +26,13 @@ def declared(
     migrate: Migrate | None,
     defaults: JobOptions,
 ) -> JobType:
-    """The job type that a decorated function is. Raises InvalidInput for options that cannot be, TypeError for a function
+    """The job type of a decorated function. Raises InvalidInput for options that are not valid, TypeError for a function
     that cannot be a job."""
-    called = name if name is not None else _own_name(function)
-    if not isinstance(cast(object, called), str):
-        raise TypeError(f"name={called!r} must be text")
+    job_name = name if name is not None else _own_name(function)
+    if not isinstance(cast(object, job_name), str):
+        raise TypeError(f"name={job_name!r} must be text")
     if not callable(function):
-        raise TypeError(f"job {called!r}: a job is made of a function, not of {function!r}")
+        raise TypeError(f"job {job_name!r}: a job is made of a function, not of {function!r}")
     options = defaults.checked()
     type_options = TypeOptions(
         queue=options.queue or "default",
@@ -40,14 +40,14 @@ def declared(
         retries=options.retries,
         backoff=_backoff(backoff),
         timeout=options.timeout,
-        executor=_executor(executor, called, function),
+        executor=_executor(executor, job_name, function),
         retention=options.keep,
         tags=options.tags or (),
         state_version=_state_version(state_version),
         migrate=_migrate(migrate),
     )
     try:
-        return JobType(check_name(called, loc=("name",)), function, type_options)
+        return JobType(check_name(job_name, loc=("name",)), function, type_options)
     except TypeError as error:
         raise TypeError(f"{error}{place_of(function)}") from error.__cause__
 
@@ -60,11 +60,11 @@ def _own_name(function: Callable[..., Any]) -> str:
     return own
 
 
-def _executor(chosen: str | None, called: str, function: Callable[..., Any]) -> str:
+def _executor(chosen: str | None, job_name: str, function: Callable[..., Any]) -> str:
     executor = chosen or ("loop" if is_async(function) else "thread")
     if executor not in EXECUTORS or (executor == "loop" and not is_async(function)):
         raise TypeError(
-            f"job {called!r}: executor={chosen!r} does not fit {written(function).__name__}; "
+            f"job {job_name!r}: executor={chosen!r} does not fit {written(function).__name__}; "
             f"a plain def runs in thread or process{place_of(function)}"
         )
     return executor
@@ -108,5 +108,7 @@ def _is_delay(value: object) -> bool:
 
 
 def _refused(given: object) -> InvalidInput:
-    words = f"must be seconds, a list of seconds, or a function of attempt and chance; got {given!r}"
-    return InvalidInput(f"The options are not valid: backoff: {words}", [Problem(("backoff",), words)])
+    message = (
+        f"must be seconds, a list of seconds, or a function of attempt and a random number; got {given!r}"
+    )
+    return InvalidInput(f"The options are not valid: backoff: {message}", [Problem(("backoff",), message)])

@@ -1,4 +1,4 @@
-"""Opening a store for event loops: one thread for all concurrent callers, and none of them blocks its loop."""
+"""Opening an app: what does it, and how concurrent event loops share one attempt without being blocked."""
 
 from __future__ import annotations
 
@@ -7,9 +7,26 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+from holdfast.client.client import Client
 
 T = TypeVar("T")
+
+
+class OpenParts(Protocol):
+    """The parts of an open app."""
+
+    @property
+    def client(self) -> Client: ...
+
+
+class Opener(Protocol):
+    """What opens the store when it is first needed: the app."""
+
+    def open(self) -> OpenParts: ...
+
+    async def open_async(self) -> OpenParts: ...
 
 
 class SharedOpening(Generic[T]):
@@ -29,7 +46,7 @@ class SharedOpening(Generic[T]):
         with self._lock:
             self._waiting.append(own)
             if len(self._waiting) == 1:
-                # a daemon: a program that gives up does not wait for a database that is silent
+                # a daemon: a program that gives up does not wait for a database that does not respond
                 threading.Thread(target=self._run, name="holdfast-opening", daemon=True).start()
         return await asyncio.wrap_future(own)
 

@@ -19,10 +19,10 @@ Duration = float | str | timedelta
 
 @dataclass(frozen=True, slots=True)
 class JobOptions:
-    """What may be said of one job beside its arguments. None = the default of its type.
+    """The options of one job, beside its arguments. None = the default of its type.
 
     `delay` or `run_at`: not before. `unique`: at most one live job of the type holds this key. `idempotency_key`: a repeated
-    enqueue with the key answers with the first job. `keep`: how long the ended job is kept (a duration, or "forever").
+    enqueue with the same key returns the first job. `keep`: how long the ended job is kept (a duration, or "forever").
     """
 
     queue: str | None = None
@@ -83,8 +83,8 @@ class JobOptions:
             keep=attempt("keep", lambda: None if self.keep is None else _retention(self.keep)),
         )
         if found:
-            words = "; ".join(f"{'.'.join(map(str, p.loc))}: {p.msg}" for p in found)
-            raise InvalidInput(f"The options are not valid: {words}", found)
+            reasons = "; ".join(f"{'.'.join(map(str, p.loc))}: {p.msg}" for p in found)
+            raise InvalidInput(f"The options are not valid: {reasons}", found)
         return checked
 
 

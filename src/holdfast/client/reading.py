@@ -1,4 +1,4 @@
-"""Reads the columns of stored rows: one that cannot be read becomes a reason, and the others are shown as always."""
+"""Reads the columns of stored rows: for one that cannot be read it keeps the reason, and the others are shown as usual."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Registry:
         self._types[job_type.name] = job_type
 
     def get(self, name: str) -> JobType | None:
-        """The type of this name, None when it is not known here."""
+        """The type of this name, None when this program does not contain it."""
         return self._types.get(name)
 
     def matching(self, globs: Iterable[str]) -> dict[str, JobType]:

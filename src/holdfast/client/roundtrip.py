@@ -120,7 +120,7 @@ def _is_open(field: Mapping[str, Any]) -> bool:
 
 
 def _is_native(value: Any) -> bool:
-    """Whether a value is one that JSON itself reads."""
+    """Whether a value is one that JSON itself represents."""
     if type(value) is list:
         return all(map(_is_native, cast(list[Any], value)))
     if type(value) is dict:
@@ -212,7 +212,7 @@ def _holds_the_same_value(before: Any, after: Any) -> bool:
 
 
 def _object_difference(before: object, after: object, loc: Loc) -> Problem | None:
-    """Of objects that do not say when they are equal, what they hold is compared, where that can be seen."""
+    """Objects without an equality of their own are compared by their attributes, where these are accessible."""
     if _is_opaque(before):
         return Problem(loc, f"{type(before).__name__} cannot be compared with what would come back")
     return _parts_difference(_state(before), _state(after), loc)

@@ -1,4 +1,4 @@
-"""What the signature of a job function says: its arguments, its context, and whether it can be a job at all."""
+"""Reads the signature of a job function: its arguments, its context, and whether it can be a job at all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIELD = "arg_"
 
 
 def written(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as it stands in the code: below every functools.partial, and the method that makes an object callable."""
+    """The function as written in the code: inside of functools.partial, and the method that makes an object callable."""
     while isinstance(function, functools.partial):
         function = function.func
     return function if hasattr(function, "__qualname__") else type(function).__call__
@@ -35,8 +35,8 @@ def place_of(function: Callable[..., Any]) -> str:
 
 
 def parameters_of(name: str, function: Callable[..., Any]) -> tuple[str | None, dict[str, Any]]:
-    """The parameter that takes the context, and the arguments as fields of a model. Raises TypeError for what no job can
-    have."""
+    """The parameter that takes the context, and the arguments as fields of a model. Raises TypeError for a parameter that no
+    job can have."""
     if inspect.isgeneratorfunction(written(function)) or inspect.isasyncgenfunction(written(function)):
         raise TypeError(
             f"job {name!r}: a function that yields does nothing when it is called; return a value"
@@ -67,7 +67,7 @@ def parameters_of(name: str, function: Callable[..., Any]) -> tuple[str | None, 
 
 
 class _StrictSchema(GenerateJsonSchema):
-    """JSON Schema that is strict JSON: a default such as infinity is left out, like others that are no JSON."""
+    """JSON Schema that is strict JSON: a default such as infinity is left out, like others that are not JSON."""
 
     def render_warning_message(self, kind: JsonSchemaWarningKind, detail: str) -> str | None:
         # the message of pydantic would show the default, which may be a secret
@@ -99,7 +99,7 @@ def model_of(name: str, fields: dict[str, Any], config: ConfigDict) -> tuple[typ
 
 
 def shown(function: Callable[..., Any], context: str | None) -> str:
-    """The arguments as they stand in the code, without the context; `parameters_of` has resolved the annotations."""
+    """The arguments as written in the code, without the context; `parameters_of` has resolved the annotations."""
     signature = inspect.signature(function, eval_str=True)
     return ", ".join(str(one) for one in signature.parameters.values() if one.name != context)
 
@@ -123,7 +123,7 @@ def _made(name: str, fields: dict[str, Any], config: ConfigDict) -> tuple[type[B
 
 
 def _is_context(hint: object) -> bool:
-    """JobContext, which may be missing, and may carry notes: JobContext | None, Annotated[JobContext, …]."""
+    """Whether this is JobContext, which may be optional or annotated: JobContext | None, Annotated[JobContext, …]."""
     parts = [part for part in _alternatives(hint) if part is not type(None)]
     return bool(parts) and all(part is JobContext for part in parts)
 

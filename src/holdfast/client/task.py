@@ -37,7 +37,7 @@ _CONFIG = ConfigDict(
 
 @dataclass(frozen=True, slots=True)
 class TypeOptions:
-    """What `@app.job(…)` says of a type: the defaults of its jobs."""
+    """What `@app.job(…)` declares of a type: the defaults of its jobs."""
 
     queue: str
     priority: int
@@ -52,7 +52,7 @@ class TypeOptions:
 
 
 class JobType:
-    """A registered function: what its arguments are, how it is run, and what its jobs start from."""
+    """A registered function: its arguments, how it is run, and the defaults of its jobs."""
 
     def __init__(self, name: str, function: Callable[..., Any], options: TypeOptions) -> None:
         self.name = name
@@ -102,8 +102,8 @@ class JobType:
             message = f"{error}; the function would not receive what was given"
             raise InvalidArguments(message, error.problems) from None
         except Exception as error:  # of a validator or a comparison of a user's class
-            words = f"cannot be read back: {type(error).__name__}: {error}"
-            raise InvalidArguments(f"{self.name}: {words}", [Problem(("args",), words)]) from error
+            reason = f"cannot be read back: {type(error).__name__}: {error}"
+            raise InvalidArguments(f"{self.name}: {reason}", [Problem(("args",), reason)]) from error
 
     def _refuse(self, problem: Problem | None) -> None:
         if problem is not None:
@@ -124,11 +124,11 @@ class JobType:
         return deepcopy(self._schema)
 
     def max_attempts(self, default_retries: int) -> int:
-        """How often its jobs may be tried; `default_retries` where the type does not say."""
+        """How often its jobs may be tried; `default_retries` where the type does not name a number."""
         return 1 + (default_retries if self.options.retries is None else self.options.retries)
 
     def row(self, default_retries: int) -> TypeRow:
-        """What is published of the type."""
+        """The row by which a worker publishes the type."""
         o = self.options
         schema = json.dumps(self._schema)
         return TypeRow(
@@ -147,7 +147,7 @@ class JobType:
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether a call of it must be awaited."""
+    """Whether a call of the function must be awaited."""
     return inspect.iscoroutinefunction(written(function))
 
 
@@ -164,7 +164,7 @@ def dump_result(value: Any) -> str:
 
 
 def problems(error: ValidationError) -> list[Problem]:
-    """The problems of a pydantic error, in our words, without the rejected values (they may be secret)."""
+    """The problems of a pydantic error, with its messages, without the rejected values (they may be secret)."""
     return [
         Problem(("args", *item["loc"]), item["msg"])
         for item in error.errors(include_url=False, include_input=False)

@@ -13,7 +13,7 @@ from holdfast.storage.writes import Insert
 
 
 class Transactions:
-    """Stores jobs on connections of callers, where the store can do so."""
+    """Stores jobs on the connections of callers, where the store supports it."""
 
     def __init__(self, store: object, gateway: Gateway, signals: Signals) -> None:
         self._store = store
@@ -28,7 +28,7 @@ class Transactions:
         return store.insert_joined(tx, jobs, channels=self._channels)
 
     async def insert_async(self, tx: object, jobs: Sequence[NewJob]) -> list[Inserted]:
-        """The same on a connection that is awaited."""
+        """`insert` on an asynchronous connection."""
         store = self._joining()
         if not store.lanes_exist(jobs):
             await self._gateway.run_async(CreateLanes(jobs))

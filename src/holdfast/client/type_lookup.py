@@ -1,4 +1,4 @@
-"""Finds job types by name: those whose code is here, and those that a worker has published."""
+"""Finds job types by name: those whose code this program contains, and those that a worker has published."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from holdfast.core.sizes import MAX_ARGS, dump_json
 from holdfast.storage.protocol import Reader
 
 FRESH_FOR = 5.0
-"""Seconds for which published types are remembered. An unknown name is looked up again at once."""
+"""Seconds for which published types are cached. An unknown name is looked up again at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class TypeInfo:
     """What enqueueing needs to know of a job type."""
 
     name: str
@@ -35,41 +35,41 @@ class Kind:
     dump: Callable[[Mapping[str, Any]], str]
 
 
-class Catalogue:
-    """All job types that this store knows."""
+class TypeLookup:
+    """All job types that the store or this program knows."""
 
     def __init__(self, registry: Registry, reader: Reader, *, default_retries: int) -> None:
         self.registry = registry
         self._reader = reader
         self.default_retries = default_retries
-        self._kinds: dict[str, Kind] = {}
+        self._found: dict[str, TypeInfo] = {}
         self._published: dict[str, TypeRecord] = {}
-        self._looked = float("-inf")
+        self._read_at = float("-inf")
 
     def is_local(self, name: str) -> bool:
-        """Whether the code of the type is here, so that `find` does not ask the store."""
+        """Whether this program contains the code of the type, so that `find` does not read the store."""
         return self.registry.get(name) is not None
 
-    def find(self, name: str) -> Kind:
+    def find(self, name: str) -> TypeInfo:
         """The type of this name. Raises UnknownJobType with the nearest known name."""
-        kind = self._kinds.get(name)
-        if kind is not None:
-            return kind
+        info = self._found.get(name)
+        if info is not None:
+            return info
         local = self.registry.get(name)
         if local is not None:
-            kind = self._kinds[name] = _local(local, self.default_retries)
-            return kind
+            info = self._found[name] = _local(local, self.default_retries)
+            return info
         record = self.published().get(name) or self.published(fresh=True).get(name)
         if record is None:
             raise UnknownJobType(self._unknown(name), [Problem(("type",), "unknown job type")])
         return _remote(record)
 
     def published(self, *, fresh: bool = False) -> dict[str, TypeRecord]:
-        """What workers have published, at most FRESH_FOR seconds old."""
+        """The types that workers have published, at most FRESH_FOR seconds old."""
         now = time.monotonic()
-        if fresh or now - self._looked > FRESH_FOR:
+        if fresh or now - self._read_at > FRESH_FOR:
             self._published = {record.name: record for record in self._reader.types()}
-            self._looked = now
+            self._read_at = now
         return self._published
 
     def _unknown(self, name: str) -> str:
@@ -79,9 +79,9 @@ class Catalogue:
         return f"No job type {name[:60]!r} is known{hint}. Types become known when a worker that contains their code starts."
 
 
-def _local(job_type: JobType, default_retries: int) -> Kind:
+def _local(job_type: JobType, default_retries: int) -> TypeInfo:
     o = job_type.options
-    return Kind(
+    return TypeInfo(
         job_type.name,
         o.queue,
         o.priority,
@@ -104,26 +104,28 @@ def _problem(error: Any) -> Problem:
     return Problem(place, error.message)
 
 
-def _remote(record: TypeRecord) -> Kind:
-    # an eighth of the time that a worker process takes to start, and no worker has types without their code
+def _remote(record: TypeRecord) -> TypeInfo:
+    # takes an eighth of the start of a worker process, and a worker needs it for no type of its own
     import jsonschema.validators
 
     row = Row()
     schema, tags = row.members("schema", record.schema) or {}, row.texts("tags", record.tags)
     for column, why in row.unreadable.items():
-        words = f"what is stored of the job type {record.name!r} cannot be read ({column}: {why}); start one of its workers"
-        raise InvalidInput(words, [Problem(("type",), words)])
+        message = (
+            f"the stored job type {record.name!r} cannot be read ({column}: {why}); start one of its workers"
+        )
+        raise InvalidInput(message, [Problem(("type",), message)])
     validator = jsonschema.validators.validator_for(schema)(schema)
 
     def dump(arguments: Mapping[str, Any]) -> str:
         text = dump_json(dict(arguments), what="args", limit=MAX_ARGS)
         found = [_problem(error) for error in validator.iter_errors(dict(arguments))]
         if found:
-            words = "; ".join(f"{'.'.join(map(str, p.loc))}: {p.msg}" for p in found[:5])
-            raise InvalidArguments(f"{record.name}: {words}", found)
+            reasons = "; ".join(f"{'.'.join(map(str, p.loc))}: {p.msg}" for p in found[:5])
+            raise InvalidArguments(f"{record.name}: {reasons}", found)
         return text
 
-    return Kind(
+    return TypeInfo(
         record.name,
         record.queue,
         record.priority,

@@ -12,9 +12,9 @@ from holdfast.core import records
 
 
 class View(BaseModel):
-    """A value made for looking at. Times are UTC; REST writes them as RFC 3339."""
+    """A value for output. Times are UTC; REST writes them as RFC 3339."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True)  # a worker that shows nothing makes none of them
+    model_config = ConfigDict(frozen=True, defer_build=True)  # a worker outputs none of them
 
 
 class StoredView(View):
@@ -53,7 +53,7 @@ class ErrorView(View):
 
 
 class JobView(StoredView):
-    """A job as everyone sees it (see docs/reference for each field)."""
+    """A job as REST, pages and command line show it (see docs/reference for each field)."""
 
     id: str
     type: str
@@ -94,7 +94,7 @@ class JobView(StoredView):
 
 
 class JobPage(View):
-    """A page of jobs. Cursors are opaque; hand them back with the same query and sort. `searched`: an unindexed term was
+    """A page of jobs. Cursors are opaque; pass them with the same query and sort. `searched`: an unindexed term was
     tried on so many of the newest jobs only (None = on all)."""
 
     items: list[JobView]
@@ -124,7 +124,7 @@ class HistoryView(StoredView):
 
 
 class LogView(StoredView):
-    """One console line. `n` grows; hand the last one back as `after` for what follows."""
+    """One console line. `n` grows; pass the last one as `after` for the lines that follow."""
 
     n: int
     at: datetime
@@ -154,7 +154,7 @@ class SavedView(StoredView):
 
 class QueueView(StoredView):
     """A queue. `oldest_wait` in seconds. `workers` = live worker processes that serve it; one that drains serves none.
-    `concern`: what of `concerns` in the figures is about it, in words."""
+    `concern`: the text of the concern about it, if there is one."""
 
     name: str
     state: str = "open"
@@ -190,8 +190,8 @@ class WorkerView(StoredView):
 
 class TypeView(StoredView):
     """A job type. `args_schema` is JSON Schema of its arguments. `workers` = live worker processes that know it. `waiting`:
-    enqueued jobs of it, counted up to 10,000. `published` False: only jobs name it. `concern`: what of `concerns` in the
-    figures is about it, in words."""
+    enqueued jobs of it, counted up to 10,000. `published` False: only jobs name it. `concern`: the text of the concern
+    about it, if there is one."""
 
     name: str
     queue: str
@@ -219,7 +219,7 @@ class Throughput(View):
 
 
 class ConcernView(View):
-    """One thing that needs a person, `text` in words (`title` and `detail`): since when, and the one action that helps.
+    """One thing that needs attention, as `text` (`title` and `detail`): since when, and the one action that helps.
     `queues` and `types` are those it is about, `jobs` how many jobs (`capped`: at least so many); `subject` names the one,
     None where it is about the whole. `retry`: to retry its failed jobs is likely to help."""
 
@@ -246,9 +246,9 @@ class HealedView(View):
 
 
 class StatsView(View):
-    """The state of the whole system. `oldest_wait` in seconds. `scheduler`: the process that does what happens by the clock
-    (`host:pid:…`), None when there is none. `concerns`: what needs a person, what matters most first; empty = all quiet.
-    `healed`: losses that need nobody any more."""
+    """The state of the whole system. `oldest_wait` in seconds. `scheduler`: the process that is the leader (`host:pid:…`),
+    None when there is none. `concerns`: what needs attention, the most important first; empty = all quiet. `healed`:
+    losses that need no attention any more."""
 
     states: dict[str, int]
     queues: dict[str, QueueView]
@@ -341,7 +341,7 @@ def job_view(record: records.JobRecord) -> JobView:
         schedule_id=None,
         parent_ids=[],
         batch_id=None,
-        unreadable=row.unreadable,  # filled by what stands above
+        unreadable=row.unreadable,  # filled by the fields above
     )
 
 

@@ -1,1 +1,1 @@
-"""How an app becomes running processes: a supervisor with its workers and duties, and the keeper of a web server."""
+"""How an app becomes running processes: supervisors of worker processes and of the web server, maintenance tasks."""

@@ -1,7 +1,7 @@
-"""A child process that is started before its startup message is known: it loads meanwhile.
+"""A child process that is started before its startup message is known, so that it loads its modules meanwhile.
 
-Its startup message goes over a socket that is its standard input, together with the listening socket. The end of that input
-means that its parent is gone. Only the standard library is loaded here, so that a start is never late.
+The message is sent over a socket, which is its standard input, together with the listening socket. The end of that input
+means that the parent has exited. This module imports the standard library only, so that the child starts early.
 """
 
 from __future__ import annotations
@@ -14,50 +14,50 @@ import sys
 from typing import Any
 
 SELF = (sys.executable, "-m", "holdfast")
-"""How we start ourselves again, in the same environment."""
+"""The command line of this program, in the same environment."""
 
-MAX_ORDERS = 1024 * 1024
+MAX_MESSAGE = 1024 * 1024
 
 
 class Child:
-    """A process of ours. In a group of its own, so that Ctrl-C reaches it through us, in the order of stopping."""
+    """A child process in a process group of its own, so that Ctrl-C does not reach it before its parent stops it."""
 
     def __init__(self, what: str) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            self.process = subprocess.Popen([*SELF, what], stdin=theirs.fileno(), process_group=0)  # noqa: S603 - ourselves
-        self._line = ours
+            self.process = subprocess.Popen([*SELF, what], stdin=theirs.fileno(), process_group=0)  # noqa: S603 - this program
+        self._socket = ours
 
-    def order(self, orders: dict[str, Any], listening: socket.socket) -> None:
-        """Tell it what to do. It may have died already: then nothing happens, its end says so."""
+    def send(self, message: dict[str, Any], listening: socket.socket) -> None:
+        """Send the startup message. Does nothing when the process has died already; its exit reports that."""
         try:
-            socket.send_fds(self._line, [json.dumps(orders).encode() + b"\n"], [listening.fileno()])
+            socket.send_fds(self._socket, [json.dumps(message).encode() + b"\n"], [listening.fileno()])
         except (BrokenPipeError, ConnectionResetError):
             return
 
     def abandon(self) -> None:
-        """End it before it was told what to do."""
-        self._line.close()
+        """End the process before it received its startup message."""
+        self._socket.close()
         self.process.wait()
 
     def close(self) -> None:
-        """Give back what it held here, once it has ended."""
-        self._line.close()
+        """Close the socket, once the process has ended."""
+        self._socket.close()
 
 
 def start_forking_server() -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """The process of a fork server, and the socket to it. It belongs to our process group, as its workers do."""
+    """Start the process of a fork server, in this process group, as its workers are; returns it and the socket to it."""
     ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
     with theirs:
-        return subprocess.Popen([*SELF, "forking-server"], stdin=theirs.fileno()), ours  # noqa: S603 - ourselves
+        return subprocess.Popen([*SELF, "forking-server"], stdin=theirs.fileno()), ours  # noqa: S603 - this program
 
 
-def take_orders() -> tuple[dict[str, Any], socket.socket] | None:
-    """What the one who started this process wants of it, and the socket to listen on; None when it is gone already."""
-    with socket.socket(fileno=os.dup(sys.stdin.fileno())) as line:
-        text, fds, _, _ = socket.recv_fds(line, MAX_ORDERS, 1)
+def receive_startup_message() -> tuple[dict[str, Any], socket.socket] | None:
+    """The startup message of this process, and the socket to listen on; None when the parent has exited already."""
+    with socket.socket(fileno=os.dup(sys.stdin.fileno())) as parent:
+        text, fds, _, _ = socket.recv_fds(parent, MAX_MESSAGE, 1)
         while text and not text.endswith(b"\n"):
-            more = line.recv(MAX_ORDERS)
+            more = parent.recv(MAX_MESSAGE)
             if not more:
                 return None
             text += more

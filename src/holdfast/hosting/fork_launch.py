@@ -15,7 +15,7 @@ from holdfast.worker.fork_server import ForkServer, can_fork
 
 
 def launch_fork_server() -> ForkServer | None:
-    """A fork server that loads what any app needs; None where the system has no such thing."""
+    """Start a fork server that loads what any app needs; None on systems without support for it."""
     return ForkServer(*start_forking_server()) if can_fork() else None
 
 

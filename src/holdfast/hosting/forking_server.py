@@ -1,7 +1,7 @@
-"""The process of a fork server: it loads the app once, alone in its thread, and forks worker processes that have it already.
+"""The process of a fork server: it loads the app once, in a single thread, and forks worker processes from itself.
 
-It opens nothing: no store, no event loop, no lock. An app of which copies would not be what new processes are is not forked;
-`_Opened.why_unfit` says which.
+It opens nothing: no store, no event loop, no lock. An app whose copies would differ from new processes is not forked, see
+`_Opened.why_unfit`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any, NoReturn, cast
 
 from holdfast.core.settings import Settings
 from holdfast.hosting import worker_process
-from holdfast.hosting.startup_message import read_orders
+from holdfast.hosting.startup_message import read_startup_message
 from holdfast.worker.fork_server import MAX_MESSAGE
 from holdfast.worker.parent_death import send_at_parents_death
 from holdfast.worker.process import Orders
@@ -42,25 +42,25 @@ def forking_server(began: int | None = None) -> int:
 
     `began`: when the process began of which this one is a copy."""
     _rename(_NAME)
-    sys.argv[1:] = [_WORKER]  # which is what the app sees in a worker that was not forked
+    sys.argv[1:] = [_WORKER]  # as the app sees it in a worker that was not forked
     send_at_parents_death(signal.SIGKILL)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stay)  # who stops a whole group means its workers
-    line = _take_line()
+        signal.signal(number, _stay)  # a signal to the whole group is meant for its workers
+    line = _take_socket()
     orders = _receive(line)
     settings = Settings.model_validate(orders["settings"])
     leaving = worker_process.set_up(settings)
     before, began = _Opened(), began or process_began()
     try:
         app = worker_process.load(orders["app"], settings)
-    except BaseException as error:  # whatever the user's module does; a worker that is not forked shows it
+    except BaseException as error:  # any error of the user's module; a worker that is not forked shows it
         _refuse(line, f"the app cannot be loaded ({type(error).__name__})", may_change=True)
     if why := before.why_unfit():
         _refuse(line, why, may_change=False)
     sources = dict(_sources())
     is_stale = any(stamp and began <= stamp[0] <= time.time_ns() for stamp in sources.values())
     gc.collect()
-    gc.freeze()  # nothing of it is looked at in a copy, so its pages stay shared
+    gc.freeze()  # the collector of a copy does not touch it, so its pages stay shared
     _send(line, {})
     while True:
         request, fds = _receive_with_files(line)
@@ -74,16 +74,16 @@ def forking_server(began: int | None = None) -> int:
     standard_input, guard = fds
     os.dup2(standard_input, sys.stdin.fileno())
     os.close(standard_input)
-    given = replace(Orders(**read_orders()), guard=guard)
+    given = replace(Orders(**read_startup_message()), guard=guard)
     return worker_process.work(given, settings, app, worker_process.hold(given, settings), leaving)
 
 
 def _is_worker(supervisor: int, line: socket.socket) -> bool:
-    """Make a worker process: this returns True in it, once it is a child of the supervisor, and False here."""
+    """Fork a worker process: returns True in it, once it is a child of the supervisor, and False here."""
     between = os.fork()
     if between:
         if os.waitpid(between, 0)[1]:
-            os._exit(1)  # there is no memory, or no process left
+            os._exit(1)  # out of memory, or of processes
         return False
     try:
         if os.fork():
@@ -104,14 +104,14 @@ def _is_worker(supervisor: int, line: socket.socket) -> bool:
 
 
 class _Opened:
-    """What this process had before it loaded the app."""
+    """The open files and random generators of this process before it loaded the app."""
 
     def __init__(self) -> None:
         self._descriptors = set(_descriptors())
         self._generators = _generators()
 
     def why_unfit(self) -> str | None:
-        """Why a copy of this process is not what a new one would be, None when it is."""
+        """Why a copy of this process would differ from a new one, None when it would not."""
         if threading.active_count() > 1 or len(list(Path("/proc/self/task").iterdir())) > 1:
             return "the app starts threads while it is imported"
         if _has_children():
@@ -132,11 +132,11 @@ def _has_children() -> bool:
 
 
 def _descriptors() -> set[str]:
-    return {number for number in os.listdir("/proc/self/fd") if _is_open(int(number))}  # noqa: PTH208 - names are all
+    return {number for number in os.listdir("/proc/self/fd") if _is_open(int(number))}  # noqa: PTH208 - only the names are needed
 
 
 def _is_open(number: int) -> bool:
-    """Whether it is open now, which that of the listing itself is not."""
+    """Whether a descriptor is open now; that of the listing itself is not."""
     try:
         os.fstat(number)
     except OSError:
@@ -145,9 +145,9 @@ def _is_open(number: int) -> bool:
 
 
 def _generators() -> set[int]:
-    """The ids of all random generators but that of the module, which seeds itself in a copy, and those of the system."""
+    """The ids of all random generators except those of the system and that of the module, which reseeds itself in a copy."""
     found = cast("list[object]", gc.get_objects())
-    # by type, for isinstance would wake lazy objects and fail on proxies of frameworks
+    # by type: isinstance would load lazy objects and fail on proxies of frameworks
     return {id(one) for one in found if _shares_its_seed(type(one))}
 
 
@@ -156,7 +156,7 @@ def _shares_its_seed(kind: type[object]) -> bool:
 
 
 def _sources() -> Iterator[tuple[str, Any]]:
-    """The files of all modules that are loaded, as they are now."""
+    """The files of all loaded modules, with their modification time and size."""
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
         if isinstance(path, str):
@@ -165,7 +165,7 @@ def _sources() -> Iterator[tuple[str, Any]]:
 
 def _stamp(path: str) -> tuple[int, int] | None:
     try:
-        status = os.stat(path)  # noqa: PTH116 - of a thousand files at each fork
+        status = os.stat(path)  # noqa: PTH116 - called for a thousand files at each fork
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size
@@ -179,7 +179,7 @@ def process_began() -> int:
 
 
 def _rename(role: str) -> None:
-    """Have the command line of this process name its role, as far as there is room for it."""
+    """Change the command line of this process to that of a process with this role, as far as there is room for it."""
     with suppress(OSError, ValueError):
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         start, end = int(fields[45]), int(fields[46])
@@ -190,8 +190,8 @@ def _rename(role: str) -> None:
                 return
 
 
-def _take_line() -> socket.socket:
-    """The socket to the supervisor, which was our standard input: what the app starts must not read from it."""
+def _take_socket() -> socket.socket:
+    """Move the socket to the supervisor away from standard input, from which programs that the app starts may read."""
     line = socket.socket(fileno=os.dup(sys.stdin.fileno()))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, sys.stdin.fileno())
@@ -204,7 +204,7 @@ def _receive(line: socket.socket) -> dict[str, Any]:
 
 
 def _receive_with_files(line: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """The next message. The process ends when there will be none."""
+    """The next message, with its files. The process exits when the supervisor has closed the socket."""
     text, fds, _, _ = socket.recv_fds(line, MAX_MESSAGE, 2)
     if not text:
         os._exit(0)
@@ -215,7 +215,7 @@ def _send(line: socket.socket, message: dict[str, Any]) -> None:
     try:
         line.sendall(json.dumps(message).encode())
     except OSError:
-        os._exit(0)  # the supervisor is gone
+        os._exit(0)  # the supervisor has exited
 
 
 def _refuse(line: socket.socket, why: str, *, may_change: bool) -> NoReturn:
@@ -224,4 +224,4 @@ def _refuse(line: socket.socket, why: str, *, may_change: bool) -> NoReturn:
 
 
 def _stay(number: int, stack: FrameType | None) -> None:
-    """A handler, not SIG_IGN: that would be inherited by the programs which an app starts."""
+    """Ignore a signal; unlike SIG_IGN, a handler is not inherited by programs that an app starts."""

@@ -1,4 +1,4 @@
-"""PID 1 of a container: passes signals on to the program, and reaps the orphans that the kernel hands to PID 1."""
+"""PID 1 of a container: forwards signals to the program, and reaps orphans."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import os
 import signal
 from contextlib import suppress
 
-_NOT_PASSED_ON = {signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU}
+_NOT_FORWARDED = {signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU}
 _FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP}
 
 
 def run_below_init() -> None:
-    """As PID 1, continue in a child process and stay behind as its init, which exits with the exit code of the child.
+    """As PID 1, continue in a child process; this one remains as its init, which exits with the exit code of the child.
 
-    Returns in the process that is to go on: the child, or this one when it is not PID 1. The program itself could not reap
-    orphans, because to wait for any child takes the exit codes away from those who wait for theirs."""
+    Returns in the process that continues: the child, or this one when it is not PID 1. The program itself could not reap
+    orphans, because waiting for any child takes the exit codes away from the code that waits for a certain child."""
     if os.getpid() != 1:
         return
-    # Blocked, they wait to be read: the kernel drops a signal to PID 1 that has no handler yet.
+    # blocked signals stay pending until they are read; the kernel drops a signal to PID 1 that has no handler yet
     waited = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP} - _FAULTS
     before = signal.pthread_sigmask(signal.SIG_BLOCK, waited)
     child = os.fork()
@@ -29,15 +29,15 @@ def run_below_init() -> None:
         number = signal.sigwait(waited)
         if number == signal.SIGCHLD:
             _reap(child)
-        elif number not in _NOT_PASSED_ON:
+        elif number not in _NOT_FORWARDED:
             with suppress(ProcessLookupError):
                 os.kill(child, number)
 
 
 def _take_terminal() -> None:
-    """A group of its own in the foreground: Ctrl-C then comes from the terminal only, and not a second time from init."""
+    """Make this process a foreground group: Ctrl-C then comes from the terminal only, not a second time from init."""
     os.setpgid(0, 0)
-    with suppress(OSError):  # standard input is no terminal
+    with suppress(OSError):  # standard input is not a terminal
         os.tcsetpgrp(0, os.getpgrp())
 
 

@@ -1,4 +1,4 @@
-"""Opening the app of a process that shall run: it may be started before its database, and waits for it with words."""
+"""Opens the app of a process that may be started before its database, and logs that it waits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from holdfast.runtime.periodic import backoff
 log = structlog.get_logger("holdfast.hosting")
 
 
-def open_when_it_answers(app: Holdfast, wait: Callable[[float], None] = time.sleep) -> Parts:
-    """`app.open()`, tried again while a database server comes up or has no connection left. Raises StorageRefused for one
-    that cannot be used however long one waits, and StorageUnavailable for a file, which no server brings up."""
+def open_when_available(app: Holdfast, wait: Callable[[float], None] = time.sleep) -> Parts:
+    """`app.open()`, repeated while a database server starts or has no free connection. Raises StorageRefused for a store
+    that cannot be used at all, and StorageUnavailable for a file, for which waiting is no help."""
     if database_url(app.settings).startswith("sqlite:"):
         return app.open()
     failures = 0

@@ -1,4 +1,4 @@
-"""Runs workers, maintenance tasks and the web server in one event loop, and stops them in order."""
+"""Runs workers, maintenance tasks and the web server in one event loop, and stops them in sequence."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from holdfast.worker.fork_server import ForkServer
 from holdfast.worker.starting import WorkerStarter
 from holdfast.worker.supervisor import Supervisor
 
-WEB_WAITS = 3.0
-"""Seconds that the web server waits for the first worker at most."""
+WEB_TIMEOUT = 3.0
+"""Maximum seconds that the web server waits for the first worker."""
 
 POLL_INTERVAL = 0.05
-"""Seconds between two looks whether the workers are there, when no signal comes."""
+"""Seconds between two checks whether the workers are registered, when no signal comes."""
 
 log = structlog.get_logger("holdfast.hosting")
 
@@ -49,12 +49,12 @@ def run_workers(
     forks: ForkServer | None = None,
 ) -> int:
     """Run a supervisor with its worker processes and the maintenance tasks until SIGTERM or SIGINT, or until all workers
-    have been drained and there is no web server beside them; answers the exit code.
+    have been drained and there is no web server beside them; returns the exit code.
 
-    `path` is what the worker processes import. `web` is a web server to keep running beside them; it begins when the first
+    `path` is what the worker processes import. `web` is a web server to keep running beside them; it starts when the first
     worker is registered, so that no job waits for it. `ready` is called once, when all workers are registered and the web
-    server answers. `forks`: a fork server that was launched ahead. Stopping: workers first, so that a page can show how
-    their jobs end, then the maintenance tasks, then the web server. A second signal hurries the workers.
+    server is ready. `forks`: a fork server that was launched before. Stopping: workers first, so that a page can show how
+    their jobs end, then the maintenance tasks, then the web server. A second signal shortens the grace period.
     """
     settings = app.settings
     parts = app.open()
@@ -75,9 +75,7 @@ def run_workers(
     async def main() -> int:
         stopping = _on_stop(supervisor.stop)
         end = _Ending(lambda: (stopping.set(), supervisor.stop()))
-        maintenance = MaintenanceTasks(
-            parts, settings, end.because_of_a_failure, keeps=lambda: supervisor.workers
-        )
+        maintenance = MaintenanceTasks(parts, settings, end.fail, supervised=lambda: supervisor.workers)
         tasks: list[asyncio.Task[None]] = []
         if web is not None:
             tasks.append(end.with_part("web", partial(_serve_web, parts, supervisor, web)))
@@ -87,8 +85,8 @@ def run_workers(
             await supervisor.run()
         except* FailedTooOften as failed:
             log.error("the supervisor failed; stopping its workers", exc_info=failed)
-            end.because_of_a_failure()
-        if web is not None:  # its pages go on when all workers have been drained
+            end.fail()
+        if web is not None:  # its pages remain when all workers have been drained
             await stopping.wait()
         await maintenance.stop()
         if web is not None:
@@ -104,13 +102,13 @@ def run_workers(
 
 
 def run_maintenance(app: Holdfast, *, ready: Callable[[], None] | None = None) -> int:
-    """Run only what happens by the clock, until SIGTERM or SIGINT; answers the exit code."""
+    """Run only the maintenance tasks, until SIGTERM or SIGINT; returns the exit code."""
     parts = app.open()
 
     async def main() -> int:
         stopping = _on_stop(lambda: None)
         end = _Ending(stopping.set)
-        maintenance = MaintenanceTasks(parts, app.settings, end.because_of_a_failure)
+        maintenance = MaintenanceTasks(parts, app.settings, end.fail)
         if ready is not None:
             ready()
         await stopping.wait()
@@ -123,28 +121,28 @@ def run_maintenance(app: Holdfast, *, ready: Callable[[], None] | None = None) -
 
 
 class _Ending:
-    """How a process ends a part of which has failed too often: in order, with an exit code that has it started anew."""
+    """Ends a process of which a part has failed too often: cleanly, with an exit code that makes a supervisor restart it."""
 
     def __init__(self, stop: Callable[[], object]) -> None:
         self._stop = stop
         self.exit_code = 0
 
-    def because_of_a_failure(self) -> None:
-        """A part cannot do its work here any more."""
+    def fail(self) -> None:
+        """Stop the process with exit code 1."""
         if not self.exit_code:
             self.exit_code = 1
             self._stop()
 
     def with_part(self, name: str, body: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
-        """A part of the process that runs beside the others."""
+        """Start a part of the process; the process ends when the part fails too often."""
         task = asyncio.create_task(keep_running(name, body), name=name)
-        when_it_fails(task, self.because_of_a_failure)
+        when_it_fails(task, self.fail)
         return task
 
 
 class MaintenanceTasks:
-    """Everything that happens by the clock, begun on the running event loop: done here while this process leads. `failed` is
-    called when a task has failed too often: then the process must end, so that another one leads."""
+    """The maintenance tasks, started on the running event loop; they work while this process is the leader. `failed` is
+    called when a task has failed too often: then the process must end, so that another one becomes leader."""
 
     def __init__(
         self,
@@ -152,21 +150,21 @@ class MaintenanceTasks:
         settings: Settings,
         failed: Callable[[], None],
         *,
-        keeps: Callable[[], Sequence[str]] = lambda: (),
+        supervised: Callable[[], Sequence[str]] = lambda: (),
     ) -> None:
         name = new_worker_id()
         locks = locks_of(settings)
         self._lock = locks.hold(name)
         holder = holder_of(socket.gethostname(), os.getpid(), name)
         self._leader = Leader(parts.gateway, holder, lease_of(settings.lease))
-        rescue_dead = RescueDeadProcesses(parts.gateway, parts.store, locks, keeps)
+        rescue_dead = RescueDeadProcesses(parts.gateway, parts.store, locks, supervised)
         tasks = maintenance_tasks(parts.gateway, parts.store, self._leader, rescue_dead, lease=settings.lease)
         self._loops = [PeriodicRunner(task, parts.signals, failed) for task in tasks]
         for loop in self._loops:
             loop.start()
 
     async def stop(self) -> None:
-        """End them, then let another process lead at once."""
+        """Stop the tasks, then let another process become leader at once."""
         for loop in self._loops:
             await loop.stop()
         await self._leader.resign()
@@ -175,22 +173,22 @@ class MaintenanceTasks:
 
 
 def _on_stop(call: Callable[[], None]) -> asyncio.Event:
-    """`call` at each SIGTERM or SIGINT; the event is set from the first on."""
+    """Calls `call` at each SIGTERM or SIGINT; the event is set at the first."""
     stopping = asyncio.Event()
 
-    def heard() -> None:
+    def on_signal() -> None:
         stopping.set()
         call()
 
     for number in STOP_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, heard)
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
     return stopping
 
 
 async def _serve_web(parts: Parts, supervisor: Supervisor, web: WebSupervisor) -> None:
-    """Keep the web server running. Who asks meanwhile stands in line at its socket."""
-    with suppress(TimeoutError):  # pages show why there is no worker
-        async with asyncio.timeout(WEB_WAITS):
+    """Keep the web server running. Connections made before it starts wait in the backlog of its socket."""
+    with suppress(TimeoutError):  # without a worker too: pages show why there is none
+        async with asyncio.timeout(WEB_TIMEOUT):
             await _until_registered(parts, supervisor, 1)
     await web.run()
 
@@ -200,7 +198,7 @@ async def _announce(
 ) -> None:
     await _until_registered(parts, supervisor, count)
     if web is not None:
-        await web.answers()
+        await web.until_ready()
     ready()
 
 
@@ -214,7 +212,7 @@ async def _until_registered(parts: Parts, supervisor: Supervisor, count: int) ->
 
 
 async def _are_registered(parts: Parts, supervisor: Supervisor, count: int) -> bool:
-    """Whether so many of the worker processes that run now are registered."""
+    """Whether `count` of the worker processes that run now are registered."""
     started = supervisor.workers
     if len(started) < count:
         return False

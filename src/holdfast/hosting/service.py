@@ -8,12 +8,12 @@ from holdfast.core.settings import Settings
 
 
 def worker_count(settings: Settings) -> int:
-    """How many worker processes the settings ask for."""
+    """The number of worker processes that the settings name."""
     return usable_cores() if settings.workers == -1 else settings.workers
 
 
 def usable_cores() -> int:
-    """How many cores this process may use: a container, taskset or systemd may leave it fewer than the machine has."""
+    """The number of cores this process may use: a container, taskset or systemd may allow fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

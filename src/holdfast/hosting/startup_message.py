@@ -1,6 +1,6 @@
 """The startup message of a child process: one line of JSON on standard input.
 
-The input stays open after that line: its end means that the parent is gone.
+The input stays open after that line; its end means that the parent has exited.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 from holdfast.core.errors import ConfigurationError, Problem
 
 
-def read_orders() -> dict[str, Any]:
-    """The first line of standard input. Raises ConfigurationError when nobody gives orders."""
+def read_startup_message() -> dict[str, Any]:
+    """The first line of standard input. Raises ConfigurationError when the input ends without one."""
     return json.loads(_first_line(sys.stdin.fileno()))
 
 
@@ -27,9 +27,9 @@ def keep_output_apart() -> None:
 def _first_line(fd: int) -> bytes:
     line = b""
     while not line.endswith(b"\n"):
-        piece = os.read(fd, 1)  # not one byte further: what follows is not ours to take
+        piece = os.read(fd, 1)  # no byte more: what follows is read by other code
         if not piece:
-            words = "this command is started by another process of Holdfast, not by hand"
-            raise ConfigurationError([Problem(("orders",), words)])
+            message = "this command is started by another process of Holdfast, not by hand"
+            raise ConfigurationError([Problem(("startup message",), message)])
         line += piece
     return line

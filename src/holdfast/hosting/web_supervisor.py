@@ -1,6 +1,6 @@
-"""Keeps the web server running as a process of its own: nothing that happens in it can stop a heartbeat.
+"""Keeps the web server running as a process of its own, so that no fault in it can stop a heartbeat.
 
-When it dies another one takes over the same socket, which stays open here: callers in between wait, and are not refused.
+When it dies another one takes over the same socket, which stays open here: connections in between wait, and are not refused.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from holdfast.core.settings import Settings
 from holdfast.hosting.child import Child
 
 WEB_PROCESS = "web-process"
-"""What the process is called on its command line."""
+"""The name of the process on its command line."""
 
 QUICK_DEATH = 5.0
 MAX_PAUSE = 10.0
-STOP_PATIENCE = 15.0
-"""Seconds that the server has to end its open connections before it is killed."""
+STOP_TIMEOUT = 15.0
+"""Seconds for the server to end its open connections before it is killed."""
 
 log = structlog.get_logger("holdfast.web")
 
 
 class WebSupervisor:
-    """Keeps one web server process running. The socket is handed in and stays the caller's."""
+    """Keeps one web server process running. The caller owns the socket and closes it."""
 
     def __init__(self, settings: Settings, listening: socket.socket) -> None:
         self._settings = settings
@@ -37,7 +37,7 @@ class WebSupervisor:
         self._stopping = False
 
     async def run(self) -> None:
-        """Start the process, and replace it whenever it dies, until `stop`."""
+        """Start the process, and replace it each time it dies, until `stop`."""
         pause = 0.0
         while not self._stopping:
             child = self._child = self._child or self._start()
@@ -51,20 +51,20 @@ class WebSupervisor:
             log.warning("web server ended; replacing it", exit=code, after=round(pause, 1))
             await asyncio.sleep(pause)
 
-    async def answers(self) -> None:
-        """Wait until the web server says that it is ready."""
-        while not await self._is_ready():  # noqa: ASYNC110 - of another process, no event tells it
+    async def until_ready(self) -> None:
+        """Wait until the web server reports that it is ready."""
+        while not await self._is_ready():  # noqa: ASYNC110 - another process, which sets no event
             await asyncio.sleep(0.1)
 
     async def stop(self) -> None:
-        """End the process: in order, then by force. Idempotent."""
+        """End the process: gracefully, then by force. Idempotent."""
         self._stopping = True
         if self._child is None:
             return
         process = self._child.process
         process.terminate()
         try:
-            await asyncio.to_thread(process.wait, STOP_PATIENCE)
+            await asyncio.to_thread(process.wait, STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             log.warning("web server did not stop in time; killing it")
             process.kill()
@@ -73,11 +73,11 @@ class WebSupervisor:
     def _start(self) -> Child:
         child = Child(WEB_PROCESS)
         self._started = time.monotonic()
-        child.order({"settings": self._settings.model_dump()}, self._listening)
+        child.send({"settings": self._settings.model_dump()}, self._listening)
         return child
 
     async def _is_ready(self) -> bool:
-        """Asked at our own socket: the connection stands in line until the process takes it, so nothing is asked twice."""
+        """Asks over the socket itself: the connection waits until the process accepts it, so one request is enough."""
         host, port = self._listening.getsockname()[:2]
         try:
             reader, writer = await asyncio.open_connection(host, port)

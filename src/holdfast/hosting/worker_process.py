@@ -1,5 +1,7 @@
-"""The start of a worker process, with nothing but what it needs: its orders, the app, an event loop. One that is forked (see
-`forking_server`) finds output and app as the fork server has set them up."""
+"""The body of a worker process: startup message, app, event loop.
+
+In a forked one (see `forking_server`) the fork server has set up output and app already.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ from holdfast.app import Holdfast
 from holdfast.context.loops import job_around
 from holdfast.core.settings import Settings
 from holdfast.hosting.locks import locks_of
-from holdfast.hosting.opening import open_when_it_answers
-from holdfast.hosting.startup_message import keep_output_apart, read_orders
+from holdfast.hosting.opening import open_when_available
+from holdfast.hosting.startup_message import keep_output_apart, read_startup_message
 from holdfast.runtime.app_loader import load_app
 from holdfast.runtime.logs import end_output, set_up_output
 from holdfast.runtime.process_locks import HeldLock
@@ -31,35 +33,35 @@ from holdfast.worker.supervisor_line import watch_supervisor
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a worker process has open as long as it lives."""
+    """What a worker process keeps open as long as it runs."""
 
     lock: HeldLock | None
     guard: GuardLine
 
 
 def _named(orders: Orders) -> Orders:
-    """With a name of this process alone: a replacement has the same host and number, and may even have the same pid."""
+    """With a unique worker name: a replacement has the same host and number, and may even have the same pid."""
     return replace(orders, name=f"{orders.name}-{orders.worker[:4]}")
 
 
-def _wait_unless_told_to_end(seconds: float) -> None:
-    """Whatever the supervisor says meanwhile, be it by its own end, is that there is nothing to wait for."""
-    heard, _, _ = select.select([sys.stdin.fileno()], [], [], seconds)
-    if heard:
+def _wait_unless_stopped(seconds: float) -> None:
+    """Wait; exit when the supervisor sends anything or exits, since both mean that this process has to end."""
+    readable, _, _ = select.select([sys.stdin.fileno()], [], [], seconds)
+    if readable:
         raise SystemExit(1)
 
 
 def _collect_less_often() -> None:
-    """Leave what the start has made out of garbage collection, and collect after 10,000 new objects instead of 700: with
-    hundreds of jobs in hand most of 700 objects are still needed, and looking through them was 2 % of a short job's time."""
+    """Exclude the objects that exist now from garbage collection, and collect after 10,000 new ones instead of 700: while
+    hundreds of jobs run most of 700 objects are still needed, and examining them took 2 % of the time of a short job."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)
 
 
 def worker_process() -> int:
-    """The body of one worker process; its orders come on standard input (see `holdfast.worker.process`)."""
-    orders = Orders(**read_orders())
+    """The body of one worker process; its startup message comes on standard input (see `holdfast.worker.process`)."""
+    orders = Orders(**read_startup_message())
     settings = Settings.model_validate(orders.settings)
     leaving = set_up(settings)
     held = hold(orders, settings)
@@ -67,14 +69,14 @@ def worker_process() -> int:
 
 
 def set_up(settings: Settings) -> Leaving:
-    """Output, logs and the end of a process that will run jobs; before it loads the app, which may log and print."""
+    """Set up output, logs and exit of a process that will run jobs, before it loads the app, which may log and print."""
     keep_output_apart()
     set_up_output(settings, job_around)
     return Leaving()
 
 
 def hold(orders: Orders, settings: Settings) -> Held:
-    """Take what this process alone may have open, and no copy that a job makes of it."""
+    """Open what only this process may have open; copies that a job forks from it close it."""
     lock = locks_of(settings).hold(orders.worker)
     guard = GuardLine(orders.guard)
     os.set_inheritable(guard.fd, False)
@@ -84,18 +86,18 @@ def hold(orders: Orders, settings: Settings) -> Held:
 
 
 def load(path: str, settings: Settings) -> Holdfast:
-    """The app, imported. Raises whatever the module of the user raises."""
+    """Import the app. Raises what the user's module raises."""
     if settings.capture_output:
         capture_output()
     return cast(Holdfast, load_app(path))
 
 
 def work(orders: Orders, settings: Settings, app: Holdfast, held: Held, leaving: Leaving) -> int:
-    """Claim and run jobs until the supervisor says stop, or is gone; returns the exit code."""
+    """Claim and run jobs until the supervisor sends stop or exits; returns the exit code."""
     orders = _named(orders)
     app.configure(settings)
     types = app.registry.matching(settings.types)
-    parts = open_when_it_answers(app, _wait_unless_told_to_end)
+    parts = open_when_available(app, _wait_unless_stopped)
     _collect_less_often()
 
     async def main() -> int:

@@ -1,2 +1,1 @@
-"""What happens by the clock: due jobs are enqueued, the jobs of dead workers given back, old ones removed, rates summed
-up."""
+"""Maintenance by the leader: enqueue due jobs, rescue jobs of dead workers, remove ended jobs, aggregate the chart."""

@@ -1,7 +1,8 @@
 """The leader lease: one scheduler of a fleet runs the maintenance tasks, and another one soon after its death.
 
-A leader saves work; correctness does not depend on it. A leader that was stopped for longer than its lease may still make
-the call it was about to make, so every task is guarded by itself (the kit has a rule with two leaders).
+A single leader avoids duplicate work; correctness does not depend on it. A leader that was suspended for longer than its
+lease may still make the call it was about to make, so every task is a guarded write (the conformance kit has a rule with
+two leaders).
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from holdfast.storage.writes import AcquireLease, ReleaseLease
 
 MAX_LEASE = 10.0
 TRUST = 0.75
-"""Part of the lease for which the leader believes in it: its clock and the store's need not go alike."""
+"""Part of the lease for which the leader relies on it: its clock and that of the store may run at different rates."""
 
 SLOW = 1.0
-"""Seconds of one answer from which on the store counts as having been away."""
+"""Seconds of one call above which the store counts as having been unavailable."""
 
 MIN_INTERVAL = 0.25
-"""Seconds between two tries to lead, however often somebody resigns or a person asks something of a job."""
+"""Seconds between two attempts to become leader, however often a leader resigns or a job is paused or cancelled."""
 
 log = structlog.get_logger("holdfast.scheduler")
 
@@ -38,17 +39,17 @@ def lease_of(worker_lease: float) -> float:
 
 
 def holder_of(host: str, pid: int, name: str) -> str:
-    """Under what a process leads. `name` is that of its lock file, which no other process ever has."""
+    """The name under which a process holds the lease. `name` is that of its lock file, unique among all processes."""
     return f"{host}:{pid}:{name}"
 
 
 def name_of(holder: str) -> str:
-    """The name of its lock file."""
+    """The name of the lock file of a holder."""
     return holder.rpartition(":")[2]
 
 
 class Leader:
-    """The task to lead, or to be ready for it. `holder` is this process, under a name that no other one ever has."""
+    """The task that holds the leader lease or tries to get it. `holder` is the unique name of this process."""
 
     name = "lead"
     topics: Sequence[Topic] = (Topic.CONTROL,)
@@ -63,18 +64,18 @@ class Leader:
         self._term: int | None = None
         self._trusted_until = 0.0
         self._last_try = float("-inf")
-        self._answers_since = float("-inf")
+        self._available_since = float("-inf")
         self._gained = asyncio.Event()
 
     @property
     def leads(self) -> bool:
-        """Whether the maintenance tasks are this process's to do, by its own clock: earlier than the store, never later."""
+        """Whether this process is the leader, by its own clock. Here its lease ends earlier than in the store, not later."""
         return self._term is not None and self._clock() < self._trusted_until
 
     @property
-    def answered_for(self) -> float:
-        """Seconds since the store was away: did not answer this process, or late. Infinite when it never was."""
-        return self._clock() - self._answers_since
+    def available_for(self) -> float:
+        """Seconds since the store was last unavailable to this process, or slow; infinite when it never was."""
+        return self._clock() - self._available_since
 
     async def run_once(self) -> float:
         now = self._clock()
@@ -87,12 +88,12 @@ class Leader:
                 AcquireLease(ROLE, self._holder, lease=self._lease)
             )
         except StorageUnavailable:
-            self._answers_since = self._clock()
+            self._available_since = self._clock()
             raise
         if self._clock() - now > SLOW:
-            self._answers_since = self._clock()
+            self._available_since = self._clock()
         if term != self._term:
-            self._tell(term)
+            self._log_change(term)
         self._term = term
         if term is None:
             return min(2.0, self._lease / 5)
@@ -101,13 +102,13 @@ class Leader:
         return self._lease / 4
 
     async def leading(self) -> None:
-        """Wait until this process leads."""
+        """Wait until this process is the leader."""
         while not self.leads:
             self._gained.clear()
             await self._gained.wait()
 
     async def resign(self) -> None:
-        """Let the next one lead at once. Only after the tasks have stopped."""
+        """Release the lease, so that another process becomes leader at once. Only after the tasks have stopped."""
         if self._term is None:
             return
         self._term = None
@@ -116,7 +117,7 @@ class Leader:
         except StorageUnavailable as error:
             log.warning("could not release the lease; the next leader waits for its end", error=str(error))
 
-    def _tell(self, term: int | None) -> None:
+    def _log_change(self, term: int | None) -> None:
         if term is None:
             log.warning("lost leadership to another scheduler", term=self._term)
         else:
@@ -124,7 +125,7 @@ class Leader:
 
 
 class LeaderOnly:
-    """A task that is done by the leader only."""
+    """A task that only the leader runs."""
 
     def __init__(self, task: PeriodicTask, leader: Leader) -> None:
         self.name = task.name

@@ -1,4 +1,4 @@
-"""The maintenance tasks. Each is a guarded write, so that two schedulers by accident are waste, not damage."""
+"""The maintenance tasks. Each is a guarded write, so that two leaders at once waste work but do no damage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from holdfast.storage.topics import Topic
 MAX_BATCH = 500
 MAX_EVENT_BATCH = 50_000
 BATCH_PAUSE = 0.05
-"""Seconds between two portions, for others to write."""
+"""Seconds between two batches, so that other writes get their share."""
 
 MAX_SLEEP = 1.0
 CONTENDED_SLEEP = 0.25
@@ -27,7 +27,7 @@ log = structlog.get_logger("holdfast.scheduler")
 
 
 class PromoteDueJobs:
-    """Scheduled → enqueued, when the time has come. Sleeps exactly until the next job is due."""
+    """Enqueues scheduled jobs when they are due. Sleeps exactly until the next one is due."""
 
     name = "promote"
     topics: Sequence[Topic] = (Topic.WORK,)
@@ -40,16 +40,16 @@ class PromoteDueJobs:
         due, now = await asyncio.to_thread(lambda: (self._reader.next_due(), self._reader.now()))
         if due is not None and due <= now:
             promoted, due = await self._gateway.run_async(writes.Promote(MAX_BATCH))
-            if not promoted:  # somebody else has the due jobs in hand, or has locked them
+            if not promoted:  # another process is promoting the due jobs, or has locked them
                 return CONTENDED_SLEEP
             now = await asyncio.to_thread(self._reader.now)
         return MAX_SLEEP if due is None else min(MAX_SLEEP, max(0.0, (due - now) / 1_000_000))
 
 
 class RescueExpiredLeases:
-    """Jobs of workers whose lease has run out go back to their queue.
+    """Requeues jobs of workers whose lease has expired.
 
-    After a time without the store nobody could renew his lease: all get half a lease to do so before any is taken for dead.
+    While the store is unavailable no worker can renew its lease, so all of them get half a lease afterwards to do so.
     """
 
     name = "rescue"
@@ -61,7 +61,7 @@ class RescueExpiredLeases:
         self._lease = lease
 
     async def run_once(self) -> float:
-        wait = self._lease / 2 - self._leader.answered_for
+        wait = self._lease / 2 - self._leader.available_for
         if wait > 0:
             return wait
         for swept in await self._gateway.run_async(writes.Rescue()):
@@ -76,25 +76,25 @@ class RescueExpiredLeases:
 
 
 class RescueDeadProcesses:
-    """Jobs of processes of this host that have died go back to their queue, and so does the lead: their locks tell it at
-    once. Done by every process, not by the leader alone: no other host can see these locks.
+    """Requeues jobs of processes of this host that have died, and releases their leader lease: their lock files show the
+    death at once. Every process runs it, not only the leader: no other host can see these locks.
 
-    `keeps`: the workers whose end a supervisor in this process hears of itself, and can say more about."""
+    `supervised`: the workers of a supervisor in this process, which rescues their jobs itself and logs more details."""
 
     name = "rescue_dead"
     topics: Sequence[Topic] = ()
     every = 1.0
 
     def __init__(
-        self, gateway: Gateway, reader: Reader, locks: ProcessLocks, keeps: Callable[[], Sequence[str]]
+        self, gateway: Gateway, reader: Reader, locks: ProcessLocks, supervised: Callable[[], Sequence[str]]
     ) -> None:
         self._gateway = gateway
         self._reader = reader
         self._locks = locks
-        self._keeps = keeps
+        self._supervised = supervised
 
     async def run_once(self) -> float:
-        dead = [name for name in self._locks.dead() if name not in self._keeps()]
+        dead = [name for name in self._locks.dead() if name not in self._supervised()]
         if not dead:
             return self.every
         for leader in await asyncio.to_thread(self._reader.leaders):
@@ -114,7 +114,7 @@ class RescueDeadProcesses:
 
 
 class ExpireEndedJobs:
-    """Ended jobs whose retention is over are removed, in small batches so that no writer waits."""
+    """Removes ended jobs whose retention is over, in small batches so that other writes do not wait."""
 
     name = "expire"
     topics: Sequence[Topic] = ()
@@ -129,10 +129,9 @@ class ExpireEndedJobs:
 
 
 class AggregateChart:
-    """Events are summed into the buckets that the throughput chart is drawn from, in portions: nobody may have done so for
-    long."""
+    """Aggregates events into the buckets of the throughput chart, in batches, since many events may have accumulated."""
 
-    name = "roll up"
+    name = "aggregate"
     topics: Sequence[Topic] = ()
     every = 2.0
 
@@ -153,8 +152,8 @@ class AggregateChart:
 def maintenance_tasks(
     gateway: Gateway, reader: Reader, leader: Leader, rescue_dead: RescueDeadProcesses, *, lease: float
 ) -> list[PeriodicTask]:
-    """All of them, run while `leader` leads; `leader` itself is among them, and `rescue_dead`, which every process runs
-    for its own host."""
+    """All maintenance tasks, run while `leader` leads; `leader` itself is among them, and `rescue_dead`, which every process
+    runs for its own host."""
     tasks = (
         PromoteDueJobs(gateway, reader),
         RescueExpiredLeases(gateway, leader, lease),

@@ -59,14 +59,14 @@ class Harness:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.app.close()
-        self.app.configure(self._before)  # the folder is the test's, and may soon be gone
+        self.app.configure(self._before)  # the folder belongs to the test, which may remove it
 
     def drain(self, *, timeout: float = 30.0, delayed: bool = True) -> dict[str, int]:
-        """Run jobs until none is enqueued or being processed; answers the number of jobs in each state.
+        """Run jobs until none is enqueued or being processed; returns the number of jobs in each state.
 
         `delayed`: those that wait for their time, also between two attempts, are run at once, so that a test of retries
-        waits for nobody. Raises TimeoutError after `timeout` seconds; the jobs that still run are then interrupted and
-        handed back.
+        does not wait. Raises TimeoutError after `timeout` seconds; the jobs that still run are then interrupted and
+        requeued.
         """
         return asyncio.run(self._drain(timeout, delayed))
 
@@ -84,7 +84,7 @@ class Harness:
             parts.signals,
             hear=lambda: process.confirm(
                 since_boot()
-            ),  # nobody else takes its jobs, however long one blocks us
+            ),  # no other worker takes its jobs, however long one blocks this process
         )
         running = asyncio.create_task(process.run())
         deadline, beat_at = time.monotonic() + timeout, 0.0

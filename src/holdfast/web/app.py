@@ -15,8 +15,8 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from holdfast.client.client import Client
-from holdfast.client.overview import Overview
 from holdfast.core.errors import HoldfastError, NotFound
+from holdfast.core.principal import Principal
 from holdfast.core.settings import Settings
 from holdfast.web.api.events import SCHEMAS, event_routes
 from holdfast.web.api.jobs import job_routes
@@ -35,18 +35,17 @@ from holdfast.web.prefix import address_of
 from holdfast.web.request_log import RequestLog
 
 API = "/api/v1"
+API_CALLER = Principal(origin="api")
 PROGRAMS = (f"{API}/", "/health/", "/openapi.json", "/live")
 """Addresses that respond to every error with a problem, to browsers too."""
 
 
-def create_web_app(
-    client: Client, overview: Overview, settings: Settings, *, version: str, storage: str = ""
-) -> FastAPI:
+def create_web_app(client: Client, settings: Settings, *, version: str, storage: str = "") -> FastAPI:
     """The web app on an open store, which the pages name `storage`. `app.state.hub.stop_gracefully()` ends every stream that
     is watched; call it before the server waits for its connections to end (`holdfast.web.server` does)."""
-    hub = LiveHub(client, overview)
-    operations = Operations(overview)
-    data = make_page_data(client, overview, settings, operations, version=version, storage=storage)
+    hub = LiveHub(client)
+    operations = Operations()
+    data = make_page_data(client, settings, operations, version=version, storage=storage)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -83,9 +82,10 @@ def create_web_app(
     }
     api = APIRouter(prefix=API, responses={"default": failed, 422: failed})
     api.include_router(health_routes(client, version))
-    api.include_router(system_routes(client, overview))
-    api.include_router(job_routes(client, overview, operations))
-    api.include_router(event_routes(hub, overview))
+    caller = client.acting_as(API_CALLER)
+    api.include_router(system_routes(caller))
+    api.include_router(job_routes(caller, operations))
+    api.include_router(event_routes(hub, client))
     app.include_router(api)
     app.include_router(health_routes(client, version), include_in_schema=False)
     app.include_router(docs_routes())

@@ -70,8 +70,8 @@ class TestEveryKind:
             assert view.args == {"order": 'é "1" $1 %s', "copies": 1}
             [inserted] = [event for event in store.events(after=before, limit=10) if event.job == job.id]
             assert (inserted.state, inserted.previous, inserted.kind) == ("enqueued", None, "state")
-            assert [h.state for h in app.client.history(job.id)] == ["enqueued"]
-            found = app.overview.search(app.overview.query(f"tag:é id:{job.id}"), sort="created")
+            assert [h.state for h in app.client.jobs.history(job.id)] == ["enqueued"]
+            found = app.client.jobs.search(app.client.jobs.query(f"tag:é id:{job.id}"), sort="created")
             assert [item.id for item in found.items] == [job.id]
             assert claimed(hand) == [job.id]
 
@@ -121,7 +121,7 @@ class TestEveryKind:
         async def body(caller: Caller) -> None:
             there = send.options(unique="held").enqueue(order="0")
             paid = send.options(idempotency_key=f"paid {there.id}").enqueue(order="0")
-            before = sum(app.overview.stats().states.values())
+            before = sum(app.client.figures.stats().states.values())
             same = await caller.enqueue(
                 send, {"order": "1"}, unique="held", idempotency_key=f"new {there.id}"
             )
@@ -134,7 +134,7 @@ class TestEveryKind:
             assert [(job.id, job.created) for job in (same, again, first, twice, free)] == [
                 *((there.id, False), (paid.id, False), (first.id, True), (first.id, False), (free.id, True))
             ]
-            assert sum(app.overview.stats().states.values()) == before + 2
+            assert sum(app.client.figures.stats().states.values()) == before + 2
             assert claimed(hand) == [there.id, paid.id, first.id, free.id]
 
         on(body)

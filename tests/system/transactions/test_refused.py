@@ -18,7 +18,7 @@ from tests.unit.client.hand import Hand
 
 
 def store_size(app: Holdfast) -> int:
-    return sum(app.overview.stats().states.values())
+    return sum(app.client.figures.stats().states.values())
 
 
 def test_without_an_open_transaction(app: Holdfast, send: Job[Any, Any], url: str) -> None:

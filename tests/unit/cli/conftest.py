@@ -70,8 +70,7 @@ class Hands:
     def log(self, *lines: str) -> str:
         claimed = self.claim()
         said = tuple(
-            LogLine(self.app.client.reader.now(), "warning" if "!" in line else "info", line)
-            for line in lines
+            LogLine(self.app.open().store.now(), "warning" if "!" in line else "info", line) for line in lines
         )
         self.gateway.run(
             StoreReports([Report(claimed.seq, claimed.token, logs=said, progress='{"done":2,"total":4}')])

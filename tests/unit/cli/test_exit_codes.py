@@ -128,7 +128,7 @@ def test_control_characters_do_not_reach_the_terminal(terminal: Terminal) -> Non
 
 
 def test_a_failed_job_weighs_more_than_a_cancelled_one(hands: Hands) -> None:
-    jobs = [hands.app.client.job(hands.add()) for _ in range(3)]
+    jobs = [hands.app.client.jobs.get(hands.add()) for _ in range(3)]
     by_state = [
         job.model_copy(update={"state": state})
         for job, state in zip(jobs, ("succeeded", "cancelled", "failed"), strict=True)

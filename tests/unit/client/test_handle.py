@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from holdfast import Holdfast
-from holdfast.client.job import Job
+from holdfast.client.job_function import Job
 from holdfast.core.errors import Conflict, InvalidInput, NotFound, WaitTimeout
 from holdfast.core.outcome import ErrorInfo
 from holdfast.core.states import Verb
@@ -28,7 +28,7 @@ def add(app: Holdfast) -> Job[Any, int]:
 def test_waiting_ends_but_the_job_goes_on(app: Holdfast, add: Job[Any, int]) -> None:
     handle, hand = add.enqueue(1), Hand(app)
     claimed = hand.start()
-    with pytest.raises(WaitTimeout, match=f"Job {handle.id} is processing; .* goes on") as caught:
+    with pytest.raises(WaitTimeout, match=f"Job {handle.id} is processing; .* continues") as caught:
         handle.wait(timeout=0.1)
     assert isinstance(caught.value, TimeoutError)
     assert hand.end(claimed, result="41") == "succeeded"
@@ -157,9 +157,9 @@ def test_a_handle_by_id(app: Holdfast, add: Job[Any, int]) -> None:
 def test_a_job_that_is_gone(app: Holdfast, add: Job[Any, int]) -> None:
     handle = add.enqueue(1)
     with pytest.raises(Conflict):
-        app.client.delete(handle.id)
+        app.client.jobs.delete(handle.id)
     handle.cancel()
-    app.client.delete(handle.id)
+    app.client.jobs.delete(handle.id)
     assert handle.state == "cancelled"  # as it was last seen
     for ask in (handle.refresh, handle.wait, handle.retry, lambda: app.handle(handle.id)):
         with pytest.raises(NotFound):

@@ -61,7 +61,7 @@ def test_a_published_type_validates_by_its_schema(app: Holdfast, worker: Holdfas
         app.enqueue("send_mail", {"to": float("nan")})
     with pytest.raises(TooLarge):
         app.enqueue("send_mail", {"to": "a" * 300_000})
-    assert app.overview.stats().states["enqueued"] == 0
+    assert app.client.figures.stats().states["enqueued"] == 0
 
 
 def test_a_type_that_is_published_later_is_found_at_once(app: Holdfast, worker: Holdfast) -> None:
@@ -93,7 +93,7 @@ def test_the_code_that_is_here_goes_before_what_was_published(app: Holdfast, wor
     def newer(subject: str) -> None: ...
 
     assert app.enqueue("send_mail", {"subject": "s"}).view.queue == "here"
-    (view,) = app.overview.types()
+    (view,) = app.client.types.all()
     assert json.dumps(view.args_schema["required"]) == '["subject"]'
 
 

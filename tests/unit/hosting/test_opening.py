@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from holdfast.app import Holdfast, Parts
 from holdfast.core.errors import StorageRefused, StorageUnavailable
 from holdfast.hosting import worker_process
-from holdfast.hosting.opening import open_when_it_answers
+from holdfast.hosting.opening import open_when_available
 
 
 class Late(Holdfast):
@@ -30,7 +30,7 @@ class Late(Holdfast):
 def test_it_waits_for_a_server_and_says_so(tmp_path: Path) -> None:
     app, waits = Late(tmp_path, *(StorageUnavailable("it is starting up") for _ in range(4))), list[float]()
     with capture_logs() as logs:
-        parts = open_when_it_answers(app, waits.append)
+        parts = open_when_available(app, waits.append)
     assert parts.store.states()["enqueued"] == 0
     assert [(line["event"], line["error"]) for line in logs] == [
         ("waiting for the database", "it is starting up")
@@ -42,12 +42,12 @@ def test_it_waits_for_a_server_and_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", [None, "sqlite:////tmp/x.db"])
 def test_a_file_is_not_waited_for(tmp_path: Path, url: str | None) -> None:
     with pytest.raises(StorageUnavailable):
-        open_when_it_answers(Late(tmp_path, StorageUnavailable("no such folder"), url=url), _no_wait)
+        open_when_available(Late(tmp_path, StorageUnavailable("no such folder"), url=url), _no_wait)
 
 
 def test_what_cannot_be_used_is_not_waited_for(tmp_path: Path) -> None:
     with pytest.raises(StorageRefused):
-        open_when_it_answers(Late(tmp_path, StorageRefused("a schema from the future")), _no_wait)
+        open_when_available(Late(tmp_path, StorageRefused("a schema from the future")), _no_wait)
 
 
 def _no_wait(seconds: float) -> None:
@@ -60,4 +60,4 @@ def test_a_worker_process_does_not_outlive_its_supervisor_while_it_waits(
     with (tmp_path / "ended").open("w+") as ended:  # whose end is there to be read
         monkeypatch.setattr("sys.stdin", ended)
         with pytest.raises(SystemExit):
-            worker_process._wait_unless_told_to_end(30.0)
+            worker_process._wait_unless_stopped(30.0)

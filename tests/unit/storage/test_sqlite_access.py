@@ -32,7 +32,7 @@ def modes(folder: Path) -> dict[str, int]:
 def use(folder: Path, access: str) -> None:
     app = Holdfast(data_dir=str(folder), data_access=access)
     app.job(name="work")(lambda: None)
-    with app.client.listen(()):
+    with app.client.events.listen(()):
         app.enqueue("work")
     found = modes(folder)
     assert {"data/holdfast.db", "data/holdfast.db-wal", "data/holdfast.db-shm"} <= found.keys()

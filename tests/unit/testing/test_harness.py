@@ -92,7 +92,7 @@ def test_failures_stay_to_be_looked_at(jobs: Jobs, harness: Harness) -> None:
     doomed, hopeless = jobs.doomed.enqueue(), jobs.flaky.enqueue(fail_times=9)
     assert harness.drain()["failed"] == 2
     assert doomed.refresh().state == "failed"
-    assert harness.app.client.job(hopeless.id).attempt == 4
+    assert harness.app.client.jobs.get(hopeless.id).attempt == 4
 
 
 def test_a_drain_that_takes_too_long_gives_the_job_back(jobs: Jobs, tmp_path: Path) -> None:

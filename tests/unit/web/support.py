@@ -46,11 +46,11 @@ class Lab:
         self.web = self.make_web()
 
     def make_web(self) -> FastAPI:
-        return create_web_app(self.client, self.parts.overview, self.settings, version="1.2.3")
+        return create_web_app(self.client, self.settings, version="1.2.3")
 
     def add(self, n: int = 1, **options: Any) -> list[str]:
         args = [{"n": index} for index in range(n)]
-        return [handle.id for handle in self.client.enqueue_many("count_to", args, options)]
+        return [handle.id for handle in self.client.jobs.enqueue_many("count_to", args, options)]
 
     def worker(self, name: str = "w1", *, types: tuple[str, ...] = (), queues: tuple[str, ...] = ()) -> None:
         row = WorkerRow(
@@ -69,7 +69,7 @@ class Lab:
         return self.parts.gateway.run(StoreReports([report]))[0]
 
     def log(self, claimed: Any, lines: list[str]) -> str:
-        now = self.client.reader.now()
+        now = self.parts.store.now()
         said = tuple(LogLine(at=now, level="info", message=line) for line in lines)
         return self.parts.gateway.run(
             StoreReports([Report(seq=claimed.seq, token=claimed.token, logs=said)])

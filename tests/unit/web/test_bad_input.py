@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from holdfast.client.overview import Overview
+from holdfast.client.figures import Figures
 from holdfast.core.errors import StorageUnavailable
 from tests.unit.web.support import Lab
 
@@ -118,7 +118,7 @@ BODIES: list[tuple[str, int, list[Any] | None]] = [
 def test_a_job_that_cannot_be(
     lab: Lab, http: httpx.Client, body: str, status: int, loc: list[Any] | None
 ) -> None:
-    before = lab.client.reader.last_event()
+    before = lab.client.events.last()
     answer = http.post("/api/v1/jobs", content=body, headers=JSON)
     if status == 201:
         assert answer.status_code == 201
@@ -127,11 +127,11 @@ def test_a_job_that_cannot_be(
     assert loc is None or loc in [error["loc"] for error in found["errors"]], found
     assert all(error["msg"] for error in found["errors"])
     assert len(answer.content) < 40_000
-    assert lab.client.reader.last_event() == before
+    assert lab.client.events.last() == before
 
 
 def test_one_bad_job_keeps_all_of_them_out(lab: Lab, http: httpx.Client) -> None:
-    before = lab.client.reader.last_event()
+    before = lab.client.events.last()
     good, bad = {"type": "count_to"}, {"type": "count_to", "args": {"n": "x"}}
     found = check(http.post("/api/v1/jobs/bulk", json={"jobs": [good, bad, good]}), 422)
     assert found["errors"][0]["loc"] == ["jobs", 1, "args", "n"]
@@ -142,7 +142,7 @@ def test_one_bad_job_keeps_all_of_them_out(lab: Lab, http: httpx.Client) -> None
     check(http.post("/api/v1/jobs/bulk", json={"jobs": []}), 422)
     check(http.post("/api/v1/jobs/bulk", json={"jobs": [good] * 10_001}), 422)
     check(http.post("/api/v1/jobs/bulk", json=[good]), 422)
-    assert lab.client.reader.last_event() == before
+    assert lab.client.events.last() == before
 
 
 QUERIES: list[tuple[str, dict[str, Any], int, Any]] = [
@@ -235,7 +235,7 @@ def test_a_reason_is_checked(lab: Lab, http: httpx.Client) -> None:
     [job] = lab.add()
     for body in ({"reason": 5}, {"reason": "x" * 1_001}, {"reason": "a\nb"}, {"raison": "x"}, []):
         check(http.post(f"/api/v1/jobs/{job}/pause", json=body), 422)
-    assert lab.client.job(job).state == "enqueued"
+    assert lab.client.jobs.get(job).state == "enqueued"
 
 
 def test_actions_are_checked(http: httpx.Client) -> None:
@@ -250,7 +250,7 @@ def test_actions_are_checked(http: httpx.Client) -> None:
 
 
 def test_a_body_that_is_too_large(lab: Lab, http: httpx.Client) -> None:
-    before = lab.client.reader.last_event()
+    before = lab.client.events.last()
     large = json.dumps({"type": "import_customers", "args": {"path": "x" * 5 * 1024 * 1024}}).encode()
     found = check(http.post("/api/v1/jobs", content=large, headers=JSON), 413)
     assert "1,048,576" in found["detail"]
@@ -260,7 +260,7 @@ def test_a_body_that_is_too_large(lab: Lab, http: httpx.Client) -> None:
     check(http.post("/jobs/new", content=large), 413)
     huge = json.dumps({"jobs": [{"type": "import_customers", "args": {"path": "x" * 200_000}}] * 90}).encode()
     check(http.post("/api/v1/jobs/bulk", content=huge, headers=JSON), 413)
-    assert lab.client.reader.last_event() == before
+    assert lab.client.events.last() == before
 
 
 def test_a_body_that_only_says_it_is_large_is_not_waited_for(address: str) -> None:
@@ -277,10 +277,10 @@ def test_a_body_that_only_says_it_is_large_is_not_waited_for(address: str) -> No
 def test_an_accident_is_told_by_an_id_only(
     lab: Lab, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def accident(self: Overview) -> None:
+    def accident(self: Figures) -> None:
         raise RuntimeError("the secret is 4711")
 
-    monkeypatch.setattr(Overview, "stats", accident)
+    monkeypatch.setattr(Figures, "stats", accident)
     found = check(http.get("/api/v1/stats"), 500)
     assert len(found["error_id"]) == 12
     assert found["error_id"] in found["detail"]

@@ -27,7 +27,7 @@ names = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=
 
 
 def text(lab: Lab, wanted: Filter) -> str:
-    return wanted.query(lab.parts.overview).text
+    return wanted.query(lab.client.jobs).text
 
 
 def test_each_filter_is_a_term(lab: Lab) -> None:
@@ -50,16 +50,16 @@ def test_or_stays_within_its_text(lab: Lab) -> None:
 
 @given(names)
 def test_any_name_that_can_be_enqueued_finds_itself_only(lab: Lab, name: str) -> None:
-    query = filter_of(queue=[quote(name)]).query(lab.parts.overview)
+    query = filter_of(queue=[quote(name)]).query(lab.client.jobs)
     assert query.root == Text("queue", (name,))
     [chip] = query.terms()
     assert query.without(chip) == ""
     if "," not in name and not name.startswith('"'):
-        assert filter_of(queue=[f" {name} "]).query(lab.parts.overview).root == query.root
+        assert filter_of(queue=[f" {name} "]).query(lab.client.jobs).root == query.root
 
 
 def test_a_value_with_a_comma_goes_in_quotes(lab: Lab) -> None:
-    query = filter_of(queue=['"a,b", c,"d\\"e"']).query(lab.parts.overview)
+    query = filter_of(queue=['"a,b", c,"d\\"e"']).query(lab.client.jobs)
     assert query.root == Text("queue", ("a,b", "c", 'd"e'))
 
 
@@ -67,14 +67,14 @@ def test_a_value_with_a_comma_goes_in_quotes(lab: Lab) -> None:
 @pytest.mark.parametrize("value", ["", " ", ",", "a,", ",a", "a, ,b", '""', "\u2003", "\x1c"])
 def test_a_filter_without_a_value_is_an_error_and_never_no_filter(lab: Lab, name: str, value: str) -> None:
     with pytest.raises(InvalidQuery) as caught:
-        filter_of(**{name: [value]}).query(lab.parts.overview)  # type: ignore[arg-type]
+        filter_of(**{name: [value]}).query(lab.client.jobs)  # type: ignore[arg-type]
     assert caught.value.problems[0].loc == (name,)
 
 
 @pytest.mark.parametrize("q", [" ", "\u2003", "\t ", "\u2028"])
 def test_a_search_of_blanks_is_an_error_and_never_no_filter(lab: Lab, q: str) -> None:
     with pytest.raises(InvalidQuery):
-        filter_of(q).query(lab.parts.overview)
+        filter_of(q).query(lab.client.jobs)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_search_of_blanks_is_an_error_and_never_no_filter(lab: Lab, q: str) ->
 )
 def test_a_mistake_has_its_place(lab: Lab, wanted: dict[str, list[str]], loc: tuple[str | int, ...]) -> None:
     with pytest.raises(InvalidQuery) as caught:
-        filter_of(**wanted).query(lab.parts.overview)  # type: ignore[arg-type]
+        filter_of(**wanted).query(lab.client.jobs)  # type: ignore[arg-type]
     assert caught.value.problems[0].loc == loc
 
 
@@ -121,4 +121,4 @@ def test_what_is_no_name_is_refused_wherever_it_is_given(lab: Lab, http: httpx.C
     ]
     assert [answer.status_code for answer in refused] == [422] * len(refused)
     with pytest.raises(InvalidInput):
-        lab.client.pause_queue(name)
+        lab.client.queues.pause(name)

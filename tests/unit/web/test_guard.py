@@ -151,14 +151,14 @@ FOREIGN = [
 def test_no_address_takes_anything_from_another_site(
     lab: Lab, http: httpx.Client, headers: dict[str, str]
 ) -> None:
-    before = lab.client.reader.last_event()
+    before = lab.client.events.last()
     for method, path in routes(lab):
         for asked in {method, "POST", "PUT", "TRACE"} if path not in STREAMS else {method}:
             answer = http.request(asked, path, headers=headers)
             assert answer.status_code == 403, (asked, path)
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json()["code"] == "foreign_origin"
-    assert lab.client.reader.last_event() == before
+    assert lab.client.events.last() == before
 
 
 def test_a_form_of_another_site_is_refused_although_it_is_a_navigation(http: httpx.Client) -> None:
@@ -192,12 +192,12 @@ def test_a_websocket_of_another_site_is_refused(address: str) -> None:
 
 def test_looking_changes_nothing(lab: Lab, http: httpx.Client) -> None:
     [job] = lab.add()
-    before = lab.client.reader.last_event(), lab.client.job(job), lab.client.reader.queues()
+    before = lab.client.events.last(), lab.client.jobs.get(job), lab.parts.store.queues()
     for _, path in routes(lab):
         if path not in STREAMS:
             for method in ("GET", "HEAD", "OPTIONS"):
                 http.request(method, path.replace("/x", f"/{job}"))
-    assert (lab.client.reader.last_event(), lab.client.job(job), lab.client.reader.queues()) == before
+    assert (lab.client.events.last(), lab.client.jobs.get(job), lab.parts.store.queues()) == before
 
 
 def test_every_answer_carries_the_security_headers(lab: Lab, http: httpx.Client) -> None:
@@ -267,7 +267,7 @@ def test_a_browser_gets_a_page_for_an_unexpected_error_too(
     def broken() -> int:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(lab.client.reader, "last_event", broken)
+    monkeypatch.setattr(lab.parts.store, "last_event", broken)
     answer = http.get("/jobs", headers=HTML)
     assert answer.status_code == 500
     assert answer.headers["content-type"].startswith("text/html")

@@ -76,21 +76,18 @@ def queries(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 @pytest.fixture
 def hub(lab: Lab) -> LiveHub:
-    return LiveHub(lab.client, lab.parts.overview)
+    return LiveHub(lab.client)
 
 
 def page_stream(lab: Lab, ids: list[str], **more: Any) -> PageStream:
     data = make_page_data(
         lab.client,
-        lab.parts.overview,
         lab.settings,
-        Operations(lab.parts.overview),
+        Operations(),
         version="1",
         storage="SQLite",
     )
-    subscription = Subscription(
-        topics=("stats",), ids=tuple(ids), q="", seq=lab.client.reader.last_event(), **more
-    )
+    subscription = Subscription(topics=("stats",), ids=tuple(ids), q="", seq=lab.client.events.last(), **more)
     return PageStream(subscription, View(), Fragments(data))
 
 
@@ -134,7 +131,7 @@ async def test_without_watchers_nothing_is_queried(lab: Lab, hub: LiveHub, queri
 
 
 async def test_silence_is_cheap(lab: Lab, hub: LiveHub, queries: Counter[str]) -> None:
-    async with reading(hub, page_stream(lab, lab.add(3)), EventFeed(filter_of(), lab.parts.overview, None)):
+    async with reading(hub, page_stream(lab, lab.add(3)), EventFeed(filter_of(), lab.client.jobs, None)):
         await asyncio.sleep(1.5)
         queries.clear()
         await asyncio.sleep(4)
@@ -155,17 +152,17 @@ async def test_fifty_pages_in_a_storm_cost_a_few_queries_a_second(
             lab.add(250)
 
     async with reading(hub, *(page_stream(lab, ids) for _ in range(50))) as heard:
-        before = lab.client.reader.last_event()
+        before = lab.client.events.last()
         thread = threading.Thread(target=storm)
         thread.start()
         try:
             await asyncio.sleep(1)
             queries.clear()
-            start, seq = time.monotonic(), lab.client.reader.last_event()
+            start, seq = time.monotonic(), lab.client.events.last()
             for job in ids[:20]:
-                await asyncio.to_thread(lab.client.act, job, Action.PAUSE)
+                await asyncio.to_thread(lab.client.jobs.act, job, Action.PAUSE)
             await asyncio.sleep(3)
-            await come_true(lambda: lab.client.reader.last_event() - seq > 1_000)
+            await come_true(lambda: lab.client.events.last() - seq > 1_000)
             passed = time.monotonic() - start
         finally:
             stop.set()
@@ -192,14 +189,14 @@ async def test_a_change_after_silence_comes_with_its_signal(
     lab: Lab, hub: LiveHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not by the next look that would come anyway: after the first one, here none comes."""
-    with lab.client.listen((Topic.EVENTS,)) as listener:
+    with lab.client.events.listen((Topic.EVENTS,)) as listener:
         kind, real = type(listener), type(listener).wait_async
     looks = count()
     monkeypatch.setattr(kind, "wait_async", lambda self, given: real(self, 600.0 if next(looks) else given))
     ids = lab.add(3)
     async with reading(hub, page_stream(lab, ids)) as [heard]:
         for action in (Action.PAUSE, Action.RESUME, Action.PAUSE, Action.RESUME, Action.PAUSE):
-            await asyncio.to_thread(lab.client.act, ids[0], action)
+            await asyncio.to_thread(lab.client.jobs.act, ids[0], action)
             look = "paused" if action is Action.PAUSE else "enqueued"
             await come_true(lambda look=look: _rows(heard, ids[0]) == look)
     hub.stop()
@@ -208,22 +205,22 @@ async def test_a_change_after_silence_comes_with_its_signal(
 async def test_a_page_continues_from_before_what_it_shows(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """What happens while a page is being made must come by its stream."""
     (job,) = lab.add()
-    real = lab.client.job
+    real = lab.client.jobs.get
 
     def overtaken(job_id: str) -> JobView:
         seen = real(job_id)
         monkeypatch.undo()
-        lab.client.act(job_id, Action.PAUSE)
+        lab.client.jobs.act(job_id, Action.PAUSE)
         return seen
 
-    monkeypatch.setattr(lab.client, "job", overtaken)
-    before = lab.client.reader.last_event()
+    monkeypatch.setattr(lab.client.jobs, "get", overtaken)
+    before = lab.client.events.last()
     async with AsyncClient(transport=ASGITransport(lab.web), base_url="http://127.0.0.1") as http:
         page = (await http.get(f"/jobs/{job}", headers={"Accept": "text/html"})).text
     found = re.search('data-seq="([0-9]+)"', page)
     assert found
     assert int(found[1]) == before
-    assert lab.client.reader.changed(after=before, ids=[job]) == {job}
+    assert lab.client.events.changed_jobs(after=before, ids=[job]) == {job}
 
 
 async def test_a_stream_that_is_cut_off_within_a_drawing_resumes_before_it(lab: Lab, hub: LiveHub) -> None:
@@ -244,7 +241,7 @@ async def test_a_stream_that_is_cut_off_within_a_drawing_resumes_before_it(lab: 
         stream = asyncio.create_task(EventStream(hub, watcher)({}, receive, send))
         while not any("event: hello" in text for text in sent):
             await asyncio.sleep(0.01)
-        lab.client.act(job, Action.PAUSE)
+        lab.client.jobs.act(job, Action.PAUSE)
         await stream
     (drawn,) = [text for text in sent if "event: job" in text]
     events = [dict(line.split(": ", 1) for line in text.split("\n")) for text in drawn.strip().split("\n\n")]
@@ -253,8 +250,8 @@ async def test_a_stream_that_is_cut_off_within_a_drawing_resumes_before_it(lab: 
 
 
 async def test_an_outbox_that_is_not_emptied_is_bounded_and_says_so(lab: Lab, hub: LiveHub) -> None:
-    slow = EventFeed(filter_of(), lab.parts.overview, None)
-    async with hub.watching(slow), reading(hub, EventFeed(filter_of(), lab.parts.overview, None)) as [heard]:
+    slow = EventFeed(filter_of(), lab.client.jobs, None)
+    async with hub.watching(slow), reading(hub, EventFeed(filter_of(), lab.client.jobs, None)) as [heard]:
         for number in range(3):
             lab.add(400)
             await come_true(lambda number=number: len(heard) >= 400 * (number + 1))
@@ -263,17 +260,17 @@ async def test_an_outbox_that_is_not_emptied_is_bounded_and_says_so(lab: Lab, hu
     assert kept[0].event == "resync"
     assert len(kept) <= MAX_MESSAGES
     assert sum(len(message.data) for message in kept) <= MAX_BYTES
-    assert kept[-1].seq == lab.client.reader.last_event()
+    assert kept[-1].seq == lab.client.events.last()
     hub.stop()
 
 
 async def test_changes_of_one_job_are_merged(lab: Lab, hub: LiveHub) -> None:
     [job] = lab.add()
-    slow = EventFeed(filter_of(), lab.parts.overview, None)
+    slow = EventFeed(filter_of(), lab.client.jobs, None)
     async with hub.watching(slow):
         for action in (Action.PAUSE, Action.RESUME) * 10 + (Action.PAUSE,):
-            await asyncio.to_thread(lab.client.act, job, action)
-        newest = lab.client.reader.last_event()
+            await asyncio.to_thread(lab.client.jobs.act, job, action)
+        newest = lab.client.events.last()
         await come_true(lambda: slow.seq == newest)
         [message] = slow.flush()
     assert message.seq == newest
@@ -290,8 +287,8 @@ async def test_a_page_that_does_not_read_receives_gap(
     async with hub.watching(page):
         page.flush()
         for job in ids:
-            await asyncio.to_thread(lab.client.act, job, Action.PAUSE)
-        newest = lab.client.reader.last_event()
+            await asyncio.to_thread(lab.client.jobs.act, job, Action.PAUSE)
+        newest = lab.client.events.last()
         await come_true(lambda: page.seq == newest)
         assert [message.event for message in page.flush()] == ["gap"]
     hub.stop()
@@ -312,12 +309,12 @@ async def test_an_outage_of_the_store_is_survived_and_logged_once(
     monkeypatch.setattr(lab.parts.store, "last_event", last_event)
     ids = lab.add(2)
     with capture_logs() as logs:
-        async with reading(hub, page_stream(lab, ids), EventFeed(filter_of(), lab.parts.overview, None)) as [
+        async with reading(hub, page_stream(lab, ids), EventFeed(filter_of(), lab.client.jobs, None)) as [
             page,
             feed,
         ]:
             away.set()
-            await asyncio.to_thread(lab.client.act, ids[0], Action.PAUSE)
+            await asyncio.to_thread(lab.client.jobs.act, ids[0], Action.PAUSE)
             await asyncio.sleep(2)
             assert not feed
             away.clear()
@@ -334,14 +331,14 @@ async def test_a_picture_that_cannot_be_drawn_ends_one_stream_only(
     def accident(*_: Any) -> str:
         raise RuntimeError("no such filter")
 
-    async with reading(hub, page_stream(lab, ids), EventFeed(filter_of(), lab.parts.overview, None)) as [
+    async with reading(hub, page_stream(lab, ids), EventFeed(filter_of(), lab.client.jobs, None)) as [
         page,
         feed,
     ]:
         monkeypatch.setattr(Fragments, "row_html", accident)
         for action in (Action.PAUSE, Action.RESUME):
             before = len(feed)
-            await asyncio.to_thread(lab.client.act, ids[0], action)
+            await asyncio.to_thread(lab.client.jobs.act, ids[0], action)
             await come_true(lambda before=before: len(feed) > before)
         await come_true(lambda: page[-1].event == "bye")
         assert page[-1].data == '{"retry":5000}'
@@ -350,12 +347,12 @@ async def test_a_picture_that_cannot_be_drawn_ends_one_stream_only(
 
 async def test_what_a_listener_has_seen_elsewhere_is_not_sent_again(lab: Lab, hub: LiveHub) -> None:
     """It comes with an id that this hub has not looked at yet."""
-    async with hub.watching(EventFeed(filter_of(), lab.parts.overview, None)):
+    async with hub.watching(EventFeed(filter_of(), lab.client.jobs, None)):
         lab.add(5)
-        second = EventFeed(filter_of(), lab.parts.overview, lab.client.reader.last_event())
+        second = EventFeed(filter_of(), lab.client.jobs, lab.client.events.last())
         async with hub.watching(second):
             lab.add()
-            newest = lab.client.reader.last_event()
+            newest = lab.client.events.last()
             await come_true(lambda: second.seq == newest)
             assert [message.seq for message in second.flush()] == [newest]
     hub.stop()
@@ -363,12 +360,12 @@ async def test_what_a_listener_has_seen_elsewhere_is_not_sent_again(lab: Lab, hu
 
 async def test_a_removed_job_is_sent_to_clients_that_may_have_seen_it(lab: Lab, hub: LiveHub) -> None:
     """Of a job that is gone its id and last state are known, so a search for another state does not receive it."""
-    overview = lab.parts.overview
+    jobs = lab.client.jobs
     [job] = lab.add()
-    await asyncio.to_thread(lab.client.act, job, Action.CANCEL)
+    await asyncio.to_thread(lab.client.jobs.act, job, Action.CANCEL)
     searches = ("", "state:cancelled", "tag:eu", "state:failed", "-state:cancelled")
-    async with reading(hub, *(EventFeed(filter_of(q), overview, None) for q in searches)) as heard:
-        await asyncio.to_thread(lab.client.delete, job)
+    async with reading(hub, *(EventFeed(filter_of(q), jobs, None) for q in searches)) as heard:
+        await asyncio.to_thread(lab.client.jobs.delete, job)
         [other] = await asyncio.to_thread(lab.add)
         await come_true(lambda: any(message.data.count(other) for message in heard[0]))
         assert [any(message.event == "removed" for message in one) for one in heard] == [

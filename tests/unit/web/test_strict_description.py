@@ -68,8 +68,8 @@ def test_what_the_streams_carry_is_described(
         listening(f"{address}/api/v1/events") as ear,
         connect(f"{address.replace('http', 'ws')}/api/v1/ws") as line,
     ):
-        job = lab.client.act(lab.add()[0], "cancel")
-        lab.client.delete(job.id)
+        job = lab.client.jobs.act(lab.add()[0], "cancel")
+        lab.client.jobs.delete(job.id)
         until(lambda: [event for event in ear.events if event.name == "removed"])
         for event in ear.events:
             valid(schemas, names[event.name]["$ref"].rpartition("/")[2], event.data)

@@ -22,9 +22,7 @@ from holdfast.client.views import (
     WorkerView,
 )
 from holdfast.core.commands import Action
-from holdfast.storage.topics import Topic
-
-ORIGIN = "cli"
+from holdfast.core.principal import Principal
 
 
 class LocalBackend:
@@ -33,78 +31,71 @@ class LocalBackend:
     def __init__(self, app: Holdfast) -> None:
         self._app = app
         self.place = str(app.open().store.info().get("place", "the store"))
-        self._client = app.client
-        self._overview = app.overview
-        self._actor = _user()
+        self._client = app.client.acting_as(Principal(_user(), origin="cli"))
 
     def enqueue(
         self, type_: str, args: Mapping[str, Any], options: Mapping[str, Any]
     ) -> tuple[JobView, bool]:
-        job = self._client.new_job(type_, args, read_options(options), actor=self._actor, origin=ORIGIN)
-        handle = self._client.insert([job])[0]
+        job = self._client.jobs.new_job(type_, args, read_options(options))
+        handle = self._client.jobs.insert([job])[0]
         return handle.view, handle.created
 
     def job(self, job_id: str) -> JobView:
-        return self._client.job(job_id)
+        return self._client.jobs.get(job_id)
 
     def search(self, q: str, *, sort: str, limit: int, cursor: str | None) -> JobPage:
-        return self._overview.search(
-            self._overview.query(q, me=self._actor), sort=sort, limit=limit, cursor=cursor
-        )
+        return self._client.jobs.search(self._client.jobs.query(q), sort=sort, limit=limit, cursor=cursor)
 
     def history(self, job_id: str) -> list[HistoryView]:
-        return self._client.history(job_id)
+        return self._client.jobs.history(job_id)
 
     def logs(self, job_id: str, *, after: int, limit: int) -> LogPage:
-        return self._client.logs(job_id, after=after, limit=limit)
+        return self._client.jobs.logs(job_id, after=after, limit=limit)
 
     def act(self, job_id: str, action: Action, reason: str | None) -> JobView:
         if action is Action.DELETE:
-            job = self._client.job(job_id)
-            self._client.delete(job_id, actor=self._actor)
+            job = self._client.jobs.get(job_id)
+            self._client.jobs.delete(job_id)
             return job
-        return self._client.act(job_id, action, reason=reason, actor=self._actor)
+        return self._client.jobs.act(job_id, action, reason=reason)
 
     def act_on_all(self, action: Action, q: str, *, dry_run: bool, reason: str | None) -> BulkView:
-        query = self._overview.query(q, me=self._actor)
-        return self._overview.act_on_all(action, query, dry_run=dry_run, reason=reason, actor=self._actor)
+        query = self._client.jobs.query(q)
+        return self._client.jobs.act_on_all(action, query, dry_run=dry_run, reason=reason)
 
     def queues(self) -> list[QueueView]:
-        return self._overview.queues()
+        return self._client.queues.all()
 
     def pause_queue(self, name: str, reason: str | None) -> QueueView:
-        self._client.pause_queue(name, reason=reason, actor=self._actor)
-        return self._queue(name)
+        self._client.queues.pause(name, reason=reason)
+        return self._client.queues.get(name)
 
     def resume_queue(self, name: str) -> QueueView:
-        self._client.resume_queue(name, actor=self._actor)
-        return self._queue(name)
+        self._client.queues.resume(name)
+        return self._client.queues.get(name)
 
     def types(self) -> list[TypeView]:
-        return self._overview.types()
+        return self._client.types.all()
 
     def type(self, name: str) -> TypeView:
-        return self._overview.type(name)
+        return self._client.types.get(name)
 
     def workers(self) -> list[WorkerView]:
-        return self._overview.workers()
+        return self._client.workers.all()
 
     def drain_worker(self, worker_id: str) -> WorkerView:
-        return self._overview.drain_worker(worker_id)
+        return self._client.workers.drain(worker_id)
 
     def stats(self) -> StatsView:
-        return self._overview.stats()
+        return self._client.figures.stats()
 
     @contextmanager
     def listen(self, q: str) -> Generator[ChangeSignal]:
-        with self._client.listen((Topic.EVENTS,)) as listener:
+        with self._client.jobs.listen() as listener:
             yield listener
 
     def close(self) -> None:
         self._app.close()
-
-    def _queue(self, name: str) -> QueueView:
-        return next((queue for queue in self._overview.queues() if queue.name == name), QueueView(name=name))
 
 
 def _user() -> str | None:

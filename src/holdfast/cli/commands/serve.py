@@ -126,8 +126,7 @@ def add_to(app: typer.Typer) -> None:
 
 @contextmanager
 def _fork_server() -> Generator[ForkServer | None]:
-    """The fork server of the workers, launched ahead of everything: it loads the app while we do. Ended whatever happens
-    here."""
+    """The fork server of the workers, started first, so that it loads while this process does. Always ended at exit."""
     from holdfast.hosting.fork_launch import fork_fork_server
 
     server = fork_fork_server()
@@ -174,9 +173,9 @@ def _app(path: str | None, given: dict[str, Any]) -> Holdfast:
 def _open(app: Holdfast) -> None:
     """Open the store of an app, once its database is reachable. Raises StorageRefused for a store that has moved."""
     from holdfast.core.errors import StorageRefused
-    from holdfast.hosting.opening import open_when_it_answers
+    from holdfast.hosting.opening import open_when_available
 
-    seal = open_when_it_answers(app).store.sealed()
+    seal = open_when_available(app).store.sealed()
     if seal is not None and seal.moved:
         app.close()
         raise StorageRefused(seal.words)

@@ -40,9 +40,9 @@ def store_checks(app: Holdfast) -> list[tuple[str, Check]]:
             ("durability", lambda: _durability(app)),
             ("database clock", lambda: _clock(app)),
             ("signals", lambda: _signals(app)),
-            ("workers", lambda: of_workers(app.overview.workers(), app.overview.stats())),
-            ("scheduler", lambda: of_scheduler(app.overview.stats())),
-            ("concerns", lambda: of_concerns(app.overview.stats())),
+            ("workers", lambda: of_workers(app.client.workers.all(), app.client.figures.stats())),
+            ("scheduler", lambda: of_scheduler(app.client.figures.stats())),
+            ("concerns", lambda: of_concerns(app.client.figures.stats())),
         ]
     return checks
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from holdfast.client.overview import Overview
+from holdfast.client.jobs import Jobs
 from holdfast.client.views import JobView
 from holdfast.core.errors import InvalidQuery
 from holdfast.core.query import may_match
@@ -34,11 +34,11 @@ class EventFeed(Watcher):
 
     needs_events = True
 
-    def __init__(self, filter: Filter, overview: Overview, last_seen: int | None) -> None:
+    def __init__(self, filter: Filter, jobs: Jobs, last_seen: int | None) -> None:
         super().__init__()
-        filter.query(overview)  # an invalid search is refused now
+        filter.query(jobs)  # an invalid search is refused now
         self._filter = filter
-        self._overview = overview
+        self._jobs = jobs
         self._last_seen = last_seen
         self._sent_before = last_seen or 0
         self._fresh: list[tuple[str, Message]] = []
@@ -57,7 +57,7 @@ class EventFeed(Watcher):
             return
         missed = [
             event
-            for event in tick.client.reader.events(after=self._last_seen, limit=MAX_REPLAYED + 1)
+            for event in tick.client.events.read(after=self._last_seen, limit=MAX_REPLAYED + 1)
             if event.seq <= tick.seq
         ]
         if len(missed) > MAX_REPLAYED:
@@ -77,7 +77,7 @@ class EventFeed(Watcher):
                 last[event.job] = event
         ids = frozenset(job for job, event in last.items() if event.kind != "removed")
         try:
-            query = self._filter.query(self._overview)
+            query = self._filter.query(self._jobs)
             jobs = tick.matching(ids, self._filter, query)
         except InvalidQuery:
             return []  # it was valid when the client connected; a time that was in the future then may be invalid now

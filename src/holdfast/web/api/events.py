@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
-from holdfast.client.overview import Overview
+from holdfast.client.client import Client
 from holdfast.client.views import Progress
 from holdfast.core.errors import HoldfastError, InvalidInput, Problem
 from holdfast.web.api.body import StrictRoute
@@ -101,7 +101,7 @@ FIELDS = ("state", "type", "queue", "owner", "tag")
 Filtered = Annotated[Filter, Depends(filter_of)]
 
 
-def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
+def event_routes(hub: LiveHub, client: Client) -> APIRouter:
     """The event stream and the WebSocket."""
     router = APIRouter(tags=["events"], route_class=StrictRoute)
 
@@ -138,7 +138,7 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
         known, so it is sent to every client whose filter it may have matched. `resync`: some changes were not sent; request
         what you need again. `bye`: the server stops. Every event has an `id` to resume from.
         """
-        return EventStream(hub, EventFeed(filter, overview, _seq(last_event_id or after)))
+        return EventStream(hub, EventFeed(filter, client.jobs, _seq(last_event_id or after)))
 
     @router.get(
         "/ws",
@@ -159,7 +159,7 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
         """The events of `/events` as messages of a WebSocket: `{event, seq, data}`; resume with `last_event_id` = `seq`.
         What a client sends is dropped. A request that asks for no WebSocket gets 426.
         """
-        filter.query(overview)
+        filter.query(client.jobs)
         _seq(last_event_id)
         detail = "This address speaks WebSocket; for server-sent events there is /api/v1/events."
         headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
@@ -172,7 +172,7 @@ def event_routes(hub: LiveHub, overview: Overview) -> APIRouter:
             refuse_unknown(given, ("q", *FIELDS, "last_event_id"))
             lists = (given.getlist(name) for name in FIELDS)
             wanted = filter_of(given.get("q", ""), *lists)
-            feed = EventFeed(wanted, overview, _seq(given.get("last_event_id")))
+            feed = EventFeed(wanted, client.jobs, _seq(given.get("last_event_id")))
             await serve_websocket(websocket, hub, feed)
         except HoldfastError as error:
             await websocket.send_denial_response(problem_of(error))

@@ -13,8 +13,8 @@ from starlette.types import Scope
 
 from holdfast.client.client import Client
 from holdfast.client.handle import JobHandle
+from holdfast.client.jobs import CAP, MAX_PAGE
 from holdfast.client.options import read_options
-from holdfast.client.overview import CAP, MAX_PAGE, Overview
 from holdfast.client.views import BulkView, CountView, HistoryView, JobPage, JobView, LogPage
 from holdfast.core.commands import Action
 from holdfast.core.errors import InvalidInput, Problem
@@ -41,11 +41,11 @@ def link(request: Request, path: str) -> str:
     return f"{quote(request.scope.get('root_path', '').rstrip('/'))}/api/v1/{path}"
 
 
-def job_routes(client: Client, overview: Overview, operations: Operations) -> APIRouter:
+def job_routes(client: Client, operations: Operations) -> APIRouter:
     """Everything under `/jobs`."""
     many = APIRouter(prefix="/jobs", tags=["jobs"], route_class=StrictRoute)
-    _add_enqueue(many, client, overview)
-    _add_many(many, overview, operations)
+    _add_enqueue(many, client)
+    _add_many(many, client, operations)
     one = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JobRoute)
     _add_one(one, client)
     router = APIRouter()
@@ -68,7 +68,7 @@ class JobRoute(StrictRoute):
 # -- enqueue ----------------------------------------------------------------------------------------------------------
 
 
-def _add_enqueue(router: APIRouter, client: Client, overview: Overview) -> None:
+def _add_enqueue(router: APIRouter, client: Client) -> None:
     held = {"model": JobView, "description": "A live job holds the unique key: that one"}
 
     @router.post("", status_code=201, responses={200: held}, summary="Enqueue a job")
@@ -85,7 +85,7 @@ def _add_enqueue(router: APIRouter, client: Client, overview: Overview) -> None:
     ) -> JobView:
         """Enqueue a job. It is stored durably when the response comes, which names its address in `Location`."""
         new = _new_job(client, job, idempotency_key)
-        handle = client.insert([new])[0]
+        handle = client.jobs.insert([new])[0]
         if not handle.created:
             _check_same(handle, new, idempotency_key, job)
             response.headers["Idempotent-Replayed"] = "true"
@@ -96,11 +96,11 @@ def _add_enqueue(router: APIRouter, client: Client, overview: Overview) -> None:
     @router.post("/bulk", status_code=201, summary="Enqueue many jobs")
     def enqueue_bulk(body: BulkRequest) -> JobList:
         """Enqueue many jobs in one transaction: all of them, or none."""
-        handles = client.insert([_nth_job(client, index, job) for index, job in enumerate(body.jobs)])
+        handles = client.jobs.insert([_nth_job(client, index, job) for index, job in enumerate(body.jobs)])
         ids = [handle.id for handle in handles]
         found: dict[str, JobView] = {}
         for start in range(0, len(ids), 1_000):
-            found |= {view.id: view for view in overview.jobs(ids[start : start + 1_000])}
+            found |= {view.id: view for view in client.jobs.get_many(ids[start : start + 1_000])}
         return JobList(
             items=[found[one] for one in ids if one in found],
             created=sum(handle.created for handle in handles),
@@ -113,8 +113,8 @@ def _new_job(client: Client, job: JobRequest, idempotency_key: str | None) -> Ne
         for name in job.model_fields_set - {"type", "args"}
         if (value := getattr(job, name)) is not None
     }
-    return client.new_job(
-        job.type, job.args, read_options({**given, "idempotency_key": idempotency_key}), origin="api"
+    return client.jobs.new_job(
+        job.type, job.args, read_options({**given, "idempotency_key": idempotency_key})
     )
 
 
@@ -136,7 +136,7 @@ def _check_same(handle: JobHandle, new: NewJob, idempotency_key: str | None, job
 # -- many jobs --------------------------------------------------------------------------------------------------------
 
 
-def _add_many(router: APIRouter, overview: Overview, operations: Operations) -> None:
+def _add_many(router: APIRouter, client: Client, operations: Operations) -> None:
     @router.get("", summary="Find jobs")
     def find(
         filter: Filtered,
@@ -159,23 +159,23 @@ def _add_many(router: APIRouter, overview: Overview, operations: Operations) -> 
         ] = None,
     ) -> JobPage:
         """A page of the jobs that match. Pages are by key: a job that is added or removed shifts no page."""
-        return overview.search(filter.query(overview), sort=sort, limit=limit, cursor=cursor)
+        return client.jobs.search(filter.query(client.jobs), sort=sort, limit=limit, cursor=cursor)
 
     @router.get("/count", summary="Count jobs", description=f"How many jobs match, counted up to {CAP:,}.")
     def count(filter: Filtered) -> CountView:
-        return overview.count(filter.query(overview))
+        return client.jobs.count(filter.query(client.jobs))
 
     @router.post("/actions", response_model=BulkResult, summary="Act on all jobs that match")
     def act_on_all(body: ActionRequest) -> BulkView | Response:
         """Act on all jobs that match; the response comes when it is done. Above 1,000 matches it begins with blanks that
         keep the connection alive, and `error` says why it ended early. Safe to repeat."""
-        query = overview.query(body.q)
-        counted = overview.act_on_all(body.action, query, dry_run=True)
+        query = client.jobs.query(body.q)
+        counted = client.jobs.act_on_all(body.action, query, dry_run=True)
         if body.dry_run:
             return counted
         if counted.matched <= MAX_BATCH:
-            return overview.act_on_all(body.action, query, counted=counted, reason=body.reason)
-        return respond(operations.start(counted, body.action, query, body.reason))
+            return client.jobs.act_on_all(body.action, query, counted=counted, reason=body.reason)
+        return respond(operations.start(client.jobs, counted, body.action, query, body.reason))
 
 
 # -- one job ----------------------------------------------------------------------------------------------------------
@@ -185,12 +185,12 @@ def _add_one(router: APIRouter, client: Client) -> None:
     @router.get("/{job_id}", summary="Show a job")
     def show(job_id: str) -> JobView:
         """One job."""
-        return client.job(job_id)
+        return client.jobs.get(job_id)
 
     @router.get("/{job_id}/history", summary="History of a job")
     def history(job_id: str) -> dict[str, Sequence[HistoryView]]:
         """Every transition and request of a job, oldest first, under `items`."""
-        return {"items": client.history(job_id)}
+        return {"items": client.jobs.history(job_id)}
 
     @router.get("/{job_id}/logs", summary="Console of a job")
     def logs(
@@ -201,7 +201,7 @@ def _add_one(router: APIRouter, client: Client) -> None:
         limit: Annotated[int, Query(ge=1, le=MAX_LINES)] = 500,
     ) -> LogPage:
         """The console of a job, oldest line first; request the next with `after` = `next_after`."""
-        return client.logs(job_id, after=after, limit=limit)
+        return client.jobs.logs(job_id, after=after, limit=limit)
 
     for action, description in _DESCRIPTIONS.items():
         router.add_api_route(
@@ -212,8 +212,8 @@ def _add_one(router: APIRouter, client: Client) -> None:
     @router.delete("/{job_id}", summary="Delete a job")
     def delete(job_id: str) -> JobView:
         """Remove an ended job and all that belongs to it. Returns the job as it was."""
-        job = client.job(job_id)
-        client.delete(job_id)
+        job = client.jobs.get(job_id)
+        client.jobs.delete(job_id)
         return job
 
 
@@ -227,6 +227,6 @@ _DESCRIPTIONS = {
 
 def _acting(client: Client, action: Action) -> Callable[..., JobView]:
     def act(job_id: str, body: Reason | None = None) -> JobView:
-        return client.act(job_id, action, reason=body.reason if body else None)
+        return client.jobs.act(job_id, action, reason=body.reason if body else None)
 
     return act

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 from starlette.responses import StreamingResponse
 
-from holdfast.client.overview import Overview
+from holdfast.client.jobs import Jobs
 from holdfast.client.views import BulkView
 from holdfast.core.commands import Action
 from holdfast.core.errors import HoldfastError
@@ -63,13 +63,12 @@ class Operations:
     """The actions on very many jobs that this process runs. Nothing outlives the response: behind a proxy the next request
     may reach another process."""
 
-    def __init__(self, overview: Overview) -> None:
-        self._overview = overview
+    def __init__(self) -> None:
         self._free = threading.BoundedSemaphore(MAX_RUNNING)
         self._stopping = threading.Event()
 
     def start(
-        self, counted: BulkView, action: Action, query: Query, reason: str | None, actor: str | None = None
+        self, jobs: Jobs, counted: BulkView, action: Action, query: Query, reason: str | None
     ) -> Operation:
         """Start `action` on all that match, in a thread: a client that leaves does not stop it. `counted` is its dry run.
         Raises TooManyOperations."""
@@ -80,9 +79,7 @@ class Operations:
         operation = Operation()
 
         def act(progressed: Callable[[int, int], None]) -> BulkView:
-            return self._overview.act_on_all(
-                action, query, counted=counted, reason=reason, actor=actor, told=progressed
-            )
+            return jobs.act_on_all(action, query, counted=counted, reason=reason, on_progress=progressed)
 
         run = (operation, counted, act)
         threading.Thread(target=self._run, args=run, name="holdfast-bulk", daemon=True).start()

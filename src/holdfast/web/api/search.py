@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import Query as Parameter
 
-from holdfast.client.overview import Overview
+from holdfast.client.jobs import Jobs
 from holdfast.core.errors import InvalidQuery, Problem
 from holdfast.core.query import STATES, Query, QueryError, term
 from holdfast.web.api.shapes import MAX_REPEATED, MAX_VALUES, SEARCH, STATE, VALUE
@@ -36,11 +36,11 @@ class Filter:
     q: str
     fields: tuple[tuple[str, tuple[str, ...]], ...]
 
-    def query(self, overview: Overview) -> Query:
+    def query(self, jobs: Jobs) -> Query:
         """The search of this filter, with relative times as of now. Raises InvalidQuery with the parameter and the place."""
-        query = overview.query(self.q)
+        query = jobs.query(self.q)
         for field, values in self.fields:
-            query = overview.query(query.with_term(_any_of(field, values)))
+            query = jobs.query(query.with_term(_any_of(field, values)))
         return query
 
 

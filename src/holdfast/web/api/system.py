@@ -14,7 +14,6 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
 from holdfast.client.client import Client
-from holdfast.client.overview import Overview
 from holdfast.client.views import QueueView, StatsView, TypeView, WorkerView
 from holdfast.web.api.body import StrictRoute
 from holdfast.web.api.models import Reason
@@ -62,7 +61,7 @@ class Readiness:
 
     def check(self) -> None:
         """Raises StorageUnavailable."""
-        self._client.reader.last_event()
+        self._client.events.last()
         with self._lock:
             if time.monotonic() < self._ready_until:
                 return
@@ -90,7 +89,7 @@ def health_routes(client: Client, version: str) -> APIRouter:
     return router
 
 
-def system_routes(client: Client, overview: Overview) -> APIRouter:
+def system_routes(client: Client) -> APIRouter:
     """Figures, types, queues, workers."""
     router = APIRouter(tags=["system"], route_class=StrictRoute)
 
@@ -98,48 +97,44 @@ def system_routes(client: Client, overview: Overview) -> APIRouter:
     def stats() -> StatsView:
         """Counts by state and by queue, throughput, the longest wait, and `concerns`: what needs a person, the most
         important first; empty means all quiet."""
-        return overview.stats()
+        return client.figures.stats()
 
     @router.get("/job-types", summary="Job types")
     def job_types() -> TypeList:
         """Every job type that a worker has published, with the JSON Schema of its arguments."""
-        return TypeList(items=overview.types())
+        return TypeList(items=client.types.all())
 
     @router.get("/job-types/{name:path}", summary="Show a job type")
     def job_type(name: str) -> TypeView:
         """One job type."""
-        return overview.type(name)
+        return client.types.get(name)
 
     @router.get("/queues", summary="Queues")
     def queues() -> QueueList:
         """Every queue that a job, a type or a pause names."""
-        return QueueList(items=overview.queues())
+        return QueueList(items=client.queues.all())
 
     @router.post("/queues/{name:path}/pause", summary="Pause a queue")
     def pause_queue(name: QueueName, body: Reason | None = None) -> QueueView:
         """Pause a queue: no worker claims from it. Running jobs continue; jobs can still be enqueued."""
-        client.pause_queue(name, reason=body.reason if body else None)
-        return _queue(overview, name)
+        client.queues.pause(name, reason=body.reason if body else None)
+        return client.queues.get(name)
 
     @router.post("/queues/{name:path}/resume", summary="Resume a queue")
     def resume_queue(name: QueueName) -> QueueView:
         """Open a paused queue."""
-        client.resume_queue(name)
-        return _queue(overview, name)
+        client.queues.resume(name)
+        return client.queues.get(name)
 
     @router.get("/workers", summary="Workers")
     def workers() -> WorkerList:
         """Every worker process; `pid` is that of the process which runs the jobs."""
-        return WorkerList(items=overview.workers())
+        return WorkerList(items=client.workers.all())
 
     @router.post("/workers/{worker_id}/drain", summary="Drain a worker")
     def drain_worker(worker_id: str) -> WorkerView:
         """Let a worker process claim nothing more. It ends with its last job and is not replaced; a
         `holdfast worker` whose processes are all drained ends with exit code 0."""
-        return overview.drain_worker(worker_id)
+        return client.workers.drain(worker_id)
 
     return router
-
-
-def _queue(overview: Overview, name: str) -> QueueView:
-    return next((queue for queue in overview.queues() if queue.name == name), QueueView(name=name))

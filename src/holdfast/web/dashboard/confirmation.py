@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from holdfast.core.commands import Action
+from holdfast.core.principal import Principal
 from holdfast.core.states import State
 from holdfast.web.dashboard.format import exact, pluralize
 from holdfast.web.dashboard.jobs.filters import Chip
 from holdfast.web.dashboard.state_styles import STATE_STYLES, StateStyle
 
-ACTOR = "dashboard"
+ACTOR = Principal("dashboard")
 NEEDS_CONFIRMATION = frozenset({Action.CANCEL, Action.DELETE})
 CONFIRM_NUMBER_ABOVE = 100
 

@@ -159,7 +159,7 @@ class Frame:
 
 def frame_of(data: PageData, request: Request) -> Frame:
     """The frame of a request. Blocking, and the first thing that a route does: see `Frame.seq`."""
-    return Frame(data, request, view_of(request), data.client.reader.last_event())
+    return Frame(data, request, view_of(request), data.client.events.last())
 
 
 def _inside(request: Request) -> str:

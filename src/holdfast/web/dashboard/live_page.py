@@ -112,7 +112,9 @@ class PageStream(Watcher):
         self._settled = 0.0
 
     def _query(self) -> Query:
-        return self._fragments.data.overview.query(self._subscription.q or "", zone=ZoneInfo(self._view.zone))
+        return self._fragments.data.client.jobs.query(
+            self._subscription.q or "", zone=ZoneInfo(self._view.zone)
+        )
 
     # -- in the hub's thread ----------------------------------------------------------------------------------------------
 
@@ -128,7 +130,7 @@ class PageStream(Watcher):
             return
         missed: list[EventRecord] = []
         if seen is not None and self.needs_events:
-            missed = tick.client.reader.events(after=seen, limit=MAX_MISSED)
+            missed = tick.client.events.read(after=seen, limit=MAX_MISSED)
         changed = self.ids if seen is None else tick.changed_since(seen, self.ids)
         self._draw_changes(tick, changed, missed)
         self._draw_lines(tick)
@@ -223,7 +225,8 @@ class PageStream(Watcher):
             return
         try:
             page = tick.once(
-                ("log", job, self._line), lambda: tick.client.logs(job, after=self._line, limit=MAX_LINES)
+                ("log", job, self._line),
+                lambda: tick.client.jobs.logs(job, after=self._line, limit=MAX_LINES),
             )
         except NotFound:
             page = LogPage(items=[], next_after=self._line)
@@ -246,10 +249,10 @@ class PageStream(Watcher):
     def _tabs_of(self, tick: Tick) -> str:
         try:
             full, zone, state = self._query(), ZoneInfo(self._view.zone), self._subscription.state
-            query = tick.overview.query(full.without(f"state:{state}"), zone=zone) if state else full
+            query = tick.client.jobs.query(full.without(f"state:{state}"), zone=zone) if state else full
             counts = tick.once(
                 ("counts", full.text, state, self._view.zone),
-                lambda: list_counts(tick.overview, query, full, state, zone),
+                lambda: list_counts(tick.client.jobs, query, full, state, zone),
             )
         except InvalidQuery:
             return self._tabs

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from holdfast.client.client import Client
-from holdfast.client.overview import Overview, Whole
+from holdfast.client.figures import Snapshot
 from holdfast.client.views import JobView, StatsView, WorkerView
 from holdfast.core.concerns import why_waits
 from holdfast.core.states import State
@@ -34,7 +34,6 @@ class PageData:
     """The data of pages and fragments. Thread-safe, like the client."""
 
     client: Client
-    overview: Overview
     operations: Operations
     site: Site
     _cache: dict[str, tuple[float, Any]] = field(default_factory=dict[str, tuple[float, Any]])
@@ -58,8 +57,8 @@ class PageData:
 
     def _load_nav_counts(self) -> dict[str, int]:
         return {
-            "jobs": sum(self.overview.states().values()),
-            "queues": len(self.client.reader.queues()),
+            "jobs": sum(self.client.jobs.states().values()),
+            "queues": self.client.queues.count(),
             "workers": sum(worker.state != "lost" for worker in self.workers()),
         }
 
@@ -67,17 +66,17 @@ class PageData:
         """The figures of the whole system, at most a second old."""
         return self.snapshot().stats
 
-    def snapshot(self) -> Whole:
+    def snapshot(self) -> Snapshot:
         """The figures with the facts behind them, at most a second old."""
-        return self.cached("whole", self.overview.whole)
+        return self.cached("snapshot", self.client.figures.snapshot)
 
     def workers(self) -> list[WorkerView]:
         """All worker processes, at most a second old."""
-        return self.cached("workers", self.overview.workers)
+        return self.cached("workers", self.client.workers.all)
 
     def type_count(self) -> int:
         """How many job types are known."""
-        return self.cached("types", self.overview.type_count)
+        return self.cached("types", self.client.types.count)
 
     def worker_name(self, job: JobView) -> str:
         """The name of the worker that has or had the job."""

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from holdfast.client.client import Client
-from holdfast.client.overview import Overview
 from holdfast.core.settings import Settings
 from holdfast.web.api.operations import Operations
 from holdfast.web.dashboard.assets import asset_build, asset_response
@@ -31,7 +30,6 @@ from holdfast.web.live.sse import EventStream, ping_event
 
 def make_page_data(
     client: Client,
-    overview: Overview,
     settings: Settings,
     operations: Operations,
     *,
@@ -41,7 +39,7 @@ def make_page_data(
     """What pages, fragments and error pages share; made once per web app."""
     asset_build()  # reads static files and templates now, while they belong to this code
     site = Site(settings.environment, settings.environment_color, version, storage)
-    return PageData(client, overview, operations, site)
+    return PageData(client, operations, site)
 
 
 def dashboard_router(data: PageData) -> APIRouter:

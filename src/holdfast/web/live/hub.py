@@ -14,7 +14,6 @@ from typing import TypeVar
 import structlog
 
 from holdfast.client.client import Client
-from holdfast.client.overview import Overview
 from holdfast.core.errors import StorageUnavailable
 from holdfast.runtime.signals import Listener, Topic
 from holdfast.web.errors import TooManyStreams, log_unexpected
@@ -49,9 +48,8 @@ class LiveHub:
     two when much changes. Without watchers nothing is queried.
     """
 
-    def __init__(self, client: Client, overview: Overview) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._overview = overview
         self._watchers: dict[Watcher, None] = {}
         self._joining = 0
         self._seq = 0
@@ -115,7 +113,7 @@ class LiveHub:
 
     def _start(self, watcher: Watcher) -> None:
         """Runs in the thread of the ticks, so no tick falls between the first state of a watcher and its first update."""
-        tick = Tick(self._client, self._overview, self._seq, frozenset(), events=False)
+        tick = Tick(self._client, self._seq, frozenset(), events=False)
         if not self._watchers:
             self._seq = tick.seq
         tick.seq = self._seq
@@ -135,7 +133,7 @@ class LiveHub:
 
     async def _run(self) -> None:
         try:
-            with self._client.listen((Topic.EVENTS,)) as listener:
+            with self._client.events.listen((Topic.EVENTS,)) as listener:
                 await self._poll(listener)
         except Exception as error:
             log_unexpected(error, "LIVE", "hub")
@@ -182,7 +180,7 @@ class LiveHub:
         watchers = list(self._watchers)
         ids = frozenset[str]().union(*(watcher.ids for watcher in watchers))
         events = any(watcher.needs_events for watcher in watchers)
-        tick = Tick(self._client, self._overview, self._seq, ids, events=events)
+        tick = Tick(self._client, self._seq, ids, events=events)
         self._pace.append((tick.now, tick.seq))
         tick.rate = self._rate()
         tick.figures = tick.now >= self._figures_at

@@ -7,7 +7,6 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeVar, cast
 
 from holdfast.client.client import Client
-from holdfast.client.overview import Overview
 from holdfast.client.views import JobView
 from holdfast.core.query import Query
 from holdfast.core.records import EventRecord
@@ -26,18 +25,15 @@ class Tick:
     whether figures (counts, charts, tabs) may be drawn in this tick. `rate`: committed changes a second.
     """
 
-    def __init__(
-        self, client: Client, overview: Overview, after: int, ids: frozenset[str], *, events: bool
-    ) -> None:
+    def __init__(self, client: Client, after: int, ids: frozenset[str], *, events: bool) -> None:
         self.client = client
-        self.overview = overview
         self.after = after
         self.figures = True
         self.rate = 0.0
         self.now = time.monotonic()
         self._ids = ids
         self._cache: dict[Hashable, Any] = {}
-        self.seq = self.newest = client.reader.last_event()
+        self.seq = self.newest = client.events.last()
         self.more = False
         if events and self.seq > after:
             self._bound()
@@ -56,7 +52,7 @@ class Tick:
     @property
     def events(self) -> list[EventRecord]:
         """The events after `after`, at most MAX_EVENTS."""
-        return self.once("events", lambda: self.client.reader.events(after=self.after, limit=MAX_EVENTS))
+        return self.once("events", lambda: self.client.events.read(after=self.after, limit=MAX_EVENTS))
 
     @property
     def changed(self) -> frozenset[str]:
@@ -69,21 +65,23 @@ class Tick:
         """Which of the given jobs have changed after an event."""
         found: set[str] = set()
         for batch in _batches(ids):
-            found |= self.client.reader.changed(after=after, ids=batch)
+            found |= self.client.events.changed_jobs(after=after, ids=batch)
         return frozenset(found)
 
     def jobs(self, ids: frozenset[str]) -> dict[str, JobView]:
         """The given jobs that exist."""
         return self.once(
             ("jobs", ids),
-            lambda: {view.id: view for batch in _batches(ids) for view in self.overview.jobs(batch)},
+            lambda: {view.id: view for batch in _batches(ids) for view in self.client.jobs.get_many(batch)},
         )
 
     def matching(self, ids: frozenset[str], key: Hashable, query: Query) -> dict[str, JobView]:
         """Those of the given jobs that match a search; `key` identifies the search."""
 
         def compute() -> dict[str, JobView]:
-            return {view.id: view for batch in _batches(ids) for view in self.overview.jobs(batch, query)}
+            return {
+                view.id: view for batch in _batches(ids) for view in self.client.jobs.get_many(batch, query)
+            }
 
         return self.jobs(ids) if query.root is None else self.once(("matching", ids, key), compute)
 
@@ -91,11 +89,11 @@ class Tick:
         """Whether an event after this one may have been removed already, or the event itself does not exist."""
         if seq > self.newest:
             return True
-        between = self.once("oldest", self.client.reader.oldest_event) - 1 - seq
+        between = self.once("oldest", self.client.events.oldest) - 1 - seq
         if between <= 0:
             return False
         # the store keeps some types of events longer than others; where none is missing, none has been removed
-        kept = self.client.reader.events(after=seq, limit=min(between, MAX_EVENTS))
+        kept = self.client.events.read(after=seq, limit=min(between, MAX_EVENTS))
         return len(kept) < between or kept[-1].seq > seq + between
 
 

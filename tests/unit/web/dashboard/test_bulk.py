@@ -22,7 +22,7 @@ def test_its_steps_come_before_its_outcome(tmp_path: Path, monkeypatch: pytest.M
     with served(lab) as url:
         headers = {"HX-Request": "true", "Origin": url}
         answer = httpx.post(f"{url}/jobs/actions", data=form, headers=headers)
-    states = lab.parts.overview.states()
+    states = lab.client.jobs.states()
     lab.close()
     assert answer.headers["content-type"] == "application/x-ndjson"
     *steps, outcome = map(json.loads, answer.text.splitlines())

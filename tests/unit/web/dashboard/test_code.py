@@ -45,7 +45,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def stored(lab: Lab, name: str) -> tuple[Any, ...]:
-    [job] = [job for job in lab.parts.overview.search(lab.parts.overview.query("")).items if job.type == name]
+    [job] = [job for job in lab.client.jobs.search(lab.client.jobs.query("")).items if job.type == name]
     return job.args, job.queue, job.priority, job.tags, job.owner, job.run_at
 
 

@@ -15,6 +15,7 @@ from holdfast.client.views import ConcernView
 from holdfast.core.concerns import Kind
 from holdfast.core.job import NewJob
 from holdfast.core.outcome import Settlement
+from holdfast.core.principal import Principal
 from holdfast.core.states import Verb
 from holdfast.runtime.clock import new_id
 from holdfast.storage.writes import AcquireLease, AggregateEvents, Insert, Settle
@@ -86,9 +87,9 @@ def test_every_place_says_the_same(lab: Lab, http: httpx.Client) -> None:
     lab.worker(types=("count_to",))
     lab.parts.gateway.run(AcquireLease("clock", "here:1:x", lease=600.0))
     job = store_unknown(lab, "gpu.train", "gpu")
-    lab.client.pause_queue("billing", reason="gateway down", actor="ben")
+    lab.client.acting_as(Principal("ben")).queues.pause("billing", reason="gateway down")
     unserved, paused = "No worker knows gpu.train.", "Queue billing is paused by ben: “gateway down”."
-    stats = lab.parts.overview.stats()
+    stats = lab.client.figures.stats()
     assert [concern.kind for concern in stats.concerns] == [Kind.UNSERVED, Kind.QUEUE_PAUSED]
     assert all(concern.since is not None and concern.action for concern in stats.concerns)
     assert f"{unserved} 1 job waits in queue gpu." in read(http, "/")
@@ -111,7 +112,7 @@ def test_a_type_that_only_jobs_name_has_no_form(lab: Lab, http: httpx.Client) ->
 
 def test_the_paused_queue_is_resumed_from_the_overview(lab: Lab, http: httpx.Client) -> None:
     lab.add()
-    lab.client.pause_queue("billing")
+    lab.client.queues.pause("billing")
     page = http.get("/", headers={"accept": "text/html"}).text
     assert re.search(
         r'<form method="post" action="[^"]*/queues/billing/resume"><button[^>]*>Resume queue<', page
@@ -141,7 +142,7 @@ def test_a_count_that_stopped_early_is_marked_in_its_button(lab: Lab) -> None:
         retry=True,
     )
     concerns = [counted, counted.model_copy(update={"capped": True})]
-    stats = lab.parts.overview.stats().model_copy(update={"concerns": concerns})
+    stats = lab.client.figures.stats().model_copy(update={"concerns": concerns})
     assert [line.action for line in attention(stats, View())] == ["Retry 10,000…", "Retry 10,000+…"]
 
 
@@ -164,13 +165,13 @@ def test_failed_jobs_are_retried_from_the_overview_once_their_type_succeeds_agai
     end(lab, Verb.SUCCEED)
     (concern,) = http.get("/api/v1/stats").json()["concerns"]
     assert (concern["retry"], concern["jobs"], concern["types"]) == (True, 2, ["count_to"])
-    assert any(one.name == "exhausted retries" for one in of_concerns(lab.parts.overview.stats()))
+    assert any(one.name == "exhausted retries" for one in of_concerns(lab.client.figures.stats()))
     page = until(lambda: "Retry 2…" in (text := overview(http)) and text)
     form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
     assert form["q"] == "type:count_to state:failed"
     asked = http.post("/jobs/actions", data=form, headers={"accept": "text/html"})
     assert "Retry 2 jobs?" in asked.text
-    assert lab.parts.overview.states()["failed"] == 2
+    assert lab.client.jobs.states()["failed"] == 2
     http.post("/jobs/actions", data={**form, "sure": "1"})
-    assert lab.parts.overview.states()["failed"] == 0
+    assert lab.client.jobs.states()["failed"] == 0
     assert kinds(http) == []

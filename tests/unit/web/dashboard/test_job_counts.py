@@ -22,7 +22,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     lab = Lab(tmp_path)
     jobs = lab.add(11)
     for job in jobs[:5]:
-        lab.client.handle(job).cancel()
+        lab.client.jobs.handle(job).cancel()
     yield lab
     lab.close()
 

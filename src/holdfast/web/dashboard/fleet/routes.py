@@ -30,7 +30,7 @@ def add_fleet_routes(router: APIRouter, data: PageData) -> None:
     @router.get("/queues/{name:path}/pause")
     def confirm_pause(request: Request, name: str) -> Response:
         frame = frame_of(data, request)
-        queue = next((one for one in data.overview.queues() if one.name == name), None)
+        queue = next((one for one in data.client.queues.all() if one.name == name), None)
         if queue is None:
             raise NotFound(f"There is no queue {name[:60]!r}.")
         running = pluralize(queue.processing, "running job continues", "running jobs continue")
@@ -49,14 +49,14 @@ def add_fleet_routes(router: APIRouter, data: PageData) -> None:
     @router.post("/queues/{name:path}/pause")
     def pause(request: Request, name: str, reason: Annotated[str, Form()] = "") -> Response:
         frame = frame_of(data, request)
-        data.client.pause_queue(name, reason=reason.strip() or None, actor=ACTOR)
+        data.client.acting_as(ACTOR).queues.pause(name, reason=reason.strip() or None)
         undo = (frame.view.url("queues", name, "resume"), "Undo")
         return frame.done(frame.view.url("queues"), f"Paused queue {name}.", undo=undo)
 
     @router.post("/queues/{name:path}/resume")
     def resume(request: Request, name: str) -> Response:
         frame = frame_of(data, request)
-        data.client.resume_queue(name, actor=ACTOR)
+        data.client.acting_as(ACTOR).queues.resume(name)
         return frame.done(frame.view.url("queues"), f"Resumed queue {name}.")
 
     @router.get("/workers")
@@ -67,7 +67,7 @@ def add_fleet_routes(router: APIRouter, data: PageData) -> None:
     @router.get("/workers/{worker_id}/drain")
     def confirm_drain(request: Request, worker_id: str) -> Response:
         frame = frame_of(data, request)
-        worker = data.overview.worker(worker_id)
+        worker = data.client.workers.get(worker_id)
         name = worker.name or worker.host
         running = pluralize(worker.busy, "job runs", "jobs run")
         confirmation = Confirmation(
@@ -84,6 +84,6 @@ def add_fleet_routes(router: APIRouter, data: PageData) -> None:
     @router.post("/workers/{worker_id}/drain")
     def drain(request: Request, worker_id: str) -> Response:
         frame = frame_of(data, request)
-        worker = data.overview.drain_worker(worker_id)
+        worker = data.client.workers.drain(worker_id)
         left = pluralize(worker.busy, "job")
         return frame.done(frame.view.url("workers"), f"Draining {worker.name or worker.host}: {left} left.")

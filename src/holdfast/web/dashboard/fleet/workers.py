@@ -67,8 +67,8 @@ def workers_page(data: PageData, view: View) -> WorkersPage:
     alive = [worker for worker in workers if worker.state != "lost"]
     versions = Counter(worker.version for worker in alive)
     newest = max((worker.started_at, worker.version) for worker in alive)[1] if alive else ""
-    running = data.overview.search(
-        data.overview.query("state:processing"), sort="-created", limit=MAX_RUNNING
+    running = data.client.jobs.search(
+        data.client.jobs.query("state:processing"), sort="-created", limit=MAX_RUNNING
     )
     stats = data.stats()
     count = stats.states.get("processing", 0)

@@ -53,7 +53,7 @@ def add_action_routes(router: APIRouter, data: PageData) -> None:
     @router.get("/jobs/{job_id}/menu")
     def menu(request: Request, job_id: str, next: str = "") -> Response:
         frame = frame_of(data, request)
-        job = data.client.job(job_id)
+        job = data.client.jobs.get(job_id)
         return frame.render(
             "job/menu.html",
             "jobs",
@@ -73,7 +73,7 @@ def _confirming(data: PageData, action: Action) -> Callable[[Request, str], Resp
         frame = frame_of(data, request)
         if action not in NEEDS_CONFIRMATION:
             return RedirectResponse(frame.view.url("jobs", job_id), 303)
-        confirmation = _confirmation(frame, present_job(data.client.job(job_id)), action)
+        confirmation = _confirmation(frame, present_job(data.client.jobs.get(job_id)), action)
         return frame.render("confirm.html", "jobs", confirmation=confirmation)
 
     return confirm
@@ -94,14 +94,14 @@ def _acting(data: PageData, fragments: Fragments, action: Action) -> Callable[..
 def _act(frame: Frame, fragments: Fragments, job_id: str, action: Action, reason: str, back: str) -> Response:
     data, view = frame.data, frame.view
     to = frame.inside(back, view.url("jobs", job_id))
-    name = data.client.job(job_id).type
+    name = data.client.jobs.get(job_id).type
     try:
         if action is Action.DELETE:
-            data.client.delete(job_id, actor=ACTOR)
+            data.client.acting_as(ACTOR).jobs.delete(job_id)
             return frame.done(view.url("jobs"), f"Deleted {name}.")
-        job = data.client.act(job_id, action, reason=reason.strip() or None, actor=ACTOR)
+        job = data.client.acting_as(ACTOR).jobs.act(job_id, action, reason=reason.strip() or None)
     except Conflict as error:
-        job = data.client.job(job_id)
+        job = data.client.jobs.get(job_id)
         text = f"Not done: {error.detail} What you see is up to date now."
         return frame.done(to, text, icon="warn", status=409, html=_redrawn(fragments, job, frame))
     requested = job.requested is not None and action in REQUESTED

@@ -85,16 +85,16 @@ def console(
 ) -> Console:
     """The newest lines; or the last before the line `before`, or the first after the line `after`."""
     start = -PAGE_LINES if after is None or before is not None else max(0, after)
-    page = data.client.logs(job.id, after=start, limit=PAGE_LINES, before=before)
+    page = data.client.jobs.logs(job.id, after=start, limit=PAGE_LINES, before=before)
     if not page.items:
-        total = data.client.log_count(job.id)
+        total = data.client.jobs.log_count(job.id)
         newest = view.url("jobs", job.id) + "#console"
         return Console([], page.next_after, 0, total, newer=newest if total else "")
     first, last = page.items[0].n, page.items[-1].n
-    passed = data.client.log_count(job.id, before=first)
+    passed = data.client.jobs.log_count(job.id, before=first)
     newest_page = after is None and before is None
     # counted with the lines of this page: others may be written meanwhile
-    total = passed + len(page.items) if newest_page else data.client.log_count(job.id)
+    total = passed + len(page.items) if newest_page else data.client.jobs.log_count(job.id)
     lines = [log_entry(line, number) for number, line in enumerate(page.items, passed + 1)]
     older = f"{view.url('jobs', job.id, before=first)}#console" if passed else ""
     rest = total - passed - len(lines)

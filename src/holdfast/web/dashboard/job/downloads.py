@@ -25,7 +25,7 @@ def add_download_routes(router: APIRouter, data: PageData) -> None:
 
     @router.get("/jobs/{job_id}/log.txt")
     def log(job_id: str) -> Response:
-        job = data.client.job(job_id)
+        job = data.client.jobs.get(job_id)
         headers = _headers(job.id, "log")
         return StreamingResponse(
             _lines(data, job.id), media_type="text/plain; charset=utf-8", headers=headers
@@ -33,18 +33,18 @@ def add_download_routes(router: APIRouter, data: PageData) -> None:
 
     @router.get("/jobs/{job_id}/args.json")
     def args(job_id: str) -> Response:
-        job = data.client.job(job_id)
+        job = data.client.jobs.get(job_id)
         return _json(job.id, "args", job, job.args)
 
     @router.get("/jobs/{job_id}/result.json")
     def result(job_id: str) -> Response:
-        job = data.client.job(job_id)
+        job = data.client.jobs.get(job_id)
         return _json(job.id, "result", job, job.result)
 
     @router.get("/jobs/{job_id}/saved.json")
     def saved(job_id: str) -> Response:
-        job = data.client.job(job_id)
-        saved = data.client.saved_state(job.id)
+        job = data.client.jobs.get(job_id)
+        saved = data.client.jobs.saved_state(job.id)
         if saved is None:
             raise NotFound("This job has no saved state.")
         return _json(job.id, "saved", saved, _saved(saved))
@@ -73,7 +73,7 @@ def _headers(job_id: str, part: str, ending: str = "") -> dict[str, str]:
 def _lines(data: PageData, job_id: str) -> Iterator[str]:
     after = 0
     while True:
-        page = data.client.logs(job_id, after=after, limit=BATCH_LINES)
+        page = data.client.jobs.logs(job_id, after=after, limit=BATCH_LINES)
         for line in page.items:
             entry = log_entry(line)
             fields = f" {entry.fields}" if entry.fields else ""

@@ -40,8 +40,8 @@ class JobPanels:
 
 def panels(data: PageData, job: JobView, view: View) -> JobPanels:
     """The panels of a job, from everything that the client returns about it."""
-    history = data.client.history(job.id)
-    saved = data.client.saved_state(job.id) if job.has_saved_state else None
+    history = data.client.jobs.history(job.id)
+    saved = data.client.jobs.saved_state(job.id) if job.has_saved_state else None
     line = present_job(job, worker_name=data.worker_name(job), why_waits=data.why_waits(job))
     left = seconds_left(job, history, datetime.now(UTC))
     return JobPanels(

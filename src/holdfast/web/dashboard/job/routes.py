@@ -28,7 +28,7 @@ def add_job_route(router: APIRouter, data: PageData) -> None:
         request: Request, job_id: str, after: Line | None = None, before: Line | None = None
     ) -> Response:
         frame = frame_of(data, request)
-        return _page(frame, data.client.job(job_id), after, before)
+        return _page(frame, data.client.jobs.get(job_id), after, before)
 
 
 def _page(frame: Frame, job: JobView, after: int | None, before: int | None) -> Response:
@@ -58,5 +58,5 @@ def _code(frame: Frame, job: JobView, *, folded: bool) -> list[tuple[str, str]]:
     options = {name: value for name, value in given.items() if value}
     if folded:
         return as_command(job.type, options, f"job-{job.id[-12:]}-args.json")
-    source = importable(frame.data.client.catalogue.registry, job.type)
+    source = importable(frame.data.client.types.registry, job.type)
     return as_code(job.type, job.args, options, frame.address, source)

@@ -78,7 +78,7 @@ def add_bulk_route(router: APIRouter, data: PageData) -> None:
 
 def _act_on_selected(frame: Frame, fragments: Fragments, form: BulkForm, ids: list[str]) -> Response:
     data, action = frame.data, form.action
-    jobs = data.overview.jobs(ids[:MAX_SELECTED])
+    jobs = data.client.jobs.get_many(ids[:MAX_SELECTED])
     allowed = sorted((job for job in jobs if action in allowed_actions(job)), key=lambda job: job.created_at)
     if not allowed:
         text = (
@@ -95,11 +95,13 @@ def _act_on_selected(frame: Frame, fragments: Fragments, form: BulkForm, ids: li
             "confirm.html", "jobs", confirmation=_confirmation(frame, form, len(allowed), counts, hidden)
         )
     chosen = [job.id for job in allowed]
-    refused = data.client.act_on(chosen, action, reason=form.reason, actor=ACTOR)
+    refused = data.client.acting_as(ACTOR).jobs.act_on(chosen, action, reason=form.reason)
     reasons = Counter(why for why in refused if why is not None)
     html: dict[str, str] = {}
     if frame.scripted:
-        html = {f"row-{job.id}": fragments.row_html(job, frame.view) for job in data.overview.jobs(chosen)}
+        html = {
+            f"row-{job.id}": fragments.row_html(job, frame.view) for job in data.client.jobs.get_many(chosen)
+        }
     icon = "warn" if reasons else "check"
     return frame.done(
         form.back, bulk_report(action, len(chosen) - reasons.total(), reasons), icon=icon, html=html
@@ -108,8 +110,8 @@ def _act_on_selected(frame: Frame, fragments: Fragments, form: BulkForm, ids: li
 
 def _act_on_all(frame: Frame, form: BulkForm, q: str) -> Response:
     data, action = frame.data, form.action
-    query = data.overview.query(q)
-    plan = data.overview.act_on_all(action, query, dry_run=True)
+    query = data.client.jobs.query(q)
+    plan = data.client.jobs.act_on_all(action, query, dry_run=True)
     expected = str(plan.fits) if plan.fits > CONFIRM_NUMBER_ABOVE else ""
     typed = "".join(c for c in form.number if c.isdigit())
     if not form.sure or (expected and typed != expected):
@@ -119,11 +121,11 @@ def _act_on_all(frame: Frame, form: BulkForm, q: str) -> Response:
         confirmation = _confirmation(frame, form, plan.fits, counts, hidden, number=expected, chips=chips)
         return frame.render("confirm.html", "jobs", confirmation=confirmation)
     if plan.fits > SHOW_PROGRESS_ABOVE and frame.scripted:
-        operation = data.operations.start(plan, action, query, form.reason, ACTOR)
+        operation = data.operations.start(data.client.acting_as(ACTOR).jobs, plan, action, query, form.reason)
         steps = _progress(frame, form, plan, operation)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(steps, media_type="application/x-ndjson", headers=headers)
-    result = data.overview.act_on_all(action, query, counted=plan, reason=form.reason, actor=ACTOR)
+    result = data.client.acting_as(ACTOR).jobs.act_on_all(action, query, counted=plan, reason=form.reason)
     icon = "warn" if result.refused else "check"
     return frame.done(form.back, bulk_report(action, result.done, result.reasons), icon=icon)
 

@@ -58,7 +58,7 @@ def completions(data: PageData, before: str, after: str, zone: ZoneInfo) -> Comp
     found = () if place is None else tuple(_options(data, text, place))
     label = f"Values of {place.field.name}" if place and place.field else "Fields"
     try:
-        data.overview.query(text, zone=zone)
+        data.client.jobs.query(text, zone=zone)
     except UnreadableQuery as error:
         half_written = place is not None and place.field is not None and error.end == place.end and found
         if error.correction and not half_written:
@@ -110,12 +110,12 @@ def _values(data: PageData) -> dict[str, tuple[Value, ...]]:
 
 
 def _load(data: PageData) -> dict[str, tuple[Value, ...]]:
-    overview = data.overview
-    counts = {key: count.count for key, count in overview.count_by_state(overview.query("")).items()}
-    counts |= overview.states()
+    client = data.client
+    counts = {key: count.count for key, count in client.jobs.count_by_state(client.jobs.query("")).items()}
+    counts |= client.jobs.states()
     states = (Value(key, style.meaning, number(counts.get(key, 0))) for key, style in STATE_STYLES.items())
     queues = (Value(name, "", f"{number(one.enqueued)} queued") for name, one in data.stats().queues.items())
-    types = (Value(one.name, one.doc, f"{number(one.waiting)} queued") for one in overview.types())
+    types = (Value(one.name, one.doc, f"{number(one.waiting)} queued") for one in client.types.all())
     names = sorted(set(data.worker_names().values()))
     found = {
         "state": tuple(states),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from holdfast.client.overview import CAP, Overview
+from holdfast.client.jobs import CAP, Jobs
 from holdfast.client.views import CountView
 from holdfast.core.query import Query
 from holdfast.web.dashboard.format import number
@@ -75,23 +75,23 @@ class ListCounts:
         return "" if self.listed is None else number(self.listed.count) + ("+" if self.listed.capped else "")
 
 
-def list_counts(overview: Overview, query: Query, full: Query, state: str, zone: tzinfo) -> ListCounts:
+def list_counts(jobs: Jobs, query: Query, full: Query, state: str, zone: tzinfo) -> ListCounts:
     """The counts of a search with the tab `state` open ("" = none: then a state in its text opens one). `full`: the search
     of the list itself, with that state."""
     named = () if state else query.states
     base = query.without_field("state") if named else query.text
     current = (state,) if state else named
-    tabs: dict[str, CountView] = overview.count_by_state(query)
+    tabs: dict[str, CountView] = jobs.count_by_state(query)
     if base:
-        every = overview.count(overview.query(base, zone=zone) if named else query)
+        every = jobs.count(jobs.query(base, zone=zone) if named else query)
     else:  # a search for nothing but states, which are counted without a limit
-        states = overview.states()
+        states = jobs.states()
         tabs |= {name: CountView(count=count) for name, count in states.items()}
         every = CountView(count=sum(states.values()))
     listed = every
     if current:
         exact = not base and len(current) == 1 and current[0] in tabs
-        listed = tabs[current[0]] if exact else overview.count(full)
+        listed = tabs[current[0]] if exact else jobs.count(full)
         if len(current) == 1:
             tabs[current[0]] = listed
     return ListCounts(

@@ -82,7 +82,7 @@ def list_page(
     source = " ".join(part for part in (q, add) if part)
     problem, unreadable = "", None
     try:
-        query = data.overview.query(source, zone=zone)
+        query = data.client.jobs.query(source, zone=zone)
         if state and state not in TABS:
             raise InvalidQuery(f"There is no tab {state[:40]!r}; tabs are {', '.join(TABS)}")
     except InvalidQuery as error:
@@ -99,18 +99,18 @@ def list_page(
         page = (
             JobPage(items=[])
             if problem and not query.text  # an invalid search must not show every job
-            else data.overview.search(full, sort=sort, limit=PAGE_SIZE, cursor=cursor or None)
+            else data.client.jobs.search(full, sort=sort, limit=PAGE_SIZE, cursor=cursor or None)
         )
     except InvalidInput as error:
         problem, page = error.detail, JobPage(items=[])
-    counts = list_counts(data.overview, query, full, state, zone)
+    counts = list_counts(data.client.jobs, query, full, state, zone)
     link_sort = "" if sort == DEFAULT_SORT else sort
 
     def link(**more: Any) -> str:
         return view.url("jobs", **{"q": query.text, "state": state, "sort": link_sort, **more})
 
     rows = present_jobs(page.items)
-    only = next((one for one in data.overview.types() if query.text == link_term("type", one.name)), None)
+    only = next((one for one in data.client.types.all() if query.text == link_term("type", one.name)), None)
     return frame.render(
         "jobs/list.html",
         "jobs",
@@ -155,15 +155,17 @@ def _with_state(data: PageData, query: Search, state: str, zone: ZoneInfo) -> Se
     """The search of the list itself: the query with the state of the open tab."""
     if not state:
         return query
-    return data.overview.query(f"({query.text}) state:{state}" if query.text else f"state:{state}", zone=zone)
+    return data.client.jobs.query(
+        f"({query.text}) state:{state}" if query.text else f"state:{state}", zone=zone
+    )
 
 
 def _last_valid(data: PageData, text: str, zone: ZoneInfo) -> Search:
     """The valid search before an invalid one; all jobs when there was none."""
     try:
-        return data.overview.query(text, zone=zone)
+        return data.client.jobs.query(text, zone=zone)
     except InvalidQuery:
-        return data.overview.query("", zone=zone)
+        return data.client.jobs.query("", zone=zone)
 
 
 def _proposal(
@@ -174,12 +176,12 @@ def _proposal(
         return None
     found = ""
     try:
-        corrected = data.overview.query(error.correction.text, zone=zone)
+        corrected = data.client.jobs.query(error.correction.text, zone=zone)
     except InvalidQuery:
         pass
     else:
         if not corrected.unindexed:
-            count = data.overview.count(corrected)
+            count = data.client.jobs.count(corrected)
             found = pluralize(count.count, "job") if not count.capped else f"{number(count.count)}+ jobs"
     return Proposal(
         f"{error.message} ({error.place}).", error.correction.term, link(error.correction.text), found
@@ -229,7 +231,7 @@ def _pager_text(shown_rows: int, counts: ListCounts, page: JobPage, *, first: bo
 
 
 def _example(data: PageData) -> dict[str, str]:
-    local = next(iter(data.client.catalogue.registry), None)
+    local = next(iter(data.client.types.registry), None)
     if local is None:
         return {"module": "your_module", "name": "count_to"}
     return {
@@ -241,10 +243,10 @@ def _example(data: PageData) -> dict[str, str]:
 def _peek(frame: Frame, job_id: str, close: str) -> dict[str, Any] | None:
     data = frame.data
     try:
-        job = data.client.job(job_id)
+        job = data.client.jobs.get(job_id)
     except NotFound:
         return None
-    lines = [log_entry(line) for line in data.client.logs(job_id, after=-5, limit=5).items]
+    lines = [log_entry(line) for line in data.client.jobs.logs(job_id, after=-5, limit=5).items]
     return {
         "job": present_job(job, worker_name=data.worker_name(job)),
         "lines": list(reversed(lines)),

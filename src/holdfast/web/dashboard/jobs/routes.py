@@ -60,11 +60,11 @@ def _find_id(data: PageData, text: str) -> str:
     if not MIN_ID <= len(text) <= MAX_ID or not all(c.isalnum() or c == "-" for c in text):
         return ""
     try:
-        return data.client.job(text.lower()).id
+        return data.client.jobs.get(text.lower()).id
     except NotFound:
         pass
     try:
-        found = data.overview.search(data.overview.query(term("id", text.lower()) + "*"), limit=2).items
+        found = data.client.jobs.search(data.client.jobs.query(term("id", text.lower()) + "*"), limit=2).items
     except InvalidQuery:
         return ""
     return found[0].id if len(found) == 1 else ""

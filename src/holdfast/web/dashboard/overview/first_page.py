@@ -34,7 +34,7 @@ def is_first(data: PageData) -> bool:
 
 def first_page(data: PageData, view: View) -> FirstPage:
     """The steps, and which of them are done."""
-    types = [one for one in data.overview.types() if one.published]
+    types = [one for one in data.client.types.all() if one.published]
     sample = next((one.name for one in types if one.workers), "")
     return FirstPage(
         data.site.version,

@@ -70,10 +70,10 @@ def overview_page(data: PageData, view: View, span: str) -> OverviewPage:
     """The overview for a time range of `SPANS`."""
     _, seconds, step = SPANS[span]
     stats = data.stats()
-    hour = data.overview.buckets(seconds=3600, step=60)
-    chosen = hour if span == "1h" else data.overview.buckets(seconds=seconds, step=step)
-    failed = data.overview.search(data.overview.query("state:failed"), sort="-finished", limit=5)
-    running = data.overview.search(data.overview.query("state:processing"), sort="created", limit=5)
+    hour = data.client.figures.buckets(seconds=3600, step=60)
+    chosen = hour if span == "1h" else data.client.figures.buckets(seconds=seconds, step=step)
+    failed = data.client.jobs.search(data.client.jobs.query("state:failed"), sort="-finished", limit=5)
+    running = data.client.jobs.search(data.client.jobs.query("state:processing"), sort="created", limit=5)
     return OverviewPage(
         heading=headline([concern.kind for concern in stats.concerns]),
         lede=_lede(stats),

@@ -56,7 +56,7 @@ class FormProblems:
 
 def published_type(data: PageData, name: str) -> TypeView:
     """A type that a form can be made for. Raises NotFound for one that only jobs name: its arguments are not known."""
-    type_ = data.overview.type(name)
+    type_ = data.client.types.get(name)
     if not type_.published:
         raise NotFound(f"No worker has published {name[:60]!r}, so its arguments are not known.")
     return type_
@@ -67,7 +67,7 @@ def prefill(data: PageData, type_: TypeView, given: Mapping[str, str]) -> tuple[
     source = given.get("from")
     if source:
         try:
-            job: JobView = data.client.job(source)
+            job: JobView = data.client.jobs.get(source)
         except NotFound:
             return MISSING, Options()
         queue = "" if job.queue == type_.queue else job.queue
@@ -105,7 +105,7 @@ def queue_job(frame: Frame, name: str, form: Mapping[str, str]) -> Response:
     chosen = _chosen(options, frame.view.zone, problems)
     if not repaint and not problems.arguments and not problems.options:
         try:
-            handle = data.client.enqueue(name, values.args, {**chosen, "idempotency_key": key})
+            handle = data.client.jobs.enqueue(name, values.args, {**chosen, "idempotency_key": key})
         except InvalidInput as error:
             _sort_problems(error, problems)
         else:
@@ -254,7 +254,7 @@ def form_page(
             whole,
             dict(chosen or {}),
             frame.address,
-            importable(frame.data.client.catalogue.registry, type_.name),
+            importable(frame.data.client.types.registry, type_.name),
         ),
     )
 

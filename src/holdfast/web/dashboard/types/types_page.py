@@ -60,7 +60,7 @@ def type_row(type_: TypeView, view: View) -> TypeRow:
 
 def types_page(data: PageData, view: View, find: str) -> TypesPage:
     """The job types whose name, queue or docstring holds the words of `find`; those with a concern come first."""
-    every = data.overview.types()
+    every = data.client.types.all()
     wanted = find.lower().split()
     rows = [
         type_row(one, view)

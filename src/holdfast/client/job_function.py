@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
-from holdfast.client.client import Client
 from holdfast.client.handle import JobHandle
+from holdfast.client.opening import Opener
 from holdfast.client.options import Duration
 from holdfast.client.task import JobType
 from holdfast.core.errors import InvalidArguments, Problem
@@ -18,84 +18,69 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class OpenParts(Protocol):
-    """The parts of an open app."""
-
-    @property
-    def client(self) -> Client: ...
-
-
-class Opener(Protocol):
-    """What opens the store when it is first needed: the app."""
-
-    def open(self) -> OpenParts: ...
-
-    async def open_async(self) -> OpenParts: ...
-
-
 class Enqueuer(Generic[P]):
     """Enqueues jobs of one type with some options."""
 
     def __init__(
         self,
-        kind: JobType,
+        job_type: JobType,
         opener: Opener,
         options: Mapping[str, Any],
         tx: object | None = None,
     ) -> None:
-        self._kind = kind
+        self._type = job_type
         self._opener = opener
         self._options = options
         self._tx = tx
 
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
-        """Validate the arguments, store the job durably, answer at once with its handle.
+        """Validate the arguments, store the job durably and return its handle.
 
         `tx=connection` beside the arguments is `options(tx=connection)`, in a spelling that type checkers do not know."""
         tx = self._take_tx(kwargs)
-        client = self._opener.open().client
-        return client.enqueue(self._kind.name, _named(self._kind, args, kwargs), self._options, tx=tx)
+        jobs = self._opener.open().client.jobs
+        return jobs.enqueue(self._type.name, _named(self._type, args, kwargs), self._options, tx=tx)
 
     async def enqueue_async(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """`enqueue` for an event loop."""
         tx = self._take_tx(kwargs)
-        client = (await self._opener.open_async()).client
-        return await client.enqueue_async(
-            self._kind.name, _named(self._kind, args, kwargs), self._options, tx=tx
+        jobs = (await self._opener.open_async()).client.jobs
+        return await jobs.enqueue_async(
+            self._type.name, _named(self._type, args, kwargs), self._options, tx=tx
         )
 
     def enqueue_many(self, args: Iterable[Mapping[str, Any]], *, tx: object | None = None) -> list[JobHandle]:
         """One job for each mapping of arguments, in one transaction: all or none."""
         tx = self._tx if tx is None else tx
-        return self._opener.open().client.enqueue_many(self._kind.name, args, self._options, tx=tx)
+        return self._opener.open().client.jobs.enqueue_many(self._type.name, args, self._options, tx=tx)
 
     async def enqueue_many_async(
         self, args: Iterable[Mapping[str, Any]], *, tx: object | None = None
     ) -> list[JobHandle]:
         """`enqueue_many` for an event loop."""
         tx = self._tx if tx is None else tx
-        client = (await self._opener.open_async()).client
-        return await client.enqueue_many_async(self._kind.name, args, self._options, tx=tx)
+        jobs = (await self._opener.open_async()).client.jobs
+        return await jobs.enqueue_many_async(self._type.name, args, self._options, tx=tx)
 
     def _take_tx(self, kwargs: dict[str, Any]) -> object | None:
-        if "tx" in kwargs and "tx" not in self._kind.parameters:
+        if "tx" in kwargs and "tx" not in self._type.parameters:
             return kwargs.pop("tx")
         return self._tx
 
 
 class Job(Enqueuer[P], Generic[P, R]):
-    """A job function. Called, it runs here and now; `enqueue` has a worker run it."""
+    """A job function. A call runs it here and now; `enqueue` has a worker run it."""
 
-    def __init__(self, kind: JobType, opener: Opener, function: Callable[..., R]) -> None:
-        update_wrapper(self, function)  # first: it copies whatever attributes a callable object has
-        super().__init__(kind, opener, {})
+    def __init__(self, job_type: JobType, opener: Opener, function: Callable[..., R]) -> None:
+        update_wrapper(self, function)  # first: it copies all attributes of a callable object
+        super().__init__(job_type, opener, {})
         self._function = function
-        self.__doc__ = kind.doc
+        self.__doc__ = job_type.doc
 
     @property
     def name(self) -> str:
         """The name of the job type."""
-        return self._kind.name
+        return self._type.name
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> R:
         """Call the function itself, with a context of your own where it wants one; nothing is stored."""
@@ -117,7 +102,7 @@ class Job(Enqueuer[P], Generic[P, R]):
         keep: Duration | None = None,
         tx: object | None = None,
     ) -> Enqueuer[P]:
-        """The same type with other options for the jobs that are enqueued through the answer (see JobOptions).
+        """The same type with other options for the jobs that are enqueued through the returned object (see JobOptions).
 
         `tx`: a connection of yours, in whose open transaction the jobs are stored."""
         given: dict[str, Any] = {
@@ -134,19 +119,19 @@ class Job(Enqueuer[P], Generic[P, R]):
             "keep": keep,
         }
         said = {name: value for name, value in given.items() if value is not None}
-        return Enqueuer(self._kind, self._opener, said, tx)
+        return Enqueuer(self._type, self._opener, said, tx)
 
 
-def _named(kind: JobType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _named(job_type: JobType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     if not args:
         return kwargs
-    names = [p for p in inspect.signature(kind.function).parameters if p != kind.context_parameter]
+    names = [p for p in inspect.signature(job_type.function).parameters if p != job_type.context_parameter]
     if len(args) > len(names):
-        message = f"{kind.name} takes {len(names)} arguments, {len(args)} were given"
+        message = f"{job_type.name} takes {len(names)} arguments, {len(args)} were given"
         raise InvalidArguments(message, [Problem(("args",), message)])
     positional = dict(zip(names, args, strict=False))
     twice = sorted(positional.keys() & kwargs.keys())
     if twice:
-        message = f"{kind.name}: {', '.join(twice)} given twice"
+        message = f"{job_type.name}: {', '.join(twice)} given twice"
         raise InvalidArguments(message, [Problem(("args", twice[0]), "given twice")])
     return positional | kwargs

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from holdfast import Holdfast, JobContext
-from holdfast.client.job import Job
+from holdfast.client.job_function import Job
 from holdfast.core.errors import InvalidArguments, InvalidInput, StorageRefused
 
 
@@ -24,7 +24,7 @@ def copy(app: Holdfast) -> Job[Any, int]:
 
 
 def stored(app: Holdfast) -> int:
-    return sum(app.overview.stats().states.values())
+    return sum(app.client.figures.stats().states.values())
 
 
 def test_it_is_still_the_function(copy: Job[Any, int]) -> None:
