@@ -140,9 +140,9 @@ async def test_due_jobs_that_are_locked_are_not_tried_without_a_pause(
 # -- rescue -----------------------------------------------------------------------------------------------------------------
 
 
-def rescue(gateway: Gateway, *, answered_for: float) -> RescueExpiredLeases:
+def rescue(gateway: Gateway, *, available_for: float) -> RescueExpiredLeases:
     leader = Leader(gateway, "me", 10.0, clock=lambda: 1000.0)
-    leader._answers_since = 1000.0 - answered_for
+    leader._available_since = 1000.0 - available_for
     return RescueExpiredLeases(gateway, leader, LEASE)
 
 
@@ -154,7 +154,7 @@ async def test_rescue_requeues_the_jobs_of_expired_leases_and_logs_each(
     driver.register("alive")
     kept = driver.start(worker="alive")
     with capture_logs() as logs:
-        assert await rescue(gateway, answered_for=float("inf")).run_once() == LEASE / 6
+        assert await rescue(gateway, available_for=float("inf")).run_once() == LEASE / 6
     assert (driver.read(expired.id).state, driver.read(kept.id).state) == ("enqueued", "processing")
     (line,) = logs
     assert (line["job"], line["worker"], line["now"]) == (expired.id, driver.worker, "enqueued")
@@ -166,9 +166,9 @@ async def test_after_an_outage_the_living_have_half_a_lease_to_renew_theirs(
 ) -> None:
     job = driver.start()
     clock.advance(3600)
-    assert await rescue(gateway, answered_for=seconds).run_once() == LEASE / 2 - seconds
+    assert await rescue(gateway, available_for=seconds).run_once() == LEASE / 2 - seconds
     assert (driver.read(job.id).state, gateway.writes) == ("processing", [])
-    await rescue(gateway, answered_for=LEASE / 2).run_once()
+    await rescue(gateway, available_for=LEASE / 2).run_once()
     assert driver.read(job.id).state == "enqueued"
 
 

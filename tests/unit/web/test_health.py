@@ -16,11 +16,11 @@ from tests.unit.web.support import Lab
 def read_only(lab: Lab) -> Iterator[None]:
     """Nothing can be written by the connection that writes, as on a file system that was mounted read-only."""
     store = lab.parts.store
-    store._db.execute("PRAGMA query_only=ON")  # type: ignore[attr-defined]
+    store._writer.db.execute("PRAGMA query_only=ON")  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        store._db.execute("PRAGMA query_only=OFF")  # type: ignore[attr-defined]
+        store._writer.db.execute("PRAGMA query_only=OFF")  # type: ignore[attr-defined]
 
 
 def test_a_store_that_takes_no_writes_is_not_ready(
