@@ -159,12 +159,14 @@ class Fleet:
     def processes(self) -> set[int]:
         """Every living process that belongs to this fleet: supervisors, workers, children of jobs."""
         mark = f"{FOLDER}={self.folder}".encode() + b"\0"
-        # what was forked shows the environment of the process that it was forked from
-        found = {supervisor.pid for supervisor in self.supervisors if supervisor.process.poll() is None}
+        # what was forked shows another environment, that of the process which forked it; but it has its supervisor's session
+        sessions = {supervisor.pid for supervisor in self.supervisors}
+        found: set[int] = set()
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
-                    if mark in (entry / "environ").read_bytes() and _state(entry) != "Z":
+                    state, session = _state_and_session(entry)
+                    if state != "Z" and (session in sessions or mark in (entry / "environ").read_bytes()):
                         found.add(int(entry.name))
                 except OSError:
                     continue  # it has ended meanwhile
@@ -315,5 +317,6 @@ def kill(pid: int, number: int = signal.SIGKILL) -> bool:
     return True
 
 
-def _state(process: Path) -> str:
-    return (process / "stat").read_text().rpartition(")")[2].split()[0]
+def _state_and_session(process: Path) -> tuple[str, int]:
+    fields = (process / "stat").read_text().rpartition(")")[2].split()
+    return fields[0], int(fields[3])

@@ -200,7 +200,7 @@ def _longest_call(parts: Parts, proxy: Proxy, hurt: Callable[[Proxy], None]) -> 
     hurt(proxy)
     started = time.monotonic()
     with ThreadPoolExecutor(2) as threads:
-        calls = [threads.submit(client.insert, [second]), threads.submit(parts.store.states)]
+        calls = [threads.submit(client.jobs.insert, [second]), threads.submit(parts.store.states)]
         for call in calls:
             error = call.exception()
             assert error is None or isinstance(error, StorageUnavailable), error
