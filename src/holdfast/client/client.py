@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from copy import copy
+from typing import TYPE_CHECKING, Any
 
+from holdfast.client import former_names
 from holdfast.client.events import Events
 from holdfast.client.figures import Figures
 from holdfast.client.jobs import Jobs
@@ -42,6 +44,11 @@ class Client:
         acting.jobs = self.jobs.acting_as(principal)
         acting.queues = self.queues.acting_as(principal)
         return acting
+
+    if not TYPE_CHECKING:  # names that are on their way out have no types
+
+        def __getattr__(self, name: str) -> Any:
+            return former_names.find(self, name, former_names.CLIENT, "app.client")
 
     def check(self) -> None:
         """Make a write that changes nothing. Raises StorageUnavailable when the database takes no writes."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from holdfast.client.client import Client
+from holdfast.client.former_names import FormerOverview
 from holdfast.client.handle import JobHandle
 from holdfast.client.opening import OpenParts
 
@@ -26,6 +27,11 @@ class NamedEnqueuer(ABC):
     def client(self) -> Client:
         """The client: jobs, queues, workers, types, events and figures."""
         return self.open().client
+
+    @property
+    def overview(self) -> FormerOverview:
+        """What `client` has now; its attributes warn with their new names."""
+        return FormerOverview(self.open().client)
 
     def enqueue(
         self, type: str, args: Mapping[str, Any] | None = None, *, tx: object | None = None, **options: Any
