@@ -43,7 +43,7 @@ class TestPostgres(ThroughAProxy):
         assert all(listener.wait(SOON) for listener in listeners)
         assert self.proxy.accepted == 1
 
-    def test_a_transaction_of_somebody_else_tells_at_its_commit(self, make: Make) -> None:
+    def test_a_notification_from_a_foreign_transaction_arrives_at_its_commit(self, make: Make) -> None:
         signals = make()
         listener = self.listen(signals)
         assert isinstance(signals, ToldAtCommit)

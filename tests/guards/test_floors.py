@@ -126,7 +126,7 @@ def test_the_table_itself_goes_down_only() -> None:
             assert FLOOR[other.partition(".")[0]] < FLOOR[room], f"{other} is not below {room}"
 
 
-def test_every_module_stands_in_a_room_of_the_table() -> None:
+def test_every_module_belongs_to_a_room_of_the_table() -> None:
     strangers = {room_of(name_of(path)) for path in modules()} - FLOOR.keys() - {"testing"}
     assert not strangers
 

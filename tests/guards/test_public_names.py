@@ -96,7 +96,7 @@ def test_the_contract_is_kept() -> None:
     assert not missing
 
 
-def test_public_names_tell_what_they_are() -> None:
+def test_public_names_have_docstrings() -> None:
     silent: list[str] = []
     for name in holdfast.__all__:
         thing = getattr(holdfast, name)

@@ -75,7 +75,7 @@ def test_ended_jobs_are_deleted_together(mixed: Holdfast) -> None:
     assert sum(client.figures.stats().states.values()) == 7
 
 
-def test_a_job_that_changes_meanwhile_is_refused_and_stops_nobody(
+def test_a_job_that_changes_meanwhile_is_refused_and_the_others_are_changed(
     mixed: Holdfast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "MAX_BATCH", 3)

@@ -228,7 +228,7 @@ CASES: dict[str, tuple[Facts, list[tuple[Kind, str | None, str, int | None]]]] =
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_said(case: str) -> None:
+def test_each_case_yields_its_concerns(case: str) -> None:
     facts, told = CASES[case]
     assert [(one.kind, one.subject, one.text, one.since) for one in judge(facts)] == told
 

@@ -62,7 +62,7 @@ def leader(gateway: Gateway, clock: FakeClock, holder: str = "a") -> Leader:
     return Leader(gateway, holder, LEASE, lambda: clock() / 1_000_000)
 
 
-async def test_the_first_one_leads_and_the_second_stands_by(gateway: Gateway, clock: FakeClock) -> None:
+async def test_the_first_one_leads_and_the_second_follows(gateway: Gateway, clock: FakeClock) -> None:
     first, second = leader(gateway, clock), leader(gateway, clock, "b")
     assert await first.run_once() == LEASE / 4
     assert await second.run_once() == LEASE / 5

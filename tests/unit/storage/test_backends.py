@@ -26,7 +26,7 @@ def test_a_missing_driver_is_named_with_its_extra(
         kind_of(f"{scheme}://host/db")
 
 
-def test_a_driver_that_lacks_something_itself_is_told_with_the_real_reason(
+def test_a_driver_with_a_missing_dependency_is_reported_with_the_real_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """psycopg without libpq raises ImportError, which is no ModuleNotFoundError and has several lines."""

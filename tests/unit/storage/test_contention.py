@@ -61,7 +61,7 @@ def test_writers_in_several_processes_never_see_locked(tmp_path: Path) -> None:
     db.close()
 
 
-def test_a_lock_that_is_held_too_long_is_told_and_nothing_is_stored(
+def test_a_lock_that_is_held_too_long_is_reported_and_nothing_is_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "BUSY_SECONDS", 0.3)
@@ -97,7 +97,7 @@ def test_a_lock_that_is_held_shortly_is_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_real_patience_of_twelve_seconds(tmp_path: Path) -> None:
+def test_a_lock_held_beyond_the_real_timeout_is_reported(tmp_path: Path) -> None:
     """Held for longer than a writer waits: two callers are told why, and what they withdrew is not run later."""
     store = opened(tmp_path / "holdfast.db")
     gateway = Gateway(store, lambda topics: None)

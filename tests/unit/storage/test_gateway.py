@@ -61,7 +61,7 @@ def test_more_calls_than_fit_in_one_transaction(store: SqliteStore, gateway: Gat
     assert store.states()["enqueued"] == number
 
 
-def test_an_interrupted_turn_leaves_nobody_waiting(store: SqliteStore, gateway: Gateway) -> None:
+def test_an_interrupted_writer_leaves_no_call_waiting(store: SqliteStore, gateway: Gateway) -> None:
     """Ctrl-C meets one thread in the middle of everybody's transaction."""
     mine, theirs = new_job(), new_job()
 
@@ -243,7 +243,7 @@ def test_of_many_reports_the_one_that_is_hindered_is_told_apart_at_once(tmp_path
     store.close()
 
 
-def test_what_is_hindered_at_the_close_is_told_so(store: SqliteStore) -> None:
+def test_a_call_that_is_contended_at_the_close_fails_as_contended(store: SqliteStore) -> None:
     gateway = Gateway(store, lambda topics: None)
     begun = threading.Event()
 
@@ -258,7 +258,7 @@ def test_what_is_hindered_at_the_close_is_told_so(store: SqliteStore) -> None:
         future.result(0)
 
 
-def test_a_signal_that_fails_costs_neither_the_answer_nor_the_thread(store: SqliteStore) -> None:
+def test_a_signal_that_fails_costs_neither_the_result_nor_the_thread(store: SqliteStore) -> None:
     """It is given after the commit, so what was asked is done."""
 
     def broken(topics: frozenset[Topic]) -> None:

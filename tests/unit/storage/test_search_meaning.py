@@ -297,7 +297,7 @@ def test_everything_is_found_by_no_search(tmp_path: Path) -> None:
     db.close()
 
 
-def test_no_value_stands_in_the_statement() -> None:
+def test_no_value_is_part_of_the_statement() -> None:
     hostile = "x' OR 1=1; DROP TABLE jobs --"
     for text in (
         f"type:{quote(hostile)}",

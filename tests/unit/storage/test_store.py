@@ -258,7 +258,7 @@ def test_the_wall_clock_moves_no_lease(path: Path) -> None:
     store.close()
 
 
-def test_the_boot_clock_goes_on_evenly() -> None:
+def test_the_boot_clock_advances_evenly() -> None:
     first = boot.boot_clock()
     assert 0 <= boot.boot_clock() - first < 60_000_000
     assert boot.boot_id() == boot.boot_id()

@@ -88,7 +88,7 @@ def of_store(told: list[str], name: str) -> list[str]:
     return told[begin:end]
 
 
-def test_a_broken_promise_is_told_by_verb_with_what_was_seen(told: list[str]) -> None:
+def test_a_broken_promise_is_reported_by_verb_with_what_was_seen(told: list[str]) -> None:
     first, not_run, part, rule, seen = of_store(told, "TestBackwards")
     assert first.split(": ", 1)[1].split(" of ")[0] == "3"
     assert first.endswith("rules hold; broken: claim · 1")
@@ -104,7 +104,7 @@ def test_the_cases_of_a_rule_are_counted(told: list[str]) -> None:
     assert any("only a failure burns an attempt (6 of 6 cases: fail-2, " in line for line in broken)
 
 
-def test_a_store_that_cannot_be_opened_is_told_once(told: list[str]) -> None:
+def test_a_store_that_cannot_be_opened_is_reported_once(told: list[str]) -> None:
     first, reason, not_run = of_store(told, "TestShut")
     assert ": 0 of " in first
     assert (

@@ -38,7 +38,7 @@ def test_what_a_module_misses_is_not_taken_for_the_module(
         ("def f(:\n", "SyntaxError"),
     ],
 )
-def test_any_error_of_a_module_is_told_with_its_place(
+def test_any_error_of_a_module_is_reported_with_its_place(
     terminal: Terminal, tmp_path: Path, code: str, told: str, request: pytest.FixtureRequest
 ) -> None:
     module = f"broken{abs(hash(request.node.name))}"
@@ -52,7 +52,7 @@ def test_any_error_of_a_module_is_told_with_its_place(
 
 
 @pytest.mark.parametrize("path", ["nothere:app", "nothere.jobs:app", "sample.py:app"])
-def test_a_module_that_is_not_there_is_told_as_such(terminal: Terminal, path: str) -> None:
+def test_a_missing_module_is_reported_as_missing(terminal: Terminal, path: str) -> None:
     done = terminal("job", "list", "--app", path)
     assert (done.code, "there is no module" in done.err) == (2, True)
 

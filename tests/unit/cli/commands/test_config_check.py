@@ -37,7 +37,7 @@ def test_what_up_would_refuse(
     assert "s3cret" not in done.err + shown.out + shown.err
 
 
-def test_everything_is_told_at_once(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_problems_are_reported_at_once(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLDFAST_HOST", "0.0.0.0")
     monkeypatch.setenv("HOLDFAST_DATABASE_URL", "oracle://host/db")
     err = terminal("config", "check").err

@@ -41,7 +41,7 @@ def test_a_sound_database(care: MysqlCare) -> None:
 
 
 @pytest.mark.parametrize(("damage", "words"), DAMAGES.items())
-def test_each_contradiction_is_told(store: MysqlStore, care: MysqlCare, damage: str, words: str) -> None:
+def test_each_contradiction_is_reported(store: MysqlStore, care: MysqlCare, damage: str, words: str) -> None:
     connection, _ = connect(store.address)
     with connection.cursor() as cursor:
         cursor.execute(damage)

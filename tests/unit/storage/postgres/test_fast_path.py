@@ -122,7 +122,7 @@ def test_a_sealed_store_takes_nothing(store: PostgresStore, driver: StoreDriver)
     assert store.states() | {"enqueued": 1, "processing": 1} == store.states()
 
 
-def test_an_exchange_answers_everybody(store: PostgresStore, driver: StoreDriver) -> None:
+def test_an_exchange_returns_the_result_of_every_call(store: PostgresStore, driver: StoreDriver) -> None:
     fine, asked, lost = (driver.start(queue="q") for _ in range(3))
     driver.command(asked.id, Action.PAUSE)
     driver.end(lost, Verb.FAIL)
@@ -139,7 +139,7 @@ def test_an_exchange_answers_everybody(store: PostgresStore, driver: StoreDriver
     assert store.states() | {"succeeded": 2, "failed": 1, "processing": 3, "enqueued": 0} == store.states()
 
 
-def test_a_commit_tells_of_its_own_jobs_where_it_may(store: PostgresStore, driver: StoreDriver) -> None:
+def test_a_commit_notifies_of_its_own_jobs_where_it_may(store: PostgresStore, driver: StoreDriver) -> None:
     driver.add()
     told: list[frozenset[Topic]] = []
     free: dict[Topic, str] = {}

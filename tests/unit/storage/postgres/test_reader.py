@@ -99,7 +99,7 @@ def test_the_feed_ends_below_a_transaction_that_is_under_way(
 
 
 @pytest.mark.parametrize("sort", ["created", "-created"])
-def test_a_long_search_says_so_and_goes_on_where_it_ended(
+def test_a_long_search_says_so_and_continues_where_it_ended(
     store: PostgresStore, jobs: list[NewJob], sort: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "BUDGET_ROWS", 20)
