@@ -1,4 +1,4 @@
-"""Every Python example of the documentation runs as it stands on its page."""
+"""Every Python example of the documentation runs exactly as it is printed on its page."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Rooms in which two modules still import each other, be it under TYPE_CHECKING; the set only shrinks.
 WITH_CIRCLES = {"context", "worker"}
 
-# `core` says what a job means: what reaches outside the process, or answers differently the next time, is not for it.
+# `core` says what a job means: what reaches outside the process, or returns something else each time, does not belong there.
 NOT_IN_CORE = {
     *(
         "asyncio",

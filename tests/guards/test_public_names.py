@@ -1,4 +1,4 @@
-"""The names users import are a promise: they change on purpose, here, and each tells what it is."""
+"""The names users import are a promise: they change on purpose, here, and each has a docstring."""
 
 from __future__ import annotations
 

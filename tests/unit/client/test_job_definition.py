@@ -31,7 +31,7 @@ class Greeter:
         self._client = "not that of the app"
 
     def __call__(self, who: str) -> str:
-        """Greet somebody."""
+        """Greet a person."""
         return f"hello {who}"
 
 
@@ -116,7 +116,7 @@ def test_a_partial_with_a_name_is_a_job(app: Holdfast) -> None:
 def test_a_callable_object_with_a_name_is_a_job(app: Holdfast) -> None:
     job = cast(Any, app.job(name="greet")(Greeter()))
     (kind,) = app.registry
-    assert (kind.signature, kind.doc) == ("greet(who: str)", "Greet somebody.")
+    assert (kind.signature, kind.doc) == ("greet(who: str)", "Greet a person.")
     assert job("ann") == "hello ann"
     assert job.enqueue("ann").view.args == {"who": "ann"}
 

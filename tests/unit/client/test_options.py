@@ -1,4 +1,4 @@
-"""Every option is checked, all problems are told at once, and what passed is in stored form."""
+"""Every option is checked, all problems are reported at once, and what passed is in stored form."""
 
 from __future__ import annotations
 

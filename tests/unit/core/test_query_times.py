@@ -1,4 +1,4 @@
-"""How times are resolved: by the clock and the zone handed in, also across a change of the clocks."""
+"""How times are resolved: by the given clock and time zone, also across a change of daylight saving time."""
 
 from __future__ import annotations
 

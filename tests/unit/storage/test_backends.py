@@ -1,4 +1,4 @@
-"""The kind of a database is found by its URL; what is missing for it is told as it is."""
+"""The kind of a database is found by its URL; a missing driver is reported by name."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def test_a_missing_driver_is_named_with_its_extra(
     ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, driver, None)
-    told = rf"needs {driver}, which is not installed: pip install '/path/to/holdfast\[{extra}\]'"
-    with pytest.raises(ConfigurationError, match=told):
+    message = rf"needs {driver}, which is not installed: pip install '/path/to/holdfast\[{extra}\]'"
+    with pytest.raises(ConfigurationError, match=message):
         kind_of(f"{scheme}://host/db")
 
 

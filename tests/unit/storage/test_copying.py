@@ -1,4 +1,4 @@
-"""A move between two stores: interrupted anywhere it goes on, and there is no moment in which both may be written."""
+"""A move between two stores: interrupted anywhere it continues, and there is no moment in which both may be written."""
 
 from __future__ import annotations
 
@@ -135,8 +135,8 @@ def test_a_copy_that_is_cut_off_anywhere_continues(
     mortal.cut_before = number
     with pytest.raises(Cut):
         moved(source, target)
-    assert not is_open(target) or not jobs_of(target), "nobody works on half a copy"
-    assert not is_open(source) or not jobs_of(target), "nobody works on what is on its way"
+    assert not is_open(target) or not jobs_of(target), "no worker runs jobs of half a copy"
+    assert not is_open(source) or not jobs_of(target), "no worker runs jobs that are being copied"
     mortal.cut_before = None
     totals = moved(source, target, "copy-2")
     assert totals[Part.JOBS].rows == len(REACHABLE)

@@ -178,7 +178,7 @@ def test_a_database_that_may_not_be_written(path: Path) -> None:
 
 
 def in_a_fork(check: object) -> int:
-    """Run in a forked child; the exit code tells whether it was refused."""
+    """Run in a forked child; the exit code is 7 when it was refused."""
     child = os.fork()
     if child == 0:
         try:

@@ -185,7 +185,7 @@ def test_workers_are_drained_through_a_server(terminal: Terminal, hands: Hands, 
     drain = ("worker", "drain", "--url", url)
     assert terminal(*drain, "here", "--fields", "id,state").out == "w1\tdraining\n"
     assert terminal(*drain, "w1", "--fields", "state").out == "draining\n"
-    assert terminal(*drain, "nobody").code == 3
+    assert terminal(*drain, "unknown").code == 3
     waited = terminal(*drain, "w1", "--wait", "--timeout", "0.1s")
     assert (waited.code, "still draining" in waited.err) == (124, True)
     hands.gateway.run(Rescue(["w1"]))

@@ -216,9 +216,9 @@ def test_a_copy_does_not_wait_for_running_jobs_and_ends_with_a_url_to_paste(
     ],
 )
 def test_the_url_to_paste_keeps_all_but_the_password(url: str, shown: str) -> None:
-    told = next_step(url)
-    assert told.endswith(f"HOLDFAST_DATABASE_URL={shown}")
-    assert ("Add the password" in told) is ("s3" in url)
+    text = next_step(url)
+    assert text.endswith(f"HOLDFAST_DATABASE_URL={shown}")
+    assert ("Add the password" in text) is ("s3" in url)
 
 
 @pytest.mark.parametrize("command", ["up", "worker", "web", "scheduler"])
@@ -229,5 +229,5 @@ def test_a_store_that_has_moved_is_refused_at_start_in_one_sentence(
     assert terminal("db", "copy", "--to", f"sqlite:///{tmp_path}/new.db").code == 0
     done = terminal(command)
     assert done.code == 69
-    [told] = [line for line in done.err.splitlines() if line.startswith("holdfast: ")]
-    assert told.startswith(f"holdfast: This store has moved to {tmp_path}/new.db;")
+    [text] = [line for line in done.err.splitlines() if line.startswith("holdfast: ")]
+    assert text.startswith(f"holdfast: This store has moved to {tmp_path}/new.db;")

@@ -1,4 +1,4 @@
-"""Care for a database on a server: where it stands, what is wrong with it, and that a copy is the server's own affair."""
+"""Care for a database on a server: where it is, what is wrong with it, and that copies are left to the server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAMAGES = {
     "INSERT INTO job_tags VALUES ('eu', 999999)": "is gone, but has left a tag behind",
     "UPDATE counts SET n = n + 1": "are counted",
 }
-"""What may go wrong, and how it is told."""
+"""What may go wrong, and how it is reported."""
 
 
 @pytest.fixture

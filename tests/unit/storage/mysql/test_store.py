@@ -39,7 +39,7 @@ def bare() -> Iterator[str]:
 
 @contextmanager
 def another(store: MysqlStore) -> Iterator[Connection]:
-    """A connection of somebody else."""
+    """A connection of another client."""
     connection, _ = connect(store.address)
     try:
         yield connection
@@ -163,7 +163,7 @@ def test_a_lost_connection_is_opened_again_by_the_next_call(
         gateway.run(Insert([job]))
     assert gateway.run(Insert([job])) == [(job.id, True)]
     kill_all(store)
-    monkeypatch.setattr(session, "IDLE_SECONDS", 0.0)  # as one that was lost while nobody used it
+    monkeypatch.setattr(session, "IDLE_SECONDS", 0.0)  # as one that was lost while idle
     assert gateway.run(Insert([new_job()]))[0].created
     gateway.close()
 
@@ -213,7 +213,7 @@ def test_a_fork_leaves_the_connections_of_its_parent_alone(store: MysqlStore) ->
 
 
 def test_a_row_that_stays_locked_for_too_long_is_reported_as_safe_to_repeat(store: MysqlStore) -> None:
-    """Told as what may be run again; nothing of the transaction is stored."""
+    """The error says that the call may be repeated; nothing of the transaction is stored."""
     with store.transaction():
         store.insert([job := new_job()])
     store.close_writing()
@@ -253,7 +253,7 @@ def test_a_deadlock_never_reaches_a_caller(store: MysqlStore) -> None:
     stores[1].open()
     gateways = [Gateway(one, lambda topics: None) for one in stores]
     barrier = threading.Barrier(2)
-    answers: list[object] = []
+    results: list[object] = []
 
     def write(number: int) -> None:
         for turn in range(15):
@@ -261,16 +261,16 @@ def test_a_deadlock_never_reaches_a_caller(store: MysqlStore) -> None:
             jobs = [new_job(unique_key=key) for key in (keys if number else keys[::-1])]
             barrier.wait(30)
             try:
-                answers.append(len(gateways[number].run(Insert(jobs))))
+                results.append(len(gateways[number].run(Insert(jobs))))
             except Exception as error:
-                answers.append(error)
+                results.append(error)
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert answers == [8] * 30
+    assert results == [8] * 30
     assert store.states()["enqueued"] == 15 * 8
     for gateway in gateways:
         gateway.close()

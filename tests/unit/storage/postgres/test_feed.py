@@ -1,4 +1,4 @@
-"""A reader that goes on from where it stood skips no late commit, and stands still for nobody else's transaction."""
+"""A reader that continues where it stopped skips no late commit, and does not wait for foreign transactions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_an_event_is_not_shown_before_those_that_lie_below_it(stores: list[Postg
     slow, quick, *_ = stores
     with (
         slow.transaction()
-    ):  # the lane is known from now on; whoever makes one keeps others from it until the commit
+    ):  # the lane is known from now on; a transaction that makes one locks it until the commit
         slow.insert([new_job()])
     first, second = new_job(), new_job()
     before = quick.last_event()

@@ -1,5 +1,5 @@
 """What reading promises beside the kit: text that cannot be stored is found nowhere, dead connections are replaced, budgets
-are told, and the feed ends below a transaction that is under way."""
+are reported, and the feed ends below a transaction that is under way."""
 
 from __future__ import annotations
 

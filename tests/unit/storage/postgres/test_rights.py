@@ -101,7 +101,7 @@ def test_a_store_that_is_there_needs_no_right_to_create(base: Base) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "message"),
     [
         ((), "may not create the schema holdfast.*CREATE SCHEMA"),
         (("CREATE SCHEMA holdfast",), "may not use the schema holdfast.*GRANT USAGE"),
@@ -112,10 +112,10 @@ def test_a_store_that_is_there_needs_no_right_to_create(base: Base) -> None:
     ],
 )
 def test_the_error_for_a_role_that_cannot_make_its_tables_says_what_to_grant(
-    base: Base, said: tuple[str, ...], told: str
+    base: Base, said: tuple[str, ...], message: str
 ) -> None:
     base.say(*said)
-    with pytest.raises(StorageRefused, match=told):
+    with pytest.raises(StorageRefused, match=message):
         base.store().open()
 
 
