@@ -31,7 +31,7 @@ def main() -> int:
     )
     parser.add_argument("--runs", type=int, help="rounds per scenario instead of the usual number")
     parser.add_argument(
-        "--size", type=int, help="size of each chosen scenario instead of its own (--list tells its meaning)"
+        "--size", type=int, help="size of each chosen scenario instead of its own (--list says what it means)"
     )
     parser.add_argument("--list", action="store_true", help="name the scenarios and what they ask")
     arguments = parser.parse_args()

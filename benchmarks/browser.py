@@ -1,5 +1,4 @@
-"""Where a Chromium is, standard library only; exists so that a scenario can be named as skipped without
-starting one."""
+"""Finds a Chromium without starting it. Standard library only."""
 
 from __future__ import annotations
 

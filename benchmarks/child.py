@@ -1,4 +1,4 @@
-"""One measurement in one fresh process; exists so that no contestant inherits another's caches or threads.
+"""One measurement in one fresh process, so that no contestant inherits another's caches or threads.
 
 Called by the harness as ``python -m benchmarks.child module:function --directory D --size N --prepared P``,
 with the interpreter of the contestant's own environment, so this file and what it imports use the standard

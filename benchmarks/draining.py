@@ -14,14 +14,14 @@ from benchmarks.proc import Watch
 _LOOK_SECONDS = 0.02
 
 TIDY = ("VACUUM (ANALYZE)", "CHECKPOINT")
-"""What autovacuum would have done a minute after a fill; done before a drain, so that nobody meets it in the middle."""
+"""What autovacuum would have done a minute after a fill; done before a drain, so that it does not run during one."""
 
 Completed = tuple[int, float]
 """How many jobs a store has as completed, and when the last of them was, in seconds since the epoch by its clock."""
 
 
 def measure_drain(count: int, workers: Sequence[int], wait: Callable[[], float]) -> Measurement:
-    """Watch the workers and the server while `wait` waits for `count` jobs; it answers the seconds that these took."""
+    """Watch the workers and the server while `wait` waits for `count` jobs; it returns the seconds that these took."""
     server = int(os.environ.get(SERVER_PID, "0"))
     with Watch(*workers) as watch, Watch(*([server] if server else [])) as watched_server:
         seconds = wait()

@@ -1,4 +1,4 @@
-"""A virtual environment for each rival, made when it is first needed; exists so that no rival is a
+"""A virtual environment for each rival, made when it is first needed, so that no rival is a
 dependency."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _INSTALL_SECONDS = 300
 
 
 class EnvironmentUnavailable(Exception):
-    """The rival could not be installed; the text says why. The run goes on without it and names it as
+    """The rival could not be installed; the text says why. The run continues without it and names it as
     skipped."""
 
 

@@ -1,5 +1,4 @@
-"""Runs the rounds of a scenario; exists so that every figure is made in the same way: fresh process, warm-up,
-interleaved."""
+"""Runs the rounds of a scenario, each in the same way: fresh process, warm-up, interleaved."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ class MeasurementFailed(Exception):
 
 @dataclass
 class Results:
-    """What was measured: one list entry per round and contestant, in order. `skipped` tells who did not run
+    """What was measured: one list entry per round and contestant, in order. `skipped` says which did not run
     and why, `servers` describes those that were used."""
 
     size: int

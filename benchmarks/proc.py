@@ -1,5 +1,4 @@
-"""CPU time and memory of a process and its descendants, from /proc; exists so that a helper process is never
-forgotten.
+"""CPU time and memory of a process and its descendants, from /proc, helper processes included.
 
 Standard library only: rivals measure themselves with it too.
 """

@@ -1,4 +1,4 @@
-"""Starts and stops the worker processes of a measurement; exists so that none outlives it, whatever happens.
+"""Starts and stops the worker processes of a measurement: none outlives it, whatever happens.
 
 Standard library only: rivals use it too.
 """

@@ -1,5 +1,4 @@
-"""Turns results into a JSON file, a table to read, and latest.md; exists so that a figure is always shown
-with its terms."""
+"""Turns results into a JSON file, a table to read, and latest.md."""
 
 from __future__ import annotations
 

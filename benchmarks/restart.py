@@ -2,7 +2,7 @@
 `python -m benchmarks.restart [RESTARTS]`.
 
 Each column is seconds from the launch; a row is one restart. From the third one on the job runs in a child of its own,
-because it was on board of two dying workers.
+because it was running in two workers that died.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""What a scenario is made of, as data; exists so that harness and report know nothing of any single
-scenario."""
+"""What a scenario is made of, as data."""
 
 from __future__ import annotations
 
@@ -75,7 +74,7 @@ class Scenario:
     """A named question with its contestants, measured in rounds (A B C, A B C, …) after one short unrecorded
     round.
 
-    `size` is handed to each contestant (its meaning is told by `size_means`); `quick_size` replaces it with
+    `size` is passed to each contestant (`size_means` says what it means); `quick_size` replaces it with
     --quick and in the unrecorded round. `seconds` is the limit of one measurement. `prepare` is a function
     that fills a directory which all rounds look at: for a store that takes longer to fill than to measure;
     with `prepare_on` it fills a database of that server too.

@@ -1,4 +1,4 @@
-"""Medians, spreads and percentiles; exists so that every figure is summarised in the same way."""
+"""Medians, spreads and percentiles."""
 
 from __future__ import annotations
 

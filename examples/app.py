@@ -12,8 +12,8 @@ app = Holdfast()
 
 @app.job()
 async def count_to(ctx: JobContext, n: int = 100, delay: float = 0.1) -> int:
-    """Count to n, one number every `delay` seconds. Each number is held: pause it, kill its worker, it goes on at the
-    next one."""
+    """Count to n, one number every `delay` seconds. Each number is held: pause it or kill its worker, it continues at
+    the next one."""
     async for _ in ctx.track(range(n), every=1):
         await ctx.sleep(delay)
     return n
@@ -60,7 +60,7 @@ async def boom(message: str = "boom") -> None:
 
 @app.job(executor="process")
 def cpu(seconds: float = 1.0) -> int:
-    """Burn a core for so many seconds in a child process, where it disturbs nobody and can be killed."""
+    """Keep a core busy for so many seconds in a child process, where it disturbs no other job and can be killed."""
     rounds, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
         rounds += sum(range(1_000)) > 0

@@ -39,7 +39,7 @@ def enqueue_samples(app: Holdfast) -> JobHandle:
 
 
 def explain(app: Holdfast, job: JobHandle) -> bool:
-    """Say what can be tried, as commands to paste, once the job runs and the web server answers; False before that."""
+    """Say what can be tried, as commands to paste, once the job runs and the web server responds; False before that."""
     view = job.refresh().view
     pid = next((worker.pid for worker in app.client.workers.all() if worker.id == view.worker), None)
     if view.state != "processing" or pid is None or not _is_ready(app.settings.host, app.settings.port):

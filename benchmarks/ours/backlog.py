@@ -1,5 +1,4 @@
-"""Fills a store with no-op jobs and times their end; exists so that drain and growth measure in the same
-way."""
+"""Fills a store with no-op jobs and times their end, for drain and growth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our part of the scenario in which somebody's transaction stays open, so that PostgreSQL may remove no dead row.
+"""Our part of the scenario in which a foreign transaction stays open, so that PostgreSQL may remove no dead row.
 
 The claim alone has no public name, so this measurement calls the gateway, as a worker process does.
 """
@@ -34,7 +34,7 @@ def claims(setup: Setup) -> Measurement:
     """Milliseconds of a claim with its commit, for `size` seconds of 400 jobs a second, claimed and completed every 50 ms;
     with `argument` "open" while a REPEATABLE READ transaction that has read and has an id of its own stays open.
 
-    A real worker with a queue of its own runs beside it, so that the duties by the clock are done as always.
+    A real worker with a queue of its own runs beside it, so that maintenance is done as always.
     """
     noop.enqueue_many([{"n": number} for number in range(_MOST)])
     gateway = app.open().gateway

@@ -116,5 +116,5 @@ def _timed(client: httpx.Client, path: str, query: str, cursor: str | None) -> t
     response = client.get(path, params=parameters)
     milliseconds = (time.perf_counter() - began) * 1000
     if not response.is_success:
-        raise RuntimeError(f"{path} answered {response.status_code}: {response.text[:300]}")
+        raise RuntimeError(f"{path} returned {response.status_code}: {response.text[:300]}")
     return milliseconds, response

@@ -58,43 +58,43 @@ def press_to_shown(setup: Setup) -> Measurement:
     return {f"p{percent}_ms": percentile(times, percent) for percent in (50, 95)} | {"max_ms": max(times)}
 
 
-class Told:
-    """A page and the times that its script has told."""
+class PageTimes:
+    """A page and the times that its script has reported."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.times: list[float] = []
 
-    def tell(self, milliseconds: float) -> None:
+    def report(self, milliseconds: float) -> None:
         """Called by the script in the page."""
         self.times.append(milliseconds)
 
     def wait(self, count: int) -> float:
-        """The `count`-th time told; TimeoutError when it does not come."""
+        """The `count`-th time reported; TimeoutError when it does not come."""
         deadline = time.monotonic() + _SECONDS
         while len(self.times) < count:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.page.url} did not tell within {_SECONDS} s")
+                raise TimeoutError(f"{self.page.url} reported no time within {_SECONDS} s")
             self.page.wait_for_timeout(5)  # lets the browser's messages in
         return self.times[count - 1]
 
 
 @contextmanager
-def _page(playwright: Playwright, address: str, script: str) -> Generator[Told]:
+def _page(playwright: Playwright, address: str, script: str) -> Generator[PageTimes]:
     with ExitStack() as stack:
         chromium = playwright.chromium.launch(executable_path=browser.find(), args=browser.FLAGS)
         stack.callback(chromium.close)
         page = chromium.new_page()
-        told = Told(page)
-        page.expose_function("tell", told.tell)  # pyright: ignore[reportUnknownMemberType]
+        times = PageTimes(page)
+        page.expose_function("tell", times.report)  # pyright: ignore[reportUnknownMemberType]
         page.add_init_script(script)
         page.goto(address)
-        yield told
+        yield times
 
 
-def _press(handle: JobHandle, presser: Told, watcher: Told) -> float:
-    for told in (presser, watcher):
-        told.page.locator(f'{_ACTIONS}[data-state="processing"]').wait_for(timeout=_SECONDS * 1000)
+def _press(handle: JobHandle, presser: PageTimes, watcher: PageTimes) -> float:
+    for times in (presser, watcher):
+        times.page.locator(f'{_ACTIONS}[data-state="processing"]').wait_for(timeout=_SECONDS * 1000)
     before = len(presser.times), len(watcher.times)
     presser.page.locator(f'{_ACTIONS} button[data-key="pause"]').click()
     milliseconds = watcher.wait(before[1] + 1) - presser.wait(before[0] + 1)

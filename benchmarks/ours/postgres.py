@@ -1,4 +1,4 @@
-"""What only a database server can do for a measurement of ours; exists so that the rest asks for it in words."""
+"""What only a database server can do for a measurement of ours."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Starts Holdfast's own programs for a measurement, as a user would; exists so that their settings are said
-once."""
+"""Starts Holdfast's own programs for a measurement, as a user would."""
 
 from __future__ import annotations
 
@@ -59,7 +58,7 @@ def web(directory: Path, *, data: Path | None = None, command: str = "web") -> G
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
+    """A port of the loopback on which no process listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,5 +1,4 @@
-"""The rivals as contestants; exists so that a rival's environment, and why it may be missing, are said
-once."""
+"""The rivals as contestants, each with its environment and why it may be missing."""
 
 from __future__ import annotations
 

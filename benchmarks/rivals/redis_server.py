@@ -1,5 +1,4 @@
-"""Whether a Redis answers on this machine; exists so that Celery's part is named as skipped where none
-does."""
+"""Whether a Redis server responds on this machine: Celery's part is skipped without one."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ PORT = 6379
 
 
 def missing() -> str | None:
-    """Why Celery cannot be measured, or None when a server answers PING."""
+    """Why Celery cannot be measured, or None when a server responds to PING."""
     try:
         with socket.create_connection((HOST, PORT), timeout=1) as connection:
             connection.sendall(b"PING\r\n")

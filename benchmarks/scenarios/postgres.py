@@ -8,7 +8,7 @@ from benchmarks.servers.postgres import POSTGRES
 
 # What is wanted of these figures was written for a machine on which PgQueuer stored 2,623 jobs a second one by one and
 # 56,800 in bulk, 16 connections stored 9,900 bare rows, and PgQueuer's job began after 2.2 ms (p50) and 3.6 (p99). Machines
-# differ, so beside each figure stands its ratio to that yardstick, with what is wanted divided by the same.
+# differ, so each figure is shown with its ratio to that yardstick, with what is wanted divided by the same.
 _OURS = "holdfast"
 _TWO = "holdfast, 2 processes"
 _PGQUEUER = "pgqueuer, 2 processes"

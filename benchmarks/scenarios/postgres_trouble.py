@@ -1,4 +1,4 @@
-"""PostgreSQL in trouble: a transaction that somebody leaves open, and a worker that is killed."""
+"""PostgreSQL in trouble: a transaction that a client leaves open, and a worker that is killed."""
 
 from __future__ import annotations
 

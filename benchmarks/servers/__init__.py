@@ -1,5 +1,5 @@
-"""The database servers that scenarios measure on; exists so that every contestant gets a database of its own on the
-same server with the same settings."""
+"""The database servers that scenarios measure on: every contestant gets a database of its own on the same
+server with the same settings."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Server(Protocol):
         ...
 
     def database(self, copy_of: Database | None = None) -> AbstractContextManager[Database]:
-        """A new database, dropped on leaving. Dirty pages of the one before are written first, so nobody pays for others.
+        """A new database, dropped on leaving. Dirty pages of the one before are written first, so none pays for another.
 
-        `copy_of` makes it a copy of that database, file by file, with its statistics; nobody may be connected to it.
+        `copy_of` makes it a copy of that database, file by file, with its statistics; no client may be connected to it.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The MariaDB (or MySQL) of this machine, on 127.0.0.1:3306; exists so that its part is named as skipped where none answers.
+"""The MariaDB (or MySQL) of this machine, on 127.0.0.1:3306. Its part is skipped where none responds.
 
 It is used as it is configured; what decides about its durability is written beside the figures.
 """

@@ -1,4 +1,4 @@
-"""A fresh PostgreSQL cluster for a run, beside the stores; exists so that nobody's server decides what is measured.
+"""A fresh PostgreSQL cluster for a run, beside the stores, independent of any server of the machine.
 
 Its settings are PostgreSQL's own defaults: durable (fsync, synchronous_commit and full_page_writes are named on its command
 line), autovacuum on, 128 MB of shared buffers, over TCP on the loopback.

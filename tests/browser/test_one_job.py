@@ -53,7 +53,7 @@ def test_a_job_is_queued_watched_paused_resumed_and_cancelled(site: Site, watch:
     assert page.title().startswith("Cancelled: count")
 
 
-def test_an_answer_that_comes_late_takes_nothing_newer_away(
+def test_a_late_response_does_not_overwrite_newer_data(
     site: Site, shop: Holdfast, watch: Watch, tmp_path: Path
 ) -> None:
     page = watch.page()
@@ -91,7 +91,7 @@ def test_a_second_click_makes_no_second_job(site: Site, shop: Holdfast, watch: W
     assert len(found) == 1
 
 
-def test_problems_stand_beside_their_fields_and_nothing_typed_is_lost(site: Site, watch: Watch) -> None:
+def test_problems_are_shown_beside_their_fields_and_nothing_typed_is_lost(site: Site, watch: Watch) -> None:
     watch.allowed.append("422")
     page = watch.page()
     page.goto(f"{site.url}/types/form/new")

@@ -20,7 +20,7 @@ def frail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     frail.close()
 
 
-def test_a_killed_server_is_told_and_its_return_brings_what_was_missed(frail: Site, watch: Watch) -> None:
+def test_a_killed_server_is_reported_and_its_return_brings_what_was_missed(frail: Site, watch: Watch) -> None:
     watch.allowed += [
         "ERR_CONNECTION_REFUSED",
         "ERR_INCOMPLETE_CHUNKED_ENCODING",
@@ -74,7 +74,9 @@ def test_ten_tabs_share_three_streams_and_every_one_loads(frail: Site, watch: Wa
     until(lambda: modes(pages[1:]) == ["on"] * 3 + ["polling"] * 6, "a free place is taken")
 
 
-def test_a_new_version_on_the_server_is_told_and_never_reloads_by_itself(frail: Site, watch: Watch) -> None:
+def test_a_new_version_on_the_server_is_announced_and_never_reloads_the_page_by_itself(
+    frail: Site, watch: Watch
+) -> None:
     page = watch.page()
     page.goto(f"{frail.url}/jobs")
     page.evaluate("() => 0")

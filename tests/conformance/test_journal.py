@@ -58,7 +58,7 @@ def test_a_line_that_was_cut_anywhere_is_never_half_stored(journal: Path) -> Non
         assert there(journal) == (["first", "second", "later"] if whole else ["first", "later"]), length
 
 
-def test_nobody_sees_a_line_without_its_end(journal: Path) -> None:
+def test_a_line_without_its_end_is_invisible(journal: Path) -> None:
     journal.write_bytes(journal.read_bytes()[:-1])
     store = opened(journal)
     assert [job.id for job in store.jobs(["first", "second"])] == ["first"]

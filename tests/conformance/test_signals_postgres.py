@@ -43,7 +43,7 @@ class TestPostgres(ThroughAProxy):
         assert all(listener.wait(SOON) for listener in listeners)
         assert self.proxy.accepted == 1
 
-    def test_a_transaction_of_somebody_else_tells_at_its_commit(self, make: Make) -> None:
+    def test_a_notification_from_a_foreign_transaction_arrives_at_its_commit(self, make: Make) -> None:
         signals = make()
         listener = self.listen(signals)
         assert isinstance(signals, ToldAtCommit)
@@ -62,7 +62,7 @@ class TestPostgres(ThroughAProxy):
                 "AND datname = current_database() AND query LIKE %s",
                 [f"%{signals.channels((Topic.WORK,))[0]}%"],  # type: ignore[attr-defined]
             )
-        assert listener.wait(SOON), "nobody was woken for what he may have missed"
+        assert listener.wait(SOON), "the listener was not woken for what it may have missed"
 
     def test_a_pooler_before_the_server_is_named(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", 1)  # a pooler makes a number up

@@ -1,4 +1,4 @@
-"""Every Python example of the documentation runs as it stands on its page."""
+"""Every Python example of the documentation runs exactly as it is printed on its page."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_blocks_share_a_page_and_may_await(tmp_path: Path) -> None:
     assert run(page, tmp_path).returncode == 0
 
 
-def test_a_broken_example_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_broken_example_is_reported_with_its_line(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("one\n\n```python\nx = 1\nassert x == 2\n```\n")
     done = run(page, tmp_path)

@@ -1,4 +1,4 @@
-"""Everything a person can set, call or meet stands in docs/reference: settings, routes, commands, errors."""
+"""Everything a user can set, call or meet is described in docs/reference: settings, routes, commands, errors."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Rooms in which two modules still import each other, be it under TYPE_CHECKING; the set only shrinks.
 WITH_CIRCLES = {"context", "worker"}
 
-# `core` says what a job means: what reaches outside the process, or answers differently the next time, is not for it.
+# `core` says what a job means: what reaches outside the process, or returns something else each time, does not belong there.
 NOT_IN_CORE = {
     *(
         "asyncio",
@@ -126,7 +126,7 @@ def test_the_table_itself_goes_down_only() -> None:
             assert FLOOR[other.partition(".")[0]] < FLOOR[room], f"{other} is not below {room}"
 
 
-def test_every_module_stands_in_a_room_of_the_table() -> None:
+def test_every_module_belongs_to_a_room_of_the_table() -> None:
     strangers = {room_of(name_of(path)) for path in modules()} - FLOOR.keys() - {"testing"}
     assert not strangers
 

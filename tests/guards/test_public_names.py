@@ -1,4 +1,4 @@
-"""The names users import are a promise: they change on purpose, here, and each tells what it is."""
+"""The names users import are a promise: they change on purpose, here, and each has a docstring."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_the_contract_is_kept() -> None:
     assert not missing
 
 
-def test_public_names_tell_what_they_are() -> None:
+def test_public_names_have_docstrings() -> None:
     silent: list[str] = []
     for name in holdfast.__all__:
         thing = getattr(holdfast, name)

@@ -1,6 +1,6 @@
-"""A random walk: every step is done to a store and to the model, and both must tell the same afterwards.
+"""A random walk: every step is done to a store and to the model, and both must agree afterwards.
 
-What matters most stands in two rules each, because Hypothesis leaves some rules out of every walk.
+What matters most has two rules each, because Hypothesis leaves some rules out of every walk.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class StoreMachine(RuleBasedStateMachine):
     ) -> None:
         attempt = self.some_attempt(n, zombie)
         self.see(attempt.id, verb)
-        if verb is Verb.SUCCEED:  # told by itself: a reason would be dropped
+        if verb is Verb.SUCCEED:  # speaks for itself: a reason would be dropped
             reason, crashed = None, False
         run_at = self.clock() + 20 * SECOND if verb in (Verb.RETRY_LATER, Verb.SNOOZE) else None
         until = None if keep is None else self.clock() + keep * SECOND
@@ -230,7 +230,7 @@ class StoreMachine(RuleBasedStateMachine):
             raise AssertionError(f"{action} was not refused") from None
         self.driver.command(job_id, action, reason=reason)
 
-    # -- what happens by the clock, and to the fleet: two rules, so that most of a walk happens to jobs ----------
+    # -- maintenance and the workers: two rules, so that most of a walk happens to jobs ----------
 
     @rule(
         event=st.sampled_from(["advance", "advance", "promote", "promote", "sweep", "expire"]),
@@ -286,7 +286,7 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(self.model.holds(attempt) for attempt in self.attempts))
     @rule(n=ANY, vanishes=st.booleans())
     def worker_dies(self, n: int, vanishes: bool) -> None:
-        """It, or just its row, is gone while it runs jobs; another one goes on with them."""
+        """It, or just its row, is gone while it runs jobs; another one continues them."""
         worker = self.model.jobs[self.some_attempt(n, False).id].worker
         assert worker is not None
         if vanishes and worker in self.model.workers:
@@ -314,7 +314,7 @@ class StoreMachine(RuleBasedStateMachine):
             assert (is_.token, is_.attempt, is_.max_attempts) == (job.token, job.attempt, job.max_attempts)
             assert (is_.crashes, is_.worker, is_.progress) == (job.crashes, job.worker, job.progress)
             assert (is_.run_at, is_.expires_at) == (job.run_at, job.expires_at)
-            assert len(self.store.history(job.id)) == job.told
+            assert len(self.store.history(job.id)) == job.history_rows
             saved = self.store.saved(job.id)
             assert (saved and saved.saved) == job.saved
         counted = Counter(job.state for job in self.model.jobs.values())
@@ -325,4 +325,4 @@ class StoreMachine(RuleBasedStateMachine):
         keys = [job.unique for job in self.model.jobs.values() if job.unique and job.state in ACTIVE_STATES]
         assert len(keys) == len(set(keys))
         held = Counter((job.seq, job.token) for job in self.attempts)
-        assert not held or held.most_common(1)[0][1] == 1
+        assert not held or max(held.values()) == 1

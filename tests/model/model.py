@@ -24,11 +24,11 @@ TARGET = {
     Verb.RELEASE: "enqueued",
     Verb.CONTINUE: "enqueued",
 }
-BURNS = {Verb.SUCCEED, Verb.FAIL, Verb.QUARANTINE, Verb.RETRY_LATER}
+COUNTS_AS_ATTEMPT = {Verb.SUCCEED, Verb.FAIL, Verb.QUARANTINE, Verb.RETRY_LATER}
 
 
 class Refused(Exception):
-    """The command must be answered by a Conflict."""
+    """The command must be refused with a Conflict."""
 
 
 @dataclass
@@ -55,19 +55,19 @@ class Job:
     progress: str | None = None
     lines: int = 0
     expires_at: int | None = None
-    told: int = 1  # rows of history
+    history_rows: int = 1
     seq: int | None = None  # what the store calls it, learned at the first claim
 
     def go(self, state: str, reason: str | None = None) -> None:
         self.state = state
         self.reason = reason
-        self.told += 1
+        self.history_rows += 1
         if state != "processing":
             self.requested = self.requested_reason = None
 
     def ask(self, request: str | None, reason: str | None) -> None:
         self.requested, self.requested_reason = request, reason
-        self.told += 1
+        self.history_rows += 1
 
 
 @dataclass
@@ -162,7 +162,7 @@ class Model:
             target, why = "paused", job.requested_reason or "paused"
         job.go(target, why)
         job.run_at = run_at
-        job.continues = verb not in BURNS
+        job.continues = verb not in COUNTS_AS_ATTEMPT
         job.crashes += crashed
         job.erred = (job.erred or fails) and target != "succeeded"
         job.expires_at = keep if target in FINAL_STATES else None
@@ -203,7 +203,7 @@ class Model:
             case _:
                 raise Refused
 
-    # -- what happens by the clock ------------------------------------------------------------------------------
+    # -- maintenance ------------------------------------------------------------------------------
 
     def promote(self) -> tuple[int, int | None]:
         due = [

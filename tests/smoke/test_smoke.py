@@ -37,7 +37,9 @@ def square(number: int) -> int:
 """
 
 
-def test_a_job_is_enqueued_run_and_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_is_enqueued_and_run_and_its_result_returned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = tmp_path / "smoke_app.py"
     module.write_text(APP.format(data=str(tmp_path / "data")))
     monkeypatch.syspath_prepend(tmp_path)

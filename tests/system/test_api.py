@@ -89,7 +89,7 @@ def test_delete_removes_an_ended_job(lab: Lab, http: httpx.Client) -> None:
     assert http.delete(f"/jobs/{job}").status_code == 404
 
 
-def test_an_idempotency_key_makes_one_job_whoever_is_first(http: httpx.Client) -> None:
+def test_concurrent_requests_with_one_idempotency_key_make_one_job(http: httpx.Client) -> None:
     def send(_: int) -> httpx.Response:
         return http.post("/jobs", json={"type": "count_to"}, headers={"Idempotency-Key": "order-7"})
 
@@ -212,7 +212,7 @@ def test_types_workers_and_figures(lab: Lab, http: httpx.Client) -> None:
     assert "per_minute" in stats["throughput"]
 
 
-def test_a_prefix_stands_before_every_link(tmp_path: Path) -> None:
+def test_every_link_begins_with_the_prefix(tmp_path: Path) -> None:
     lab = Lab(tmp_path / "b", root_path="/a/bé")
     with served(lab) as url, httpx.Client(base_url=url) as http:
         for prefix in ("/a/b%C3%A9", ""):  # a proxy that keeps the prefix, and one that takes it away

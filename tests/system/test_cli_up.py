@@ -20,7 +20,7 @@ def house(tmp_path: Path) -> Generator[House]:
         yield house
 
 
-def test_up_says_one_line_when_all_answers_and_stops_whole(house: House) -> None:
+def test_up_prints_one_line_when_everything_is_ready_and_stops_completely(house: House) -> None:
     process, url = house.up(HOLDFAST_WORKERS="2")
     assert is_ready(url)
     assert len(house.ask("worker", "list", "--url", url)["items"]) == 2
@@ -85,7 +85,7 @@ def test_the_web_server_that_dies_is_replaced_and_no_other_process_notices(house
     assert "web server ended; replacing it" in house.err(process)
 
 
-def test_a_supervisor_that_is_killed_leaves_nobody_behind(house: House) -> None:
+def test_a_killed_up_command_leaves_no_process_behind(house: House) -> None:
     process, _ = house.up()
     assert len(house.processes()) == 5, "itself, fork server, guard, worker, web server"
     process.kill()
@@ -115,7 +115,7 @@ def test_web_worker_and_scheduler_run_apart(house: House) -> None:
     assert not any(alive(pid) for pid in house.processes())
 
 
-def test_what_keeps_it_from_starting_is_said_in_two_lines(house: House) -> None:
+def test_what_keeps_it_from_starting_is_reported_in_two_lines(house: House) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         cases = [

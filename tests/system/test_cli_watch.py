@@ -94,7 +94,7 @@ def new_job(house: House, n: int = ENDLESS) -> str:
     return house.run("job", "run", "count_to", "--arg", f"n={n}", "--ids").stdout.strip()
 
 
-def test_the_exit_code_tells_the_end(house: House) -> None:
+def test_the_exit_code_shows_how_the_job_ended(house: House) -> None:
     done = house.run("job", "run", "add", "--arg", "a=40", "--wait", "--fields", "state,result")
     assert (done.returncode, done.stdout) == (0, "state\tsucceeded\nresult\t42\n")
     done = house.run("job", "run", "boom", "--wait", "--fields", "error.message")
@@ -123,7 +123,7 @@ def test_logs_follow_until_the_end(house: House) -> None:
     assert logged == [f"at {number}" for number in range(20)]
 
 
-def test_a_job_is_steered_by_keys(house: House) -> None:
+def test_a_job_is_controlled_by_keys(house: House) -> None:
     job_id = new_job(house)
     screen = Screen(house, "job", "watch", job_id)
     screen.until(r"┃.*held \d+")

@@ -149,7 +149,7 @@ def test_connections_cut_at_any_byte_and_behind_commits_cost_nothing(
 
 
 @pytest.mark.parametrize("cut", list(Cut))
-def test_an_enqueue_whose_commit_is_not_answered_stores_one_job(network: Network, cut: Cut) -> None:
+def test_an_enqueue_whose_commit_is_not_acknowledged_stores_one_job(network: Network, cut: Cut) -> None:
     """The caller hears nothing of it, and need not ask again."""
     with network.between():
         app = make_app(database_url=network.url, signals_url="poll:")

@@ -81,7 +81,7 @@ def test_a_run_is_over_before_the_next_one_begins(
     check_alone(fleet, job)
 
 
-def test_a_worker_without_heartbeats_gives_its_jobs_back_and_goes_on(
+def test_a_worker_without_heartbeats_releases_its_jobs_and_continues(
     make_fleet: Callable[..., Fleet],
 ) -> None:
     """Their places are stored, for the store is available; and no attempt is used."""

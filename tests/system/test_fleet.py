@@ -72,7 +72,7 @@ def test_maintenance_continues_after_the_death_of_the_leader(
     assert fleet.ended([due])[0].state == "succeeded"
 
 
-def test_a_leader_that_stood_still_finds_another_one_and_stands_by(
+def test_a_leader_that_was_frozen_finds_another_one_and_becomes_a_follower(
     make_fleet: Callable[..., Fleet], tmp_path: Path
 ) -> None:
     """Stopped for longer than its lease, with the tasks in its hands; what came due meanwhile has happened once."""

@@ -38,7 +38,7 @@ def url(lab: Lab) -> Iterator[str]:
         yield address
 
 
-def test_a_change_is_told_as_the_job_is_then(lab: Lab, url: str) -> None:
+def test_a_change_is_sent_with_the_current_state_of_the_job(lab: Lab, url: str) -> None:
     with listening(f"{url}/api/v1/events") as ear:
         assert ear.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert ear.headers["cache-control"] == "no-store"
@@ -58,7 +58,7 @@ def test_a_change_is_told_as_the_job_is_then(lab: Lab, url: str) -> None:
         until(lambda: ear.events[-1].data["requested"] == "pause")
 
 
-def test_only_what_matches_is_told(lab: Lab, url: str) -> None:
+def test_only_jobs_that_match_are_sent(lab: Lab, url: str) -> None:
     with (
         listening(f"{url}/api/v1/events", {"q": "tag:eu -state:paused"}) as eu,
         listening(f"{url}/api/v1/events", {"tag": "us"}) as us,
@@ -74,7 +74,7 @@ def test_only_what_matches_is_told(lab: Lab, url: str) -> None:
         assert "paused" not in {event.data["state"] for event in eu.events}
 
 
-def test_a_removed_job_is_told(lab: Lab, url: str) -> None:
+def test_the_removal_of_a_job_is_sent(lab: Lab, url: str) -> None:
     [job] = lab.add()
     lab.client.jobs.act(job, Action.CANCEL)
     with listening(f"{url}/api/v1/events") as ear:
@@ -124,7 +124,7 @@ def test_the_place_to_resume_from_moves_although_nothing_matches(
 
 
 @pytest.mark.parametrize("last", ["999999", "2"])
-def test_a_place_that_is_not_there_any_more_is_told(
+def test_a_position_that_no_longer_exists_is_reported(
     lab: Lab, url: str, last: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for job in lab.add(3):
@@ -151,7 +151,7 @@ def test_a_place_before_which_nothing_is_missing_is_taken(lab: Lab, url: str) ->
         assert {(event.name, event.data["id"]) for event in ear.events} == {("removed", job) for job in jobs}
 
 
-def test_a_slow_reader_is_told_that_it_missed_something(
+def test_a_slow_reader_is_notified_that_it_missed_something(
     lab: Lab, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -213,7 +213,7 @@ def test_the_same_over_websocket(lab: Lab, url: str) -> None:
     assert json.loads(caught.value.response.body)["errors"][0]["loc"] == ["q", 0, 4]
 
 
-def test_everybody_is_told_goodbye_and_the_server_ends_at_once(lab: Lab) -> None:
+def test_every_listener_gets_a_goodbye_and_the_server_ends_at_once(lab: Lab) -> None:
     with ExitStack() as lines:
         with served(lab) as url:
             asked = [(f"{url}/api/v1/events", {}), (f"{url}/live", {"topics": "stats"})]
@@ -228,7 +228,7 @@ def test_everybody_is_told_goodbye_and_the_server_ends_at_once(lab: Lab) -> None
             line.recv(HEARD)
 
 
-def test_a_page_is_told_what_changed_since_it_was_drawn(lab: Lab, url: str) -> None:
+def test_a_page_receives_what_changed_since_it_was_rendered(lab: Lab, url: str) -> None:
     jobs = lab.add(3)
     seq = lab.client.events.last()
     lab.client.jobs.act(jobs[0], Action.PAUSE)
@@ -248,7 +248,7 @@ def test_a_page_is_told_what_changed_since_it_was_drawn(lab: Lab, url: str) -> N
         until(lambda: any(jobs[1] in event.data.get("gone", ()) for event in ear.named("rows")))
 
 
-def test_a_page_with_a_filter_is_told_who_left_it(lab: Lab, url: str) -> None:
+def test_a_page_with_a_filter_is_notified_of_jobs_that_no_longer_match(lab: Lab, url: str) -> None:
     jobs = lab.add(2)
     asked = {
         "ids": ",".join(jobs),
@@ -266,7 +266,7 @@ def test_a_page_with_a_filter_is_told_who_left_it(lab: Lab, url: str) -> None:
         assert 'id="tabs"' in tabs
 
 
-def test_an_open_job_is_told_whole_and_its_console_in_order(lab: Lab, url: str) -> None:
+def test_an_open_job_is_sent_whole_and_its_console_in_order(lab: Lab, url: str) -> None:
     [job] = lab.add()
     [claimed] = lab.claim()
     asked = {"job": job, "log_after": "0", "seq": lab.client.events.last()}
@@ -283,7 +283,7 @@ def test_an_open_job_is_told_whole_and_its_console_in_order(lab: Lab, url: str) 
         assert ear.named("job")[-1].data["id"] == job
 
 
-def test_a_tab_that_polls_gets_its_answer_and_goodbye(lab: Lab, url: str) -> None:
+def test_a_tab_that_polls_gets_its_response_and_a_goodbye(lab: Lab, url: str) -> None:
     jobs = lab.add(2)
     answer = httpx.get(
         f"{url}/live", params={"once": "1", "ids": ",".join(jobs), "topics": "stats"}, timeout=HEARD

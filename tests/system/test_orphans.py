@@ -143,7 +143,7 @@ def test_a_job_that_holds_everything_can_be_cancelled(
     check_neighbours(fleet, others)
 
 
-def test_a_worker_that_stands_in_a_transaction_is_killed(make_fleet: Callable[..., Fleet]) -> None:
+def test_a_worker_that_hangs_in_a_transaction_is_killed(make_fleet: Callable[..., Fleet]) -> None:
     """A job holds the GIL at a moment when its process has the writing turn: all others would wait as long as it likes."""
     fleet = make_fleet(children=2)
     supervisor = fleet.start()
@@ -164,7 +164,7 @@ def test_a_worker_that_stands_in_a_transaction_is_killed(make_fleet: Callable[..
 
 
 @pytest.mark.parametrize("kind", ["deaf", "bad_process"])
-def test_a_job_that_listens_to_nobody_is_forced(make_fleet: Callable[..., Fleet], kind: str) -> None:
+def test_a_job_that_ignores_every_request_is_forced(make_fleet: Callable[..., Fleet], kind: str) -> None:
     """In the loop and in a child, force ends the child only."""
     fleet = make_fleet(cancel_grace=FORCE, children=2)
     supervisor = fleet.start()

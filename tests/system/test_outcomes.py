@@ -45,12 +45,12 @@ def test_a_time_limit_ends_every_attempt(fleet: Fleet, executor: str) -> None:
 
 @pytest.mark.parametrize("executor", ["thread", "process"])
 class TestOutcomes:
-    def test_retry_comes_after_its_delay_and_burns_an_attempt(self, fleet: Fleet, executor: str) -> None:
+    def test_retry_comes_after_its_delay_and_counts_as_an_attempt(self, fleet: Fleet, executor: str) -> None:
         after = self.run(fleet, executor, "retry", delay=0.5)
         assert (after.state, after.attempt, after.result) == ("succeeded", 2, '"second"')
         assert "retry" in self.reasons(fleet, after.id)
 
-    def test_snooze_burns_none(self, fleet: Fleet, executor: str) -> None:
+    def test_snooze_does_not_count_as_an_attempt(self, fleet: Fleet, executor: str) -> None:
         after = self.run(fleet, executor, "snooze", delay=0.5)
         assert (after.state, after.attempt, after.token) == ("succeeded", 1, 2)
 

@@ -81,7 +81,7 @@ class TestOrder:
         assert (after.state, after.requested) == ("succeeded", None)
         check_history(after, fleet.history(job))
 
-    def test_a_paused_job_goes_on_at_the_next_item(self, fleet: Fleet, executor: str) -> None:
+    def test_a_paused_job_resumes_at_the_next_item(self, fleet: Fleet, executor: str) -> None:
         job = at_item(fleet, executor, f"pause-{executor}")
         assert job.pause().refresh().view.requested == "pause"
         fleet.allow(f"pause-{executor}")
@@ -133,7 +133,7 @@ def test_a_pause_that_is_taken_back_while_the_job_stops_for_it(fleet: Fleet) -> 
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_resumed_on_another_worker_it_goes_on_at_the_next_item(
+def test_a_job_resumed_on_another_worker_continues_at_the_next_item(
     make_fleet: Callable[..., Fleet], executor: str
 ) -> None:
     fleet = make_fleet()
@@ -156,7 +156,7 @@ def test_resumed_on_another_worker_it_goes_on_at_the_next_item(
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_a_kill_answers_what_was_asked(make_fleet: Callable[..., Fleet], executor: str) -> None:
+def test_a_kill_fulfils_the_pending_request(make_fleet: Callable[..., Fleet], executor: str) -> None:
     """The worker dies while a pause, or a cancel, is waiting for the next checkpoint: the store decides it."""
     fleet = make_fleet(cancel_grace=600, children=2)
     fleet.start()

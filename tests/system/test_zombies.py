@@ -102,7 +102,7 @@ def test_a_zombie_that_wakes_after_the_end_changes_nothing(make_fleet: Callable[
         check_history(job, fleet.history(job.id))
 
 
-def test_a_whole_tree_that_stood_still_goes_on(make_fleet: Callable[..., Fleet]) -> None:
+def test_a_process_tree_that_was_frozen_continues(make_fleet: Callable[..., Fleet]) -> None:
     """A host that slept: no worker took the jobs meanwhile, so they are still its own."""
     fleet = make_fleet(**SETTINGS, workers=2)
     supervisor = fleet.start()

@@ -96,7 +96,7 @@ def a_handle(handle: JobHandle) -> None:
     assert_type(handle.state, str)
     assert_type(handle.view, JobView)
     assert_type(handle.refresh().wait(1.0).pause().resume().cancel("why").retry(), JobHandle)
-    handle.state = "paused"  # pyright: ignore[reportAttributeAccessIssue]  # it is only told
+    handle.state = "paused"  # pyright: ignore[reportAttributeAccessIssue]  # read-only
 
 
 async def numbers() -> AsyncIterator[int]:
@@ -126,4 +126,4 @@ async def the_context(ctx: JobContext) -> None:
     await ctx.sleep(1)
     ctx.checkpoint({"at": 1})
     ctx.progress(1, 10, message="one", name="rows")
-    ctx.attempt = 2  # pyright: ignore[reportAttributeAccessIssue]  # it is only told
+    ctx.attempt = 2  # pyright: ignore[reportAttributeAccessIssue]  # read-only

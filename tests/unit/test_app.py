@@ -177,7 +177,7 @@ def in_child(app: Holdfast, *, close_first: bool) -> int:
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("close_first", [False, True])
-def test_a_forked_child_opens_its_own_and_the_parent_goes_on(app: Holdfast, close_first: bool) -> None:
+def test_a_forked_child_opens_its_own_and_the_parent_continues(app: Holdfast, close_first: bool) -> None:
     before = app.enqueue("work", {"n": 1})
     parts = app.open()
     assert in_child(app, close_first=close_first) == 0

@@ -32,11 +32,11 @@ class FleetVerbs:
     def heartbeat(self, workers: Sequence[str], *, lease: float) -> set[str]:
         now = self.now()
         rows = [self._draft.get("workers", worker) for worker in workers]
-        standing = [row for row in rows if row is not None and row["state"] != "lost"]
-        for row in standing:
+        alive = [row for row in rows if row is not None and row["state"] != "lost"]
+        for row in alive:
             renewed = row | {"heartbeat_at": now, "deadline": now + int(lease * SECOND)}
             self._draft.put("workers", row["id"], renewed)
-        return {row["id"] for row in standing}
+        return {row["id"] for row in alive}
 
     def drain_worker(self, worker: str) -> None:
         row = self._draft.get("workers", worker)

@@ -1,7 +1,7 @@
 """A transaction as one line of a file: there as a whole and durable before it is visible, or not at all.
 
 Committing is three steps: append `checksum changes` without an end of line, fsync, append the end of line. A line without
-an end is nobody's fact yet. If its checksum is right it was whole, so the next writer ends it (its author had no answer,
+an end is not committed. If its checksum is right it was whole, so the next writer ends it (its author got no result,
 either is true); if not, the author died on the way, and the next writer cuts it off. The file only grows; what it holds
 is replayed into memory by each process.
 """
@@ -23,7 +23,7 @@ from holdfast.core.errors import StorageRefused, StorageUnavailable
 
 Row = dict[str, Any]
 Key = int | str
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds a writer waits for the transactions of other processes, each some milliseconds long."""
 
 
@@ -52,7 +52,7 @@ class Draft:
 
 
 class Journal:
-    """The file and what it says. One writer at a time, on this host; readers wait for nobody."""
+    """The file and what it says. One writer at a time, on this host; readers never wait."""
 
     def __init__(self, path: Path, *, durable: bool) -> None:
         self.path = path
@@ -111,7 +111,7 @@ class Journal:
             return os.pread(self._file, os.fstat(self._file).st_size - self._seen, self._seen)
 
     def writer(self) -> tuple[int, int] | None:
-        """The process that holds the lock, as the kernel tells, and how far the file has come."""
+        """The process that holds the lock, as the kernel reports it, and how far the file has been read."""
         locks = Path("/proc/locks")
         place = str(self.path.stat().st_ino)
         for line in locks.read_text().splitlines() if locks.exists() else ():
@@ -137,7 +137,7 @@ class Journal:
     @contextmanager
     def _alone(self) -> Generator[None]:
         """No other process writes: the lock goes with its holder, however that one dies."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while True:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -169,7 +169,7 @@ class Journal:
                 while line:
                     line = line[os.write(self._file, line) :]
                 self._end_line()
-            except OSError:  # the disk is full, or gone: what is half written is nobody's fact
+            except OSError:  # the disk is full, or gone: what is half written is not committed
                 os.ftruncate(self._file, self._seen)
                 raise
 

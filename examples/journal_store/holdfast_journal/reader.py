@@ -251,7 +251,7 @@ class JournalReader(InsightVerbs):
         return [EventRecord._make(row[name] for name in EventRecord._fields) for row in rows]
 
     def _job_of(self, event: Row) -> str | None:
-        """The id that an event is about; what is told of a job that has been removed is about nobody any more."""
+        """The id that an event is about; None when the job has been removed since."""
         if event["kind"] == "removed" or event["job"] is None:
             return event["job"]
         job = self._journal.get("jobs", event["job"])

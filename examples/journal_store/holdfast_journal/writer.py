@@ -65,7 +65,7 @@ def table_of(part: Part) -> str:
 
 
 def record(job: Row) -> JobRecord:
-    """A row of jobs as everybody above sees it."""
+    """A row of jobs as the layers above see it."""
     return JobRecord._make(job[name] for name in JobRecord._fields)
 
 
@@ -283,7 +283,7 @@ class JournalWriter(FleetVerbs):
         self._draft.put("queues", name, {"name": name} | dict.fromkeys(names))
         self._tell("queue", state="open")
 
-    # -- what happens by the clock ---------------------------------------------------------------------------
+    # -- maintenance ------------------------------------------------------------------------------------------
 
     def promote(self, limit: int) -> tuple[int, int | None]:
         waiting = sorted(self._in(State.SCHEDULED), key=lambda job: job["run_at"])
@@ -293,7 +293,7 @@ class JournalWriter(FleetVerbs):
         return len(due), waiting[len(due)]["run_at"] if len(due) < len(waiting) else None
 
     def rescue(self, dead: Sequence[str] = (), *, why: str = DIED) -> list[Swept]:
-        now, standing = self.now(), set[str]()
+        now, alive = self.now(), set[str]()
         for worker in self._draft.rows("workers"):
             if worker["state"] == "lost":
                 if worker["lost_at"] < now - KEEP_LOST_WORKERS:
@@ -302,8 +302,8 @@ class JournalWriter(FleetVerbs):
                 self._draft.put("workers", worker["id"], worker | {"state": "lost", "lost_at": now})
                 self._tell("worker")
             else:
-                standing.add(worker["id"])
-        orphans = [job for job in self._in(State.PROCESSING) if job["worker"] not in standing]
+                alive.add(worker["id"])
+        orphans = [job for job in self._in(State.PROCESSING) if job["worker"] not in alive]
         return [self._rescue(job, why if job["worker"] in dead else LEASE_EXPIRED) for job in orphans]
 
     def _rescue(self, job: Row, why: str) -> Swept:
@@ -391,8 +391,8 @@ class JournalWriter(FleetVerbs):
         return job if fits else None
 
     def _move(self, job: Row, state: State, reason: str | None, actor: str | None) -> Row:
-        """The only way to another state: the job and what is told of it change together. Whatever was asked of it
-        is answered by that."""
+        """The only way to another state: the job and its events change together. A pending request
+        ends with that."""
         at, previous = self._at(job), job["state"]
         job = job | NOTHING_ASKED | {"state": state, "reason": reason, "actor": actor, "changed_at": at}
         self._draft.put("jobs", job["seq"], job)
@@ -400,7 +400,7 @@ class JournalWriter(FleetVerbs):
         return job
 
     def _at(self, job: Row) -> int:
-        """The time of a change, which is never before what the job's history tells already: a clock may be set back."""
+        """The time of a change, which is never before the job's last history row: a clock may be set back."""
         return max(self.now(), _since(job))
 
     def _tell_of(
@@ -412,12 +412,12 @@ class JournalWriter(FleetVerbs):
 
     def _forget_history(self, seq: int) -> None:
         """A job that goes round and round keeps the first row of its history, and the newest."""
-        told = [event for event in self._draft.rows("events") if event["job"] == seq]
-        for event in [event for event in told if event["kind"] in HISTORY][1:-MAX_HISTORY]:
+        events = [event for event in self._draft.rows("events") if event["job"] == seq]
+        for event in [event for event in events if event["kind"] in HISTORY][1:-MAX_HISTORY]:
             self._draft.put("events", event["seq"], None)
 
     def _remove(self, jobs: Sequence[Row]) -> None:
-        """The jobs and all that belongs to them; only that they were removed is told."""
+        """The jobs and all that belongs to them; only the event of their removal stays."""
         gone = {job["seq"] for job in jobs}
         for event in self._draft.rows("events"):
             if event["job"] in gone and event["kind"] in HISTORY:

@@ -187,7 +187,7 @@ def test_many_jobs_take_their_place_in_the_feed_under_one_lock(
 
 
 class TestOthers:
-    def test_an_open_transaction_holds_nobody_back(
+    def test_an_open_transaction_delays_no_other_caller(
         self, app: Holdfast, store: Store, url: str, hand: Hand
     ) -> None:
         """Not even those who enqueue jobs of the same kind, never seen before; and its own event comes at its commit."""
@@ -207,7 +207,7 @@ class TestOthers:
         assert is_there(app, mine)
 
     @pytest.mark.parametrize("key", ["unique", "idempotency_key"])
-    def test_the_same_key_waits_for_the_commit_and_keeps_nobody_else_waiting(
+    def test_the_same_key_waits_for_the_commit_and_other_keys_do_not(
         self, send: Job[Any, Any], url: str, key: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(insert_retry, "TIMEOUT", 600.0)
@@ -236,7 +236,7 @@ class TestOthers:
             db.rollback()
             assert other.result(TIMEOUT).created
 
-    def test_a_key_that_stays_open_is_given_up_with_words(
+    def test_waiting_for_a_key_that_stays_open_ends_with_an_error(
         self, send: Job[Any, Any], url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(insert_retry, "TIMEOUT", 0.3)

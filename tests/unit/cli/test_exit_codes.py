@@ -51,7 +51,7 @@ def test_each_error_has_its_exit(error: Exception, exit: ExitCode) -> None:
     assert cli_error.exit_code is exit
 
 
-def test_an_error_that_nobody_expected_is_none_of_ours() -> None:
+def test_an_unexpected_error_has_none_of_our_exit_codes() -> None:
     assert cli_error_for(KeyError("x")) is None
 
 
@@ -105,7 +105,7 @@ def test_bad_commands_end_with_their_code_and_a_cure(
     assert "Traceback" not in done.err
 
 
-def test_unknown_settings_are_told_with_the_nearest(
+def test_unknown_settings_are_reported_with_the_nearest_name(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOLDFAST_CONCURENCY", "3")

@@ -58,7 +58,7 @@ def test_the_loop_runs_while_a_silent_database_is_opened(scheme: str, call: str)
 
 
 class Gate:
-    """An opener that returns when it is told to."""
+    """An opener that returns when `pass_` is set."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.calls = 0

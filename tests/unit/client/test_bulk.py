@@ -28,16 +28,16 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(mixed: Holdfast) -> 
 @pytest.mark.parametrize("page", [200, 2])
 def test_an_action_on_all_that_match(mixed: Holdfast, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
     monkeypatch.setattr(bulk, "MAX_BATCH", page)
-    client, told = mixed.client, list[tuple[int, int]]()
+    client, progress = mixed.client, list[tuple[int, int]]()
     query = client.jobs.query("type:work")
     dry = client.jobs.act_on_all(Action.CANCEL, query, dry_run=True)
     view = client.acting_as(Principal("ann")).jobs.act_on_all(
-        Action.CANCEL, query, reason="stop", on_progress=lambda *so_far: told.append(so_far)
+        Action.CANCEL, query, reason="stop", on_progress=lambda *so_far: progress.append(so_far)
     )
     assert (view.matched, view.fits) == (dry.matched, dry.fits) == (8, 5)
     assert (view.done, view.refused) == (5, 0)
-    assert told[-1] == (5, 0)
-    assert len(told) == (1 if page == 200 else 3)
+    assert progress[-1] == (5, 0)
+    assert len(progress) == (1 if page == 200 else 3)
     page_of_ended = client.jobs.search(client.jobs.query("state:cancelled reason:stop"))
     assert {job.actor for job in page_of_ended.items} == {"ann"}
     assert len(page_of_ended.items) == 4  # the running one is only asked
@@ -75,7 +75,7 @@ def test_ended_jobs_are_deleted_together(mixed: Holdfast) -> None:
     assert sum(client.figures.stats().states.values()) == 7
 
 
-def test_a_job_that_changes_meanwhile_is_refused_and_stops_nobody(
+def test_a_job_that_changes_meanwhile_is_refused_and_the_others_are_changed(
     mixed: Holdfast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "MAX_BATCH", 3)
@@ -158,7 +158,7 @@ def test_a_search_of_full_length_can_be_acted_on(mixed: Holdfast) -> None:
 
 
 def test_an_action_means_the_clock_of_the_one_who_asks(mixed: Holdfast) -> None:
-    """An hour ago by the clock of Greenwich is far in the future where it is fourteen hours earlier."""
+    """An hour ago in UTC is far in the future where it is fourteen hours earlier."""
     hour_ago = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M")
     client, west = mixed.client, timezone(timedelta(hours=-14))
     for zone, matched in ((UTC, 0), (west, 10)):

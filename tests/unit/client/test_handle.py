@@ -25,7 +25,7 @@ def add(app: Holdfast) -> Job[Any, int]:
     return cast(Job[Any, int], add)
 
 
-def test_waiting_ends_but_the_job_goes_on(app: Holdfast, add: Job[Any, int]) -> None:
+def test_waiting_ends_but_the_job_continues(app: Holdfast, add: Job[Any, int]) -> None:
     handle, hand = add.enqueue(1), Hand(app)
     claimed = hand.start()
     with pytest.raises(WaitTimeout, match=f"Job {handle.id} is processing; .* continues") as caught:
@@ -59,7 +59,7 @@ def test_a_job_that_has_ended_is_not_waited_for(add: Job[Any, int]) -> None:
     assert add.enqueue(1).cancel().wait(timeout=0).state == "cancelled"
 
 
-def test_every_action_answers_the_job_as_it_is_now(add: Job[Any, int]) -> None:
+def test_every_action_returns_the_job_as_it_is_now(add: Job[Any, int]) -> None:
     handle = add.enqueue(1)
     assert handle.pause("lunch").state == "paused"
     assert handle.view.reason == "lunch"
@@ -123,7 +123,7 @@ def test_the_twins_for_an_event_loop(app: Holdfast, add: Job[Any, int]) -> None:
     asyncio.run(run())
 
 
-def test_a_repeated_idempotency_key_answers_with_the_first_job(add: Job[Any, int]) -> None:
+def test_a_repeated_idempotency_key_returns_the_first_job(add: Job[Any, int]) -> None:
     first = add.options(idempotency_key="order-1").enqueue(1)
     again = add.options(idempotency_key="order-1").enqueue(2)
     assert (first.created, again.created) == (True, False)

@@ -31,7 +31,7 @@ class Greeter:
         self._client = "not that of the app"
 
     def __call__(self, who: str) -> str:
-        """Greet somebody."""
+        """Greet a person."""
         return f"hello {who}"
 
 
@@ -75,7 +75,7 @@ def test_a_default_that_no_job_could_have(app: Holdfast, name: str, value: Any, 
     assert len(app.registry) == 0
 
 
-def test_all_that_is_wrong_with_the_defaults_is_told_at_once(app: Holdfast) -> None:
+def test_all_problems_of_the_defaults_are_reported_at_once(app: Holdfast) -> None:
     with pytest.raises(InvalidInput) as caught:
         app.job(queue="", retries=-1, tags="abc", timeout=0)(add)
     assert {problem.loc[0] for problem in caught.value.problems} == {"queue", "retries", "tags", "timeout"}
@@ -116,7 +116,7 @@ def test_a_partial_with_a_name_is_a_job(app: Holdfast) -> None:
 def test_a_callable_object_with_a_name_is_a_job(app: Holdfast) -> None:
     job = cast(Any, app.job(name="greet")(Greeter()))
     (kind,) = app.registry
-    assert (kind.signature, kind.doc) == ("greet(who: str)", "Greet somebody.")
+    assert (kind.signature, kind.doc) == ("greet(who: str)", "Greet a person.")
     assert job("ann") == "hello ann"
     assert job.enqueue("ann").view.args == {"who": "ann"}
 
@@ -163,7 +163,7 @@ def test_an_argument_may_have_any_name(app: Holdfast, name: str) -> None:
         kind.dump({name: 1, f"arg_{name}": 2})
 
 
-def test_a_context_that_cannot_be_handed_over_by_name(app: Holdfast) -> None:
+def test_a_context_that_cannot_be_passed_by_name_is_refused(app: Holdfast) -> None:
     def first(ctx: JobContext, /, a: int) -> None: ...
 
     with pytest.raises(TypeError, match="name each argument"):

@@ -61,7 +61,7 @@ def test_options_change_what_they_name_and_nothing_else(copy: Job[Any, int]) -> 
     assert copy.enqueue("a").view.priority == 0
 
 
-def test_zero_and_empty_are_said_not_left_out(app: Holdfast) -> None:
+def test_zero_and_empty_values_are_kept(app: Holdfast) -> None:
     @app.job(priority=5, tags=["io"])
     def loud() -> None: ...
 

@@ -21,7 +21,7 @@ from holdfast.storage.writes import (
 from tests.unit.client.hand import Hand
 
 
-def test_the_history_is_told_in_order(shop: Holdfast) -> None:
+def test_the_history_is_in_order(shop: Holdfast) -> None:
     handle = shop.enqueue("work")
     handle.pause("lunch").resume()
     hand = Hand(shop)

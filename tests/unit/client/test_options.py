@@ -1,4 +1,4 @@
-"""Every option is checked, all problems are told at once, and what passed is in stored form."""
+"""Every option is checked, all problems are reported at once, and what passed is in stored form."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_what_an_option_cannot_be(name: str, value: Any, words: str) -> None:
     assert words in str(caught.value)
 
 
-def test_the_place_of_a_bad_tag_is_told() -> None:
+def test_the_place_of_a_bad_tag_is_reported() -> None:
     with pytest.raises(InvalidInput) as caught:
         read_options({"tags": ["fine", "\x00"]})
     assert caught.value.problems[0].loc == ("tags", 1)

@@ -42,7 +42,7 @@ def attribute(n: "Decimal.nothing") -> None: ...  # type: ignore[name-defined]  
 
 
 @pytest.mark.parametrize(
-    ("function", "told"),
+    ("function", "expected"),
     [
         (callable_argument, "the parameter call cannot be an argument"),
         (callable_in_a_model, "the parameter m cannot be an argument"),
@@ -58,14 +58,14 @@ def attribute(n: "Decimal.nothing") -> None: ...  # type: ignore[name-defined]  
     ],
 )
 def test_what_cannot_be_a_job_is_refused_with_its_name_and_place(
-    function: Callable[..., Any], told: str
+    function: Callable[..., Any], expected: str
 ) -> None:
     app = Holdfast()
     with pytest.raises(TypeError) as caught:
         app.job(name="the-job")(function)
     message = str(caught.value)
     assert message.startswith("job 'the-job': ")
-    assert told in message
+    assert expected in message
     assert message.endswith(f"({__file__}, line {function.__code__.co_firstlineno})")
     assert "errors.pydantic.dev" not in message
     assert list(app.registry) == []

@@ -65,7 +65,7 @@ def test_the_context_is_no_argument() -> None:
         job.dump({"to": "a", "ctx": 1})
 
 
-def test_the_context_may_stand_anywhere_under_any_name() -> None:
+def test_the_context_may_be_any_parameter_of_any_name() -> None:
     def late(a: int, job: JobContext) -> None: ...
 
     assert kind(late).context_parameter == "job"

@@ -21,8 +21,8 @@ def test_a_worker_that_drains_serves_nothing_more(mixed: Holdfast) -> None:
     assert mixed.client.workers.drain("mailer") == drained
     assert {queue.name: queue.workers for queue in mixed.client.queues.all()} == {"default": 1, "mail": 1}
     assert mixed.client.figures.stats().workers == 2, "it is alive all the same"
-    with pytest.raises(NotFound, match="no worker 'nobody'"):
-        mixed.client.workers.drain("nobody")
+    with pytest.raises(NotFound, match="no worker 'unknown'"):
+        mixed.client.workers.drain("unknown")
     run(Rescue(["mailer"]))
     with pytest.raises(Conflict, match="lost"):
         mixed.client.workers.drain("mailer")

@@ -79,7 +79,7 @@ def test_every_end_takes_the_place_and_the_state_along() -> None:
     assert port.last_progress["held"] == 4
 
 
-def test_a_state_that_cannot_be_stored_is_told_at_the_first_item_and_at_the_end() -> None:
+def test_a_state_that_cannot_be_stored_is_reported_at_the_first_item_and_at_the_end() -> None:
     port, seen = RecordingPort(), list[int]()
     ctx = JobContext(port)
 

@@ -203,7 +203,7 @@ def test_no_line_fails_the_job() -> None:
     json.loads(lines[1][3])
 
 
-def test_flags_are_told() -> None:
+def test_flags_are_visible_to_the_job() -> None:
     port = RecordingPort()
     ctx = JobContext(port)
     ctx.raise_if_interrupted()
@@ -299,7 +299,7 @@ def test_the_only_loop_is_the_main_bar_by_whatever_name() -> None:
     assert [(bar.name, bar.done, bar.total) for bar in shown.bars] == [("rows", 3, 3)]
 
 
-def test_results_of_steps_and_of_map_pass_the_encoder_that_was_handed_in() -> None:
+def test_results_of_steps_and_of_map_go_through_the_given_encoder() -> None:
     def encode(value: object, what: str) -> str:
         return f'"{what}: {value}"'
 

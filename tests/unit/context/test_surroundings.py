@@ -209,7 +209,7 @@ def test_finished_loops_with_keys_may_change_their_size() -> None:
     assert job(JobContext(end(port)), [1, 0]) == []
 
 
-def test_loops_of_several_threads_do_not_stand_in_each_other() -> None:
+def test_loops_of_several_threads_are_not_nested_in_each_other() -> None:
     port = RecordingPort()
     ctx = JobContext(port)
     both = threading.Barrier(2)

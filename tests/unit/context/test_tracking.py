@@ -226,7 +226,7 @@ def test_a_fast_loop_hands_up_little() -> None:
     assert len(port.events) < 100
 
 
-def test_position_goes_up_before_the_progress_that_tells_it() -> None:
+def test_position_is_reported_before_the_progress_that_shows_it() -> None:
     port = RecordingPort()
 
     def job() -> None:
@@ -316,7 +316,7 @@ def test_only_the_newest_bars_are_kept() -> None:
     assert names == [f"file {n}" for n in range(150, 200)]
 
 
-def test_the_loop_has_its_turn_while_a_body_never_waits() -> None:
+def test_the_event_loop_runs_while_a_body_never_waits() -> None:
     turns = 0
 
     async def job() -> None:

@@ -85,7 +85,10 @@ CASES: dict[str, tuple[Facts, list[tuple[Kind, str | None, str, int | None]]]] =
             )
         ],
     ),
-    "a scheduler hands over": (replace(QUIET, has_scheduler=False, led_until=NOW - HANDOVER + 1), []),
+    "another scheduler takes the lease over": (
+        replace(QUIET, has_scheduler=False, led_until=NOW - HANDOVER + 1),
+        [],
+    ),
     "a type that only jobs name": (
         replace(QUIET, waiting=[waiting("gpu", "train", 41), waiting()]),
         [(Kind.UNSERVED, "train", "No worker knows train. 41 jobs wait in queue gpu.", AGO)],
@@ -94,7 +97,7 @@ CASES: dict[str, tuple[Facts, list[tuple[Kind, str | None, str, int | None]]]] =
         replace(QUIET, waiting=[waiting("a", "train", 1, NOW), waiting("b", "train", 2)]),
         [(Kind.UNSERVED, "train", "No worker knows train. 3 jobs wait.", AGO)],
     ),
-    "a queue that nobody listens to": (
+    "a queue that no worker listens to": (
         replace(QUIET, workers=(MAILER,), waiting=[waiting("post", "mail", 1)]),
         [(Kind.UNSERVED, "post", "No worker listens to queue post. 1 job waits.", AGO)],
     ),
@@ -220,7 +223,7 @@ CASES: dict[str, tuple[Facts, list[tuple[Kind, str | None, str, int | None]]]] =
         replace(QUIET, waiting=[waiting(since=LATE)], paused=[Paused("mails", AGO, jobs=2)]),
         [(Kind.QUEUE_PAUSED, "mails", "Queue mails is paused. 2 jobs wait.", AGO)],
     ),
-    "what nobody serves does not fall behind": (
+    "what no worker serves does not fall behind": (
         replace(QUIET, waiting=[waiting("mails", "train", since=LATE)]),
         [(Kind.UNSERVED, "train", "No worker knows train. 2 jobs wait in queue mails.", LATE)],
     ),
@@ -228,12 +231,12 @@ CASES: dict[str, tuple[Facts, list[tuple[Kind, str | None, str, int | None]]]] =
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_said(case: str) -> None:
-    facts, told = CASES[case]
-    assert [(one.kind, one.subject, one.text, one.since) for one in judge(facts)] == told
+def test_each_case_yields_its_concerns(case: str) -> None:
+    facts, expected = CASES[case]
+    assert [(one.kind, one.subject, one.text, one.since) for one in judge(facts)] == expected
 
 
-@pytest.mark.parametrize("case", [case for case, (_, told) in CASES.items() if told])
+@pytest.mark.parametrize("case", [case for case, (_, expected) in CASES.items() if expected])
 def test_each_concern_has_the_one_action_and_is_no_quiet(case: str) -> None:
     concerns = judge(CASES[case][0])
     assert all(concern.action for concern in concerns)

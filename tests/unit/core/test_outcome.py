@@ -41,7 +41,7 @@ def test_reasons_when_none_was_given() -> None:
 
 
 @pytest.mark.parametrize("verb", ENDS)
-def test_the_answer_can_be_settled(verb: Verb) -> None:
+def test_every_result_of_a_request_can_be_settled(verb: Verb) -> None:
     for requested in Request:
         answer = answer_request(end(verb), requested, None, None, None)
         assert State.PROCESSING in TRANSITIONS[answer.verb].sources

@@ -104,7 +104,7 @@ SPECIFIED = {
 def test_the_examples_of_the_specification_mean_what_it_says(text: str) -> None:
     query = ask(text)
     assert query.root == SPECIFIED[text]
-    assert query.text == text, "each example is canonical as it stands"
+    assert query.text == text, "each example is in canonical form"
 
 
 @pytest.mark.parametrize(

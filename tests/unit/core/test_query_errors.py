@@ -157,7 +157,7 @@ def test_what_is_proposed_can_be_read(text: str) -> None:
     assert ask(text[: error.start] + error.suggestion + text[error.end :])
 
 
-def test_me_needs_somebody_signed_in() -> None:
+def test_owner_me_needs_a_signed_in_user() -> None:
     error = refused("type:a owner:ann,me", me=None)
     assert (error.start, error.end, error.suggestion) == (17, 19, '"me"')
     assert ask('owner:"me"', me=None).root == ask('owner:"me"').root

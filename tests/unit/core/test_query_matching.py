@@ -94,6 +94,6 @@ def test_an_id_is_found_by_its_ends(text: str) -> None:
     assert text in (ID[:8], f"id:{ID[:8]}*") or not matches(root, other)
 
 
-def test_an_end_of_an_id_is_told_to_be_unindexed() -> None:
+def test_a_search_by_the_end_of_an_id_is_reported_as_unindexed() -> None:
     assert parse(f"id:{ID[-12:]}", now=NOW).unindexed == ("id",)
     assert parse(f"id:{ID}", now=NOW).unindexed == ()

@@ -1,4 +1,4 @@
-"""How times are resolved: by the clock and the zone handed in, also across a change of the clocks."""
+"""How times are resolved: by the given clock and time zone, also across a change of daylight saving time."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_each_form_means_one_half_open_range(text: str, low: datetime | None, hi
     assert bounds(text) == (low, high)
 
 
-def test_the_clock_that_is_handed_in_may_be_in_any_zone() -> None:
+def test_the_given_clock_may_be_in_any_zone() -> None:
     low, _ = bounds(">2h", now=NOW.astimezone(timezone(timedelta(hours=9))))
     assert low is not None
     assert low == NOW - timedelta(hours=2)
@@ -118,11 +118,11 @@ def test_a_day_whose_midnight_is_left_out_begins_with_the_change() -> None:
         ("finished:today", UTC, "Finished from 19 Nov 2026, 00:00:00 UTC until 20 Nov 2026, 00:00:00 UTC"),
     ],
 )
-def test_how_a_time_was_understood_is_told_in_the_zone(text: str, zone: tzinfo, sentence: str) -> None:
+def test_how_a_time_was_understood_is_shown_in_the_zone(text: str, zone: tzinfo, sentence: str) -> None:
     assert parse(text, now=NOW, zone=zone).explain == (sentence,)
 
 
-def test_each_time_is_told_once_in_order() -> None:
+def test_each_time_is_shown_once_in_order() -> None:
     query = parse("run:>1h type:a (created:>2h OR run:>1h)", now=NOW)
     assert [sentence.split()[0] for sentence in query.explain] == ["Due", "Created"]
 

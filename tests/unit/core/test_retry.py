@@ -36,7 +36,7 @@ def test_a_wave_of_failures_is_spread() -> None:
     assert len({round(delay, 1) for delay in delays}) > 900
 
 
-def test_a_list_goes_on_with_its_last_delay() -> None:
+def test_a_list_of_delays_repeats_its_last_delay() -> None:
     backoff = fixed([1, 5, 30])
     assert [backoff(n, 0.9) for n in range(1, 6)] == [1, 5, 30, 30, 30]
 

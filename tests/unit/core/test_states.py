@@ -39,12 +39,12 @@ def test_only_a_claim_begins_an_attempt() -> None:
 @pytest.mark.parametrize(
     "verb", [Verb.SNOOZE, Verb.SUSPEND, Verb.STOP, Verb.RELEASE, Verb.CONTINUE, Verb.RESCUE]
 )
-def test_interrupted_work_burns_no_attempt(verb: Verb) -> None:
+def test_interrupted_work_does_not_count_as_an_attempt(verb: Verb) -> None:
     assert not TRANSITIONS[verb].counts_attempt
 
 
 @pytest.mark.parametrize("verb", [Verb.SUCCEED, Verb.FAIL, Verb.RETRY_LATER, Verb.QUARANTINE])
-def test_an_attempt_that_ended_by_itself_is_burnt(verb: Verb) -> None:
+def test_an_attempt_that_ended_by_itself_is_counted(verb: Verb) -> None:
     assert TRANSITIONS[verb].counts_attempt
 
 

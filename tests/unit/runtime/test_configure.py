@@ -104,7 +104,7 @@ def test_where_the_facts_are_kept() -> None:
     assert database_url(Settings(database_url="sqlite:///x.db")) == "sqlite:///x.db"
 
 
-def test_nobody_at_work_is_a_mistake() -> None:
+def test_zero_workers_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="no process would run jobs"):
         load_settings({"workers": 0}, environment={})
 
@@ -122,7 +122,7 @@ def test_the_file_is_utf8_with_or_without_a_mark_whatever_the_locale_says(
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
-def test_a_file_in_another_encoding_is_told_what_it_must_be(file: Path, encoding: str) -> None:
+def test_the_error_for_a_file_in_another_encoding_names_the_expected_one(file: Path, encoding: str) -> None:
     file.write_bytes("environment = 'größe'\n".encode(encoding))
     assert "is not UTF-8" in problems(file)[str(file)]
 

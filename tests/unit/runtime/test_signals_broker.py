@@ -83,7 +83,7 @@ def test_nothing_is_opened_before_it_is_needed(signals: BrokerSignals, wire: Wir
     assert wire.opened == 0
 
 
-def test_who_takes_the_turn_tells_for_all(signals: BrokerSignals, wire: Wire) -> None:
+def test_the_publisher_that_goes_first_publishes_for_all(signals: BrokerSignals, wire: Wire) -> None:
     assert signals.take_free((Topic.WORK, Topic.EVENTS)) == [Topic.WORK, Topic.EVENTS]
     assert signals.take_free((Topic.EVENTS,)) == [], "sent just now"
     signals.notify((Topic.EVENTS,))
@@ -141,7 +141,7 @@ def test_while_the_broker_is_away_nothing_runs_hot_and_it_is_said_once(
     assert "no broker there" in logs[0]["error"]
 
 
-def test_a_line_on_which_nothing_can_be_told_is_given_back_and_not_opened_hot(
+def test_a_connection_that_cannot_publish_is_closed_and_not_reopened_in_a_busy_loop(
     signals: BrokerSignals, wire: Wire
 ) -> None:
     signals.notify((Topic.WORK,))

@@ -73,7 +73,7 @@ def test_others_come_by_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_signals("pigeon://loft?namespace=a", SERVER, READER).word.startswith("files in loft")
 
 
-def test_installations_are_told_apart_by_where_their_database_is() -> None:
+def test_installations_are_distinguished_by_the_location_of_their_database() -> None:
     def of(database_url: str) -> str:
         return namespace_of("redis://host", database_url)
 
@@ -104,5 +104,5 @@ def test_installations_are_told_apart_by_where_their_database_is() -> None:
         ("poll:", "poll:"),
     ],
 )
-def test_no_driver_is_handed_a_parameter_of_ours(given: str, handed: str) -> None:
+def test_no_driver_receives_a_parameter_of_ours(given: str, handed: str) -> None:
     assert without_namespace(given) == handed

@@ -62,7 +62,7 @@ def leader(gateway: Gateway, clock: FakeClock, holder: str = "a") -> Leader:
     return Leader(gateway, holder, LEASE, lambda: clock() / 1_000_000)
 
 
-async def test_the_first_one_leads_and_the_second_stands_by(gateway: Gateway, clock: FakeClock) -> None:
+async def test_the_first_one_leads_and_the_second_follows(gateway: Gateway, clock: FakeClock) -> None:
     first, second = leader(gateway, clock), leader(gateway, clock, "b")
     assert await first.run_once() == LEASE / 4
     assert await second.run_once() == LEASE / 5
@@ -79,7 +79,7 @@ async def test_it_stops_believing_before_the_lease_ends(gateway: Gateway, clock:
     clock.advance(TRUST * LEASE)
     assert not first.leads
     await second.run_once()
-    assert not second.leads, "nobody leads for a moment: two never do"
+    assert not second.leads, "for a moment there is no leader: there are never two"
     clock.advance(LEASE)
     await second.run_once()
     await first.run_once()
@@ -89,7 +89,7 @@ async def test_it_stops_believing_before_the_lease_ends(gateway: Gateway, clock:
 async def test_a_storm_of_wake_ups_asks_the_store_four_times_a_second(
     gateway: Gateway, clock: FakeClock
 ) -> None:
-    standing, asked = leader(gateway, clock, "b"), 0
+    follower, asked = leader(gateway, clock, "b"), 0
     await leader(gateway, clock).run_once()
     call = gateway.run_async
 
@@ -100,7 +100,7 @@ async def test_a_storm_of_wake_ups_asks_the_store_four_times_a_second(
 
     gateway.run_async = counted  # type: ignore[method-assign]
     for _ in range(100):
-        await standing.run_once()
+        await follower.run_once()
         clock.advance(0.01)
     assert asked == 4
 
@@ -146,7 +146,7 @@ async def test_a_rescue_never_waits_for_a_leader_longer_than_for_a_worker() -> N
 
 
 class Away(Gateway):
-    """A way to the store on which answers are late, or do not come."""
+    """A way to the store whose results are late, or do not come."""
 
     late = 0.0
     closed = False

@@ -155,7 +155,7 @@ def connect(folder: Path) -> apsw.Connection:
 
 
 def put(db: apsw.Connection, jobs: Iterable[Job]) -> list[int]:
-    """Store the jobs as they are; answers their seqs."""
+    """Store the jobs as they are; returns their seqs."""
     seqs: list[int] = []
     with db:
         for job in jobs:

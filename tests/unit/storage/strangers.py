@@ -33,15 +33,15 @@ from holdfast.storage.writes import (
 from holdfast.testing.factories import TYPE, new_job, worker_row
 
 SOON = 30
-"""Seconds in which what nobody hinders must have come: no figure, only an end to a test that hangs."""
+"""Seconds within which an unblocked call must have returned: not a target, only an end to a test that hangs."""
 
 
 class StrangerRules(ABC):
-    """While somebody else has locked a row, what does not need it is stored."""
+    """While another client has locked a row, what does not need it is stored."""
 
     @abstractmethod
     def locked(self, store: Store, table: str, where: str) -> AbstractContextManager[None]:
-        """Somebody else's transaction that has locked these rows of a table, and stays open."""
+        """A transaction of another client that has locked these rows of a table, and stays open."""
 
     @pytest.fixture
     def gateway(self, store: Store) -> Iterator[Gateway]:

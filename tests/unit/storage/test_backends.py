@@ -1,4 +1,4 @@
-"""The kind of a database is found by its URL; what is missing for it is told as it is."""
+"""The kind of a database is found by its URL; a missing driver is reported by name."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def test_a_missing_driver_is_named_with_its_extra(
     ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, driver, None)
-    told = rf"needs {driver}, which is not installed: pip install '/path/to/holdfast\[{extra}\]'"
-    with pytest.raises(ConfigurationError, match=told):
+    message = rf"needs {driver}, which is not installed: pip install '/path/to/holdfast\[{extra}\]'"
+    with pytest.raises(ConfigurationError, match=message):
         kind_of(f"{scheme}://host/db")
 
 
-def test_a_driver_that_lacks_something_itself_is_told_with_the_real_reason(
+def test_a_driver_with_a_missing_dependency_is_reported_with_the_real_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """psycopg without libpq raises ImportError, which is no ModuleNotFoundError and has several lines."""

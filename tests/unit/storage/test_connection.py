@@ -59,7 +59,7 @@ def test_a_link_is_followed(tmp_path: Path, mounts: Path) -> None:
     assert file_system(link, mounts) == "nfs4"
 
 
-def test_a_system_that_does_not_tell(tmp_path: Path) -> None:
+def test_without_a_mount_table_the_file_system_is_unknown(tmp_path: Path) -> None:
     assert file_system(Path("/"), tmp_path / "none") is None
 
 

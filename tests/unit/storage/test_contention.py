@@ -1,4 +1,4 @@
-"""Several processes on one file: nobody sees "locked" while transactions are short, and a stuck one is named."""
+"""Several processes on one file: no caller sees "locked" while transactions are short, and a stuck one is named."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def opened(path: Path) -> SqliteStore:
 
 
 def work(path: str, worker: str, seconds: float) -> int:
-    """Insert, claim and complete as fast as can be; answers how many rounds."""
+    """Insert, claim and complete as fast as possible; returns how many rounds."""
     store, clock = opened(Path(path)), FakeClock()
     driver = StoreDriver.__new__(StoreDriver)
     driver.store, driver.clock = store, clock
@@ -61,7 +61,7 @@ def test_writers_in_several_processes_never_see_locked(tmp_path: Path) -> None:
     db.close()
 
 
-def test_a_lock_that_is_held_too_long_is_told_and_nothing_is_stored(
+def test_a_lock_that_is_held_too_long_is_reported_and_nothing_is_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "BUSY_SECONDS", 0.3)
@@ -73,7 +73,7 @@ def test_a_lock_that_is_held_too_long_is_told_and_nothing_is_stored(
     for _ in range(2):
         with pytest.raises(StorageUnavailable, match="another process has kept it locked"):
             gateway.run(Insert([job]))
-    assert store.job(job.id) is None  # looking goes on meanwhile
+    assert store.job(job.id) is None  # reads still work meanwhile
     other.execute("ROLLBACK")
     assert store.job(job.id) is None
     assert gateway.run(Insert([job])) == [(job.id, True)]
@@ -97,8 +97,8 @@ def test_a_lock_that_is_held_shortly_is_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_real_patience_of_twelve_seconds(tmp_path: Path) -> None:
-    """Held for longer than a writer waits: two callers are told why, and what they withdrew is not run later."""
+def test_a_lock_held_beyond_the_real_timeout_is_reported(tmp_path: Path) -> None:
+    """Held for longer than a writer waits: two callers get the reason, and what they withdrew is not run later."""
     store = opened(tmp_path / "holdfast.db")
     gateway = Gateway(store, lambda topics: None)
     other = apsw.Connection(str(store.path))

@@ -1,4 +1,4 @@
-"""A move between two stores: interrupted anywhere it goes on, and there is no moment in which both may be written."""
+"""A move between two stores: interrupted anywhere it continues, and there is no moment in which both may be written."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_everything_goes_over_and_only_the_target_is_open(
     StoreDriver(target, clock).add()
 
 
-def test_a_running_job_is_given_back_and_its_old_worker_writes_nothing_more(
+def test_a_running_job_is_requeued_and_its_old_worker_writes_nothing_more(
     source: Mortal, target: Mortal, driver: StoreDriver, clock: FakeClock
 ) -> None:
     claimed = driver.start()
@@ -127,7 +127,7 @@ def test_a_running_job_is_given_back_and_its_old_worker_writes_nothing_more(
 @pytest.mark.parametrize(
     ("which", "number"), [("source", 1), ("source", 2), *[("target", n) for n in range(1, 7)]]
 )
-def test_cut_off_anywhere_it_goes_on(
+def test_a_copy_that_is_cut_off_anywhere_continues(
     source: Mortal, target: Mortal, driver: StoreDriver, which: str, number: int
 ) -> None:
     """Before each transaction of the copy: sealing, every load, marking the source as left, opening the target."""
@@ -135,8 +135,8 @@ def test_cut_off_anywhere_it_goes_on(
     mortal.cut_before = number
     with pytest.raises(Cut):
         moved(source, target)
-    assert not is_open(target) or not jobs_of(target), "nobody works on half a copy"
-    assert not is_open(source) or not jobs_of(target), "nobody works on what is on its way"
+    assert not is_open(target) or not jobs_of(target), "no worker runs jobs of half a copy"
+    assert not is_open(source) or not jobs_of(target), "no worker runs jobs that are being copied"
     mortal.cut_before = None
     totals = moved(source, target, "copy-2")
     assert totals[Part.JOBS].rows == len(REACHABLE)
@@ -149,7 +149,7 @@ def test_the_cuts_are_all_there(source: Mortal, target: Mortal, driver: StoreDri
     assert (source.begun, target.begun) == (2, 6)
 
 
-def test_what_arrived_wrong_is_found_and_nobody_works_on_it(
+def test_what_arrived_wrong_is_found_and_no_worker_runs_it(
     source: Mortal, target: Mortal, driver: StoreDriver
 ) -> None:
     move = Move(source, target, NAMES, "copy-1")

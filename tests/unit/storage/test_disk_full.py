@@ -1,6 +1,6 @@
 """A full disk: what was acknowledged is stored, what was not is refused in words, and it works again when space returns.
 
-Each case runs in a process of its own: a small file system that nobody else sees, or a limit on the size of files.
+Each case runs in a process of its own: a small file system of its own, or a limit on the size of files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The line of waiting calls: patience, withdrawal, closing, and a fork. What every store must add is in the kit."""
+"""The queue of waiting calls: timeouts, withdrawal, closing, and a fork. What every store must add is in the kit."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ def test_more_calls_than_fit_in_one_transaction(store: SqliteStore, gateway: Gat
     assert store.states()["enqueued"] == number
 
 
-def test_an_interrupted_turn_leaves_nobody_waiting(store: SqliteStore, gateway: Gateway) -> None:
-    """Ctrl-C meets one thread in the middle of everybody's transaction."""
+def test_an_interrupted_writer_leaves_no_call_waiting(store: SqliteStore, gateway: Gateway) -> None:
+    """Ctrl-C meets one thread in the middle of a transaction shared by all."""
     mine, theirs = new_job(), new_job()
 
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    waiting = threading.Thread(target=lambda: answers.append(_outcome(gateway, theirs)))
-    answers: list[object] = []
+    waiting = threading.Thread(target=lambda: results.append(_outcome(gateway, theirs)))
+    results: list[object] = []
     with gateway._write_lock:
         waiting.start()
         while not gateway._waiting:
@@ -78,7 +78,7 @@ def test_an_interrupted_turn_leaves_nobody_waiting(store: SqliteStore, gateway: 
         with pytest.raises(KeyboardInterrupt):
             gateway._run_waiting()
     waiting.join(20)
-    assert [type(answer) for answer in answers] == [StorageUnavailable]
+    assert [type(result) for result in results] == [StorageUnavailable]
     assert store.job(theirs.id) is None
     assert gateway.run(Insert([mine])) == [(mine.id, True)]
 
@@ -150,8 +150,8 @@ def test_a_transaction_that_was_in_the_way_of_others_is_run_again(
 
     job = new_job()
     with gateway._write_lock:
-        inserted, answered = gateway.submit(Insert([job])), gateway.submit(CallWrite(give_way))
-    assert answered.result(30) == 6
+        inserted, repeated = gateway.submit(Insert([job])), gateway.submit(CallWrite(give_way))
+    assert repeated.result(30) == 6
     assert inserted.result(30) == [(job.id, True)]
     assert [row.state for row in store.history(job.id)] == ["enqueued"]
 
@@ -173,7 +173,7 @@ def test_a_transaction_that_is_always_in_the_way_is_given_up(
     with pytest.raises(Contended):
         gateway.submit(CallWrite(give_way)).result(30)
     tried = len(tries)
-    with pytest.raises(Contended):  # whoever comes again by himself is told at once
+    with pytest.raises(Contended):  # a caller that repeats by itself gets the error at once
         gateway.submit_together(CallWrite(give_way), repeats=False)[0].result(30)
     assert len(tries) == tried + 1
 
@@ -181,7 +181,7 @@ def test_a_transaction_that_is_always_in_the_way_is_given_up(
 def test_a_call_that_others_are_in_the_way_of_keeps_no_other_waiting(
     store: SqliteStore, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A row that is locked for long concerns one call: the others are stored while the lock stands, those that come later
+    """A row that is locked for long concerns one call: the others are stored while the lock is held, those that come later
     too, of threads and of event loops."""
     jobs, free = [new_job() for _ in range(3)], threading.Event()
 
@@ -192,8 +192,8 @@ def test_a_call_that_others_are_in_the_way_of_keeps_no_other_waiting(
 
     with gateway._write_lock:
         contended, inserted = gateway.submit(CallWrite(give_way)), gateway.submit(Insert(jobs[:1]))
-    thread_waits = threading.Thread(target=lambda: answers.append(gateway.run(CallWrite(give_way))))
-    answers: list[str] = []
+    thread_waits = threading.Thread(target=lambda: results.append(gateway.run(CallWrite(give_way))))
+    results: list[str] = []
     thread_waits.start()
     assert inserted.result(30) == [(jobs[0].id, True)]
     assert gateway.run(Insert(jobs[1:2])) == [(jobs[1].id, True)]
@@ -202,11 +202,11 @@ def test_a_call_that_others_are_in_the_way_of_keeps_no_other_waiting(
     free.set()
     assert contended.result(30) == "at last"
     thread_waits.join(30)
-    assert answers == ["at last"]
+    assert results == ["at last"]
 
 
 class HalfLocked(SqliteStore):
-    """A store in which somebody else has locked one job."""
+    """A store in which another client has locked one job."""
 
     locked = 0
     transactions = 0
@@ -243,7 +243,7 @@ def test_of_many_reports_the_one_that_is_hindered_is_told_apart_at_once(tmp_path
     store.close()
 
 
-def test_what_is_hindered_at_the_close_is_told_so(store: SqliteStore) -> None:
+def test_a_call_that_is_contended_at_the_close_fails_as_contended(store: SqliteStore) -> None:
     gateway = Gateway(store, lambda topics: None)
     begun = threading.Event()
 
@@ -258,7 +258,7 @@ def test_what_is_hindered_at_the_close_is_told_so(store: SqliteStore) -> None:
         future.result(0)
 
 
-def test_a_signal_that_fails_costs_neither_the_answer_nor_the_thread(store: SqliteStore) -> None:
+def test_a_signal_that_fails_costs_neither_the_result_nor_the_thread(store: SqliteStore) -> None:
     """It is given after the commit, so what was asked is done."""
 
     def broken(topics: frozenset[Topic]) -> None:

@@ -1,4 +1,4 @@
-"""A search finds exactly the jobs that a plain reading of its nodes finds, whatever stands in them."""
+"""A search finds exactly the jobs that a plain reading of its nodes finds, whatever they contain."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_each_term_by_itself_finds_what_it_means(db: apsw.Connection) -> None:
     places = [f"args[{quote(key)}]{step}" for key in KEYS for step in ("", "[0]")]
     asked += [f"{place}:{text}" for place in places for text in QUOTED + PATTERNS + WANTED]
     asked += [*QUOTED, *(f"error:{text}" for text in QUOTED)]
-    told = 0
+    selective = 0
     db.execute("SAVEPOINT example")
     try:
         seqs = put(db, rows)
@@ -167,11 +167,11 @@ def test_each_term_by_itself_finds_what_it_means(db: apsw.Connection) -> None:
             selected = {seq for (seq,) in db.execute(f"SELECT seq FROM jobs WHERE {where}", values)}
             found = {seq for seq, job in zip(seqs, rows, strict=True) if matches(query.root, job)}
             assert selected == found, text
-            told += 0 < len(found) < len(rows)
+            selective += 0 < len(found) < len(rows)
     finally:
         db.execute("ROLLBACK TO example")
         db.execute("RELEASE example")
-    assert told > len(asked) // 3  # the test itself tells matches apart
+    assert selective > len(asked) // 3  # enough terms match some rows and not all
 
 
 @settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -297,7 +297,7 @@ def test_everything_is_found_by_no_search(tmp_path: Path) -> None:
     db.close()
 
 
-def test_no_value_stands_in_the_statement() -> None:
+def test_no_value_is_part_of_the_statement() -> None:
     hostile = "x' OR 1=1; DROP TABLE jobs --"
     for text in (
         f"type:{quote(hostile)}",

@@ -151,7 +151,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("sort", ["created", "-created"])
-def test_a_long_search_says_so_and_goes_on_where_it_ended(db: apsw.Connection, sort: str) -> None:
+def test_a_long_search_says_so_and_continues_where_it_ended(db: apsw.Connection, sort: str) -> None:
     put(db, some(100))
     met: list[int] = []
     looked: list[int] = []
@@ -222,7 +222,7 @@ def test_scheduled_jobs_are_sorted_exactly_however_many(db: apsw.Connection, sor
 
 
 @pytest.mark.usefixtures("narrow")
-def test_counts_tell_when_they_are_a_lower_bound(db: apsw.Connection) -> None:
+def test_counts_say_when_they_are_a_lower_bound(db: apsw.Connection) -> None:
     put(
         db,
         [Job(f"f{n}", state="failed") for n in range(3)]

@@ -178,7 +178,7 @@ def test_a_database_that_may_not_be_written(path: Path) -> None:
 
 
 def in_a_fork(check: object) -> int:
-    """Run in a forked child; the exit code tells whether it was refused."""
+    """Run in a forked child; the exit code is 7 when it was refused."""
     child = os.fork()
     if child == 0:
         try:
@@ -258,7 +258,7 @@ def test_the_wall_clock_moves_no_lease(path: Path) -> None:
     store.close()
 
 
-def test_the_boot_clock_goes_on_evenly() -> None:
+def test_the_boot_clock_advances_evenly() -> None:
     first = boot.boot_clock()
     assert 0 <= boot.boot_clock() - first < 60_000_000
     assert boot.boot_id() == boot.boot_id()

@@ -90,7 +90,7 @@ def test_readers_that_follow_each_other_without_a_gap_do_not_keep_it(app: Holdfa
     second.close()
 
 
-def test_the_doctor_tells_its_size_and_who_reads(app: Holdfast) -> None:
+def test_the_doctor_reports_its_size_and_its_readers(app: Holdfast) -> None:
     app.open()
     path = Path(app.settings.data_dir) / "holdfast.db"
     check = dict(sqlite_checks(f"sqlite:///{path}"))["write-ahead log"]

@@ -26,7 +26,7 @@ class Forgetful(SqliteStore):
 
 class Shut(SqliteStore):
     def open(self):
-        raise StorageUnavailable("nobody answers at port 1")
+        raise StorageUnavailable("no server at port 1")
 
 
 class Kit(StoreConformance):
@@ -55,7 +55,7 @@ CHOSEN = "priority_first_then_age or what_burns_nothing or only_a_failure or a_w
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def summary(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The summary, line by line."""
     folder = tmp_path_factory.mktemp("kit")
     (folder / "conftest.py").write_text('pytest_plugins = ["holdfast.testing.conformance.report"]\n')
@@ -81,15 +81,17 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return lines[begin + 1 : end]
 
 
-def of_store(told: list[str], name: str) -> list[str]:
-    """What is said of one store."""
-    begin = next(n for n, line in enumerate(told) if f"::{name}: " in line)
-    end = next((n for n, line in enumerate(told[begin + 1 :], begin + 1) if "::Test" in line), len(told))
-    return told[begin:end]
+def of_store(summary: list[str], name: str) -> list[str]:
+    """The lines about one store."""
+    begin = next(n for n, line in enumerate(summary) if f"::{name}: " in line)
+    end = next(
+        (n for n, line in enumerate(summary[begin + 1 :], begin + 1) if "::Test" in line), len(summary)
+    )
+    return summary[begin:end]
 
 
-def test_a_broken_promise_is_told_by_verb_with_what_was_seen(told: list[str]) -> None:
-    first, not_run, part, rule, seen = of_store(told, "TestBackwards")
+def test_a_broken_promise_is_reported_by_verb_with_what_was_seen(summary: list[str]) -> None:
+    first, not_run, part, rule, seen = of_store(summary, "TestBackwards")
     assert first.split(": ", 1)[1].split(" of ")[0] == "3"
     assert first.endswith("rules hold; broken: claim · 1")
     assert "not run" in not_run
@@ -99,22 +101,19 @@ def test_a_broken_promise_is_told_by_verb_with_what_was_seen(told: list[str]) ->
     assert "==" in seen
 
 
-def test_the_cases_of_a_rule_are_counted(told: list[str]) -> None:
-    broken = [line for line in of_store(told, "TestForgetful") if "✗" in line]
+def test_the_cases_of_a_rule_are_counted(summary: list[str]) -> None:
+    broken = [line for line in of_store(summary, "TestForgetful") if "✗" in line]
     assert any("only a failure burns an attempt (6 of 6 cases: fail-2, " in line for line in broken)
 
 
-def test_a_store_that_cannot_be_opened_is_told_once(told: list[str]) -> None:
-    first, reason, not_run = of_store(told, "TestShut")
+def test_a_store_that_cannot_be_opened_is_reported_once(summary: list[str]) -> None:
+    first, reason, not_run = of_store(summary, "TestShut")
     assert ": 0 of " in first
-    assert (
-        reason
-        == "  4 rules could not begin: holdfast.core.errors.StorageUnavailable: nobody answers at port 1"
-    )
+    assert reason == "  4 rules could not begin: holdfast.core.errors.StorageUnavailable: no server at port 1"
     assert "not run" in not_run
 
 
-def test_a_good_store_has_no_complaint(told: list[str]) -> None:
-    first, not_run = of_store(told, "TestGood")
+def test_a_good_store_has_no_complaint(summary: list[str]) -> None:
+    first, not_run = of_store(summary, "TestGood")
     assert ": 4 of " in first
     assert "says nothing about the store as a whole" in not_run

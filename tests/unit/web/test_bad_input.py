@@ -274,7 +274,7 @@ def test_a_body_that_only_says_it_is_large_is_not_waited_for(address: str) -> No
     assert b"connection: close" in answer.lower()
 
 
-def test_an_accident_is_told_by_an_id_only(
+def test_an_internal_error_is_reported_by_an_id_only(
     lab: Lab, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def accident(self: Figures) -> None:
@@ -287,7 +287,7 @@ def test_an_accident_is_told_by_an_id_only(
     assert "4711" not in json.dumps(found)
 
 
-def test_a_store_that_does_not_answer_is_told_as_that(
+def test_an_unavailable_store_is_reported_as_unavailable(
     lab: Lab, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: Any, **__: Any) -> None:

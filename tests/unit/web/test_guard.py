@@ -111,7 +111,7 @@ def test_a_loopback_host_is_taken(address: str, host: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/health/live", "/health/ready", "/api/v1/health/ready", "/static/js/live.js"]
 )
-def test_health_and_static_files_answer_any_host(address: str, path: str) -> None:
+def test_health_and_static_files_are_served_to_any_host(address: str, path: str) -> None:
     for head in ("HTTP/1.1\nHost: 10.1.2.3:8600", "HTTP/1.1\nHost: pod.cluster.example", "HTTP/1.0"):
         assert raw(address, f"GET {path} {head}\nConnection: close\n\n")[0] == 200, head
 
@@ -200,7 +200,7 @@ def test_looking_changes_nothing(lab: Lab, http: httpx.Client) -> None:
     assert (lab.client.events.last(), lab.client.jobs.get(job), lab.parts.store.queues()) == before
 
 
-def test_every_answer_carries_the_security_headers(lab: Lab, http: httpx.Client) -> None:
+def test_every_response_carries_the_security_headers(lab: Lab, http: httpx.Client) -> None:
     asked = [(method, path) for method, path in routes(lab) if path not in STREAMS]
     for method, path in [*asked, ("GET", "/nowhere"), ("PATCH", "/jobs"), ("GET", "/api/v1/nowhere")]:
         answer = http.request(method, path)

@@ -59,7 +59,7 @@ def test_head_of_a_stream_ends(lab: Lab, http: httpx.Client, path: str) -> None:
     ],
 )
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
-def test_a_refused_method_is_told_all_that_are_taken(
+def test_the_refusal_of_a_method_names_all_that_are_allowed(
     http: httpx.Client, path: str, methods: str, accept: str
 ) -> None:
     answer = http.request("PATCH", path, headers={"accept": accept})

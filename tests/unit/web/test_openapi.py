@@ -91,7 +91,7 @@ def test_every_operation_has_words_an_id_of_its_own_and_a_problem(described: dic
     assert len(ids) == len(set(ids))
 
 
-def test_answers_are_as_described(lab: Lab, described: dict[str, Any], http: httpx.Client) -> None:
+def test_responses_are_as_described(lab: Lab, described: dict[str, Any], http: httpx.Client) -> None:
     lab.worker()
     lab.add(2)
     lab.progress(lab.claim(1)[0], 5)

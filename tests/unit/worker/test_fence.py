@@ -71,7 +71,7 @@ def test_a_confirmed_heartbeat_counts_from_its_beginning() -> None:
     assert scene.at(STOP_AT + 0.1) == ["halt"]
 
 
-def test_jobs_go_on_with_the_next_confirmed_heartbeat() -> None:
+def test_jobs_continue_with_the_next_confirmed_heartbeat() -> None:
     scene = Scene()
     scene.at(STOP_AT)
     scene.fence.confirm(scene.now - STOP_AT * LEASE)  # it was too long under way
@@ -87,7 +87,7 @@ def test_what_was_said_while_a_job_blocked_the_loop_is_heard_first() -> None:
     assert scene.at(1.5) == []
 
 
-def test_the_guard_is_told_once_that_nothing_runs() -> None:
+def test_the_guard_is_notified_once_that_nothing_runs() -> None:
     scene = Scene()
     scene.fence.begin()
     assert scene.said() == [f"heartbeat {os.getpid()} 1000.0"]

@@ -31,28 +31,28 @@ def test_what_a_module_misses_is_not_taken_for_the_module(
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "message"),
     [
         ("from json import nothing\n", "ImportError: cannot import name 'nothing'"),
         ("\n1 / 0\n", "ZeroDivisionError: division by zero"),
         ("def f(:\n", "SyntaxError"),
     ],
 )
-def test_any_error_of_a_module_is_told_with_its_place(
-    terminal: Terminal, tmp_path: Path, code: str, told: str, request: pytest.FixtureRequest
+def test_any_error_of_a_module_is_reported_with_its_place(
+    terminal: Terminal, tmp_path: Path, code: str, message: str, request: pytest.FixtureRequest
 ) -> None:
     module = f"broken{abs(hash(request.node.name))}"
     write(tmp_path, module, code)
     done = terminal("job", "list", "--app", module)
     assert done.code == 1
-    assert told in done.err
+    assert message in done.err
     assert f"{module}.py, line " in done.err
     assert "Traceback" not in done.err
     assert "Traceback" in terminal("job", "list", "--app", module, "--verbose").err
 
 
 @pytest.mark.parametrize("path", ["nothere:app", "nothere.jobs:app", "sample.py:app"])
-def test_a_module_that_is_not_there_is_told_as_such(terminal: Terminal, path: str) -> None:
+def test_a_missing_module_is_reported_as_missing(terminal: Terminal, path: str) -> None:
     done = terminal("job", "list", "--app", path)
     assert (done.code, "there is no module" in done.err) == (2, True)
 

@@ -121,7 +121,7 @@ def steady(text: str) -> str:
     return json.dumps(document)
 
 
-def test_a_job_is_queued_and_steered_through_a_server(terminal: Terminal, url: str) -> None:
+def test_a_job_is_enqueued_and_controlled_through_a_server(terminal: Terminal, url: str) -> None:
     options = [
         "--arg",
         "n=7",
@@ -155,7 +155,7 @@ def test_a_job_is_queued_and_steered_through_a_server(terminal: Terminal, url: s
     assert terminal("job", "show", there["id"]).code == 3
 
 
-def test_a_key_that_is_held_is_told_through_a_server(terminal: Terminal, url: str) -> None:
+def test_a_key_that_is_in_use_is_reported_through_a_server(terminal: Terminal, url: str) -> None:
     for key in ("--unique", "--idempotency-key"):
         words = ["job", "run", "count_to", key, "k", "--url", url, "--ids"]
         first, second = terminal(*words), terminal(*words)
@@ -185,7 +185,7 @@ def test_workers_are_drained_through_a_server(terminal: Terminal, hands: Hands, 
     drain = ("worker", "drain", "--url", url)
     assert terminal(*drain, "here", "--fields", "id,state").out == "w1\tdraining\n"
     assert terminal(*drain, "w1", "--fields", "state").out == "draining\n"
-    assert terminal(*drain, "nobody").code == 3
+    assert terminal(*drain, "unknown").code == 3
     waited = terminal(*drain, "w1", "--wait", "--timeout", "0.1s")
     assert (waited.code, "still draining" in waited.err) == (124, True)
     hands.gateway.run(Rescue(["w1"]))
@@ -240,7 +240,7 @@ class Answer(BaseHTTPRequestHandler):
         (500, b'{"detail": "oops", "code": "internal"}', 1),
     ],
 )
-def test_whatever_answers_there_is_told_in_words(
+def test_an_unexpected_response_is_explained(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, status: int, body: bytes, code: int
 ) -> None:
     monkeypatch.setenv("HOLDFAST_TOKEN", "t0ken")

@@ -10,7 +10,7 @@ from tests.unit.cli.conftest import Terminal
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("HOST", "0.0.0.0", "not a loopback address"),
         ("DATABASE_URL", "oracle://host/db", "not a database that is known: oracle://"),
@@ -27,17 +27,17 @@ from tests.unit.cli.conftest import Terminal
     ],
 )
 def test_what_up_would_refuse(
-    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv(f"HOLDFAST_{name}", value)
     done = terminal("config", "check")
-    assert (done.code, told in done.err) == (2, True), done.err
+    assert (done.code, message in done.err) == (2, True), done.err
     shown = terminal("config", "show", "--json")
     assert "s3cret" not in done.err + shown.out + shown.err
 
 
-def test_everything_is_told_at_once(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_problems_are_reported_at_once(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLDFAST_HOST", "0.0.0.0")
     monkeypatch.setenv("HOLDFAST_DATABASE_URL", "oracle://host/db")
     err = terminal("config", "check").err

@@ -73,7 +73,7 @@ def test_actions_change_the_state_and_conflicts_change_nothing(terminal: Termina
     assert terminal("job", "show", job_id).code == 3
 
 
-def test_some_of_many_is_told_apart_from_none(terminal: Terminal) -> None:
+def test_partial_success_has_another_exit_code_than_none(terminal: Terminal) -> None:
     job_id = terminal("job", "run", "count_to", "--ids").out.strip()
     done = terminal("job", "pause", job_id, "nope", "--ids")
     assert (done.code, done.out.split()) == (6, [job_id])
@@ -95,7 +95,7 @@ def test_the_end_of_a_job_is_the_exit_code(terminal: Terminal, hands: Hands) -> 
     assert terminal("job", "wait", cancelled, job_id).code == 1
 
 
-def test_waiting_ends_when_the_time_is_over_and_the_job_goes_on(terminal: Terminal, hands: Hands) -> None:
+def test_waiting_ends_at_the_timeout_and_the_job_continues(terminal: Terminal, hands: Hands) -> None:
     job_id = hands.add()
     for words in (["job", "wait", job_id], ["job", "watch", job_id]):
         done = terminal(*words, "--timeout", "50ms")
@@ -136,7 +136,7 @@ def test_the_console_is_read_whole_and_in_part(terminal: Terminal, hands: Hands)
     assert terminal("job", "logs", job_id, "--level", "loud").code == 2
 
 
-def test_a_page_that_is_longer_than_one_answer(terminal: Terminal, hands: Hands) -> None:
+def test_a_page_longer_than_one_response_is_complete(terminal: Terminal, hands: Hands) -> None:
     ids = {handle.id for handle in hands.app.enqueue_many("count_to", [{"n": n} for n in range(250)])}
     assert set(terminal("job", "list", "--limit", "1000", "--ids").lines) == ids
     page = terminal("job", "list", "--limit", "240", "--json").json

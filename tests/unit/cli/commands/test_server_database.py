@@ -40,7 +40,7 @@ def test_the_doctor_looks_at_the_server(terminal: Terminal, server: str, tmp_pat
     assert not (tmp_path / ".holdfast").exists()
 
 
-def test_a_server_that_does_not_answer_is_told_once_for_each_check(
+def test_an_unreachable_server_is_reported_once_for_each_check(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOLDFAST_DATABASE_URL", "postgresql://ann:secret@127.0.0.1:9/x")

@@ -79,7 +79,7 @@ def test_damage_is_found(terminal: Terminal, tmp_path: Path) -> None:
     assert done.code in (1, 69)
 
 
-def test_a_schema_from_the_future_is_told(terminal: Terminal) -> None:
+def test_a_schema_from_the_future_is_reported(terminal: Terminal) -> None:
     place = terminal("db", "migrate", "--json").json["place"]
     with sqlite3.connect(place) as db:
         db.execute("PRAGMA user_version=99")
@@ -104,7 +104,7 @@ def test_settings_are_shown_without_passwords(terminal: Terminal, monkeypatch: p
     assert "secret" not in terminal("config", "show").out
 
 
-def test_every_problem_of_the_settings_is_told_at_once(
+def test_every_problem_of_the_settings_is_reported_at_once(
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "holdfast.toml").write_text('prot = 1\nworkers = "many"\n')
@@ -152,7 +152,7 @@ def test_the_doctor_makes_no_database(terminal: Terminal, tmp_path: Path) -> Non
     assert not (tmp_path / ".holdfast").exists()
 
 
-def test_the_doctor_tells_what_is_wrong_and_what_to_do(
+def test_the_doctor_reports_what_is_wrong_and_what_to_do(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -189,7 +189,7 @@ def test_openapi_names_the_routes_and_touches_no_disk(terminal: Terminal, tmp_pa
 
 
 @pytest.mark.parametrize("target", ["sqlite:///{folder}/new.db", "sqlite:///new.db"])
-def test_a_copy_waits_for_nobody_and_ends_with_a_url_to_paste(
+def test_a_copy_does_not_wait_for_running_jobs_and_ends_with_a_url_to_paste(
     terminal: Terminal, hands: Hands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
     """A job that runs is not waited for: it continues in the target from where it is saved."""
@@ -216,9 +216,9 @@ def test_a_copy_waits_for_nobody_and_ends_with_a_url_to_paste(
     ],
 )
 def test_the_url_to_paste_keeps_all_but_the_password(url: str, shown: str) -> None:
-    told = next_step(url)
-    assert told.endswith(f"HOLDFAST_DATABASE_URL={shown}")
-    assert ("Add the password" in told) is ("s3" in url)
+    text = next_step(url)
+    assert text.endswith(f"HOLDFAST_DATABASE_URL={shown}")
+    assert ("Add the password" in text) is ("s3" in url)
 
 
 @pytest.mark.parametrize("command", ["up", "worker", "web", "scheduler"])
@@ -229,5 +229,5 @@ def test_a_store_that_has_moved_is_refused_at_start_in_one_sentence(
     assert terminal("db", "copy", "--to", f"sqlite:///{tmp_path}/new.db").code == 0
     done = terminal(command)
     assert done.code == 69
-    [told] = [line for line in done.err.splitlines() if line.startswith("holdfast: ")]
-    assert told.startswith(f"holdfast: This store has moved to {tmp_path}/new.db;")
+    [text] = [line for line in done.err.splitlines() if line.startswith("holdfast: ")]
+    assert text.startswith(f"holdfast: This store has moved to {tmp_path}/new.db;")

@@ -86,9 +86,9 @@ def test_long_names_take_no_column_and_no_line(width: int) -> None:
     assert any("processing" in line and "import_" in line and "_west" in line for line in lines)
 
 
-def test_what_needs_a_person_stands_above_the_tables() -> None:
-    told = [concern(f"No worker knows type_{n}. {'z' * 200}") for n in range(MAX_CONCERNS + 2)]
-    lines = [line for line in drawn(view(*told), 80) if line.startswith("! ")]
+def test_concerns_are_shown_above_the_tables() -> None:
+    concerns = [concern(f"No worker knows type_{n}. {'z' * 200}") for n in range(MAX_CONCERNS + 2)]
+    lines = [line for line in drawn(view(*concerns), 80) if line.startswith("! ")]
     assert lines[0].startswith("! No worker knows type_0.")
     assert lines[-1] == "! 2 more: holdfast doctor"
     assert len(lines) == MAX_CONCERNS + 1

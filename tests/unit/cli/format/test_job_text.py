@@ -41,7 +41,7 @@ def test_a_bar_is_filled_and_marked(done: float, total: float | None, held: floa
 
 
 @pytest.mark.parametrize("held", range(1, 101))
-def test_the_mark_never_stands_ahead_of_what_is_held(held: int) -> None:
+def test_the_mark_is_never_ahead_of_what_is_held(held: int) -> None:
     text = bar(100, 100, held)
     assert set(text) <= {FILL, HELD, EMPTY}
     assert text.index(HELD) / len(text) <= held / 100
@@ -84,19 +84,19 @@ def test_moments_lie_back_or_ahead() -> None:
     assert ago(now + timedelta(minutes=5), now) == "in 5 min"
 
 
-def test_a_time_tells_its_zone_and_its_day_unless_it_is_today() -> None:
+def test_a_time_shows_its_zone_and_its_day_unless_it_is_today() -> None:
     assert stamp(datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC), utc=True) == "2020-01-02 03:04:05 UTC"
     assert stamp(datetime.now(UTC).replace(microsecond=0), utc=True).count("-") == 0
 
 
-def test_nothing_steers_the_terminal() -> None:
+def test_control_sequences_never_reach_the_terminal() -> None:
     assert printable("a\x1b[31m\tb\r\nc\x9b\u202e") == "a\\x1b[31m\\tb\\r\\nc\\x9b\\u202e"
     assert printable("grün ✓ 日本") == "grün ✓ 日本"
     assert cell({"args": {"x": "\x1b[2J"}}, "args") == '{"x": "\\u001b[2J"}'
     assert "\x1b" not in cell({"tags": ["\x1b"]}, "tags")
 
 
-def test_a_request_is_told_beside_the_state() -> None:
+def test_a_request_is_shown_beside_the_state() -> None:
     assert cell({"state": "processing", "requested": "pause"}, "state") == "processing, pausing"
 
 

@@ -68,7 +68,7 @@ def test_a_terminal_gets_a_table_whose_ids_are_whole(monkeypatch: pytest.MonkeyP
     assert "ARGS" in lines[0]
 
 
-def test_colour_is_left_out_where_nobody_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colour_is_left_out_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert "\x1b[1;33m" in written(Common(), job(), tty=True)
@@ -101,7 +101,7 @@ def test_ids_are_alone() -> None:
     assert written(Common(ids=True), job(), job(id="2")).splitlines() == [job().id, "2"]
 
 
-def test_a_field_that_is_not_there_is_told_with_the_nearest() -> None:
+def test_an_unknown_field_is_reported_with_the_nearest_name() -> None:
     with pytest.raises(CliError, match="Did you mean state") as caught:
         written(Common(fields="id,stat"), job())
     assert "has_saved_state" in caught.value.hint

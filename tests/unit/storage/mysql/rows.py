@@ -13,7 +13,7 @@ COLUMNS = ", ".join((*PLAIN, "args", "tags", "progress", "changed_at", "max_atte
 
 
 def put(db: Connection, jobs: Iterable[Job]) -> list[int]:
-    """Store the jobs with all that stands beside them; answers their seqs."""
+    """Store the jobs and the rows that belong to them; returns their seqs."""
     several = list(jobs)
     if not several:
         return []
@@ -30,6 +30,6 @@ def put(db: Connection, jobs: Iterable[Job]) -> list[int]:
             cursor.execute(f"INSERT INTO due VALUES {rows(due)}")
         again = [(job.created_at, seq) for seq, job in placed if job.state == "enqueued"]
         again += [(at, seq) for seq, job in placed for at in job.enqueued_again]
-        if told := [(n, at, 0, seq, "enqueued") for n, (at, seq) in enumerate(again, 1)]:
-            cursor.execute(f"INSERT INTO events (seq, at, kind, job, state) VALUES {rows(told)}")
+        if events := [(n, at, 0, seq, "enqueued") for n, (at, seq) in enumerate(again, 1)]:
+            cursor.execute(f"INSERT INTO events (seq, at, kind, job, state) VALUES {rows(events)}")
     return [seq for seq, _ in placed]

@@ -1,4 +1,4 @@
-"""Care for a database on a server: where it stands, what is wrong with it, and that a copy is the server's own affair."""
+"""Care for a database on a server: where it is, what is wrong with it, and that copies are left to the server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAMAGES = {
     "INSERT INTO job_tags VALUES ('eu', 999999)": "is gone, but has left a tag behind",
     "UPDATE counts SET n = n + 1": "are counted",
 }
-"""What may go wrong, and how it is told."""
+"""What may go wrong, and how it is reported."""
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_sound_database(care: MysqlCare) -> None:
 
 
 @pytest.mark.parametrize(("damage", "words"), DAMAGES.items())
-def test_each_contradiction_is_told(store: MysqlStore, care: MysqlCare, damage: str, words: str) -> None:
+def test_each_contradiction_is_reported(store: MysqlStore, care: MysqlCare, damage: str, words: str) -> None:
     connection, _ = connect(store.address)
     with connection.cursor() as cursor:
         cursor.execute(damage)

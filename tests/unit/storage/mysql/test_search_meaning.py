@@ -1,5 +1,5 @@
-"""On MariaDB and MySQL too a search finds exactly the jobs that a plain reading of its nodes finds, whatever stands in
-them."""
+"""On MariaDB and MySQL too a search finds exactly the jobs that a plain reading of its nodes finds, whatever
+they contain."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def listed(db: Connection, text: str, sort: str) -> list[int]:
 
 
 def test_each_term_by_itself_finds_what_it_means(db: Connection) -> None:
-    """Without chance: every field and every way to ask for an argument, on rows that have each value."""
+    """Without random values: every field and every way to ask for an argument, on rows that have each value."""
     rows = make(1, 100)
     asked = [f"{field}:{text}" for field in FIELDS for text in QUOTED + PATTERNS]
     places = [f"args[{quote(key)}]{step}" for key in KEYS for step in ("", "[0]")]
     asked += [f"{place}:{text}" for place in places for text in QUOTED[::3] + PATTERNS[::3] + WANTED]
     asked += [*QUOTED, *(f"error:{text}" for text in QUOTED)]
-    told, wrong = 0, list[str]()
+    selective, wrong = 0, list[str]()
     with taken_back(db):
         seqs = put(db, rows)
         for text in asked:
@@ -102,9 +102,9 @@ def test_each_term_by_itself_finds_what_it_means(db: Connection) -> None:
             found = [seq for seq, job in zip(seqs, rows, strict=True) if matches(root, job)]
             if selected(db, text) != found:
                 wrong.append(text)
-            told += 0 < len(found) < len(rows)
+            selective += 0 < len(found) < len(rows)
     assert wrong == []
-    assert told > len(asked) // 3  # the test itself tells matches apart
+    assert selective > len(asked) // 3  # enough terms match some rows and not all
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=SLOW)

@@ -29,7 +29,7 @@ def test_a_server_that_is_too_old_is_refused_with_the_cure(version: str) -> None
         Server(version).check()
 
 
-def test_each_server_has_a_collation_that_tells_everything_apart() -> None:
+def test_each_server_has_a_collation_that_distinguishes_all_strings() -> None:
     assert Server("10.11.6-MariaDB").collation == "utf8mb4_nopad_bin"
     assert Server("8.0.36").collation == "utf8mb4_0900_bin"
 
@@ -61,7 +61,7 @@ def test_what_speaks_of_one_value_is_left_as_it_is() -> None:
     assert in_our_words(pymysql.err.DataError(1406, "Data too long"), "here") is None
 
 
-def test_nobody_answers() -> None:
+def test_a_server_that_does_not_respond_is_reported() -> None:
     store = MysqlStore(read_address("mysql://ann:s3cret@127.0.0.1:1/db"))
     with pytest.raises(StorageUnavailable, match="cannot be reached") as caught:
         store.open()

@@ -39,7 +39,7 @@ def bare() -> Iterator[str]:
 
 @contextmanager
 def another(store: MysqlStore) -> Iterator[Connection]:
-    """A connection of somebody else."""
+    """A connection of another client."""
     connection, _ = connect(store.address)
     try:
         yield connection
@@ -99,7 +99,7 @@ def test_a_start_that_was_cut_short_is_ended_by_the_next(bare: str) -> None:
     assert MysqlCare(read_address(url_of(bare))).check() == []
 
 
-def test_a_database_of_somebody_else_is_left_alone(bare: str) -> None:
+def test_a_database_with_foreign_tables_is_left_alone(bare: str) -> None:
     with administrator().cursor() as cursor:
         cursor.execute(f"CREATE TABLE {bare}.jobs (title TEXT)")
     with pytest.raises(StorageRefused, match="a table named jobs that Holdfast has not made"):
@@ -128,7 +128,7 @@ def test_a_database_that_is_not_there() -> None:
 # -- the server's own affairs -----------------------------------------------------------------------------------------------
 
 
-def test_facts_tell_what_the_server_keeps_of_a_promise(store: MysqlStore) -> None:
+def test_facts_show_how_durable_the_server_is(store: MysqlStore) -> None:
     with administrator().cursor() as cursor:
         cursor.execute("SELECT @@innodb_flush_log_at_trx_commit")
         [(flush,)] = cursor.fetchall()
@@ -163,7 +163,7 @@ def test_a_lost_connection_is_opened_again_by_the_next_call(
         gateway.run(Insert([job]))
     assert gateway.run(Insert([job])) == [(job.id, True)]
     kill_all(store)
-    monkeypatch.setattr(session, "IDLE_SECONDS", 0.0)  # as one that was lost while nobody used it
+    monkeypatch.setattr(session, "IDLE_SECONDS", 0.0)  # as one that was lost while idle
     assert gateway.run(Insert([new_job()]))[0].created
     gateway.close()
 
@@ -212,8 +212,8 @@ def test_a_fork_leaves_the_connections_of_its_parent_alone(store: MysqlStore) ->
 # -- many writers -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_row_that_somebody_holds_for_too_long(store: MysqlStore) -> None:
-    """Told as what may be run again; nothing of the transaction is stored."""
+def test_a_row_that_stays_locked_for_too_long_is_reported_as_safe_to_repeat(store: MysqlStore) -> None:
+    """The error says that the call may be repeated; nothing of the transaction is stored."""
     with store.transaction():
         store.insert([job := new_job()])
     store.close_writing()
@@ -253,7 +253,7 @@ def test_a_deadlock_never_reaches_a_caller(store: MysqlStore) -> None:
     stores[1].open()
     gateways = [Gateway(one, lambda topics: None) for one in stores]
     barrier = threading.Barrier(2)
-    answers: list[object] = []
+    results: list[object] = []
 
     def write(number: int) -> None:
         for turn in range(15):
@@ -261,23 +261,23 @@ def test_a_deadlock_never_reaches_a_caller(store: MysqlStore) -> None:
             jobs = [new_job(unique_key=key) for key in (keys if number else keys[::-1])]
             barrier.wait(30)
             try:
-                answers.append(len(gateways[number].run(Insert(jobs))))
+                results.append(len(gateways[number].run(Insert(jobs))))
             except Exception as error:
-                answers.append(error)
+                results.append(error)
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert answers == [8] * 30
+    assert results == [8] * 30
     assert store.states()["enqueued"] == 15 * 8
     for gateway in gateways:
         gateway.close()
     stores[1].close()
 
 
-def test_a_transaction_that_stands_still_gives_way(store: MysqlStore) -> None:
+def test_an_idle_transaction_is_ended(store: MysqlStore) -> None:
     """As one does whose host has lost power: the server hears nothing more of it."""
     other = MysqlStore(store.address)
     other.open()

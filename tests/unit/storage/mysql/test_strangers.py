@@ -1,4 +1,4 @@
-"""Locks of strangers on MariaDB, and a transaction that the server ends because it stands still."""
+"""Locks of strangers on MariaDB, and a transaction that the server ends because it is idle."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ VALUES (%(seq)s, %(lane)s, %(state)s, %(reason)s, %(actor)s, %(requested)s, %(re
 
 
 def put(db: Connection, jobs: Iterable[Job]) -> list[int]:
-    """Store the jobs as they are; answers their seqs."""
+    """Store the jobs as they are; returns their seqs."""
     seqs: list[int] = []
     for job in jobs:
         fields = vars(job) | texts(job)

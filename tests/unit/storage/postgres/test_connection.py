@@ -88,7 +88,7 @@ def test_a_server_that_cannot_be_reached_and_then_can(store: PostgresStore, prox
 
 @pytest.mark.parametrize("way", ["directly", "with a transaction"])
 @pytest.mark.parametrize("cut", list(Cut))
-def test_a_commit_without_an_answer_is_repeated_safely(
+def test_an_unacknowledged_commit_is_repeated_safely(
     store: PostgresStore, cutting: Cutting, cut: Cut, way: str
 ) -> None:
     gateway = Gateway(store, lambda topics: None)
@@ -104,7 +104,9 @@ def test_a_commit_without_an_answer_is_repeated_safely(
     assert store.states()["enqueued"] == 10
 
 
-def test_an_end_whose_commit_was_not_answered_is_written_once(store: PostgresStore, cutting: Cutting) -> None:
+def test_a_settlement_whose_commit_was_not_acknowledged_is_written_once(
+    store: PostgresStore, cutting: Cutting
+) -> None:
     driver = StoreDriver(store, FakeClock())
     claimed = driver.start()
     cutting.verdicts = [Cut.RESPONDED]
@@ -115,7 +117,7 @@ def test_an_end_whose_commit_was_not_answered_is_written_once(store: PostgresSto
     assert store.states()["succeeded"] == 1
 
 
-def test_jobs_whose_claim_was_not_answered_are_told_to_the_worker(
+def test_jobs_whose_claim_was_not_acknowledged_are_listed_as_claims_of_the_worker(
     store: PostgresStore, cutting: Cutting
 ) -> None:
     driver = StoreDriver(store, FakeClock())
@@ -154,7 +156,7 @@ def test_a_server_that_takes_no_writes_is_left(tmp_path: Path, store: PostgresSt
     assert store.states()["enqueued"] == 2
 
 
-def test_a_transaction_that_stands_still_gives_way(tmp_path: Path, store: PostgresStore) -> None:
+def test_an_idle_transaction_is_ended(tmp_path: Path, store: PostgresStore) -> None:
     """As one does whose host has lost power: the server hears nothing more of it."""
     other = PostgresStore(place_of(tmp_path))
     other.open()

@@ -122,26 +122,26 @@ def test_a_sealed_store_takes_nothing(store: PostgresStore, driver: StoreDriver)
     assert store.states() | {"enqueued": 1, "processing": 1} == store.states()
 
 
-def test_an_exchange_answers_everybody(store: PostgresStore, driver: StoreDriver) -> None:
+def test_an_exchange_returns_the_result_of_every_call(store: PostgresStore, driver: StoreDriver) -> None:
     fine, asked, lost = (driver.start(queue="q") for _ in range(3))
     driver.command(asked.id, Action.PAUSE)
     driver.end(lost, Verb.FAIL)
     waiting = [driver.add(queue="w") for _ in range(3)]
     ends = [Settlement(job.seq, job.token, Verb.SUCCEED) for job in (fine, asked, lost, fine)]
     request = ClaimRequest(driver.worker, 2, frozenset({"noop"}), ("w",))
-    answers = store.execute([Settle(ends), Claim(request), Claim(request)])
-    assert answers is not None
-    assert answers[0] == ["succeeded", "succeeded", LOST, LOST]
-    assert [[job.id for job in part] for part in answers[1:]] == [
+    results = store.execute([Settle(ends), Claim(request), Claim(request)])
+    assert results is not None
+    assert results[0] == ["succeeded", "succeeded", LOST, LOST]
+    assert [[job.id for job in part] for part in results[1:]] == [
         [waiting[0].id, waiting[1].id],
         [waiting[2].id],
     ]
     assert store.states() | {"succeeded": 2, "failed": 1, "processing": 3, "enqueued": 0} == store.states()
 
 
-def test_a_commit_tells_of_its_own_jobs_where_it_may(store: PostgresStore, driver: StoreDriver) -> None:
+def test_a_commit_notifies_of_its_own_jobs_where_it_may(store: PostgresStore, driver: StoreDriver) -> None:
     driver.add()
-    told: list[frozenset[Topic]] = []
+    notified: list[frozenset[Topic]] = []
     free: dict[Topic, str] = {}
     asked: list[frozenset[Topic]] = []
 
@@ -149,17 +149,17 @@ def test_a_commit_tells_of_its_own_jobs_where_it_may(store: PostgresStore, drive
         asked.append(topics)
         return free
 
-    gateway = Gateway(store, told.append, at_commit)
+    gateway = Gateway(store, notified.append, at_commit)
     with psycopg.connect(shared_url(), autocommit=True) as listener:
         listener.execute("LISTEN new_work")
         gateway.run(Insert([new_job()]))
-        assert told.pop() == {Topic.WORK, Topic.EVENTS}, "told just now, so it goes the way that joins"
+        assert notified.pop() == {Topic.WORK, Topic.EVENTS}, "notified just now, so it is joined with others"
         free[Topic.WORK] = "new_work"
         gateway.run(Insert([new_job()]))
         assert [signal.channel for signal in listener.notifies(timeout=10, stop_after=1)] == ["new_work"]
-        assert told.pop() == {Topic.EVENTS}
+        assert notified.pop() == {Topic.EVENTS}
         assert len(asked) == 2
         gateway.run(Insert([new_job(unique_key="k")]))
         assert len(asked) == 2, "what goes the usual way takes no turn"
-        assert told.pop() == {Topic.WORK, Topic.EVENTS}
+        assert notified.pop() == {Topic.WORK, Topic.EVENTS}
     gateway.close()

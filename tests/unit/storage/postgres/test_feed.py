@@ -1,4 +1,4 @@
-"""A reader that goes on from where it stood skips no late commit, and stands still for nobody else's transaction."""
+"""A reader that continues where it stopped skips no late commit, and does not wait for foreign transactions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_an_event_is_not_shown_before_those_that_lie_below_it(stores: list[Postg
     slow, quick, *_ = stores
     with (
         slow.transaction()
-    ):  # the lane is known from now on; whoever makes one keeps others from it until the commit
+    ):  # the lane is known from now on; a transaction that makes one locks it until the commit
         slow.insert([new_job()])
     first, second = new_job(), new_job()
     before = quick.last_event()
@@ -49,7 +49,7 @@ def test_an_event_is_not_shown_before_those_that_lie_below_it(stores: list[Postg
     assert [event.job for event in quick.events(after=before, limit=9)] == [first.id, second.id]
 
 
-def test_what_somebody_else_keeps_open_holds_nothing_back(stores: list[PostgresStore]) -> None:
+def test_a_foreign_open_transaction_holds_no_event_back(stores: list[PostgresStore]) -> None:
     store = stores[0]
     with psycopg.connect(shared_url()) as other:
         other.execute("CREATE TEMPORARY TABLE mine (n integer)")
@@ -60,7 +60,7 @@ def test_what_somebody_else_keeps_open_holds_nothing_back(stores: list[PostgresS
         assert store.last_event() > before
 
 
-def test_what_was_rolled_back_leaves_a_gap_that_nobody_waits_for(stores: list[PostgresStore]) -> None:
+def test_what_was_rolled_back_leaves_a_gap_that_no_reader_waits_for(stores: list[PostgresStore]) -> None:
     store = stores[0]
 
     def insert_and_fail() -> None:

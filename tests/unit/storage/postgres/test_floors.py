@@ -1,4 +1,4 @@
-"""Claims stay quick beside a transaction that nobody ends, and forget no job for it."""
+"""Claims stay quick while a transaction stays open, and skip no job because of it."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_a_server_that_is_too_old_is_refused(tmp_path: Path, monkeypatch: pytest
         store_in(tmp_path, FakeClock()).open()
 
 
-def test_a_schema_may_have_any_name_and_stands_alone(tmp_path: Path) -> None:
+def test_a_schema_may_have_any_name_and_is_independent(tmp_path: Path) -> None:
     place = place_of(tmp_path)
     odd = connection.read_url(f"{place.target}&schema=it's%20%22odd%22")
     one, other = PostgresStore(odd), PostgresStore(place)

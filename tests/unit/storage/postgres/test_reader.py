@@ -1,5 +1,5 @@
 """What reading promises beside the kit: text that cannot be stored is found nowhere, dead connections are replaced, budgets
-are told, and the feed ends below a transaction that is under way."""
+are reported, and the feed ends below a transaction that is under way."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_the_feed_ends_below_a_transaction_that_is_under_way(
 
 
 @pytest.mark.parametrize("sort", ["created", "-created"])
-def test_a_long_search_says_so_and_goes_on_where_it_ended(
+def test_a_long_search_says_so_and_continues_where_it_ended(
     store: PostgresStore, jobs: list[NewJob], sort: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "BUDGET_ROWS", 20)

@@ -101,7 +101,7 @@ def test_a_store_that_is_there_needs_no_right_to_create(base: Base) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "message"),
     [
         ((), "may not create the schema holdfast.*CREATE SCHEMA"),
         (("CREATE SCHEMA holdfast",), "may not use the schema holdfast.*GRANT USAGE"),
@@ -111,23 +111,23 @@ def test_a_store_that_is_there_needs_no_right_to_create(base: Base) -> None:
         ),
     ],
 )
-def test_a_role_that_cannot_make_its_tables_is_told_what_to_grant(
-    base: Base, said: tuple[str, ...], told: str
+def test_the_error_for_a_role_that_cannot_make_its_tables_says_what_to_grant(
+    base: Base, said: tuple[str, ...], message: str
 ) -> None:
     base.say(*said)
-    with pytest.raises(StorageRefused, match=told):
+    with pytest.raises(StorageRefused, match=message):
         base.store().open()
 
 
 @pytest.mark.parametrize("granted", ["", "GRANT SELECT ON ALL TABLES IN SCHEMA holdfast TO {role}"])
-def test_a_role_without_rights_on_the_tables_is_told_so(base: Base, granted: str) -> None:
+def test_a_role_without_rights_on_the_tables_gets_an_error_that_says_so(base: Base, granted: str) -> None:
     assert use(base.store(owner=True)) == 1
     base.say("GRANT USAGE ON SCHEMA holdfast TO {role}", granted or "SELECT 1")
     with pytest.raises(StorageRefused, match=r"permission denied for .*GRANT ALL ON ALL TABLES"):
         use(base.store())
 
 
-def test_tables_that_were_dropped_below_a_program_are_told(base: Base) -> None:
+def test_tables_that_were_dropped_under_a_running_program_are_reported(base: Base) -> None:
     store = base.store(owner=True)
     store.open()
     base.say("DROP SCHEMA holdfast CASCADE")

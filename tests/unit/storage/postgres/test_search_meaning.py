@@ -1,4 +1,4 @@
-"""On PostgreSQL too a search finds exactly the jobs that a plain reading of its nodes finds, whatever stands in them."""
+"""On PostgreSQL too a search finds exactly the jobs that a plain reading of its nodes finds, whatever they contain."""
 
 from __future__ import annotations
 
@@ -83,21 +83,21 @@ def listed(db: Connection, text: str, sort: str) -> list[int]:
 
 
 def test_each_term_by_itself_finds_what_it_means(db: Connection) -> None:
-    """Without chance: every field and every way to ask for an argument, on rows that have each value."""
+    """Without random values: every field and every way to ask for an argument, on rows that have each value."""
     rows = make(1, 100)
     asked = [f"{field}:{text}" for field in FIELDS for text in QUOTED + PATTERNS]
     places = [f"args[{quote(key)}]{step}" for key in KEYS[::5] for step in ("", "[0]")]
     asked += [f"{place}:{text}" for place in places for text in QUOTED + PATTERNS + WANTED]
     asked += [*QUOTED, *(f"error:{text}" for text in QUOTED)]
-    told = 0
+    selective = 0
     with taken_back(db):
         seqs = put(db, rows)
         for text in asked:
             root = ask(text).root
             found = [seq for seq, job in zip(seqs, rows, strict=True) if matches(root, job)]
             assert selected(db, text) == found, text
-            told += 0 < len(found) < len(rows)
-    assert told > len(asked) // 3  # the test itself tells matches apart
+            selective += 0 < len(found) < len(rows)
+    assert selective > len(asked) // 3  # enough terms match some rows and not all
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=SLOW)

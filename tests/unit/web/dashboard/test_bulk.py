@@ -32,7 +32,7 @@ def test_its_steps_come_before_its_outcome(tmp_path: Path, monkeypatch: pytest.M
     assert states["cancelled"] == 3
 
 
-def test_what_was_refused_is_told_with_its_reasons() -> None:
+def test_what_was_refused_is_reported_with_its_reasons() -> None:
     text = bulk_report(Action.PAUSE, 5, {"The job is failed.": 1, "The job is succeeded.": 2})
     assert text == (
         "Pause requested for 5 jobs. 3 were refused and left as they are. "

@@ -123,7 +123,7 @@ def test_an_empty_store_shows_the_first_steps(lab: Lab, http: httpx.Client) -> N
     assert "Ready for the first job" in read(http, "/")
 
 
-def test_theme_and_zone_stand_in_the_menu_too(lab: Lab, http: httpx.Client) -> None:
+def test_theme_and_zone_are_in_the_menu_too(lab: Lab, http: httpx.Client) -> None:
     page = http.get("/help", headers={"accept": "text/html"}).text
     nav = page.partition("<nav ")[2].partition("</nav>")[0]
     assert 'popovertarget="zones"' in nav

@@ -35,11 +35,11 @@ def test_a_span_has_two_units_at_most_and_is_never_negative(seconds: float, text
     assert f.duration(seconds) == text
 
 
-def test_a_moment_is_told_as_its_distance() -> None:
+def test_a_time_is_shown_as_its_distance() -> None:
     assert f.ago(NOON - timedelta(seconds=125), NOON) == "2 min ago"
     assert f.ago(NOON + timedelta(minutes=5), NOON) == "in 5 min"
     assert f.ago(NOON, NOON) == "now"
 
 
-def test_a_time_is_told_in_the_viewers_zone() -> None:
+def test_a_time_is_shown_in_the_viewers_zone() -> None:
     assert f.stamp(NOON, "Europe/Berlin") == "20 Nov 2026, 13:00:00"

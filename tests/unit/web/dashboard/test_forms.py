@@ -132,7 +132,7 @@ def test_what_is_not_a_number_stays_as_typed_and_goes_to_the_model() -> None:
     assert 'value="twenty"' in drawn(build(one({"type": "integer"}), got.shown))
 
 
-def test_json_that_cannot_be_read_is_told_beside_its_field_and_kept() -> None:
+def test_json_that_cannot_be_read_is_reported_beside_its_field_and_kept() -> None:
     schema = one({"type": "object"})
     got = read(schema, {"a/x": "{oops"})
     assert [problem.loc for problem in got.problems] == [("x",)]
@@ -146,7 +146,7 @@ def test_json_that_is_none_is_refused(text: str) -> None:
     assert read(one({}), {"a/x": text}).problems
 
 
-def test_a_problem_stands_beside_the_field_it_names() -> None:
+def test_a_problem_is_shown_beside_the_field_it_names() -> None:
     schema = one({"type": "array", "items": POINT})
     tree = build(schema, {"x": [{"lat": 1, "name": "a"}]}, [Problem(("x", 0, "lat"), "too far north")])
     lat = tree.children[0].children[0].children[0]

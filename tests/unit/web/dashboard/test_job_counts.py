@@ -61,7 +61,7 @@ class ListPage:
         ({"q": "type:count_to"}, 11, ["All"]),
     ],
 )
-def test_everything_tells_the_number_of_the_list(
+def test_every_part_of_the_page_shows_the_number_of_the_list(
     lab: Lab, query: dict[str, str], count: int, open_tabs: list[str]
 ) -> None:
     page = ListPage(lab, **query)

@@ -49,7 +49,7 @@ def test_a_request_is_shown_as_a_request_and_a_retry_as_a_retry(fields: dict[str
     assert present_job(job(**fields)).style.key == key
 
 
-def test_the_held_mark_stands_where_the_last_checkpoint_was() -> None:
+def test_the_held_mark_is_at_the_last_checkpoint() -> None:
     bar = present_job(job(state="processing", progress=Progress(done=41_412, total=90_000, held=41_200))).bar
     assert bar is not None
     assert bar.held_percent == 45.78
@@ -120,7 +120,7 @@ RUN = history(
 )
 
 
-def test_the_timeline_tells_what_was_what_is_asked_and_what_will_come() -> None:
+def test_the_timeline_shows_past_events_pending_requests_and_what_comes_next() -> None:
     running = job(
         state="processing", requested="pause", claims=1, progress=Progress(done=50, total=100, held=40)
     )
@@ -137,7 +137,7 @@ def test_the_timeline_tells_what_was_what_is_asked_and_what_will_come() -> None:
     assert timeline[1].text == "by ann"
 
 
-def test_the_timeline_says_how_many_runs_it_does_not_tell() -> None:
+def test_the_timeline_says_how_many_runs_it_omits() -> None:
     running = job(state="processing", claims=1201, progress=Progress(done=50, total=100))
     timeline = entries(running, RUN, None, {})
     assert [entry.title for entry in timeline[-3:]] == [
@@ -214,7 +214,7 @@ OSError: [Errno 28] No space left on device
 """
 
 
-def test_own_frames_stand_open_and_libraries_are_folded() -> None:
+def test_own_frames_are_open_and_libraries_are_folded() -> None:
     parts = parts_of(TRACE)
     assert [(part.library, len(part.frames)) for part in parts] == [("", 1), ("PIL", 2), ("json", 1)]
     assert parts[0].source == "image.copy(size).save(target)"

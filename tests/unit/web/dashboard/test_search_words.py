@@ -25,7 +25,7 @@ def present_job(http: httpx.Client, q: str) -> str:
         ("not created:>1d", "not created in the last day"),
     ],
 )
-def test_a_span_is_told_in_words(lab: Lab, http: httpx.Client, q: str, words: str) -> None:
+def test_a_span_is_described_in_words(lab: Lab, http: httpx.Client, q: str, words: str) -> None:
     lab.add()
     text = present_job(http, q)
     assert words in text

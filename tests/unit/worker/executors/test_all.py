@@ -106,7 +106,7 @@ def test_a_save_that_is_refused_raises_in_the_job(place: str, way: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["loop", "thread", "process"])
-def test_every_end_is_an_answer(place: str) -> None:
+def test_every_end_is_a_result(place: str) -> None:
     async def main() -> None:
         async with an_executor(place) as executor:
 
@@ -163,7 +163,7 @@ def test_force_ends_a_job_that_does_not_listen(place: str, way: str) -> None:
 
 
 @everywhere
-def test_a_worker_that_gives_up_waiting_is_not_answered(place: str, way: str) -> None:
+def test_a_worker_that_gives_up_waiting_gets_no_result(place: str, way: str) -> None:
     async def main() -> None:
         async with an_executor(place) as executor:
             one, port = a_run(f"stubborn{way}")

@@ -98,7 +98,7 @@ def test_a_thread_that_is_abandoned_leaves_its_place(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_child_that_is_killed_leaves_what_it_had_handed_up(tmp_path: Path) -> None:
+def test_a_killed_child_leaves_what_it_had_reported(tmp_path: Path) -> None:
     path = tmp_path / "items"
 
     async def main() -> None:
@@ -262,7 +262,7 @@ def test_a_loop_that_reaches_no_checkpoint_in_the_grace_time_is_cancelled(
 
 
 @in_event_loops
-def test_the_failure_of_a_task_that_was_left_is_told(place: str, way: str) -> None:
+def test_the_failure_of_a_task_that_was_left_is_reported(place: str, way: str) -> None:
     async def main() -> None:
         async with an_executor(place) as executor:
             one, port = a_run(f"leaves_a_failing_task{way}")

@@ -29,7 +29,7 @@ async def who(executor: Any) -> list[Any]:
     ("how", "reason"),
     [("segfault", "killed by signal 11"), ("exit", "exit code 3"), ("kill", "killed by signal 9")],
 )
-def test_a_child_that_dies_is_an_answer_and_the_next_job_runs(how: str, reason: str) -> None:
+def test_a_child_that_dies_is_a_result_and_the_next_job_runs(how: str, reason: str) -> None:
     async def main() -> None:
         async with an_executor("process") as executor:
             one, port = a_run("die", how=how)
@@ -76,7 +76,7 @@ def test_a_child_is_renewed_after_its_share_of_jobs() -> None:
     run(main())
 
 
-def test_an_idle_child_is_given_back() -> None:
+def test_an_idle_child_is_ended() -> None:
     async def main() -> None:
         async with an_executor("process", idle_seconds=0.1) as executor:
             pid = (await who(executor))[0]

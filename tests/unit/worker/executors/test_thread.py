@@ -52,7 +52,7 @@ def test_close_does_not_wait_for_an_abandoned_thread() -> None:
     run(main())
 
 
-def test_a_forced_job_that_ends_in_time_tells_why_it_was_forced() -> None:
+def test_a_forced_job_that_ends_in_time_reports_why_it_was_forced() -> None:
     async def main() -> None:
         async with an_executor("thread", force_timeout=10.0) as executor:
             one, port = a_run("blocked", seconds=0.5)
@@ -65,7 +65,7 @@ def test_a_forced_job_that_ends_in_time_tells_why_it_was_forced() -> None:
     run(main())
 
 
-def test_a_job_that_still_waits_for_a_thread_is_answered_at_once() -> None:
+def test_a_job_that_still_waits_for_a_thread_is_settled_at_once() -> None:
     async def main() -> None:
         executor = ThreadExecutor(1)
         first, port = a_run("stubborn")
@@ -142,7 +142,7 @@ def test_an_interruption_hits_only_the_job_it_is_meant_for() -> None:
     run(main())
 
 
-def test_an_interruption_that_comes_too_late_costs_neither_the_thread_nor_the_answer() -> None:
+def test_an_interruption_that_comes_too_late_costs_neither_the_thread_nor_the_result() -> None:
     async def main() -> None:
         executor = ThreadExecutor(1)
         one, port = a_run("blocked", seconds=0.1)
