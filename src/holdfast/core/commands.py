@@ -47,7 +47,7 @@ class ChangeState:
 
 @dataclass(frozen=True, slots=True)
 class SetRequest:
-    """The job is being processed: the request is stored (None = withdrawn) and answered at its next checkpoint."""
+    """The job is being processed: the request is stored (None = withdrawn) and takes effect at its next checkpoint."""
 
     request: Request | None
 
@@ -59,7 +59,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """The state does not allow the action; `why` says so to a person."""
+    """The state does not allow the action; `why` is the message for the user."""
 
     why: str
 
@@ -73,11 +73,11 @@ ALLOWED: dict[Action, frozenset[State]] = {
     Action.RETRY: TRANSITIONS[Verb.RETRY].sources,
     Action.DELETE: FINAL_STATES,
 }
-"""States that allow each action (resume also takes back a pause that was only asked, see `decide`)."""
+"""States that allow each action (resume also withdraws a pause that was only requested, see `decide`)."""
 
 
 def decide(action: Action, facts: Facts) -> Decision:
-    """What `action` means for a job in this state. Pure; the store applies the answer in one guarded statement."""
+    """What `action` means for a job in this state. Pure; the store applies the decision in one guarded statement."""
     state = facts.state
     if action is Action.RESUME and state is State.PROCESSING and facts.requested is Request.PAUSE:
         return SetRequest(None)

@@ -22,7 +22,7 @@ OVERDUE = 60 * SECOND
 WAIT_OBJECTIVE = 120
 """Seconds after which the oldest wait of a queue is called too long."""
 MANY_ATTEMPTS, MANY_FAIL = 10, 0.2
-"""A share of failures is told of so many attempts, and above this share."""
+"""The share of failures is reported from this many attempts, and above this share."""
 MAX_OF_A_KIND = 5
 """More concerns of one kind are folded into the last one."""
 MAX_NAME, MAX_ERROR, MAX_REASON = 60, 40, 200
@@ -31,7 +31,7 @@ START_WORKER = "Start a worker: holdfast worker --app module:app"
 
 
 class Kind(StrEnum):
-    """What a concern is about, in the order in which they are told."""
+    """What a concern is about, in the order in which they are reported."""
 
     NO_WORKER = "no_worker"
     NO_SCHEDULER = "no_scheduler"
@@ -65,7 +65,7 @@ class Concern:
 
     @property
     def text(self) -> str:
-        """The whole of it in words."""
+        """The full message."""
         return f"{self.title} {self.detail}".strip()
 
 
@@ -101,26 +101,26 @@ C = TypeVar("C", bound=About)
 
 
 def of_queue(concerns: Iterable[C], name: str, *, waits: bool) -> C | None:
-    """What is said of a queue in which jobs wait or not: its pause first, behind which everything else waits."""
+    """The concern about a queue, in which jobs wait or not: its pause first, since everything else waits for it."""
     named = [one for one in concerns if name in one.queues or (waits and one.kind == Kind.NO_WORKER)]
     return next((one for one in named if one.kind == Kind.QUEUE_PAUSED), next(iter(named), None))
 
 
 def of_type(concerns: Iterable[C], name: str, *, waits: bool) -> C | None:
-    """What is said of a type whose jobs wait or not."""
+    """The concern about a type, whose jobs wait or not."""
     return next(
         (one for one in concerns if name in one.types or (waits and one.kind == Kind.NO_WORKER)), None
     )
 
 
 def healed(facts: Facts) -> list[Worker]:
-    """The lost workers whose jobs all continue elsewhere, the newest first: told in one line, no concern."""
+    """The lost workers whose jobs all continue elsewhere, newest first: reported in one line, not as a concern."""
     gone = [worker for worker in facts.workers if worker.state == "lost" and not worker.busy]
     return sorted(gone, key=lambda worker: -(worker.gone_at or 0))
 
 
 def headline(kinds: Sequence[str]) -> str:
-    """How things are, in a few words, from the kinds of the concerns."""
+    """A short summary of the kinds of concerns."""
     if not kinds:
         return "All quiet"
     if kinds[0] == Kind.NO_WORKER:
@@ -189,7 +189,7 @@ def _no_scheduler(facts: Facts) -> list[Concern]:
 
 def _unserved(facts: Facts) -> list[Concern]:
     if not facts.live:
-        return []  # told in one
+        return []  # `_no_worker` covers it
     groups: dict[str, list[Waiting]] = defaultdict(list)
     for waiting in facts.waiting:
         if missing := _who_lacks(facts, waiting.queue, waiting.type):
@@ -360,11 +360,11 @@ def _failures(facts: Facts) -> list[Concern]:
     return [Concern(Kind.FAILURES, title, detail, "See the failed jobs", jobs=failed)]
 
 
-# -- words ------------------------------------------------------------------------------------------------------------------
+# -- text -------------------------------------------------------------------------------------------------------------------
 
 
-def _folded(concerns: list[Concern], words: str) -> list[Concern]:
-    """The gravest of a kind, and the others as one."""
+def _folded(concerns: list[Concern], text: str) -> list[Concern]:
+    """The most serious of a kind, and the others as one."""
     concerns.sort(key=lambda concern: -concern.jobs)
     if len(concerns) <= MAX_OF_A_KIND:
         return concerns
@@ -372,7 +372,7 @@ def _folded(concerns: list[Concern], words: str) -> list[Concern]:
     since = min((concern.since for concern in rest if concern.since is not None), default=None)
     folded = Concern(
         rest[0].kind,
-        f"{len(rest):,} {words}.",
+        f"{len(rest):,} {text}.",
         "",
         rest[0].action,
         since,

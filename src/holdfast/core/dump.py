@@ -28,7 +28,7 @@ class Part(StrEnum):
 
 
 class WholeJob(NamedTuple):
-    """A job with what no reader is shown. Key: `job.seq`. `continues`: the next claim goes on with the same attempt.
+    """A job with the fields that no reader returns. Key: `job.seq`. `continues`: the next claim continues the same attempt.
     `retention`: as `holdfast.core.retention.format_retention` writes it."""
 
     job: JobRecord
@@ -125,21 +125,21 @@ _MOVED = "moved:"
 
 
 class Seal(NamedTuple):
-    """A mark on a store that keeps everybody from writing. `copy`: the id of the copy that set it; `words`: why, and where
-    to go, for people."""
+    """The read-only lock of a store. `copy`: the id of the copy that set it; `words`: the message for users: why, and which
+    store to use instead."""
 
     copy: str
     words: str
 
     @property
     def moved(self) -> bool:
-        """Whether the copy has ended and this is the store that it left."""
+        """Whether the copy has finished and this is its source."""
         return self.copy.startswith(_MOVED)
 
     def left(self, words: str) -> Seal:
-        """The seal of the store that the same copy has left."""
+        """The lock of the source store once the same copy has finished."""
         return Seal(self.copy if self.moved else _MOVED + self.copy, words)
 
     def of_same_copy(self, other: Seal | None) -> bool:
-        """Whether the same copy has set the other one."""
+        """Whether the same copy has set the other lock."""
         return other is not None and self.copy.removeprefix(_MOVED) == other.copy.removeprefix(_MOVED)

@@ -15,7 +15,7 @@ CRASHES_BEFORE_ISOLATION = 2
 """A job that was running so many times when a worker process died runs alone in a child process from then on."""
 
 CRASHES_TO_QUARANTINE = 3
-"""So many crashes of one job, the last of them alone in a child process, end it as failed: it kills whatever runs it."""
+"""After this many crashes, the last of them alone in a child process, a job fails: it kills every process that runs it."""
 
 PRIORITY_RANGE = range(-1000, 1001)
 """Priorities a job may have; higher runs first, 0 is the default."""

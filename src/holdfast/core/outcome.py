@@ -22,7 +22,9 @@ class Retry(Exception):
     """Raise it in a job to end the attempt as failed and try again after `delay`: seconds, "5m" or a timedelta, at most
     10 years (None: the delay of the policy)."""
 
-    def __init__(self, message: str = "retry asked", *, delay: float | str | timedelta | None = None) -> None:
+    def __init__(
+        self, message: str = "retry requested", *, delay: float | str | timedelta | None = None
+    ) -> None:
         super().__init__(message)
         self.delay = delay
 
@@ -54,7 +56,7 @@ class Fail(Exception):
 
 
 class Interrupted(BaseException):
-    """Raised inside a job at a checkpoint when it is to pause, to be cancelled or to be handed back.
+    """Raised inside a job at a checkpoint when it is to be paused, cancelled or requeued.
 
     It is a BaseException, so that a broad `except Exception` in user code does not swallow it. Let it pass.
     """

@@ -114,7 +114,7 @@ class WorkerRecord(NamedTuple):
 
 
 class LeaderRecord(NamedTuple):
-    """Who leads a role now: its lease stands. `since` = when this term began."""
+    """The current leader of a role: its lease is valid. `since` = when this term began."""
 
     role: str
     holder: str

@@ -19,7 +19,7 @@ MAX_DELAY = 10 * 365 * 86_400.0
 
 def read_delay(value: float | str | timedelta) -> float:
     """The seconds that a job or a backoff function asks for, in any form of a duration. Raises ValueError for a number that
-    is no delay, and whatever a value of another type raises."""
+    is no delay, and whatever the conversion of another type raises."""
     delay = seconds(value)
     if delay > MAX_DELAY:
         raise ValueError(f"a delay must lie between 0 and 10 years, got {value!r}")

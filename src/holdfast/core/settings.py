@@ -47,7 +47,7 @@ Keep = Annotated[float | None, BeforeValidator(_as_keep)]
 
 
 class Settings(BaseModel):
-    """Every setting of Holdfast. Each can stand in `holdfast.toml` or, in capitals with `HOLDFAST_`, in the environment."""
+    """Every setting of Holdfast. Each can be set in `holdfast.toml` or, in capitals with `HOLDFAST_`, in the environment."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -79,7 +79,7 @@ class Settings(BaseModel):
         description="Address that the web server binds. Only loopback until sign-in exists.",
     )
     port: int = Field(default=8600, ge=0, le=65535, description="Port of the web server; 0 = any free one.")
-    allowed_hosts: Names = Field(default=(), description="Further Host names that the web server answers to.")
+    allowed_hosts: Names = Field(default=(), description="Further Host names that the web server accepts.")
     root_path: RootPath = Field(
         default="", description="Path prefix under which a proxy serves the web pages, for example /holdfast."
     )
@@ -89,7 +89,7 @@ class Settings(BaseModel):
         "for each request by which of the two is an address of ours; set it where root_path itself is one, as /jobs.",
     )
     environment: str = Field(
-        default="", description="Word shown in the top bar of every page, for example prod."
+        default="", description="Label shown in the top bar of every page, for example prod."
     )
     environment_color: Literal["", "red", "amber", "green", "blue", "grey"] = Field(
         default="", description="Colour of the line across the top of every page."

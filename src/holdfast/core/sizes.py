@@ -117,8 +117,8 @@ def check_line(text: str, *, loc: tuple[str | int, ...], limit: int) -> str:
     return text
 
 
-def _refused(loc: tuple[str | int, ...], words: str) -> InvalidInput:
-    return InvalidInput(f"{loc[-1]}: {words}", [Problem(loc, words)])
+def _refused(loc: tuple[str | int, ...], message: str) -> InvalidInput:
+    return InvalidInput(f"{loc[-1]}: {message}", [Problem(loc, message)])
 
 
 def load_json(text: str, *, what: str) -> Any:

@@ -22,14 +22,14 @@ class State(StrEnum):
     AWAITING = "awaiting"  # waits for other jobs
     ENQUEUED = "enqueued"  # may be claimed now
     PROCESSING = "processing"  # claimed by a living worker
-    PAUSED = "paused"  # stands still until a person resumes it
+    PAUSED = "paused"  # waits until a user resumes it
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # kept until someone acts
     CANCELLED = "cancelled"
 
 
 class Request(StrEnum):
-    """What a person has asked of a job that is being processed; it is answered at the job's next checkpoint."""
+    """What a user has requested for a job that is being processed; it takes effect at the job's next checkpoint."""
 
     PAUSE = "pause"
     CANCEL = "cancel"

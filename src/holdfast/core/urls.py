@@ -54,7 +54,7 @@ class Url:
 
 
 def sqlite_path(url: str) -> str | None:
-    """The path that a URL of the embedded database names, as it stands there; None for any other URL."""
+    """The path that a URL of the embedded database names, unchanged; None for any other URL."""
     scheme, _, rest = url.partition("://")
     return rest[1:] if scheme == "sqlite" and rest.startswith("/") and rest != "/" else None
 
@@ -78,7 +78,7 @@ def split_url(url: str) -> Url:
     for address in hosts.split(","):
         found = _ADDRESS.fullmatch(address)
         if found is None:
-            raise ValueError("has a host that cannot be read; an IPv6 address stands in [ ]")
+            raise ValueError("has a host that cannot be read; an IPv6 address must be written in [ ]")
         if found[1] and not (found[1].isascii() and found[1].isdigit()):
             raise ValueError("has a port that is no number")
     return Url(scheme, user, password, hosts, slash + path, tuple(pair for pair in query.split("&") if pair))

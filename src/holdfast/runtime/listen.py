@@ -30,8 +30,8 @@ def bind(settings: Settings) -> socket.socket:
         bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
-        words = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another with HOLDFAST_PORT"
-        raise ConfigurationError([Problem(("port",), words)]) from None
+        message = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another with HOLDFAST_PORT"
+        raise ConfigurationError([Problem(("port",), message)]) from None
     return bound
 
 

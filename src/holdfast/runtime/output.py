@@ -117,5 +117,5 @@ class LineStream(io.TextIOBase):
         return len(text)
 
     def end(self) -> None:
-        """Hand on what has no end of line yet, of this thread."""
+        """Pass on the unfinished line of this thread."""
         self.write("\n")

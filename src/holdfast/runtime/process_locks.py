@@ -44,7 +44,7 @@ class HeldLock:
         self._path = path
 
     def close(self) -> None:
-        """Let go of it, in a copy of the process that is no part of it: the lock stays with the others."""
+        """Release it in a forked child that does not take part: the other processes keep the lock."""
         with suppress(OSError):
             os.close(self.fd)
 

@@ -7,7 +7,7 @@ START = 1_767_225_600_000_000
 
 
 class FakeClock:
-    """A clock that stands still until it is told to go on. Call it for the time in microseconds since the epoch."""
+    """A clock that only moves when a test advances it. Call it for the time in microseconds since the epoch."""
 
     def __init__(self, start: int = START) -> None:
         self._now = start
@@ -16,6 +16,6 @@ class FakeClock:
         return self._now
 
     def advance(self, seconds: float) -> int:
-        """Go on by so many seconds (below zero: a clock that was set back); answers the new time."""
+        """Advance by so many seconds (negative: a clock that was set back); returns the new time."""
         self._now += round(seconds * 1_000_000)
         return self._now

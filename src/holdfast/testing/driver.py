@@ -34,7 +34,7 @@ from holdfast.testing.clock import FakeClock
 from holdfast.testing.factories import TYPE, new_job, worker_row
 
 LEASE = 30.0
-"""Seconds that the driver's workers stand without a beat."""
+"""Seconds that the driver's workers stay alive without a heartbeat."""
 
 MAX_TRIES = 20
 """So often a transaction is run again that others were in the way of."""
@@ -99,13 +99,13 @@ class StoreDriver:
         return self.run(Settle(settlements))
 
     def end(self, claimed: Claimed, verb: Verb, **fields: Any) -> str:
-        """Settle one attempt by `verb`; answers what the store answers."""
+        """Settle one attempt by `verb`; returns what the store returns."""
         if verb in (Verb.RETRY_LATER, Verb.SNOOZE):
             fields.setdefault("run_at", self.clock() + 60_000_000)
         return self.settle(Settlement(claimed.seq, claimed.token, verb, **fields))[0]
 
     def report(self, claimed: Claimed, **fields: Any) -> str:
-        """One report about an attempt; answers what the store answers."""
+        """One report about an attempt; returns what the store returns."""
         return self.run(StoreReports([Report(claimed.seq, claimed.token, **fields)]))[0]
 
     def command(
@@ -144,11 +144,11 @@ class StoreDriver:
         return job
 
     def path(self, job_id: str) -> list[str]:
-        """The states of a job, oldest first, as its history tells them."""
+        """The states of a job, oldest first, from its history."""
         return [row.state for row in self.store.history(job_id) if row.kind == "state"]
 
     def requests(self, job_id: str) -> list[HistoryRecord]:
-        """What was asked of a job while it ran, oldest first."""
+        """The requests made for a job while it ran, oldest first."""
         return [row for row in self.store.history(job_id) if row.kind == "request"]
 
     def job_in(self, state: State, **fields: Any) -> JobRecord:

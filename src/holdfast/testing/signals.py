@@ -1,11 +1,11 @@
-"""The suite that signals must pass. Whoever writes some writes one class, and every rule is checked:
+"""The conformance suite for signals. An implementation subclasses it, and every rule is checked:
 
 class TestMySignals(BrokerConformance):
     def make_signals(self, folder: Path) -> Signals:
         return MySignals(…)
 
-`SignalsConformance` is for signals without a server of their own; `BrokerConformance` adds what must hold when the way to
-the broker is cut, swallows everything, and comes back.
+`SignalsConformance` is for signals without a server of their own; `BrokerConformance` adds what must hold when the
+connection to the broker is cut, drops all traffic, and comes back.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ import pytest
 from holdfast.runtime.signals import Listener, Signals, Topic
 
 SOON: Final = 10.0
-"""Seconds after which something that should have been heard is taken for lost. Only failures take so long."""
+"""Seconds after which an expected signal counts as lost. Only failures take so long."""
 
 QUIET: Final = 0.2
-"""Seconds of silence that are taken for silence."""
+"""Seconds without a signal after which none is expected."""
 
 AT_ONCE: Final = 0.05
 """Seconds that a call may take which must not block."""
 
 NOTICED: Final = 15.0
-"""Seconds within which a line that swallows everything must be found out, and a broken one be replaced."""
+"""Seconds within which a connection that drops all traffic must be detected, and a broken one replaced."""
 
 PATIENT: Final = 10.0
-"""Seconds for which a line that nobody uses must stand; longer than anyone should take to ask whether it does."""
+"""Seconds for which an idle connection must be kept; longer than any interval of keep-alive checks."""
 
 Make = Callable[[], Signals]
 
@@ -158,7 +158,7 @@ class SignalsConformance(ABC):
         assert not listener.wait(QUIET)
         assert not asyncio.run(listener.wait_async(QUIET))
         assert 2 * QUIET <= time.monotonic() - begun + 0.01 < 2 * QUIET + 2.0, (
-            "a wait took another time than asked"
+            "a wait did not take the requested time"
         )
 
     def test_a_wait_that_was_cancelled_loses_nothing(self, make: Make, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ class SignalsConformance(ABC):
     # -- processes --------------------------------------------------------------------------------------------------------
 
     def test_a_forked_child_has_its_own(self, make: Make, tmp_path: Path) -> None:
-        """What the child inherited is of no use to it, and of no harm to the parent."""
+        """Signals that a child inherited are of no use to it, and using them does not harm the parent."""
         signals, other = make(), make()
         listener = self.listen(signals)
         self.tell(tmp_path, other)
@@ -266,7 +266,7 @@ class BrokerConformance(SignalsConformance):
         signals = make()
         listener = self.listen(signals)
         self.cut()
-        _until(lambda: not signals.ready(0.0), "a line that was cut is not noticed")
+        _until(lambda: not signals.ready(0.0), "a cut connection is not detected")
         assert _slowest_notify(signals) < AT_ONCE, "notify made its caller wait while the broker was away"
         begun = time.monotonic()
         late = signals.listen((Topic.WORK,))
@@ -282,14 +282,16 @@ class BrokerConformance(SignalsConformance):
         self.tell(tmp_path, other)
         assert listener.wait(SOON)
         self.cut()
-        _until(lambda: not signals.ready(0.0), "a line that was cut is not noticed")
+        _until(lambda: not signals.ready(0.0), "a cut connection is not detected")
         self.mend()
-        assert listener.wait(NOTICED), "nobody was woken for what he may have missed while the line was cut"
+        assert listener.wait(NOTICED), (
+            "no listener was woken for signals that it may have missed while the connection was cut"
+        )
         assert signals.ready(SOON)
         while listener.wait(QUIET):
             pass
         self.tell(tmp_path, other)
-        assert listener.wait(NOTICED), "nothing is heard on the new line"
+        assert listener.wait(NOTICED), "no signal is received on the new connection"
 
     def test_what_began_without_a_broker_works_when_it_is_there(self, make: Make, tmp_path: Path) -> None:
         self.cut()
@@ -298,17 +300,15 @@ class BrokerConformance(SignalsConformance):
         listener = signals.listen((Topic.WORK,))
         assert not signals.ready(QUIET), "ready without a broker"
         self.mend()
-        assert signals.ready(NOTICED), "the line was not made when the broker was back"
-        assert listener.wait(SOON), "a listener is woken when its line stands"
+        assert signals.ready(NOTICED), "no connection was opened when the broker was back"
+        assert listener.wait(SOON), "a listener is woken when its connection is open"
         self.tell(tmp_path, other)
         assert listener.wait(NOTICED)
 
     def test_a_quiet_line_stands(self, make: Make, tmp_path: Path) -> None:
         signals = make()
         listener = self.listen(signals)
-        assert not listener.wait(PATIENT), (
-            "somebody was woken although nothing had happened: was the line lost?"
-        )
+        assert not listener.wait(PATIENT), "a listener was woken without a signal: was the connection lost?"
         assert signals.ready(0.0)
         self.tell(tmp_path, make())
         assert listener.wait(SOON)
@@ -327,7 +327,7 @@ class BrokerConformance(SignalsConformance):
         signals.notify((Topic.WORK,))
         begun = time.monotonic()
         signals.close()
-        assert time.monotonic() - begun < 3.0, "closing waits for a broker that does not answer"
+        assert time.monotonic() - begun < 3.0, "closing waits for a broker that does not respond"
 
     def test_a_black_hole_is_noticed(self, make: Make, tmp_path: Path) -> None:
         signals, other = make(), make()
@@ -336,11 +336,11 @@ class BrokerConformance(SignalsConformance):
         assert listener.wait(SOON)
         self.black_hole()
         assert _slowest_notify(other) < AT_ONCE, (
-            "notify made its caller wait for a broker that does not answer"
+            "notify made its caller wait for a broker that does not respond"
         )
-        _until(lambda: not signals.ready(0.0), "a line that swallows everything is not noticed")
+        _until(lambda: not signals.ready(0.0), "a connection that drops all traffic is not detected")
         self.mend()
-        assert listener.wait(NOTICED), "nobody was woken for what he may have missed"
+        assert listener.wait(NOTICED), "no listener was woken for signals that it may have missed"
 
 
 def _slowest_notify(signals: Signals) -> float:
@@ -353,10 +353,10 @@ def _slowest_notify(signals: Signals) -> float:
     return sorted(taken)[-5]
 
 
-def _until(fact: Callable[[], bool], words: str) -> None:
+def _until(fact: Callable[[], bool], failure: str) -> None:
     deadline = time.monotonic() + NOTICED
     while not fact():
-        assert time.monotonic() < deadline, f"{words} within {NOTICED:g} s"
+        assert time.monotonic() < deadline, f"{failure} within {NOTICED:g} s"
         time.sleep(0.02)
 
 

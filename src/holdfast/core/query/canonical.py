@@ -76,7 +76,9 @@ def term(field: str, value: str) -> str:
     read(text)
     check_exact(FIELDS[field], value, len(field) + 1, len(text))
     if kind is Kind.ERROR and not plain:
-        raise QueryError("In quotes this would be words of the message, no class", len(field) + 1, len(text))
+        raise QueryError(
+            "In quotes this would be text of the message, not a class", len(field) + 1, len(text)
+        )
     return text
 
 

@@ -45,7 +45,7 @@ def place_at(text: str, caret: int) -> Place | None:
 
 
 def completing(names: Iterable[str], word: str) -> list[str]:
-    """The names that contain the word, whatever its case; those that begin with it come first."""
+    """The names that contain the word, ignoring case; those that begin with it come first."""
     folded = word.lower()
     found = [name for name in names if folded in name.lower()]
     return sorted(found, key=lambda name: not name.lower().startswith(folded))

@@ -1,4 +1,4 @@
-"""What a person is told of a search that cannot be read: where the mistake is, and what to write instead."""
+"""The message about a search that cannot be parsed: where the mistake is, and what to write instead."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from holdfast.core.errors import InvalidQuery, Problem
 
 
 class QueryError(InvalidQuery, ValueError):
-    """The text is no search. Nothing else is ever raised for a text, whatever it holds.
+    """The text is not a valid search. No other exception is raised for any text.
 
     `start` and `end` are the span of the mistake in the text (0 ≤ start ≤ end ≤ length). `suggestion`, where
     there is one, is what to write in place of that span.

@@ -11,7 +11,7 @@ from holdfast.core.states import Request, State
 
 
 class Kind(StrEnum):
-    """What may stand behind the colon of a field."""
+    """What may follow the colon of a field."""
 
     STATE = "state"
     TEXT = "text"
@@ -64,7 +64,7 @@ _TABLE = (
         "error",
         Kind.ERROR,
         False,
-        'Class (with or without its module), "words" of the message, or #group: error:TimeoutError, error:"reset"',
+        'Class (with or without its module), "text" of the message, or #group: error:TimeoutError, error:"reset"',
     ),
     Field("args", Kind.ARGS, False, 'An argument by its path: args.user.id:42, args.items[0].sku:"A 1"'),
     Field(
@@ -103,7 +103,7 @@ FIELDS: dict[str, Field] = {field.name: field for field in _TABLE}
 """All fields by name, in the order in which they are offered."""
 
 WORDS_INDEXED = False
-"""Whether free words and words of an error message are found without reading every job."""
+"""Whether free text and text of an error message are found without reading every job."""
 
 STATES: dict[str, StateIs] = {
     **{state.value: StateIs(state) for state in State},
@@ -114,7 +114,7 @@ STATES: dict[str, StateIs] = {
     "pausing": StateIs(State.PROCESSING, requested=Request.PAUSE),
     "cancelling": StateIs(State.PROCESSING, requested=Request.CANCEL),
 }
-"""The words of `state:`, with what each means; the states' own names first, then the words of the pages."""
+"""The values of `state:`, with what each means; the names of the states first, then those that the dashboard uses."""
 
 
 def nearest(word: str, known: dict[str, Field] | dict[str, StateIs]) -> str | None:

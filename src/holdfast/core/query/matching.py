@@ -76,7 +76,7 @@ def matches(node: Node | None, found: Candidate) -> bool:
         case Not():
             return not matches(node.item, found)
         case JobState():
-            return any(_in_state(found.job, asked) for asked in node.any_of)
+            return any(_in_state(found.job, wanted) for wanted in node.any_of)
         case Text(field="error"):
             return any(
                 _is_class(str(value), name) for value in _values("error", found) for name in node.values
@@ -112,11 +112,11 @@ def matches(node: Node | None, found: Candidate) -> bool:
 
 def may_match(node: Node | None, job_id: str, state: str) -> bool:
     """Whether a search may have found a job of which only id and (last) state are known: False when it surely did not."""
-    return _told(node, job_id, state) is not False
+    return _decided(node, job_id, state) is not False
 
 
-def _told(node: Node | None, job_id: str, state: str) -> bool | None:
-    """What id and state tell: None where that is not enough."""
+def _decided(node: Node | None, job_id: str, state: str) -> bool | None:
+    """Whether a job with this id and state matches; None when they do not decide it."""
     match node:
         case None:
             return True
@@ -124,15 +124,15 @@ def _told(node: Node | None, job_id: str, state: str) -> bool | None:
             decides = isinstance(
                 node, Or
             )  # one item that is true makes an Or true, one that is false an And false
-            told = {_told(item, job_id, state) for item in node.items}
-            return decides if decides in told else None if None in told else not decides
+            results = {_decided(item, job_id, state) for item in node.items}
+            return decides if decides in results else None if None in results else not decides
         case Not():
-            inner = _told(node.item, job_id, state)
+            inner = _decided(node.item, job_id, state)
             return None if inner is None else not inner
         case JobState():
-            asked = [one for one in node.any_of if one.state == state]
-            plain = any(one.reason is None and one.requested is None for one in asked)
-            return plain or (None if asked else False)
+            wanted = [one for one in node.any_of if one.state == state]
+            plain = any(one.reason is None and one.requested is None for one in wanted)
+            return plain or (None if wanted else False)
         case Text(field="id"):
             return job_id in node.values
         case Glob(field="id"):
@@ -141,11 +141,11 @@ def _told(node: Node | None, job_id: str, state: str) -> bool | None:
             return None
 
 
-def _in_state(job: JobRecord, asked: StateIs) -> bool:
+def _in_state(job: JobRecord, wanted: StateIs) -> bool:
     return (
-        job.state == asked.state
-        and (asked.reason is None or job.reason == asked.reason)
-        and (asked.requested is None or job.requested == asked.requested)
+        job.state == wanted.state
+        and (wanted.reason is None or job.reason == wanted.reason)
+        and (wanted.requested is None or job.requested == wanted.requested)
     )
 
 
@@ -293,7 +293,7 @@ def _word(text: str, job: JobRecord) -> bool:
 
 
 def _contains(text: str, part: str) -> bool:
-    """Letter case apart: of ASCII letters, and of all others as soon as one of them is asked for."""
+    """Letter case apart: of ASCII letters, and of all others as soon as one of them is searched for."""
     if part.isascii():
         return part.translate(_UPPER_TO_LOWER) in text.translate(_UPPER_TO_LOWER)
     places = range(len(text) - len(part) + 1)

@@ -30,7 +30,7 @@ FINGERPRINT = "fingerprint"
 class Pattern:
     """A text with stars, cut at them: `a*b` is ("a", "b"), `a*` is ("a", "").
 
-    Each star stands for any text, none included; the parts are plain text, and case counts. There are at
+    Each star matches any text, including none; the parts are plain text and case-sensitive. There are at
     least two of them, and at least one is not empty.
     """
 
@@ -38,7 +38,7 @@ class Pattern:
 
     @property
     def kind(self) -> Literal["prefix", "suffix", "contains", "general"]:
-        """Which way answers it: `literal` at the start, the end or anywhere; `general` needs all parts."""
+        """How it is matched: one literal at the start, the end or anywhere; `general` needs all parts."""
         match self.parts:
             case (_, ""):
                 return "prefix"
@@ -89,7 +89,7 @@ class Glob:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """The field contains `text`, as it stands, letter case apart."""
+    """The field contains `text` literally, ignoring case."""
 
     field: str
     text: str
@@ -136,7 +136,7 @@ class Time:
 
 @dataclass(frozen=True, slots=True)
 class ArgPath:
-    """What stands at `path` in the arguments, compared by type: 42 is neither "42" nor true.
+    """The value at `path` in the arguments, compared by type: 42 is neither "42" nor true.
 
     With `=`, 42 equals 42.0, and None is JSON's null. `<` and its like compare numbers with numbers, texts
     with texts (by code point). `present` is true for null too. A str in the path is a key, an int a position
@@ -151,7 +151,7 @@ class ArgPath:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Free text: the start of the id, or anywhere in type, tags, arguments and error message, case apart."""
+    """Free text: the start of the id, or anywhere in type, tags, arguments and error message, ignoring case."""
 
     text: str
 
@@ -172,7 +172,7 @@ class Or:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """Whatever does not match the item."""
+    """Everything that does not match the item."""
 
     item: Node
 

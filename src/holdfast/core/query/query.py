@@ -29,8 +29,8 @@ from holdfast.core.query.syntax import Group, Negation, Term, Tree, group, read
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A part that must hold, as written, with its span in the source of the query. `words`: what it means, where its signs
-    alone may mislead (`created in the last 2 hours`); else ""."""
+    """A part that must match, as written, with its span in the source of the query. `words`: what it means, where the
+    operator alone may mislead (`created in the last 2 hours`); else ""."""
 
     text: str
     start: int
@@ -40,11 +40,11 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search that has been understood. Two are equal when meaning and canonical text are.
+    """A parsed search. Two are equal when their meaning and canonical text are.
 
     `root` is None when everything matches. `text` is the canonical text: it keeps what is relative (`2h`,
     `me`), and read with the same clock, zone and user it means the same. `source` is the text as it came.
-    `explain` tells in sentences how times were understood. `unindexed` names the terms that no index answers,
+    `explain` says in sentences how times were interpreted. `unindexed` names the terms that no index serves,
     each once; see `narrowed`.
     """
 
@@ -55,7 +55,7 @@ class Query:
     source: str = field(default="", compare=False)
     tree: Tree | None = field(default=None, compare=False, repr=False)
     spoken: Mapping[int, str] = field(default_factory=dict[int, str], compare=False, repr=False)
-    """Words for a term, by where it ends in the source."""
+    """The description of a term, by where it ends in the source."""
 
     @property
     def narrowed(self) -> bool:
@@ -64,7 +64,7 @@ class Query:
 
     @property
     def states(self) -> tuple[str, ...]:
-        """The words of the states that a term at the top asks for; () where there is no such term, or more than one."""
+        """The names of the states in the one top-level state term; () where there is no such term, or more than one."""
         items = self.root.items if isinstance(self.root, And) else (self.root,)
         named = [item for item in items if isinstance(item, JobState)]
         if len(named) != 1:
@@ -72,7 +72,7 @@ class Query:
         return tuple(next(word for word, one in STATES.items() if one == state) for state in named[0].any_of)
 
     def terms(self) -> tuple[Chip, ...]:
-        """The parts which must all hold, in order."""
+        """The parts that must all match, in order."""
         return tuple(
             Chip(self.source[part.start : part.end], part.start, part.end, self._words(part))
             for part in _parts(self.tree)
@@ -82,7 +82,7 @@ class Query:
         return "" if isinstance(part, Group) or _field(part) is None else self.spoken.get(part.end, "")
 
     def without(self, term: Chip | str) -> str:
-        """The canonical text without that part (wherever it stands among the parts that must hold)."""
+        """The canonical text without that part (at any place among the parts that must match)."""
         gone = write(read(term if isinstance(term, str) else term.text))
         return _join(part for part in _parts(self.tree) if write(part) != gone)
 
@@ -112,7 +112,9 @@ def parse(text: str, *, now: datetime, zone: tzinfo = UTC, me: str | None = None
     tree = read(text)
     if tree is None:
         if text:  # what was meant to narrow a search must never find every job
-            raise QueryError("Only blanks stand here; a search for all jobs is empty", 0, len(text), "")
+            raise QueryError(
+                "There are only spaces here; to search for all jobs, leave it empty", 0, len(text), ""
+            )
         return Query(None, "", source=text)
     resolver = Resolver(now, zone, me)
     root = resolver.node(tree)

@@ -52,8 +52,8 @@ _ID_END = re.compile(r"[0-9a-f]{12}", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Resolver:
-    """Gives meaning by one clock, zone and user. `sentences` tell in order how times were understood; `spoken` has for the
-    end of a term the short words for it."""
+    """Resolves terms for one clock, zone and user. `sentences`: how times were interpreted, in order; `spoken`: the short
+    description of a term, by where it ends."""
 
     now: datetime
     zone: tzinfo
@@ -124,7 +124,7 @@ class Resolver:
         if field.name != "owner" or value.quoted or value.text != "me":
             return value.text
         if self.me is None:
-            message = 'Nobody is signed in who could be meant by me; an owner of that name is written "me"'
+            message = '"me" needs a signed-in user; for an owner with that name write it in quotes: "me"'
             raise QueryError(message, value.start, value.end, '"me"')
         return self.me
 
@@ -137,14 +137,14 @@ class Resolver:
             written = None if last else f">{value.text}"
             raise QueryError(str(error), value.start, term.end if last else value.end, written) from None
         spans = [read_span(end.text) for end in (value, term.high) if end and is_span(end.text)]
-        words = ""
+        text = ""
         if op == ".." and len(spans) == 2:
-            words = ago(*spans)
+            text = ago(*spans)
         elif op != ".." and spans:
-            words = ago(spans[0], None) if op in (">", ">=") else ago(None, spans[0])
+            text = ago(spans[0], None) if op in (">", ">=") else ago(None, spans[0])
         if term.field.name == "run" and op in (">", ">=", ".."):
-            words = ""  # what is due may lie ahead
-        self._tell(term, term.field.label, words, explain(op, first, bounds, self.zone), negated)
+            text = ""  # what is due may lie ahead
+        self._explain(term, term.field.label, text, explain(op, first, bounds, self.zone), negated)
         return Time(term.field.name, *bounds)
 
     def _age(self, term: Term, value: Value, op: Compare, negated: bool) -> Time:
@@ -159,17 +159,17 @@ class Resolver:
         low, high = before(self.now, older), before(self.now, younger)
         began = FIELDS[term.field.since]
         shown = between(low, high, self.zone)
-        self._tell(term, began.label, ago(older, younger), shown, negated)
+        self._explain(term, began.label, ago(older, younger), shown, negated)
         return Time(began.name, low, high)
 
-    def _tell(self, term: Term, label: str, words: str, exact: str, negated: bool) -> None:
-        sentence = f"{label} {words} ({exact})" if words else f"{label} {exact}"
+    def _explain(self, term: Term, label: str, text: str, exact: str, negated: bool) -> None:
+        sentence = f"{label} {text} ({exact})" if text else f"{label} {exact}"
         if negated:
             sentence = f"Not {sentence[0].lower()}{sentence[1:]}"
         if sentence not in self.sentences:
             self.sentences.append(sentence)
-        if words and len(term.values) == 1:
-            self.spoken[term.end] = f"{'not ' if negated else ''}{label.lower()} {words}"
+        if text and len(term.values) == 1:
+            self.spoken[term.end] = f"{'not ' if negated else ''}{label.lower()} {text}"
 
     def _moment(self, value: Value) -> Moment:
         try:
@@ -223,7 +223,7 @@ def _text(field: Field, value: Value) -> Node | None:
     if field.kind is Kind.ERROR:
         if value.quoted:
             if not value.text.strip():
-                raise QueryError("Words of the message are missing", value.start, value.end)
+                raise QueryError("The text of the message is missing", value.start, value.end)
             return Phrase(field.name, value.text)
         if value.text.startswith("#"):
             mark = value.text[1:].removesuffix("*").lower()
@@ -281,7 +281,9 @@ def _word(value: Value) -> Node:
     if not value.text.strip():
         raise QueryError("Something to search for is missing here", value.start, value.end)
     if not value.quoted and "*" in value.text:
-        message = "Free words are found anywhere; a star belongs to a field, or in quotes to the text"
+        message = (
+            "Free text matches anywhere; use a star in a field, or quote it to search for a literal star"
+        )
         raise QueryError(message, value.start, value.end, None if "," in value.text else f"type:{value.text}")
     if _ID_END.fullmatch(value.text):
         return any_of([Word(value.text), _id_end(value.text)])

@@ -43,7 +43,7 @@ _OPS: dict[str, Op] = {"=": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "~"
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value as written; in quotes it stands for itself, whatever it looks like."""
+    """A value as written; in quotes it is literal, whatever it looks like."""
 
     text: str
     quoted: bool
@@ -157,7 +157,7 @@ class _Reader:
         elif self.text.startswith("-", self.at):
             self.at += 1
             if self._ends() or self.text[self.at].isspace():
-                raise QueryError("A minus stands directly before what it excludes", start, self.at)
+                raise QueryError("A minus must be directly before the term that it excludes", start, self.at)
         else:
             return self._atom()
         item = self._atom()
@@ -168,13 +168,11 @@ class _Reader:
             end = min(self.at + 1, len(self.text))
             raise QueryError("Something to search for is missing here", self.at, end)
         if keyword := KEYWORD.match(self.text, self.at):
-            message = (
-                f"{keyword[1].upper()} needs something to search for; the word itself is found in quotes"
-            )
+            message = f"{keyword[1].upper()} needs something to search for; to search for the word itself, put it in quotes"
             raise QueryError(message, self.at, keyword.end(), f'"{keyword[1]}"')
         start = self.at
         if self.text[start] == "-":
-            message = "One minus or NOT is enough; a text that begins so goes in quotes"
+            message = "One minus or NOT is enough; put a text that begins with one in quotes"
             raise QueryError(message, start, start + 1)
         if self.text[start] == "(":
             return self._parentheses()
@@ -190,7 +188,7 @@ class _Reader:
         start = self.at
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise QueryError(f"Parentheses may stand at most {MAX_DEPTH} deep", start, start + 1)
+            raise QueryError(f"Parentheses may be nested at most {MAX_DEPTH} deep", start, start + 1)
         self.at += 1
         tree = self._any()
         if self.at == len(self.text):
@@ -202,7 +200,7 @@ class _Reader:
     def _word(self) -> FreeWord:
         start = self.at
         value = self._quoted() or self._bare(BARE_WORD)
-        assert value is not None  # the caller has seen that no space and no parenthesis stands here
+        assert value is not None  # the caller has checked that there is no space or parenthesis here
         if not value.quoted and like_a_field(value.text):
             name = value.text.partition(":")[0]
             near = nearest(name, FIELDS)
@@ -253,7 +251,7 @@ class _Reader:
         return value
 
     def _path(self) -> tuple[str | int, ...] | None:
-        """The path of `args.path:`, the place behind its colon taken; None when no such term stands here."""
+        """The path of `args.path:`, read up to and including its colon; None when there is no such term here."""
         head = ARGS.match(self.text, self.at)
         if head is None:
             return None

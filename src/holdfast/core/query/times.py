@@ -32,7 +32,7 @@ class Moment:
 
 
 def read_span(text: str) -> float:
-    """`text` as a duration in seconds. Raises ValueError with words for a person."""
+    """`text` as a duration in seconds. Raises ValueError with a message for the user."""
     if _SPAN.fullmatch(text):
         try:
             return seconds(text)
@@ -42,7 +42,7 @@ def read_span(text: str) -> float:
 
 
 def read_moment(text: str, now: datetime, zone: tzinfo) -> Moment:
-    """`text` as a moment. Raises ValueError with words for a person.
+    """`text` as a moment. Raises ValueError with a message for the user.
 
     A time without an offset is a wall clock time of `zone`: one that exists twice is the earlier, one that a
     clock change leaves out is moved on by the change. Days begin and end at midnight there, so they may have
@@ -146,7 +146,7 @@ def _counted(number: float, unit: str) -> str:
 
 
 def explain(op: Compare, first: Moment, bounds: tuple[datetime | None, datetime | None], zone: tzinfo) -> str:
-    """The range in words for a person, in the zone: `after 19 Nov 2026, 14:03:22 UTC`."""
+    """The range as text for the user, in the zone: `after 19 Nov 2026, 14:03:22 UTC`."""
     low, high = bounds
     if low and high:
         return between(low, high, zone)

@@ -120,9 +120,9 @@ def _maker(url: str) -> Make:
     raise _refused(f"no kind of signals that is known: {scheme}:…" if known else "a text without a scheme")
 
 
-def _refused(words: str) -> ConfigurationError:
+def _refused(message: str) -> ConfigurationError:
     known = "redis://host, nats://host, postgresql://host/database or poll:"
-    return ConfigurationError([Problem(("signals_url",), f"{words}; use {known}")])
+    return ConfigurationError([Problem(("signals_url",), f"{message}; use {known}")])
 
 
 def _ours(scheme: str) -> Make:

@@ -31,7 +31,7 @@ def make(url: str, options: SignalOptions) -> PollingSignals:
 
 
 class PollingSignals:
-    """Wakes everyone who listens, whatever the topic, when `look` returns something else than before."""
+    """Wakes every listener, whatever its topics, when `look` returns something else than before."""
 
     word = "polling of the store"
 
@@ -76,8 +76,8 @@ class PollingSignals:
             thread.join()
 
     def _run(self) -> None:
-        """Look until it is over. The first look has nothing to compare with: it wakes everyone, like the first answer after
-        an outage."""
+        """Poll until closed. The first poll has nothing to compare with: it wakes every listener, as the first one after
+        an outage does."""
         seen: int | None = None
         pause = MIN_INTERVAL
         failing = False
@@ -90,7 +90,7 @@ class PollingSignals:
                 continue
             try:
                 now = self._look()
-            except Exception as error:  # whatever it is, this thread is all that looks
+            except Exception as error:  # no error may end the only thread that polls
                 if not failing:
                     log.warning("signals unavailable", through=self.word, error=str(error))
                 failing, seen, pause = True, None, MAX_INTERVAL

@@ -54,8 +54,8 @@ def make(url: str, options: SignalOptions) -> BrokerSignals:
     try:
         given = conninfo_to_dict(connection_string(url))
     except (ValueError, psycopg.ProgrammingError):
-        words = "cannot be read; use postgresql://user@host:5432/database"
-        raise ConfigurationError([Problem(("signals_url",), words)]) from None
+        message = "cannot be read; use postgresql://user@host:5432/database"
+        raise ConfigurationError([Problem(("signals_url",), message)]) from None
 
     async def opener(ends: Ends) -> Line:
         connection = await psycopg.AsyncConnection.connect(autocommit=True, **cast(Any, ALIVE | given))
@@ -146,15 +146,15 @@ class PostgresLine:
         timer = self._loop.call_later(DEADLINE, self._hang_up)
         try:
             cursor = await self._connection.execute(cast(Any, query), values)
-            answer = await cursor.fetchone() if cursor.description else None
+            row = await cursor.fetchone() if cursor.description else None
         finally:
             timer.cancel()
         self._loop.add_reader(self._socket, self._read)
         self._read()
-        return answer or ()
+        return row or ()
 
     def _hang_up(self) -> None:
-        """End a call that has no answer. To cancel it would ask the server, on a way that is likely as dead."""
+        """End a call without a reply. Cancelling it would need the server, over a connection that is probably dead too."""
         with socket.socket(fileno=os.dup(self._socket)) as connection:
             connection.shutdown(socket.SHUT_RDWR)
 

@@ -37,7 +37,7 @@ class Signals(Protocol):
     """What it is and where, as text for a person, without a password."""
 
     def notify(self, topics: Iterable[Topic]) -> None:
-        """Wake everyone who listens to any of the topics, in this process and in others. Never raises, never blocks; a burst
+        """Wake every listener to any of the topics, in this process and in others. Never raises, never blocks; a burst
         may be heard as one signal."""
         ...
 

@@ -30,8 +30,8 @@ def make(url: str, options: SignalOptions) -> BrokerSignals:
             socket_connect_timeout=DEADLINE,
             socket_keepalive=True,
             decode_responses=True,
-            protocol=2,  # in which the answer to a PING comes as a message among the others
-            retry=Retry(NoBackoff(), 0),  # a lost line is replaced by us, and everyone woken
+            protocol=2,  # in which the reply to a PING arrives as a message among the others
+            retry=Retry(NoBackoff(), 0),  # we replace a lost connection and wake every listener
         )
         return RedisLine(client, options.namespace, ends)
 
@@ -48,7 +48,7 @@ class RedisLine:
         self._topics = {name: topic for topic, name in self._channels.items()}
         self._ear = cast(Any, client).pubsub()
         self._subscribed: set[str] = set()
-        self._answered = asyncio.Condition()
+        self._changed = asyncio.Condition()
         self._pongs = 0
         self._hearing: asyncio.Task[None] | None = None
 
@@ -58,8 +58,8 @@ class RedisLine:
             await self._ear.subscribe(*names)
             if self._hearing is None:
                 self._hearing = asyncio.create_task(self._hear(), name="redis")
-            async with self._answered:
-                await self._answered.wait_for(lambda: names <= self._subscribed)
+            async with self._changed:
+                await self._changed.wait_for(lambda: names <= self._subscribed)
 
     async def publish(self, topics: Iterable[Topic]) -> None:
         async with asyncio.timeout(DEADLINE):
@@ -69,11 +69,11 @@ class RedisLine:
                 await pipe.execute()
 
     async def ping(self) -> None:
-        asked = self._pongs
+        seen = self._pongs
         async with asyncio.timeout(DEADLINE):
             await self._ear.ping()
-            async with self._answered:
-                await self._answered.wait_for(lambda: self._pongs > asked)
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._pongs > seen)
 
     async def close(self) -> None:
         if self._hearing is not None:
@@ -96,11 +96,11 @@ class RedisLine:
                 if message["channel"] in self._topics:
                     self._ends.heard(self._topics[message["channel"]])
             case "subscribe" | "pong" as kind:
-                async with self._answered:
+                async with self._changed:
                     if kind == "pong":
                         self._pongs += 1
                     else:
                         self._subscribed.add(message["channel"])
-                    self._answered.notify_all()
+                    self._changed.notify_all()
             case _:
                 pass

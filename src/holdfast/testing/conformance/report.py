@@ -23,7 +23,7 @@ MAX_MESSAGE: Final = 160
 
 
 class Rule(NamedTuple):
-    """One rule of the kit as a test of one store tells of it; plain values, because it travels between processes."""
+    """The result of one rule of the kit for one store; plain values, because it is sent between processes."""
 
     store: str
     part: str
@@ -90,7 +90,7 @@ def _first_sentence(text: str | None) -> str:
 
 
 class Summary:
-    """Gathers what the tests tell, and says it at the end."""
+    """Collects the results of the tests, and prints them at the end."""
 
     def __init__(self) -> None:
         self._stores: dict[str, dict[str, Kept]] = {}
@@ -143,7 +143,7 @@ def lines(store: str, rules: list[Kept]) -> Iterator[str]:
 
 
 def _not_begun(rules: list[Kept]) -> Iterator[str]:
-    """A store that cannot be opened breaks all rules for one reason, which is told once."""
+    """A store that cannot be opened fails all rules for one reason, which is reported once."""
     reasons = Counter(message for kept in rules for message in set(kept.not_begun.values()))
     for reason, count in reasons.most_common():
         yield f"  {count} rules could not begin: {reason}"

@@ -25,7 +25,7 @@ GOES_TO = {
 
 
 def check_command(driver: StoreDriver, before: JobRecord, action: Action) -> None:
-    """What `action` must do to a job that nobody has asked for anything yet, by the table; nothing where it is refused."""
+    """What `action` must do to a job without a pending request, by the table; nothing where it is refused."""
     newest = driver.store.last_event()
     if before.state not in ALLOWED[action]:
         with pytest.raises(Conflict):
@@ -195,21 +195,21 @@ class CommandRules(Rules):
     def test_a_command_to_many_does_to_each_what_it_does_to_one(
         self, driver: StoreDriver, action: Action
     ) -> None:
-        """Jobs of every state, twice: one half is told one by one, the other half at once."""
+        """Jobs of every state, twice: one half is commanded one by one, the other half at once."""
         single, many = ([driver.job_in(state) for state in REACHABLE] for _ in range(2))
         for job in single:
             with suppress(Conflict):
                 driver.command(job.id, action, actor="ann", reason="because")
         newest = driver.store.last_event()
-        answers = driver.command_all([job.id for job in many], action, actor="ann", reason="because")
-        assert [why is None for why in answers] == [job.state in ALLOWED[action] for job in many]
-        assert [told(driver, job.id) for job in many] == [told(driver, job.id) for job in single]
-        assert driver.store.last_event() - newest == answers.count(None)
+        refusals = driver.command_all([job.id for job in many], action, actor="ann", reason="because")
+        assert [why is None for why in refusals] == [job.state in ALLOWED[action] for job in many]
+        assert [traces(driver, job.id) for job in many] == [traces(driver, job.id) for job in single]
+        assert driver.store.last_event() - newest == refusals.count(None)
 
     def test_a_command_to_many_says_of_each_that_is_refused_why(self, driver: StoreDriver) -> None:
         done, waiting = driver.job_in(State.SUCCEEDED), driver.add()
-        asked = ["no-such-job", done.id, waiting.id, "no-such-job"]
-        gone, ended, none, again = driver.command_all(asked, Action.PAUSE)
+        ids = ["no-such-job", done.id, waiting.id, "no-such-job"]
+        gone, ended, none, again = driver.command_all(ids, Action.PAUSE)
         assert (gone, none, again) == (GONE, None, GONE)
         assert ended is not None
         with pytest.raises(Conflict, match=re.escape(ended)):
@@ -221,8 +221,8 @@ class CommandRules(Rules):
         first, second = (driver.job_in(State.CANCELLED, unique_key="k") for _ in range(2))
         other = driver.job_in(State.FAILED, unique_key="o")
         plain = driver.job_in(State.FAILED)
-        asked = [second.id, plain.id, first.id, other.id]
-        assert driver.command_all(asked, Action.RETRY) == [KEY_HELD, None, None, None]
+        ids = [second.id, plain.id, first.id, other.id]
+        assert driver.command_all(ids, Action.RETRY) == [KEY_HELD, None, None, None]
         assert driver.read(second.id) == second
         assert {driver.read(job.id).state for job in (first, other, plain)} == {State.ENQUEUED}
 
@@ -245,12 +245,22 @@ class CommandRules(Rules):
         assert driver.command_all([], Action.CANCEL) == []
 
 
-def told(driver: StoreDriver, job_id: str) -> tuple[object, ...] | None:
-    """What a command leaves of a job and its history, without what is its own: number, id, times."""
+def traces(driver: StoreDriver, job_id: str) -> tuple[object, ...] | None:
+    """What a command leaves of a job and its history, without what differs between jobs: number, id, times."""
     job = driver.store.job(job_id)
     history = [(row.state, row.reason, row.actor, row.attempt) for row in driver.store.history(job_id)]
     if job is None:
         return None
-    asked = (job.requested, job.requested_by, job.requested_reason)
+    request = (job.requested, job.requested_by, job.requested_reason)
     ends = (job.run_at is None, job.finished_at is None, job.expires_at is None)
-    return job.state, job.reason, job.actor, job.attempt, job.max_attempts, job.crashes, asked, ends, history
+    return (
+        job.state,
+        job.reason,
+        job.actor,
+        job.attempt,
+        job.max_attempts,
+        job.crashes,
+        request,
+        ends,
+        history,
+    )

@@ -33,7 +33,7 @@ THREADS = 6
 
 
 def together(*calls: Callable[[], Any]) -> list[Any]:
-    """Run these at the same moment, each in a thread; answers (or errors) in their order."""
+    """Run these at the same moment, each in a thread; returns their results (or errors) in order."""
     barrier = threading.Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
@@ -73,7 +73,7 @@ class ConcurrencyRules(Rules):
         gateway.close()
 
     def test_many_may_open_a_new_store_at_once(self, clock: FakeClock, tmp_path: Path) -> None:
-        """As when a fleet is started on a database that nobody has used."""
+        """As when many workers are started on an unused database."""
         for attempt in range(3):
             stores = [self.make_store(tmp_path / f"new-{attempt}", clock) for _ in range(THREADS)]
 
@@ -118,8 +118,8 @@ class ConcurrencyRules(Rules):
             gateway.run(RegisterWorker(worker_row(worker), lease=30.0))
             mine: list[str] = []
             while batch := gateway.run(Claim(ClaimRequest(worker, 9, frozenset({TYPE})))):
-                answers = gateway.run(Settle([Settlement(job.seq, job.token, Verb.SUCCEED) for job in batch]))
-                assert answers == [State.SUCCEEDED] * len(batch)
+                results = gateway.run(Settle([Settlement(job.seq, job.token, Verb.SUCCEED) for job in batch]))
+                assert results == [State.SUCCEEDED] * len(batch)
                 mine += [job.id for job in batch]
             gateway.close()
             store.close()
@@ -136,9 +136,9 @@ class ConcurrencyRules(Rules):
             calls = [
                 lambda key=key: gateway.run(Insert([new_job(unique_key=str(key))]))[0] for _ in range(THREADS)
             ]
-            answers = together(*calls)
-            assert sum(answer.created for answer in answers) == 1
-            assert len({answer.id for answer in answers}) == 1
+            results = together(*calls)
+            assert sum(result.created for result in results) == 1
+            assert len({result.id for result in results}) == 1
         assert driver.store.states()["enqueued"] == 10
 
     def test_of_several_ends_one_is_written(self, driver: StoreDriver, gateway: Gateway) -> None:
@@ -148,18 +148,18 @@ class ConcurrencyRules(Rules):
                 Settlement(claimed.seq, claimed.token, verb)
                 for verb in (Verb.SUCCEED, Verb.FAIL, Verb.SUCCEED, Verb.STOP)
             ]
-            answers = [
-                answer for [answer] in together(*[lambda end=end: gateway.run(Settle([end])) for end in ends])
+            results = [
+                result for [result] in together(*[lambda end=end: gateway.run(Settle([end])) for end in ends])
             ]
-            assert answers.count(LOST) == 3
-            assert driver.read(claimed.id).state in answers
+            assert results.count(LOST) == 3
+            assert driver.read(claimed.id).state in results
             assert len(driver.path(claimed.id)) == 3
 
     def test_a_cancel_against_an_end(self, driver: StoreDriver, gateway: Gateway) -> None:
         for _ in range(20):
             claimed = driver.start()
             end = Settlement(claimed.seq, claimed.token, Verb.SUCCEED)
-            [answer], asked = together(
+            [result], asked = together(
                 lambda end=end: gateway.run(Settle([end])),
                 lambda claimed=claimed: gateway.run(
                     Command(claimed.id, Action.CANCEL, actor=None, reason=None)
@@ -167,9 +167,9 @@ class ConcurrencyRules(Rules):
             )
             job = driver.read(claimed.id)
             if isinstance(asked, Conflict):  # it came too late, and says so
-                assert (answer, job.state) == (State.SUCCEEDED, State.SUCCEEDED)
+                assert (result, job.state) == (State.SUCCEEDED, State.SUCCEEDED)
             else:
-                assert (answer, job.state) == (State.CANCELLED, State.CANCELLED)
+                assert (result, job.state) == (State.CANCELLED, State.CANCELLED)
 
     def test_a_cancel_against_a_claim(self, driver: StoreDriver, gateway: Gateway) -> None:
         for n in range(20):
@@ -249,11 +249,11 @@ class ConcurrencyRules(Rules):
         return [jobs, await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 30)]
 
     def test_a_caller_that_gives_up_harms_nobody(self, store: Store, gateway: Gateway) -> None:
-        """Its call is not run when it was still in the line, and the others have their answers."""
-        jobs, answers = asyncio.run(self._given_up(gateway, store))
-        assert answers[0] == [(jobs[0].id, True)]
-        assert isinstance(answers[1], (asyncio.CancelledError, CancelledError))
-        assert answers[2] == [(jobs[2].id, True)]
+        """Its call is not run when it was still queued, and the others get their results."""
+        jobs, results = asyncio.run(self._given_up(gateway, store))
+        assert results[0] == [(jobs[0].id, True)]
+        assert isinstance(results[1], (asyncio.CancelledError, CancelledError))
+        assert results[2] == [(jobs[2].id, True)]
         assert store.job(jobs[1].id) is None
         assert gateway.run(Insert([jobs[1]])) == [(jobs[1].id, True)]
 

@@ -1,4 +1,4 @@
-"""Rules of a copy: all that a store holds comes over as it is, and a sealed store stays as it is."""
+"""Rules of a copy: everything in a store is copied unchanged, and a read-only store stays unchanged."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ class CopyingRules(Rules):
     def test_once_it_is_sealed_no_commit_is_under_way(
         self, store: Store, clock: FakeClock, tmp_path: Path
     ) -> None:
-        """What began before the seal is stored before it, or not at all."""
+        """A transaction that began before the read-only lock is committed before it, or not at all."""
         others = [self.make_store(tmp_path, clock) for _ in range(3)]
         begun, enough = threading.Barrier(len(others) + 1), threading.Event()
 
@@ -245,7 +245,7 @@ def _seal_and_fail(store: Store) -> None:
 
 
 def _copy(source: Store, target: Store) -> int:
-    """Load all parts in portions of three; answers how many rows were new."""
+    """Load all parts in batches of three; returns how many rows were new."""
     new = 0
     for part in Part:
         after = None

@@ -1,4 +1,4 @@
-"""Rules of history and feed: every change is told once, in commit order, and a reader that resumes misses nothing."""
+"""Rules of history and feed: every change is reported once, in commit order, and a reader that resumes misses nothing."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class HistoryRules(Rules):
         driver.command(claimed.id, Action.RESUME, actor="eve", reason="back")
         again = driver.again(claimed.id)
         driver.end(again, Verb.SUCCEED)
-        told = [
+        reported = [
             (row.kind, row.state, row.reason, row.actor, row.attempt)
             for row in driver.store.history(claimed.id)
         ]
-        assert told == [
+        assert reported == [
             ("state", "enqueued", None, "ann", 0),
             ("state", "processing", None, None, 1),
             ("request", "pause", "lunch", "bob", 1),
@@ -71,12 +71,12 @@ class HistoryRules(Rules):
         for _ in range(MAX_HISTORY // 2 + 2 * HISTORY_CLAIMS):
             driver.end(claimed, Verb.RELEASE)
             claimed = driver.again(claimed.id)
-        told = driver.store.history(claimed.id)
-        assert MAX_HISTORY < len(told) <= 1 + MAX_HISTORY + 2 * HISTORY_CLAIMS
-        assert (told[0].state, told[0].attempt) == ("enqueued", 0)
-        newest = [row.state for row in told[-MAX_HISTORY:]]
+        history = driver.store.history(claimed.id)
+        assert MAX_HISTORY < len(history) <= 1 + MAX_HISTORY + 2 * HISTORY_CLAIMS
+        assert (history[0].state, history[0].attempt) == ("enqueued", 0)
+        newest = [row.state for row in history[-MAX_HISTORY:]]
         assert newest == ["enqueued", "processing"] * (MAX_HISTORY // 2)
-        assert [row.seq for row in told] == sorted(row.seq for row in told)
+        assert [row.seq for row in history] == sorted(row.seq for row in history)
         assert driver.store.history(other.id) == of_other
 
     def test_a_job_that_people_move_without_end_does_so_too(self, driver: StoreDriver) -> None:
@@ -91,7 +91,7 @@ class HistoryRules(Rules):
     def test_a_clock_that_is_set_back_turns_no_history_round(
         self, driver: StoreDriver, clock: FakeClock
     ) -> None:
-        """Each change is told to be no earlier than the one before it, whatever changes the job."""
+        """No change has an earlier time than the one before it, whatever changes the job."""
         claimed = driver.start(delay=None)
         for _ in range(2):
             clock.advance(10)
@@ -169,8 +169,8 @@ class HistoryRules(Rules):
         start = driver.store.last_event()
         claimed = driver.start()
         driver.end(claimed, Verb.FAIL)
-        told = [(event.job, event.previous, event.state) for event in read_all(driver, after=start)]
-        assert told == [
+        reported = [(event.job, event.previous, event.state) for event in read_all(driver, after=start)]
+        assert reported == [
             (claimed.id, None, "enqueued"),
             (claimed.id, "enqueued", "processing"),
             (claimed.id, "processing", "failed"),
@@ -186,7 +186,7 @@ class HistoryRules(Rules):
         assert driver.store.events(after=events[0].seq - 1, limit=3) == events[:3]
 
     def test_no_number_is_given_twice(self, driver: StoreDriver, clock: FakeClock) -> None:
-        """A reader stands at the newest event; then the job it was about is removed, and another one comes."""
+        """A reader is at the newest event; then the job it was about is removed, and another one is added."""
         claimed = driver.start()
         driver.end(claimed, Verb.FAIL)
         stands_at = driver.store.last_event()
@@ -206,7 +206,7 @@ class HistoryRules(Rules):
         for _ in range(3):
             driver.run(PauseQueue("mail"))
         driver.command(job.id, Action.DELETE)
-        # beyond every retention, and beyond the wall clock that a removal may be told by
+        # beyond every retention, and beyond the wall clock time that a removal may be reported with
         clock.advance(10**9)
         driver.expire()
         driver.add()
@@ -218,10 +218,10 @@ class HistoryRules(Rules):
         driver.end(moved, Verb.SUCCEED)
         driver.command(removed.id, Action.DELETE)
         new = driver.add()
-        everyone = [quiet.id, moved.id, removed.id, new.id, "no-such-job"]
-        assert driver.store.changed(after=start, ids=everyone) == {moved.id, removed.id, new.id}
+        ids = [quiet.id, moved.id, removed.id, new.id, "no-such-job"]
+        assert driver.store.changed(after=start, ids=ids) == {moved.id, removed.id, new.id}
         assert driver.store.changed(after=start, ids=[]) == set()
-        assert driver.store.changed(after=driver.store.last_event(), ids=everyone) == set()
+        assert driver.store.changed(after=driver.store.last_event(), ids=ids) == set()
         assert driver.store.transition_counts(after=start) == {
             ("processing", "succeeded"): 1,
             ("failed", None): 1,

@@ -1,4 +1,4 @@
-"""Rules of `insert`: what is stored, what a repeat answers, and that a batch is all or nothing."""
+"""Rules of `insert`: what is stored, what a repeat returns, and that a batch is all or nothing."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class InsertRules(Rules):
     def test_of_several_that_are_there_the_id_counts_first_then_the_idempotency_key(
         self, driver: StoreDriver
     ) -> None:
-        """Whoever repeats a call must hear of his own job, whatever keys it holds."""
+        """A caller that repeats a call must get its own job, whatever keys it holds."""
         unique, once, own = driver.add(unique_key="u"), driver.add(idempotency_key="i"), driver.add()
         again = new_job(id=own.id, unique_key="u", idempotency_key="i")
         assert driver.insert(again) == [(own.id, False)]

@@ -1,4 +1,4 @@
-"""Rules of what a judgement of the whole asks: what waits where, how each type fares, who led until when."""
+"""Rules of the reads behind the health overview: what waits where, outcomes by type, and who led until when."""
 
 from __future__ import annotations
 

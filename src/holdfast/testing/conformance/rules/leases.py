@@ -139,7 +139,7 @@ def _all_tasks(store: Store) -> Counter[str]:
 
 
 def _patiently(store: Store, verb: Callable[[], Any]) -> Any:
-    """One verb in a transaction; a database that had to refuse one of two is asked again, as the tasks do."""
+    """One verb in a transaction; it is repeated when the database refused one of two, as the maintenance tasks do."""
     for tries in range(1, 21):
         try:
             with store.transaction():

@@ -1,4 +1,4 @@
-"""Rules of what happens by the clock: promotion, retention, and the sums of the charts."""
+"""Rules of maintenance: promotion, retention, and the sums of the charts."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class UpkeepRules(Rules):
     def test_what_is_removed_is_in_no_part_of_the_store(
         self, driver: StoreDriver, clock: FakeClock, deleted: bool
     ) -> None:
-        """What nobody can ask for any more would fill the disk all the same."""
+        """Rows that can no longer be read would still fill the disk."""
         claimed = driver.start(tags=("eu",))
         driver.report(claimed, saved="{}", logs=(LogLine(1, "info", "hello"),))
         driver.end(claimed, Verb.FAIL, keep=clock() + 5)

@@ -1,4 +1,4 @@
-"""Rules of `report`: what a running attempt says is stored whole, in order, and only while the job is its own."""
+"""Rules of `report`: what a running attempt reports is stored completely, in order, and only while it owns the job."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class ReportRules(Rules):
         job = driver.job_in(state)
         newest = driver.store.last_event()
         report = Report(job.seq, job.token + off, '{"done":1}', '{"at":1}', lines("I was here"))
-        [answer] = driver.run(StoreReports([report]))
+        [result] = driver.run(StoreReports([report]))
         if state is State.PROCESSING and off == 0:
-            assert answer == ""
+            assert result == ""
             return
-        assert answer == LOST
+        assert result == LOST
         assert (driver.read(job.id), driver.store.last_event()) == (job, newest)
         assert (driver.store.saved(job.id), driver.store.logs(job.id, after=0, limit=9)) == (None, [])
 
@@ -80,14 +80,14 @@ class ReportRules(Rules):
         quiet, paused, cancelled = driver.start(), driver.start(), driver.start()
         driver.command(paused.id, Action.PAUSE)
         driver.command(cancelled.id, Action.CANCEL)
-        asked = driver.store.pending_requests([driver.worker, "nobody"])
-        assert sorted(asked) == sorted(
+        pending = driver.store.pending_requests([driver.worker, "no-such-worker"])
+        assert sorted(pending) == sorted(
             [
                 (paused.seq, paused.token, Request.PAUSE.value, clock()),
                 (cancelled.seq, cancelled.token, Request.CANCEL.value, clock()),
             ]
         )
-        assert driver.store.pending_requests(["nobody"]) == []
+        assert driver.store.pending_requests(["no-such-worker"]) == []
         driver.end(paused, Verb.SUSPEND)
         assert [row.seq for row in driver.store.pending_requests([driver.worker])] == [cancelled.seq]
         driver.end(quiet, Verb.SUCCEED)
@@ -98,7 +98,7 @@ class ReportRules(Rules):
         driver.start(worker="worker-2")
         driver.end(ended, Verb.RELEASE)
         assert list(driver.store.claims_of(driver.worker)) == [(mine.seq, mine.token)]
-        assert list(driver.store.claims_of("nobody")) == []
+        assert list(driver.store.claims_of("no-such-worker")) == []
 
     def test_overdue_by_time_limit_and_by_cancel(self, driver: StoreDriver, clock: FakeClock) -> None:
         slow, stubborn = driver.start(timeout=5.0), driver.start()
@@ -109,10 +109,10 @@ class ReportRules(Rules):
         assert driver.store.overdue([driver.worker], grace=10.0) == [(driver.worker, stubborn.id)]
         clock.advance(5)
         assert {job for _, job in driver.store.overdue([driver.worker], grace=10.0)} == {slow.id, stubborn.id}
-        assert driver.store.overdue(["nobody"], grace=10.0) == []
+        assert driver.store.overdue(["no-such-worker"], grace=10.0) == []
 
     def test_a_suspect_may_wait_for_its_child(self, driver: StoreDriver, clock: FakeClock) -> None:
-        """It was on board of two workers that died, and runs alone: its time has not begun. A cancel still counts."""
+        """It was running in two workers that died, and now runs alone: its time has not begun. A cancel still counts."""
         claimed = driver.start(timeout=5.0)
         for n in range(CRASHES_BEFORE_ISOLATION):
             driver.rescue(driver.read(claimed.id).worker or "")

@@ -19,11 +19,11 @@ ENDS = tuple(
 )
 """The verbs by which a worker ends an attempt."""
 
-REASON = "asked by ann"
+REASON = "requested by ann"
 
 
 def winner(verb: Verb, requested: Request) -> State:
-    """Where a job goes that was asked for something before its attempt ended by `verb`: the table people are promised."""
+    """The state of a job with a request that was stored before its attempt ended by `verb`: the documented table."""
     if requested is Request.CANCEL:
         return State.CANCELLED
     return {State.SCHEDULED: State.PAUSED, State.ENQUEUED: State.PAUSED}.get(
@@ -67,11 +67,11 @@ class SettleRules(Rules):
         settlement = Settlement(
             job.seq, job.token + off, verb, run_at=job.created_at + 10**9, result="1", report=report
         )
-        [answer] = driver.settle(settlement)
+        [result] = driver.settle(settlement)
         if state is State.PROCESSING and off == 0:
-            assert answer == TRANSITIONS[verb].target
+            assert result == TRANSITIONS[verb].target
             return
-        assert answer == LOST
+        assert result == LOST
         assert (driver.read(job.id), driver.store.last_event()) == (job, newest)
         assert (driver.store.saved(job.id), driver.store.logs(job.id, after=0, limit=9)) == (None, [])
 
@@ -103,10 +103,10 @@ class SettleRules(Rules):
     def test_many_at_once(self, driver: StoreDriver) -> None:
         driver.insert(*[new_job() for _ in range(300)])
         claimed = driver.claim(limit=300)
-        answers = driver.settle(
+        results = driver.settle(
             *[Settlement(job.seq, job.token, Verb.SUCCEED, result=str(job.seq)) for job in claimed]
         )
-        assert answers == [State.SUCCEEDED] * 300
+        assert results == [State.SUCCEEDED] * 300
         assert all(driver.read(job.id).result == str(job.seq) for job in claimed[::37])
 
     def test_a_job_that_is_gone_is_lost(self, driver: StoreDriver) -> None:
@@ -207,14 +207,14 @@ class SettleRules(Rules):
         check_command(driver, driver.read(claimed.id), action)
 
     def test_a_job_that_stopped_for_a_pause_is_paused_or_goes_on(self, driver: StoreDriver) -> None:
-        """It stops before it is known whether the pause still stands: the store decides, by what stands in it."""
-        stands, withdrawn = driver.start(), driver.start()
-        for claimed in (stands, withdrawn):
+        """It stops before it is known whether the pause is still requested: the store decides, by what is stored."""
+        pausing, withdrawn = driver.start(), driver.start()
+        for claimed in (pausing, withdrawn):
             driver.command(claimed.id, Action.PAUSE, reason="lunch")
         driver.command(withdrawn.id, Action.RESUME)
-        assert driver.end(stands, Verb.CONTINUE, reason="resumed") == State.PAUSED
+        assert driver.end(pausing, Verb.CONTINUE, reason="resumed") == State.PAUSED
         assert driver.end(withdrawn, Verb.CONTINUE, reason="resumed") == State.ENQUEUED
-        assert (driver.read(stands.id).reason, driver.read(withdrawn.id).reason) == ("lunch", "resumed")
+        assert (driver.read(pausing.id).reason, driver.read(withdrawn.id).reason) == ("lunch", "resumed")
         assert driver.again(withdrawn.id).attempt == 1
 
     @pytest.mark.parametrize("verb", ENDS)

@@ -47,7 +47,7 @@ class FleetRules(Rules):
         driver.run(DrainWorker(driver.worker))
         assert [row.state for row in store.workers()] == ["draining"]
         clock.advance(LEASE + 1)
-        assert [row.state for row in store.workers()] == ["lost"]  # told before any sweep has seen it
+        assert [row.state for row in store.workers()] == ["lost"]  # reported before any rescue has run
         driver.run(RetireWorker(driver.worker))
         assert store.workers() == []
         driver.run(RetireWorker(driver.worker))
@@ -63,7 +63,7 @@ class FleetRules(Rules):
         assert driver.heartbeat(driver.worker) == set()
 
     def test_who_registers_again_is_no_other(self, store: Store, driver: StoreDriver) -> None:
-        """A call that is repeated must not call a worker back that somebody takes out of service."""
+        """A repeated call must not undo that a worker is being drained."""
         driver.add()
         driver.run(DrainWorker(driver.worker))
         driver.register(driver.worker)
