@@ -133,7 +133,7 @@ def test_no_file_knows_a_machine_or_a_registry() -> None:
 def test_paths_and_hosts_are_seen() -> None:
     assert MACHINE_PATH.search('open("/wor' + 'k/main/x")')
     assert MACHINE_PATH.search("in /ho" + "me/ann/project")
-    assert not MACHINE_PATH.search("GET /jobs/work/1, src/work/main, https://host/root/x")
+    assert not MACHINE_PATH.search("GET /jobs/wo" + "rk/1, src/wo" + "rk/main, https://host/ro" + "ot/x")
     assert REGISTRY_HOST.search("https://py" + "pi.org/simple")
 
 

@@ -57,7 +57,7 @@ BOUNDS: dict[str, dict[str, int]] = {
         r"(?:go|goes|going|went) on": 8,
         r"(?:given?|gives|gave|giving) back|give-back": 2,
         r"(?:stands|standing)(?! for| in for)": 64,
-        r"whoever|nobody|somebody|everybody": 36,
+        r"whoever|nobody|somebody|everybody": 31,
         r"burn(?:s|t)": 8,
         r"on board|in hand": 4,
         r"by the clock|duties of the clock|clockduties": 1,

@@ -7,11 +7,9 @@ import os
 import signal
 import socket
 import sys
-import threading
-from pathlib import Path
 
 from holdfast.hosting.child import start_forking_server
-from holdfast.worker.fork_server import ForkServer, can_fork
+from holdfast.worker.fork_server import ForkServer, can_fork, has_one_thread
 
 
 def launch_fork_server() -> ForkServer | None:
@@ -24,7 +22,7 @@ def fork_fork_server() -> ForkServer | None:
     worker process. To be called before this process has threads, an event loop, files or the app of the user.
 
     Raises SystemExit in the copies: in worker processes, with their exit code."""
-    if not can_fork() or not _is_alone():
+    if not can_fork() or not has_one_thread():
         return launch_fork_server()
     from holdfast.hosting.forking_server import forking_server, process_began
 
@@ -58,7 +56,3 @@ class _Copy:
         if self._code is None:
             self._code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         return self._code
-
-
-def _is_alone() -> bool:
-    return threading.active_count() == 1 and len(list(Path("/proc/self/task").iterdir())) == 1

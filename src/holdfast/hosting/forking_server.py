@@ -14,7 +14,6 @@ import random
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,7 +25,7 @@ from typing import Any, NoReturn, cast
 from holdfast.core.settings import Settings
 from holdfast.hosting import worker_process
 from holdfast.hosting.startup_message import read_startup_message
-from holdfast.worker.fork_server import MAX_MESSAGE
+from holdfast.worker.fork_server import MAX_MESSAGE, has_one_thread
 from holdfast.worker.parent_death import send_at_parents_death
 from holdfast.worker.process import Orders
 
@@ -112,7 +111,7 @@ class _Opened:
 
     def why_unfit(self) -> str | None:
         """Why a copy of this process would differ from a new one, None when it would not."""
-        if threading.active_count() > 1 or len(list(Path("/proc/self/task").iterdir())) > 1:
+        if not has_one_thread():
             return "the app starts threads while it is imported"
         if _has_children():
             return "the app starts processes while it is imported"
@@ -173,15 +172,20 @@ def _stamp(path: str) -> tuple[int, int] | None:
 
 def process_began() -> int:
     """When this process began, before any module was loaded: to the tick, in nanoseconds since the epoch."""
-    ticks = 1 + int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    ticks = 1 + int(_own_stat()[19])
     age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     return time.time_ns() - int(age * 1_000_000_000)
+
+
+def _own_stat() -> list[str]:
+    """The fields of proc_pid_stat(5) from the third on, the state."""
+    return Path("/proc/self/stat").read_text().rpartition(")")[2].split()
 
 
 def _rename(role: str) -> None:
     """Change the command line of this process to that of a process with this role, as far as there is room for it."""
     with suppress(OSError, ValueError):
-        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        fields = _own_stat()
         start, end = int(fields[45]), int(fields[46])
         for program in (sys.executable, Path(sys.executable).name):
             text = "\0".join((program, "-m", "holdfast", role, "")).encode()

@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import sys
+import threading
 from typing import Any, Protocol
 
 MAX_MESSAGE = 1024 * 1024
@@ -42,6 +43,11 @@ def can_fork() -> bool:
     except OSError:  # an old kernel, or a sandbox that allows no such call
         return False
     return True
+
+
+def has_one_thread() -> bool:
+    """Whether this process has no thread but the one that calls, neither of Python nor of a library."""
+    return threading.active_count() == 1 and len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - names are all
 
 
 class ServerProcess(Protocol):

@@ -126,6 +126,18 @@ def test_a_job_that_is_removed_before_it_was_counted_is_no_loss(jobs: Jobs) -> N
     assert wrong(jobs.store) == []
 
 
+def test_what_was_imported_is_counted_in_portions(jobs: Jobs) -> None:
+    for _ in range(40):
+        jobs.add("a", None)
+    jobs.aggregate(1_000)
+    for _ in range(30):
+        jobs.add("a", None)
+    jobs.aggregate(2)
+    with jobs.store.reading() as db:
+        assert db.execute("SELECT sum(n) FROM counts").fetchone() == (42,)
+    assert jobs.store.states()["enqueued"] == 70
+
+
 def test_a_loss_of_counts_is_found(jobs: Jobs) -> None:
     jobs.add("a", None)
     jobs.aggregate(100)

@@ -114,7 +114,7 @@ class CopyingVerbs:
             if whole.idempotency_key is not None:
                 self._tx.write(sql.HOLD_IDEMPOTENCY, whole.idempotency_key, job.id)
             self._tx.count((job.queue, job.type), None, job.state)
-        self._tx.write(sql.NUMBERS, 0)  # whoever keeps the counts holds the feed
+        self._tx.write(sql.NUMBERS, 0)  # the transaction that keeps the counts holds the feed
         self._tx.count_all()
 
     def _number_above(self, seq: int) -> None:

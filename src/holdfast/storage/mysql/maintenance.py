@@ -53,11 +53,11 @@ class MaintenanceVerbs:
                 self._tx.tell(WORKER, now, worker=worker, reason="lost")
         if forgotten := [str(one) for (one,) in self._tx.run(sql.LONG_LOST, now - KEEP_LOST_WORKERS)]:
             self._tx.write(sql.FORGET_WORKERS.format(ids=listed(forgotten)))
-        nobody = named if dead else "('')"  # NOT IN (NULL) would be true for no worker at all
-        orphans = [seq for (seq,) in self._tx.run(sql.ORPHANS.format(dead=nobody, now=now))]
+        named = named if dead else "('')"  # NOT IN (NULL) would be true for no worker at all
+        orphans = [seq for (seq,) in self._tx.run(sql.ORPHANS.format(dead=named, now=now))]
         if not orphans:
             return []
-        locked = self._tx.run(sql.LOCK_ORPHANS.format(seqs=listed(orphans), dead=nobody, now=now))
+        locked = self._tx.run(sql.LOCK_ORPHANS.format(seqs=listed(orphans), dead=named, now=now))
         causes = {row[0]: why if row[5] in dead else LEASE_EXPIRED for row in locked}
         return self._rescue(locked, now, causes) if locked else []
 

@@ -243,17 +243,6 @@ CREATE VIEW history AS
     SELECT seq, at, kind, job, state, previous, reason, actor, attempt, worker FROM events WHERE kind < 2 AND seq <> job
     UNION ALL
     SELECT seq, at, kind, job, state, previous, reason, actor, attempt, worker FROM events WHERE kind < 2 AND seq = job;
-DROP TRIGGER job_removed;
-CREATE TRIGGER job_removed AFTER DELETE ON jobs BEGIN
-    -- first of all, and above the number of the job: neither that nor those of its events are given to others
-    INSERT INTO events (seq, at, kind, job, previous, reason)
-    VALUES (1 + max(OLD.seq, (SELECT coalesce(max(seq), 0) FROM events)),
-            CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000, 4, OLD.seq, OLD.state, OLD.id);
-    DELETE FROM events WHERE seq IN (SELECT seq FROM history WHERE job = OLD.seq);
-    DELETE FROM saved WHERE job = OLD.seq;
-    DELETE FROM logs WHERE job = OLD.seq;
-    DELETE FROM job_tags WHERE job = OLD.seq;
-END;
 UPDATE meta SET value = '4' WHERE name = 'needs';  -- an insert of an older program would number a job by itself
 """,
     ),

@@ -22,7 +22,8 @@ def seal_on(db: apsw.Connection) -> Seal | None:
 
 
 def refuse_sealed(db: apsw.Connection) -> None:
-    """Raise StorageUnavailable when the store is sealed. Asked inside the writing transaction: nobody can seal it then."""
+    """Raise StorageUnavailable when the store is sealed. Called inside the writing transaction, during which no other
+    process can seal it."""
     seal = seal_on(db)
     if seal is not None:
         raise StorageUnavailable(seal.words)

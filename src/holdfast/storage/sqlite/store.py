@@ -18,7 +18,7 @@ from holdfast.storage.command import Commands
 from holdfast.storage.records.dialect import Dialect
 from holdfast.storage.records.session import ReadSession, WriteSession
 from holdfast.storage.records.verbs import RecordVerbs
-from holdfast.storage.sqlite import write_lock as turn
+from holdfast.storage.sqlite import write_lock
 from holdfast.storage.sqlite.access import make_database_private, make_folder
 from holdfast.storage.sqlite.boot_clock import BootLeases, boot_clock
 from holdfast.storage.sqlite.command import SqliteSteps
@@ -134,7 +134,7 @@ class SqliteStore(RecordVerbs, SqliteReader):
         self.last_event()
 
     def write_lock_holder(self) -> tuple[int, int] | None:
-        return turn.writing(self.path)
+        return write_lock.writing(self.path)
 
     def info(self) -> dict[str, str | int]:
         size = sum(
